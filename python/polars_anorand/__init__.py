@@ -1,0 +1,19 @@
+"""Anomaly detection as Polars expressions: AnoRand networks, fitted, stored and applied inside the query engine.
+
+Importing this package gives every Polars expression an ``anorand`` namespace::
+
+    models = frame.select(pl.col("x", "y").anorand.fit(seed=0))
+    frame.lazy().with_columns(pl.col("x", "y").anorand.score("model.safetensors"))
+"""
+
+from polars_anorand import _libtorch
+
+# Before anything that opens the plugin's library, which is linked against libtorch.
+_libtorch.load()
+
+from polars_anorand._options import FitOptions  # noqa: E402
+from polars_anorand.functions import fit, score  # noqa: E402
+from polars_anorand.model import Model  # noqa: E402
+from polars_anorand.namespace import Anorand, anorand  # noqa: E402
+
+__all__ = ["Anorand", "FitOptions", "Model", "anorand", "fit", "score"]

@@ -1,0 +1,35 @@
+"""The one place where a call of the plugin is registered with Polars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.plugins import register_plugin_function
+
+_LIBRARY = Path(__file__).parent
+
+
+def elementwise(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:
+    """A call whose every output row depends on the same row of its inputs only, so that Polars may stream it."""
+    return register_plugin_function(
+        plugin_path=_LIBRARY, function_name=function, args=args, kwargs=kwargs, is_elementwise=True
+    )
+
+
+def whole_column(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:
+    """A call that needs all rows at once, and returns as many."""
+    return register_plugin_function(plugin_path=_LIBRARY, function_name=function, args=args, kwargs=kwargs)
+
+
+def aggregation(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:
+    """A call that needs all rows at once, and returns one value."""
+    return register_plugin_function(
+        plugin_path=_LIBRARY,
+        function_name=function,
+        args=args,
+        kwargs=kwargs,
+        returns_scalar=True,
+        changes_length=True,
+    )

@@ -1,0 +1,140 @@
+"""A fitted model, as a Python value."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from polars_anorand import _polars_anorand as _core
+
+
+class Model:
+    """A fitted AnoRand model: the bytes of one safetensors file.
+
+    ``fit()`` returns such bytes in a Binary column; ``score()`` takes a ``Model``, its bytes, or the path of its file.
+
+    Parameters
+    ----------
+    data
+        The bytes of a model file.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not a model: empty, truncated, damaged, or of another format version.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import polars_anorand as anorand
+    >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9]})
+    >>> model = anorand.Model(frame.select(pl.col("x", "y").anorand.fit(epochs=5, min_steps=0)).item())
+    >>> model
+    Model(features=['x', 'y'], preset='default', training_rows=5)
+    >>> 0 < model.alpha < 1
+    True
+    """
+
+    __slots__ = ("_bytes", "_metadata")
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a Model is made from bytes, got {type(data).__name__}; Model.load(path) reads a file")
+        self._bytes = bytes(data)
+        self._metadata: dict[str, Any] = json.loads(_core.model_metadata(self._bytes))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read a model file.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If it is not a model.
+        """
+        try:
+            return cls(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{error} (in the file {os.fspath(path)})") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file: to a temporary file beside it, which is synced and renamed, so that a file that is
+        there is replaced whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the file can't be written; the message says why.
+        """
+        _core.write_file(os.fspath(path), self._bytes)
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the model file."""
+        return self._bytes
+
+    @property
+    def features(self) -> list[str]:
+        """The names of the features, in the order of the network's inputs."""
+        return [feature["name"] for feature in self._metadata["features"]]
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The training columns' dtypes, as text."""
+        return {feature["name"]: feature["dtype"] for feature in self._metadata["features"]}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options of the fit, defaults included."""
+        return dict(self._metadata["options"])
+
+    @property
+    def alpha(self) -> float:
+        """The weight of the noise-detection head in the score, 0 to 1 (eq. 7 of the paper)."""
+        return float(self._metadata["alpha"])
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What the training did: rows, epochs, steps, and both losses before and after."""
+        return dict(self._metadata["training"])
+
+    def threshold(self, contamination: float) -> float:
+        """The score above which a share ``contamination`` of the training rows lies.
+
+        Parameters
+        ----------
+        contamination
+            Above 0 and below 1.
+
+        Raises
+        ------
+        ValueError
+            If it is out of range.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import polars_anorand as anorand
+        >>> frame = pl.DataFrame({"x": [float(i % 7) for i in range(100)]})
+        >>> model = anorand.Model(frame.select(pl.col("x").anorand.fit(epochs=1, min_steps=0)).item())
+        >>> model.threshold(0.01) >= model.threshold(0.1)
+        True
+        """
+        return _core.model_threshold(self._bytes, contamination)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.features[:5])) + (", …" if len(self.features) > 5 else "")
+        preset, rows = self.options["preset"], self.training["rows"]
+        return f"Model(features=[{shown}], preset={preset!r}, training_rows={rows})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Model) and self._bytes == other._bytes
+
+    def __hash__(self) -> int:
+        return hash(self._bytes)
+
+    def __reduce__(self) -> tuple[type[Model], tuple[bytes]]:
+        return (Model, (self._bytes,))

@@ -1,0 +1,447 @@
+//! Series ↔ matrix: which dtypes are features, what is a missing value, matching by name, blocks of rows.
+//!
+//! The one idea: every feature value is read as an f64, and NaN stands for missing (null, NaN or infinite).
+
+use std::fmt::{Display, Formatter};
+
+use ndarray::Array2;
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::options::Missing;
+use crate::scaling::Scaling;
+
+/// What a feature's numbers mean. Features of one kind can be compared, whatever their dtype: an Int8 column scores
+/// against a model fitted on Float64, and `Datetime[ms]` against `Datetime[ns]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Integers, floats, Decimal; Boolean as 0 and 1.
+    Number,
+    /// Days since 1970-01-01.
+    Date,
+    /// Microseconds since 1970-01-01, UTC where there is a time zone.
+    Datetime,
+    /// Microseconds.
+    Duration,
+    /// Nanoseconds since midnight.
+    Time,
+}
+
+impl Kind {
+    /// The kind of a dtype; an error that names the column if it can't be a feature.
+    pub fn of(name: &str, dtype: &DataType) -> PolarsResult<Self> {
+        match dtype {
+            DataType::Boolean | DataType::Decimal(_, _) => Ok(Kind::Number),
+            dtype if dtype.is_primitive_numeric() => Ok(Kind::Number),
+            DataType::Date => Ok(Kind::Date),
+            DataType::Datetime(_, _) => Ok(Kind::Datetime),
+            DataType::Duration(_) => Ok(Kind::Duration),
+            DataType::Time => Ok(Kind::Time),
+            other => polars_bail!(SchemaMismatch:
+                "anorand: feature {name:?} has dtype {other}; features must be integers, floats, Decimal, Boolean, Date, \
+                 Datetime, Duration or Time: leave the column out, or cast it"),
+        }
+    }
+}
+
+impl Display for Kind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", format!("{self:?}").to_lowercase())
+    }
+}
+
+/// A feature as a model remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    pub name: String,
+    /// The dtype of the training column, for people to read.
+    pub dtype: String,
+    pub kind: Kind,
+}
+
+impl Feature {
+    pub fn from_field(field: &Field) -> PolarsResult<Self> {
+        let name = field.name().to_string();
+        let kind = Kind::of(&name, field.dtype())?;
+        Ok(Self { name, dtype: field.dtype().to_string(), kind })
+    }
+}
+
+/// The fields that an input column brings as features: a struct's own fields, or the column itself.
+pub fn feature_fields(input: &Field) -> PolarsResult<Vec<Field>> {
+    let fields = match input.dtype() {
+        DataType::Struct(fields) => match fields.as_slice() {
+            // `pl.col("s").anorand` on a struct column arrives as a struct of that one struct.
+            [only] if matches!(only.dtype(), DataType::Struct(_)) => return feature_fields(only),
+            _ => fields.clone(),
+        },
+        _ => vec![input.clone()],
+    };
+    polars_ensure!(!fields.is_empty(), ComputeError:
+        "anorand: there is no feature: the expression selects no column");
+    Ok(fields)
+}
+
+/// Named feature columns of equal length, each of a dtype that can be a feature.
+#[derive(Clone)]
+pub struct Columns {
+    features: Vec<Feature>,
+    columns: Vec<Series>,
+    rows: usize,
+}
+
+impl Columns {
+    /// The features of one input: the fields of a struct, or the column itself.
+    pub fn from_series(input: &Series) -> PolarsResult<Self> {
+        let Ok(fields) = input.struct_() else {
+            return Self::new(vec![input.clone()], input.len());
+        };
+        // A null struct is a row whose every field is null.
+        let pushed_down = fields.propagate_nulls();
+        let fields = match &pushed_down {
+            Some(fields) => fields.fields_as_series(),
+            None => fields.fields_as_series(),
+        };
+        match fields.as_slice() {
+            [only] if only.struct_().is_ok() => Self::from_series(only),
+            _ => Self::new(fields, input.len()),
+        }
+    }
+
+    /// The features of a frame: all its columns.
+    pub fn from_frame(frame: &DataFrame) -> PolarsResult<Self> {
+        let columns = frame.columns().iter().map(|c| c.as_materialized_series().clone()).collect();
+        Self::new(columns, frame.height())
+    }
+
+    fn new(columns: Vec<Series>, rows: usize) -> PolarsResult<Self> {
+        polars_ensure!(!columns.is_empty(), ComputeError:
+            "anorand: there is no feature: the expression selects no column");
+        let features = columns.iter().map(|c| Feature::from_field(&c.field())).collect::<PolarsResult<Vec<_>>>()?;
+        check_distinct(&features)?;
+        Ok(Self { features, columns, rows })
+    }
+
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The same features in the order of `wanted`, matched by name.
+    pub fn matched(&self, wanted: &[Feature]) -> PolarsResult<Self> {
+        let position: PlHashMap<&str, usize> =
+            self.features.iter().enumerate().map(|(at, feature)| (feature.name.as_str(), at)).collect();
+        let missing = names(wanted.iter().filter(|feature| !position.contains_key(feature.name.as_str())));
+        polars_ensure!(missing.is_empty(), ColumnNotFound:
+            "anorand: the model needs {missing}, not among the columns given ({})", names(self.features.iter()));
+        let known: PlHashSet<&str> = wanted.iter().map(|feature| feature.name.as_str()).collect();
+        let unexpected = names(self.features.iter().filter(|feature| !known.contains(feature.name.as_str())));
+        polars_ensure!(unexpected.is_empty(), SchemaMismatch:
+            "anorand: the model does not know {unexpected}; it was fitted on {}", names(wanted.iter()));
+
+        let order: Vec<usize> = wanted.iter().map(|feature| position[feature.name.as_str()]).collect();
+        for (feature, at) in wanted.iter().zip(&order) {
+            let given = &self.features[*at];
+            polars_ensure!(given.kind == feature.kind, SchemaMismatch:
+                "anorand: feature {:?} is a {} ({}), but the model was fitted on a {} ({}): cast the column",
+                feature.name, given.kind, given.dtype, feature.kind, feature.dtype);
+        }
+        Ok(Self {
+            features: order.iter().map(|at| self.features[*at].clone()).collect(),
+            columns: order.iter().map(|at| self.columns[*at].clone()).collect(),
+            rows: self.rows,
+        })
+    }
+
+    /// Rows `start .. start + len`, without a copy.
+    pub fn slice(&self, start: usize, len: usize) -> Self {
+        let columns = self.columns.iter().map(|column| column.slice(start as i64, len)).collect();
+        Self { features: self.features.clone(), columns, rows: len }
+    }
+
+    /// The rows at `index`, in that order.
+    pub fn gather(&self, index: &IdxCa) -> PolarsResult<Self> {
+        let columns = self.columns.iter().map(|column| column.take(index)).collect::<PolarsResult<_>>()?;
+        Ok(Self { features: self.features.clone(), columns, rows: index.len() })
+    }
+
+    /// Calls `each(row, value)` for feature `j`, from the first row to the last; NaN where the value is missing.
+    fn visit(&self, j: usize, mut each: impl FnMut(usize, f64)) -> PolarsResult<()> {
+        let column = &self.columns[j];
+        let unit = microseconds(column.dtype());
+        let physical = match column.dtype() {
+            // A Decimal's physical integers lack its scale.
+            DataType::Decimal(_, _) => column.cast(&DataType::Float64)?,
+            _ => column.to_physical_repr().into_owned(),
+        };
+        macro_rules! visit_chunks {
+            ($chunked:expr) => {{
+                let mut row = 0;
+                for chunk in $chunked.downcast_iter() {
+                    let values = chunk.values().as_slice();
+                    match chunk.validity().filter(|validity| validity.unset_bits() > 0) {
+                        None => {
+                            for value in values {
+                                each(row, finite_or_nan(*value as f64 * unit));
+                                row += 1;
+                            }
+                        },
+                        Some(validity) => {
+                            for (value, valid) in values.iter().zip(validity.iter()) {
+                                let value = if valid { *value as f64 * unit } else { f64::NAN };
+                                each(row, finite_or_nan(value));
+                                row += 1;
+                            }
+                        },
+                    }
+                }
+            }};
+        }
+        match physical.dtype() {
+            DataType::Float64 => visit_chunks!(physical.f64()?),
+            DataType::Float32 => visit_chunks!(physical.f32()?),
+            DataType::Int64 => visit_chunks!(physical.i64()?),
+            DataType::Int32 => visit_chunks!(physical.i32()?),
+            _ => visit_chunks!(physical.cast(&DataType::Float64)?.f64()?),
+        }
+        Ok(())
+    }
+
+    /// Which rows a fit uses, under a policy for missing values; at least two, or an error that says why not.
+    pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+        let mut usable = vec![true; self.rows];
+        for (j, feature) in self.features.iter().enumerate() {
+            let mut first_missing = None;
+            self.visit(j, |row, value| {
+                if value.is_nan() {
+                    first_missing.get_or_insert(row);
+                    usable[row] &= missing == Missing::Impute;
+                }
+            })?;
+            if let (Missing::Error, Some(row)) = (missing, first_missing) {
+                return Err(missing_value(feature, row));
+            }
+        }
+        let count = usable.iter().filter(|usable| **usable).count();
+        polars_ensure!(count >= 2, ComputeError:
+            "anorand: a fit needs at least 2 rows without a null, NaN or infinity in a feature, got {count} of {} rows{}",
+            self.rows, if self.rows > count { " (missing=\"impute\" would fill the gaps)" } else { "" });
+        Ok(usable)
+    }
+
+    /// Per feature, the smallest, median and largest value that is not missing, over the rows of `usable`.
+    pub fn summaries(&self, usable: &[bool]) -> PolarsResult<Vec<Summary>> {
+        let mut values = Vec::with_capacity(self.rows);
+        let mut summaries = Vec::with_capacity(self.features.len());
+        for (j, feature) in self.features.iter().enumerate() {
+            values.clear();
+            self.visit(j, |row, value| {
+                if usable[row] && !value.is_nan() {
+                    values.push(value);
+                }
+            })?;
+            polars_ensure!(!values.is_empty(), ComputeError:
+                "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
+            summaries.push(Summary::of(&mut values));
+        }
+        Ok(summaries)
+    }
+
+    /// Scaled rows for which `usable` holds, `[rows, features]`; `fill` stands in for missing values.
+    pub fn scaled(&self, usable: &[bool], scaling: &Scaling, fill: &[f64]) -> PolarsResult<Array2<f32>> {
+        let mut target = Vec::with_capacity(self.rows);
+        let mut count = 0;
+        for usable in usable {
+            target.push(count);
+            count += usize::from(*usable);
+        }
+        let mut matrix = Array2::zeros((count, self.features.len()));
+        for (j, fill) in fill.iter().enumerate() {
+            self.visit(j, |row, value| {
+                if usable[row] {
+                    let value = if value.is_nan() { *fill } else { value };
+                    matrix[[target[row], j]] = scaling.apply(j, value);
+                }
+            })?;
+        }
+        Ok(matrix)
+    }
+
+    /// All rows scaled into `matrix` (`[rows, features]`, row by row), a missing value as `fill`; the rows that have one
+    /// are marked in `incomplete`.
+    pub fn scale_into(
+        &self,
+        scaling: &Scaling,
+        fill: &[f64],
+        matrix: &mut [f32],
+        incomplete: &mut [bool],
+    ) -> PolarsResult<()> {
+        let width = self.features.len();
+        for (j, fill) in fill.iter().enumerate() {
+            self.visit(j, |row, value| {
+                let gap = value.is_nan();
+                incomplete[row] |= gap;
+                matrix[row * width + j] = scaling.apply(j, if gap { *fill } else { value });
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The error for the first missing value at or after the first row; `None` if no value is missing.
+    pub fn first_missing(&self) -> PolarsResult<Option<PolarsError>> {
+        for (j, feature) in self.features.iter().enumerate() {
+            let mut first = None;
+            self.visit(j, |row, value| {
+                if value.is_nan() {
+                    first.get_or_insert(row);
+                }
+            })?;
+            if let Some(row) = first {
+                return Ok(Some(missing_value(feature, row)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A feature's smallest, median and largest training value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    pub low: f64,
+    pub median: f64,
+    pub high: f64,
+}
+
+impl Summary {
+    /// Of at least one value; none of them NaN. Reorders the values.
+    fn of(values: &mut [f64]) -> Self {
+        let middle = values.len() / 2;
+        let even = values.len() % 2 == 0;
+        let (below, upper, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
+        let lower = if even { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { *upper };
+        let low = below.iter().copied().fold(*upper, f64::min);
+        let high = above.iter().copied().fold(*upper, f64::max);
+        // Halved before the sum, which could overflow.
+        Self { low, median: lower * 0.5 + *upper * 0.5, high }
+    }
+}
+
+fn check_distinct(features: &[Feature]) -> PolarsResult<()> {
+    let mut names = PlHashSet::with_capacity(features.len());
+    for feature in features {
+        polars_ensure!(names.insert(feature.name.as_str()), Duplicate:
+            "anorand: two features are named {:?}: rename one with .alias()", feature.name);
+    }
+    Ok(())
+}
+
+fn missing_value(feature: &Feature, row: usize) -> PolarsError {
+    polars_err!(ComputeError:
+        "anorand: feature {:?} has a null, NaN or infinity in row {row}, and missing=\"error\": fill or drop such rows, or \
+         fit with missing=\"null\" or \"impute\"", feature.name)
+}
+
+fn names<'a>(features: impl Iterator<Item = &'a Feature>) -> String {
+    const SHOWN: usize = 8;
+    let all: Vec<String> = features.map(|feature| format!("{:?}", feature.name)).collect();
+    match all.len() {
+        0..=SHOWN => all.join(", "),
+        many => format!("{} and {} more", all[..SHOWN].join(", "), many - SHOWN),
+    }
+}
+
+#[inline]
+fn finite_or_nan(value: f64) -> f64 {
+    if value.is_finite() {
+        value
+    } else {
+        f64::NAN
+    }
+}
+
+/// What a column's physical numbers are multiplied with, so that all time units of a kind agree.
+fn microseconds(dtype: &DataType) -> f64 {
+    match dtype {
+        DataType::Datetime(unit, _) | DataType::Duration(unit) => match unit {
+            TimeUnit::Milliseconds => 1e3,
+            TimeUnit::Microseconds => 1.0,
+            TimeUnit::Nanoseconds => 1e-3,
+        },
+        _ => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(frame: DataFrame) -> Columns {
+        Columns::from_frame(&frame).unwrap()
+    }
+
+    #[test]
+    fn null_nan_and_infinity_are_missing() {
+        let frame = df!("a" => [Some(1.0), None, Some(f64::NAN), Some(f64::INFINITY), Some(2.0)]).unwrap();
+        let usable = columns(frame).training_rows(Missing::Null).unwrap();
+        assert_eq!(usable, [true, false, false, false, true]);
+    }
+
+    #[test]
+    fn the_error_policy_names_the_column_and_the_row() {
+        let frame = df!("a" => [1, 2], "b" => [Some(1), None]).unwrap();
+        let message = columns(frame).training_rows(Missing::Error).unwrap_err().to_string();
+        assert!(message.contains("\"b\"") && message.contains("row 1"), "{message}");
+    }
+
+    #[test]
+    fn summaries_match_a_sorted_column() {
+        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0]);
+        assert_eq!(summary, Summary { low: 1.0, median: 2.5, high: 4.0 });
+        let summary = Summary::of(&mut [9.0]);
+        assert_eq!(summary, Summary { low: 9.0, median: 9.0, high: 9.0 });
+    }
+
+    #[test]
+    fn features_are_matched_by_name() {
+        let fitted = columns(df!("a" => [1], "b" => [2]).unwrap());
+        let given = columns(df!("b" => [2], "a" => [1]).unwrap());
+        assert_eq!(given.matched(fitted.features()).unwrap().features(), fitted.features());
+
+        let short = columns(df!("a" => [1]).unwrap());
+        assert!(short.matched(fitted.features()).err().unwrap().to_string().contains("needs \"b\""));
+        assert!(fitted.matched(short.features()).err().unwrap().to_string().contains("does not know \"b\""));
+    }
+
+    #[test]
+    fn time_units_agree() {
+        let milliseconds = Series::new("t".into(), [1_500i64]).cast(&DataType::Duration(TimeUnit::Milliseconds)).unwrap();
+        let nanoseconds = milliseconds.cast(&DataType::Duration(TimeUnit::Nanoseconds)).unwrap();
+        for series in [milliseconds, nanoseconds] {
+            let mut seen = vec![];
+            Columns::from_series(&series).unwrap().visit(0, |_, value| seen.push(value)).unwrap();
+            assert_eq!(seen, [1_500_000.0]);
+        }
+    }
+
+    #[test]
+    fn a_decimal_keeps_its_scale() {
+        let decimal = Series::new("d".into(), [1.25f64]).cast(&DataType::Decimal(9, 2)).unwrap();
+        let mut seen = vec![];
+        Columns::from_series(&decimal).unwrap().visit(0, |_, value| seen.push(value)).unwrap();
+        assert_eq!(seen, [1.25]);
+    }
+
+    #[test]
+    fn chunks_do_not_matter() {
+        let mut frame = df!("a" => [1.0f32, 2.0]).unwrap();
+        frame.vstack_mut(&df!("a" => [Some(3.0f32), None]).unwrap()).unwrap();
+        let mut seen = vec![];
+        columns(frame).visit(0, |row, value| seen.push((row, value))).unwrap();
+        assert_eq!(&seen[..3], [(0, 1.0), (1, 2.0), (2, 3.0)]);
+        assert!(seen[3].1.is_nan());
+    }
+}

@@ -1,0 +1,56 @@
+//! AnoRand anomaly detection for Polars: an autoencoder (AE) and a noise-detection MLP (ND), trained jointly on rows that
+//! are taken as normal plus synthetic anomalies made from a few of them.
+//!
+//! ```text
+//! expressions → apply ─┬→ fit → columns → scaling → synthetic → training → network
+//!                      └→ store → model → scoring → columns
+//! ```
+//!
+//! Rust programs use it without Python:
+//!
+//! ```
+//! use polars::prelude::*;
+//! use polars_anorand::{fit, score, Columns, Device, Options, Preset};
+//!
+//! # fn main() -> PolarsResult<()> {
+//! let frame = df!("x" => [1.0, 1.1, 0.9, 1.0, 9.0], "y" => [2.0, 2.1, 1.9, 2.0, 7.0])?;
+//! let columns = Columns::from_frame(&frame)?;
+//! let options = Options { epochs: 1, min_steps: 0, ..Options::preset(Preset::Default) };
+//! let model = fit(&columns, &options, Device::Cpu)?;
+//! let scores = score(&model, &columns, Device::Cpu)?;
+//! assert_eq!(scores.len(), 5);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod columns;
+pub mod device;
+pub mod fit;
+pub mod libtorch;
+pub mod model;
+pub mod network;
+pub mod options;
+pub mod scaling;
+pub mod scoring;
+pub mod sketch;
+pub mod store;
+pub mod synthetic;
+pub mod training;
+
+pub mod apply;
+#[cfg(feature = "python")]
+mod expressions;
+#[cfg(feature = "python")]
+mod python;
+
+pub use columns::Columns;
+pub use fit::fit;
+pub use model::Model;
+pub use options::{Missing, Options, Preset, UncheckedOptions};
+pub use scoring::score;
+pub use tch::Device;
+
+/// Polars and the plugin share one allocator, so that either can free what the other made.
+#[cfg(feature = "python")]
+#[global_allocator]
+static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::new();

@@ -1,0 +1,404 @@
+//! The network of figure 1, as a fleet: m networks of one shape side by side, every tensor with a leading dimension m.
+//!
+//! ND block: d → hidden → 1; its last hidden layer is z0. Encoder: d → hidden → latent, z1. Decoder: (z0, z1) → hidden
+//! reversed → d. Hidden layers have ReLU; logit, z1 and reconstruction are linear.
+//!
+//! The gradients are derived by hand (tested against autograd), since a step of these small networks costs libtorch's calls
+//! rather than its arithmetic, and autograd doubles the calls.
+
+use polars::prelude::{polars_ensure, PolarsResult};
+use rand::Rng;
+use rand_distr::{Distribution, Uniform};
+use tch::{Device, Kind, TchError, Tensor};
+
+type TorchResult<T> = Result<T, TchError>;
+
+/// The sizes of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub features: i64,
+    pub hidden: Vec<i64>,
+    pub latent: i64,
+}
+
+/// One affine layer: `y = x·weight + bias`, weight `[m, inputs, outputs]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerShape {
+    /// As in the model file: `nd.0`, `encoder.2`, `decoder.1`, …
+    pub name: String,
+    pub inputs: i64,
+    pub outputs: i64,
+}
+
+impl Shape {
+    /// All layers, in the order of the flat parameter buffer: ND, encoder, decoder, each from its input on.
+    pub fn layers(&self) -> Vec<LayerShape> {
+        let last = self.hidden[self.hidden.len() - 1];
+        let nd = chain(self.features, self.hidden.iter(), 1);
+        let encoder = chain(self.features, self.hidden.iter(), self.latent);
+        let decoder = chain(last + self.latent, self.hidden.iter().rev(), self.features);
+        [("nd", nd), ("encoder", encoder), ("decoder", decoder)]
+            .into_iter()
+            .flat_map(|(block, widths)| {
+                widths.windows(2).enumerate().map(move |(at, pair)| LayerShape {
+                    name: format!("{block}.{at}"),
+                    inputs: pair[0],
+                    outputs: pair[1],
+                }).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Numbers a network is made of.
+    pub fn parameters(&self) -> i64 {
+        self.layers().iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum()
+    }
+
+    /// Layers of one block.
+    fn depth(&self) -> usize {
+        self.hidden.len() + 1
+    }
+}
+
+fn chain<'a>(first: i64, middle: impl Iterator<Item = &'a i64>, last: i64) -> Vec<i64> {
+    std::iter::once(first).chain(middle.copied()).chain(std::iter::once(last)).collect()
+}
+
+/// A view of one layer's numbers inside a flat buffer.
+struct Layer {
+    /// `[m, inputs, outputs]`
+    weight: Tensor,
+    /// `[m, 1, outputs]`
+    bias: Tensor,
+}
+
+/// Parameters, or gradients: one flat buffer, and every layer as a view of it, so that an optimiser needs one call for all.
+pub struct Parameters {
+    /// Layer by layer, weight then bias, each `[m, …]`.
+    pub flat: Tensor,
+    layers: Vec<Layer>,
+}
+
+impl Parameters {
+    fn over(flat: Tensor, shape: &Shape, members: i64) -> TorchResult<Self> {
+        let mut layers = Vec::new();
+        let mut at = 0;
+        let mut next = |size: [i64; 3]| -> TorchResult<Tensor> {
+            let count = size.iter().product();
+            let view = flat.f_narrow(0, at, count)?.f_view(size)?;
+            at += count;
+            Ok(view)
+        };
+        for layer in shape.layers() {
+            let weight = next([members, layer.inputs, layer.outputs])?;
+            let bias = next([members, 1, layer.outputs])?;
+            layers.push(Layer { weight, bias });
+        }
+        Ok(Self { flat, layers })
+    }
+}
+
+/// A fleet of m networks.
+pub struct Network {
+    shape: Shape,
+    members: i64,
+    parameters: Parameters,
+}
+
+// SAFETY: after it is built or trained, a network is only read, and libtorch allows concurrent reads of a tensor. Training
+// needs `&mut Network`.
+unsafe impl Sync for Network {}
+
+/// What the backward pass needs of a forward pass.
+pub struct Forward {
+    /// Activations of the hidden layers, `[m, batch, width]`, from the input on.
+    nd: Vec<Tensor>,
+    encoder: Vec<Tensor>,
+    decoder: Vec<Tensor>,
+    /// (z0, z1) of eq. 1, `[m, batch, last hidden + latent]`
+    pub latent: Tensor,
+    /// ND's output before the sigmoid, `[m, batch, 1]`
+    pub logit: Tensor,
+    /// `[m, batch, d]`
+    pub reconstruction: Tensor,
+}
+
+/// What each row of a batch counts in the loss, `[m, batch, 1]` each.
+pub struct Targets {
+    /// y: 1 for a synthetic anomaly, 0 for a normal row
+    pub synthetic: Tensor,
+    /// w / rows of the batch (eq. 3 and 4)
+    pub ce_weight: Tensor,
+    /// (1 − w) / normal rows of the batch for a normal row, 0 for a synthetic one (eq. 2 and 4)
+    pub ae_weight: Tensor,
+}
+
+impl Network {
+    /// New networks, each layer drawn from U(−1/√inputs, 1/√inputs), in the order of the buffer.
+    pub fn draw(shape: Shape, members: i64, rng: &mut impl Rng, device: Device) -> PolarsResult<Self> {
+        let mut numbers = Vec::with_capacity((shape.parameters() * members) as usize);
+        for layer in shape.layers() {
+            let bound = 1.0 / (layer.inputs as f32).sqrt();
+            // The bounds are finite and in order: the constructor can't fail.
+            let Ok(uniform) = Uniform::new_inclusive(-bound, bound) else { continue };
+            let count = (layer.inputs + 1) * layer.outputs * members;
+            numbers.extend((0..count).map(|_| uniform.sample(rng)));
+        }
+        Self::from_flat(shape, members, &numbers, device)
+    }
+
+    /// From the numbers of the flat buffer.
+    pub fn from_flat(shape: Shape, members: i64, numbers: &[f32], device: Device) -> PolarsResult<Self> {
+        let expected = shape.parameters() * members;
+        polars_ensure!(numbers.len() as i64 == expected, ComputeError:
+            "anorand: a fleet of {members} networks of this shape has {expected} parameters, got {}", numbers.len());
+        let build = || {
+            let flat = Tensor::f_from_slice(numbers)?.f_to_device(device)?;
+            let parameters = Parameters::over(flat, &shape, members)?;
+            Ok(Self { shape: shape.clone(), members, parameters })
+        };
+        build().map_err(crate::libtorch::torch_error)
+    }
+
+    /// The numbers of the flat buffer.
+    pub fn to_flat(&self) -> PolarsResult<Vec<f32>> {
+        let copy = || {
+            let flat = self.parameters.flat.f_to_device(Device::Cpu)?;
+            let mut numbers = vec![0f32; flat.numel()];
+            let count = numbers.len();
+            flat.f_copy_data(&mut numbers, count)?;
+            Ok(numbers)
+        };
+        copy().map_err(crate::libtorch::torch_error)
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub fn members(&self) -> i64 {
+        self.members
+    }
+
+    pub fn device(&self) -> Device {
+        self.parameters.flat.device()
+    }
+
+    /// The flat parameter buffer, for an optimiser.
+    pub fn flat_mut(&mut self) -> &mut Tensor {
+        &mut self.parameters.flat
+    }
+
+    /// A buffer for this network's gradients.
+    pub fn gradient_buffer(&self) -> TorchResult<Parameters> {
+        Parameters::over(self.parameters.flat.f_zeros_like()?, &self.shape, self.members)
+    }
+
+    fn block(&self, at: usize) -> &[Layer] {
+        block(&self.parameters, &self.shape, at)
+    }
+
+    /// x `[m, batch, d]` → the two heads and all that the backward pass needs.
+    pub fn forward(&self, x: &Tensor) -> TorchResult<Forward> {
+        let (nd, logit) = run(self.block(0), x)?;
+        let (encoder, z1) = run(self.block(1), x)?;
+        let latent = Tensor::f_cat(&[last(&nd), &z1], 2)?;
+        let (decoder, reconstruction) = run(self.block(2), &latent)?;
+        Ok(Forward { nd, encoder, decoder, latent, logit, reconstruction })
+    }
+
+    /// The gradient of eq. 4 with respect to every parameter, written into `gradients`.
+    pub fn backward(
+        &self,
+        x: &Tensor,
+        forward: &Forward,
+        targets: &Targets,
+        gradients: &Parameters,
+    ) -> TorchResult<()> {
+        let width = last(&forward.nd).size()[2];
+        // ∂CE/∂logit = σ(logit) − y
+        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_(&targets.ce_weight)?;
+        // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
+        let mut residual = forward.reconstruction.f_sub(x)?;
+        let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
+        let d_reconstruction = residual.f_mul_(&targets.ae_weight.f_div(&norm)?)?;
+
+        let gradient = |at| block(gradients, &self.shape, at);
+        let d_first = back(self.block(2), gradient(2), &forward.latent, &forward.decoder, d_reconstruction, None)?;
+        let d_latent = d_input(&self.block(2)[0], &d_first)?;
+        let d_z0 = d_latent.f_narrow(2, 0, width)?;
+        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
+        let _ = back(self.block(1), gradient(1), x, &forward.encoder, d_z1, None)?;
+        let _ = back(self.block(0), gradient(0), x, &forward.nd, d_logit, Some(&d_z0))?;
+        Ok(())
+    }
+
+    /// The heads' outputs for rows x `[m, rows, d]`: logit and ‖x − x̂‖₂, each `[m, rows]`.
+    pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
+        let forward = self.forward(x)?;
+        let residual = forward.reconstruction.f_sub(x)?;
+        Ok((forward.logit.f_squeeze_dim(2)?, norm(&residual)?.f_squeeze_dim(2)?))
+    }
+}
+
+fn block<'a>(parameters: &'a Parameters, shape: &Shape, at: usize) -> &'a [Layer] {
+    let depth = shape.depth();
+    &parameters.layers[at * depth..(at + 1) * depth]
+}
+
+fn last(activations: &[Tensor]) -> &Tensor {
+    // A shape has at least one hidden layer, so there is one.
+    &activations[activations.len() - 1]
+}
+
+/// ‖row‖₂ of `[m, batch, d]`, as `[m, batch, 1]`.
+fn norm(rows: &Tensor) -> TorchResult<Tensor> {
+    rows.f_norm_scalaropt_dim(2.0, [2i64].as_slice(), true)
+}
+
+/// A block from its input on: the activations of its hidden layers, and its linear output.
+fn run(block: &[Layer], input: &Tensor) -> TorchResult<(Vec<Tensor>, Tensor)> {
+    let (hidden, output) = block.split_at(block.len() - 1);
+    let mut activations: Vec<Tensor> = Vec::with_capacity(hidden.len());
+    for layer in hidden {
+        let input = activations.last().unwrap_or(input);
+        activations.push(affine(layer, input)?.f_relu_()?);
+    }
+    let out = affine(&output[0], last(&activations))?;
+    Ok((activations, out))
+}
+
+fn affine(layer: &Layer, input: &Tensor) -> TorchResult<Tensor> {
+    layer.bias.f_baddbmm(input, &layer.weight, 1.0, 1.0)
+}
+
+/// Back through a block, from the gradient of its output: writes its layers' gradients, and returns the gradient of the
+/// first layer's affine output. `extra` is a further gradient of the last hidden layer's activation (z0 also feeds the
+/// decoder).
+fn back(
+    block: &[Layer],
+    gradients: &[Layer],
+    input: &Tensor,
+    activations: &[Tensor],
+    d_output: Tensor,
+    extra: Option<&Tensor>,
+) -> TorchResult<Tensor> {
+    let mut d = d_output;
+    for at in (1..block.len()).rev() {
+        write_gradient(&gradients[at], &activations[at - 1], &d)?;
+        d = d_input(&block[at], &d)?;
+        if let (true, Some(extra)) = (at == block.len() - 1, extra) {
+            d = d.f_add_(extra)?;
+        }
+        // ReLU lets a gradient pass where its output is above 0.
+        d = activations[at - 1].f_threshold_backward(&d, 0.0)?;
+    }
+    write_gradient(&gradients[0], input, &d)?;
+    Ok(d)
+}
+
+/// ∂L/∂weight = inputᵀ·d and ∂L/∂bias = Σ d, where d = ∂L/∂(affine output), `[m, batch, outputs]`.
+fn write_gradient(gradient: &Layer, input: &Tensor, d: &Tensor) -> TorchResult<()> {
+    let _ = input.f_transpose(1, 2)?.f_bmm_out(&gradient.weight, d)?;
+    let _ = d.f_sum_intlist_out(&gradient.bias, Some([1i64].as_slice()), true, None::<Kind>)?;
+    Ok(())
+}
+
+fn d_input(layer: &Layer, d: &Tensor) -> TorchResult<Tensor> {
+    d.f_bmm(&layer.weight.f_transpose(1, 2)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn shape() -> Shape {
+        Shape { features: 5, hidden: vec![7, 4], latent: 3 }
+    }
+
+    fn random(size: &[i64], rng: &mut ChaCha8Rng) -> Tensor {
+        let numbers: Vec<f32> = (0..size.iter().product()).map(|_| rng.random()).collect();
+        Tensor::from_slice(&numbers).view(size)
+    }
+
+    #[test]
+    fn the_papers_network_has_its_sizes() {
+        let shape = Shape { features: 30, hidden: vec![32, 16], latent: 16 };
+        let sizes: Vec<(i64, i64)> = shape.layers().iter().map(|l| (l.inputs, l.outputs)).collect();
+        assert_eq!(
+            sizes,
+            [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]
+        );
+    }
+
+    #[test]
+    fn gradients_agree_with_autograd() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let (members, batch) = (2, 11);
+        let mut network = Network::draw(shape(), members, &mut rng, Device::Cpu).unwrap();
+        let x = random(&[members, batch, 5], &mut rng);
+        let targets = Targets {
+            synthetic: random(&[members, batch, 1], &mut rng).ge(0.5).to_kind(Kind::Float),
+            ce_weight: random(&[members, batch, 1], &mut rng),
+            ae_weight: random(&[members, batch, 1], &mut rng),
+        };
+        let gradients = network.gradient_buffer().unwrap();
+        network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
+
+        // The same loss, written as eq. 2 to 4 and differentiated by libtorch.
+        let leaf = network.parameters.flat.copy().set_requires_grad(true);
+        network.parameters = Parameters::over(leaf.shallow_clone(), &shape(), members).unwrap();
+        let forward = network.forward(&x).unwrap();
+        let p = forward.logit.sigmoid();
+        let y = &targets.synthetic;
+        let ce = -(y * p.log() + (1.0 - y) * (1.0 - &p).log());
+        let ae = norm(&(&x - &forward.reconstruction)).unwrap();
+        let loss = (ce * &targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
+        loss.backward();
+
+        let difference = (leaf.grad() - &gradients.flat).abs().max().double_value(&[]);
+        let size = leaf.grad().abs().max().double_value(&[]);
+        assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
+    }
+
+    #[test]
+    fn a_perfect_reconstruction_has_no_gradient_and_no_nan() {
+        let shape = Shape { features: 2, hidden: vec![2], latent: 1 };
+        let zeros = vec![0f32; shape.parameters() as usize];
+        let network = Network::from_flat(shape, 1, &zeros, Device::Cpu).unwrap();
+        let x = Tensor::zeros([1, 3, 2], (Kind::Float, Device::Cpu));
+        let ones = || Tensor::ones([1, 3, 1], (Kind::Float, Device::Cpu));
+        let targets = Targets { synthetic: ones() * 0.5, ce_weight: ones(), ae_weight: ones() };
+        let gradients = network.gradient_buffer().unwrap();
+        network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
+        assert_eq!(gradients.flat.abs().sum(Kind::Float).double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn members_of_a_fleet_do_not_see_each_other() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let fleet = Network::draw(shape(), 3, &mut rng, Device::Cpu).unwrap();
+        let x = random(&[1, 6, 5], &mut rng);
+        let (logit, error) = fleet.heads(&x.expand([3, 6, 5], false)).unwrap();
+        for member in 0..3 {
+            let mut numbers: Vec<f32> = vec![];
+            for layer in &fleet.parameters.layers {
+                for tensor in [&layer.weight, &layer.bias] {
+                    numbers.extend(Vec::<f32>::try_from(tensor.get(member).contiguous().view(-1)).unwrap());
+                }
+            }
+            let alone = Network::from_flat(shape(), 1, &numbers, Device::Cpu).unwrap();
+            let (alone_logit, alone_error) = alone.heads(&x).unwrap();
+            assert!(alone_logit.get(0).allclose(&logit.get(member), 1e-6, 1e-6, false));
+            assert!(alone_error.get(0).allclose(&error.get(member), 1e-6, 1e-6, false));
+        }
+    }
+
+    #[test]
+    fn the_flat_buffer_has_a_fixed_length() {
+        let message = Network::from_flat(shape(), 1, &[0.0; 3], Device::Cpu).err().unwrap().to_string();
+        assert!(message.contains("got 3"), "{message}");
+    }
+}

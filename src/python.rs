@@ -1,0 +1,44 @@
+//! The Python module inside the plugin's library: what `polars_anorand.Model` needs of the core.
+
+use std::path::PathBuf;
+
+use polars::prelude::PolarsError;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::store::Destination;
+use crate::{model, store};
+
+fn value_error(error: PolarsError) -> PyErr {
+    // Without the kind of error that Polars puts before the message.
+    let message = error.to_string();
+    PyValueError::new_err(message)
+}
+
+/// A model's metadata, as JSON; a ValueError if the bytes are not a model.
+#[pyfunction]
+fn model_metadata(bytes: &[u8]) -> PyResult<String> {
+    let model = store::from_bytes(bytes).map_err(value_error)?;
+    serde_json::to_string(model.metadata()).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The score above which a share of the training rows lies.
+#[pyfunction]
+fn model_threshold(bytes: &[u8], contamination: f64) -> PyResult<f64> {
+    store::from_bytes(bytes).and_then(|model| model.threshold(contamination)).map_err(value_error)
+}
+
+/// Write a file whole, or leave what is there.
+#[pyfunction]
+fn write_file(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
+    Destination::claim(&path).and_then(|destination| destination.write(bytes)).map_err(value_error)
+}
+
+#[pymodule]
+fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("MODEL_FORMAT", model::FORMAT)?;
+    module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
+    module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(write_file, module)?)?;
+    Ok(())
+}

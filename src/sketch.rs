@@ -1,0 +1,92 @@
+//! The quantile sketch of the training scores, kept in the model, so that a threshold or a percentile needs no refit.
+
+const TAIL_FROM: f64 = 0.99;
+
+/// Quantiles of the training scores: every 0.1 percentage points, and every 0.01 in the top 1 %.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sketch {
+    /// The quantiles at 0, 0.001, …, 1.
+    body: Vec<f32>,
+    /// The quantiles at 0.99, 0.9901, …, 1.
+    tail: Vec<f32>,
+}
+
+impl Sketch {
+    /// How many quantiles there are, 0 and 1 included.
+    pub const BODY: usize = 1_001;
+    /// How many of them in the tail, 0.99 and 1 included.
+    pub const TAIL: usize = 101;
+
+    /// Of at least one score.
+    pub fn of(scores: &[f32]) -> Self {
+        let mut sorted = scores.to_vec();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let quantiles = |from: f64, count: usize| {
+            let share = |k: usize| from + (1.0 - from) * k as f64 / (count - 1) as f64;
+            (0..count).map(|k| quantile_of_sorted(&sorted, share(k)) as f32).collect()
+        };
+        Self { body: quantiles(0.0, Self::BODY), tail: quantiles(TAIL_FROM, Self::TAIL) }
+    }
+
+    /// From the quantiles that [`Sketch::body`] and [`Sketch::tail`] gave.
+    pub fn from_parts(body: Vec<f32>, tail: Vec<f32>) -> Self {
+        Self { body, tail }
+    }
+
+    pub fn body(&self) -> &[f32] {
+        &self.body
+    }
+
+    pub fn tail(&self) -> &[f32] {
+        &self.tail
+    }
+
+    /// The score below which a share of the training rows lies; linear between the quantiles kept.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let share = share.clamp(0.0, 1.0);
+        let (kept, position) = if share >= TAIL_FROM {
+            (&self.tail, (share - TAIL_FROM) / (1.0 - TAIL_FROM))
+        } else {
+            (&self.body, share)
+        };
+        quantile_of_sorted(kept, position)
+    }
+}
+
+/// The quantile of sorted numbers by linear interpolation, NumPy's default.
+pub fn quantile_of_sorted(sorted: &[f32], share: f64) -> f64 {
+    let position = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    let below = position.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    let (low, high) = (f64::from(sorted[below]), f64::from(sorted[above]));
+    low + (position - below as f64) * (high - low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_numpys() {
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        for (share, expected) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.75, 5.0), (1.0, 8.0)] {
+            assert_eq!(quantile_of_sorted(&sorted, share), expected);
+        }
+    }
+
+    #[test]
+    fn the_sketch_is_fine_and_finer_at_the_top() {
+        let scores: Vec<f32> = (0..=100_000).map(|k| k as f32 / 100_000.0).collect();
+        let sketch = Sketch::of(&scores);
+        for k in 0..=10_000 {
+            let share = k as f64 / 10_000.0;
+            let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
+            assert!((sketch.quantile(share) - share).abs() < tolerance);
+        }
+    }
+
+    #[test]
+    fn one_score_is_every_quantile() {
+        assert_eq!(Sketch::of(&[0.5]).quantile(0.3), 0.5);
+    }
+}

@@ -1,0 +1,199 @@
+//! Synthetic anomalies (§5.1): a few training rows, grown by SMOTE, disturbed with Gaussian noise.
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use rand::seq::{index, SliceRandom};
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::options::Options;
+
+/// SMOTE looks for neighbours among at most so many rows of X0, drawn at random where there are more: memory stays linear
+/// in the rows, and time stays bounded a synthetic row. Below this, that is up to 400,000 training rows at 2 %, it is exact.
+const NEIGHBOR_POOL: usize = 8_192;
+
+/// What a network is trained on: X1, the rows left as they are, then X0¹, the synthetic anomalies.
+pub struct TrainingSet {
+    /// `[normal + synthetic, features]`, scaled.
+    pub rows: Array2<f32>,
+    /// How many of the rows, the first ones, are normal (y = 0). The others are synthetic (y = 1).
+    pub normal: usize,
+    /// How many training rows it was drawn from: X1 and X0.
+    pub drawn_from: usize,
+}
+
+/// How many rows become X0, and how many synthetic rows there are in the end.
+fn sizes(rows: usize, options: &Options) -> (usize, usize) {
+    let seeds = ((rows as f64 * options.noise_fraction).round() as usize).clamp(1, rows - 1);
+    let normal = (rows - seeds) as f64;
+    // `synthetic_fraction` is the share of synthetic rows in the whole training set, normal rows included.
+    let synthetic = (normal * options.synthetic_fraction / (1.0 - options.synthetic_fraction)).round() as usize;
+    (seeds, synthetic.max(seeds))
+}
+
+impl TrainingSet {
+    /// From at least two scaled rows.
+    pub fn draw(rows: &Array2<f32>, options: &Options, rng: &mut impl Rng) -> Self {
+        let (seeds, synthetic) = sizes(rows.nrows(), options);
+        let mut order: Vec<usize> = (0..rows.nrows()).collect();
+        order.shuffle(rng);
+        let x0 = rows.select(Axis(0), &order[..seeds]);
+        let x1 = rows.select(Axis(0), &order[seeds..]);
+
+        let normal = x1.nrows();
+        let mut all = Array2::zeros((normal + synthetic, rows.ncols()));
+        let (mut upper, mut lower) = all.view_mut().split_at(Axis(0), normal);
+        upper.assign(&x1);
+        let (mut originals, mut grown) = lower.view_mut().split_at(Axis(0), seeds);
+        originals.assign(&x0);
+        grown.assign(&smote(x0.view(), synthetic - seeds, options.neighbors, rng));
+        let std = options.noise_std as f32;
+        lower.mapv_inplace(|value| {
+            let noise: f32 = StandardNormal.sample(rng);
+            value + std * noise
+        });
+        Self { rows: all, normal, drawn_from: rows.nrows() }
+    }
+}
+
+/// SMOTE: each new row lies at a random place on the line from a row of `x0` to one of its `neighbors` nearest.
+pub fn smote(x0: ArrayView2<f32>, count: usize, neighbors: usize, rng: &mut impl Rng) -> Array2<f32> {
+    let pool = neighbor_pool(x0.nrows(), rng);
+    let mut rows = Array2::zeros((count, x0.ncols()));
+    for mut row in rows.rows_mut() {
+        let parent = rng.random_range(0..x0.nrows());
+        let nearest = nearest(x0, &pool, parent, neighbors);
+        // A lone row of X0 has no neighbour: it is its own.
+        let other = if nearest.is_empty() { parent } else { nearest[rng.random_range(0..nearest.len())] };
+        let share: f32 = rng.random();
+        for ((value, a), b) in row.iter_mut().zip(x0.row(parent)).zip(x0.row(other)) {
+            *value = a + share * (b - a);
+        }
+    }
+    rows
+}
+
+fn neighbor_pool(rows: usize, rng: &mut impl Rng) -> Vec<usize> {
+    if rows <= NEIGHBOR_POOL {
+        return (0..rows).collect();
+    }
+    index::sample(rng, rows, NEIGHBOR_POOL).into_vec()
+}
+
+/// The `count` rows of the pool that are nearest to `parent`, itself left out; equal distances in order of the pool.
+fn nearest(x0: ArrayView2<f32>, pool: &[usize], parent: usize, count: usize) -> Vec<usize> {
+    let from = x0.row(parent);
+    let mut distances: Vec<(f32, usize)> = pool
+        .iter()
+        .filter(|row| **row != parent)
+        .map(|row| (squared_distance(from, x0.row(*row)), *row))
+        .collect();
+    if distances.len() > count {
+        distances.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        distances.truncate(count);
+    }
+    // In a fixed order, so that a draw among them depends on the seed alone.
+    distances.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    distances.into_iter().map(|(_, row)| row).collect()
+}
+
+fn squared_distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+    use ndarray::array;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn rng() -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(7)
+    }
+
+    fn random_rows(rows: usize, columns: usize) -> Array2<f32> {
+        let mut rng = rng();
+        Array2::from_shape_simple_fn((rows, columns), || rng.random())
+    }
+
+    #[test]
+    fn a_smote_row_lies_between_a_row_and_one_of_its_nearest() {
+        let x0 = random_rows(40, 3);
+        let pool: Vec<usize> = (0..40).collect();
+        for row in smote(x0.view(), 200, 5, &mut rng()).rows() {
+            let between = (0..40).any(|parent| {
+                nearest(x0.view(), &pool, parent, 5).iter().any(|other| on_segment(row, x0.row(parent), x0.row(*other)))
+            });
+            assert!(between, "{row}");
+        }
+    }
+
+    fn on_segment(point: ArrayView1<f32>, a: ArrayView1<f32>, b: ArrayView1<f32>) -> bool {
+        let whole = squared_distance(a, b).sqrt();
+        let parts = squared_distance(a, point).sqrt() + squared_distance(point, b).sqrt();
+        (parts - whole).abs() < 1e-5
+    }
+
+    #[test]
+    fn nearest_agrees_with_sorting_all_distances() {
+        let x0 = random_rows(60, 4);
+        let pool: Vec<usize> = (0..60).collect();
+        for parent in 0..60 {
+            let mut all: Vec<usize> = (0..60).filter(|row| *row != parent).collect();
+            all.sort_by(|a, b| {
+                squared_distance(x0.row(parent), x0.row(*a)).total_cmp(&squared_distance(x0.row(parent), x0.row(*b)))
+            });
+            assert_eq!(nearest(x0.view(), &pool, parent, 5), all[..5]);
+        }
+    }
+
+    #[test]
+    fn fewer_rows_than_neighbours_are_all_neighbours() {
+        let x0 = random_rows(3, 2);
+        assert_eq!(nearest(x0.view(), &[0, 1, 2], 0, 5).len(), 2);
+    }
+
+    #[test]
+    fn a_lone_row_is_its_own_neighbour() {
+        let x0 = array![[0.25f32, 0.5]];
+        for row in smote(x0.view(), 4, 5, &mut rng()).rows() {
+            assert_eq!(row, x0.row(0));
+        }
+    }
+
+    #[test]
+    fn two_percent_become_five_percent_of_the_training_set() {
+        let set = TrainingSet::draw(&random_rows(1_000, 4), &Options::preset(Preset::Paper), &mut rng());
+        assert_eq!(set.normal, 980);
+        assert_eq!(set.rows.nrows(), 980 + 52);
+    }
+
+    #[test]
+    fn normal_rows_are_training_rows_and_noise_has_its_size() {
+        let rows = random_rows(4_000, 5);
+        let options = Options { noise_std: 3.0, ..Options::preset(Preset::Paper) };
+        let set = TrainingSet::draw(&rows, &options, &mut rng());
+        let known: std::collections::HashSet<Vec<u32>> =
+            rows.rows().into_iter().map(|row| row.iter().map(|v| v.to_bits()).collect()).collect();
+        for row in set.rows.rows().into_iter().take(set.normal) {
+            assert!(known.contains(&row.iter().map(|v| v.to_bits()).collect::<Vec<_>>()));
+        }
+        let synthetic = set.rows.slice(ndarray::s![set.normal.., ..]);
+        // Uniform rows have variance 1/12, SMOTE rows a little less: the rest is noise.
+        let std = synthetic.std(0.0);
+        assert!((2.8..3.2).contains(&std), "{std}");
+    }
+
+    #[test]
+    fn two_rows_are_enough() {
+        let set = TrainingSet::draw(&random_rows(2, 1), &Options::preset(Preset::Paper), &mut rng());
+        assert_eq!((set.normal, set.rows.nrows()), (1, 2));
+    }
+
+    #[test]
+    fn a_large_x0_searches_a_bounded_pool() {
+        assert_eq!(neighbor_pool(NEIGHBOR_POOL, &mut rng()).len(), NEIGHBOR_POOL);
+        assert_eq!(neighbor_pool(10 * NEIGHBOR_POOL, &mut rng()).len(), NEIGHBOR_POOL);
+    }
+}

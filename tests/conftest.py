@@ -1,0 +1,34 @@
+"""Data and models that several tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import polars_anorand as anorand
+
+FAST: anorand.FitOptions = {"epochs": 2, "min_steps": 0}
+"""Options of a fit that is over at once, for tests that are not about learning."""
+
+FEATURES = ["a", "b", "c"]
+
+
+@pytest.fixture(scope="session")
+def frame() -> pl.DataFrame:
+    """500 rows of three features of different sizes, without a missing value."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=500)
+    return pl.DataFrame({"a": a, "b": 100 * a + rng.normal(size=500), "c": rng.integers(0, 1000, 500)})
+
+
+@pytest.fixture(scope="session")
+def model(frame: pl.DataFrame) -> anorand.Model:
+    """A model of the frame's three features."""
+    return anorand.Model(frame.select(anorand.fit(FEATURES, **FAST)).item())
+
+
+@pytest.fixture(scope="session")
+def scores(frame: pl.DataFrame, model: anorand.Model) -> pl.Series:
+    """The frame's scores by the model."""
+    return frame.select(anorand.score(FEATURES, model)).to_series()

@@ -1,0 +1,69 @@
+"""Contract: features are matched to the model by name, and outputs have fixed names."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from conftest import FAST, FEATURES
+
+import polars_anorand as anorand
+
+
+def test_the_order_of_the_columns_does_not_matter(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    assert frame.select(anorand.score(["c", "a", "b"], model)).to_series().equals(scores)
+
+
+def test_a_missing_column_is_named(frame: pl.DataFrame, model: anorand.Model) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match='needs "b"'):
+        frame.select(anorand.score(["a", "c"], model))
+
+
+def test_an_unexpected_column_is_named(frame: pl.DataFrame, model: anorand.Model) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match='does not know "d"'):
+        frame.with_columns(d=1).select(anorand.score([*FEATURES, "d"], model))
+
+
+def test_a_renamed_column_is_both(frame: pl.DataFrame, model: anorand.Model) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match='needs "b", not among the columns given'):
+        frame.rename({"b": "B"}).select(anorand.score(["a", "B", "c"], model))
+
+
+def test_names_are_checked_without_rows_too(frame: pl.DataFrame, model: anorand.Model) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match='needs "b"'):
+        frame.clear().select(anorand.score(["a", "c"], model))
+
+
+def test_duplicate_names_are_refused(frame: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match="a"):
+        frame.select(anorand.fit(["a", "a"], **FAST))
+
+
+def test_any_name_will_do(frame: pl.DataFrame) -> None:
+    names = ["", "with space", 'quote"', "naïve 🙂", "__metadata__", "nd.0.weight", "line\nbreak"]
+    renamed = pl.DataFrame({name: frame["a"] * at for at, name in enumerate(names, 1)})
+    model = anorand.Model(renamed.select(anorand.fit(pl.all(), **FAST)).item())
+    assert model.features == names
+    assert renamed.select(anorand.score(pl.all(), model)).to_series().null_count() == 0
+
+
+def test_a_name_with_a_nul_byte_in_an_error_does_not_break_it(frame: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match="anorand"):
+        frame.select(pl.lit("text").alias("n\0l").anorand.fit())  # type: ignore[attr-defined]
+
+
+def test_outputs_are_named_model_and_score(frame: pl.DataFrame, model: anorand.Model) -> None:
+    out = frame.lazy().select(anorand.fit(FEATURES, **FAST), anorand.score(FEATURES, model))
+    assert out.collect_schema() == {"model": pl.Binary, "score": pl.Float32}
+    assert out.collect().schema == {"model": pl.Binary, "score": pl.Float32}
+
+
+def test_a_struct_is_its_fields(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    packed = frame.select(s=pl.struct(FEATURES))
+    assert packed.select(anorand.score("s", model)).to_series().equals(scores)
+    assert frame.select(anorand.score(pl.struct(FEATURES), model)).to_series().equals(scores)
+
+
+def test_a_single_column_needs_no_struct(frame: pl.DataFrame) -> None:
+    model = anorand.Model(frame.select(pl.col("a").anorand.fit(**FAST)).item())  # type: ignore[attr-defined]
+    assert model.features == ["a"]
+    assert frame.select(pl.col("a").anorand.score(model)).to_series().null_count() == 0  # type: ignore[attr-defined]

@@ -1,0 +1,57 @@
+"""Contract: scores are the paper's equations. Each is recomputed in float64 from the model file alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+import reference
+from conftest import FAST, FEATURES
+
+import polars_anorand as anorand
+
+TOLERANCE = 1e-5
+
+
+@pytest.mark.parametrize("preset", ["paper", "default"])
+@pytest.mark.parametrize("options", [{}, {"hidden": [8]}, {"hidden": [12, 9, 5], "latent": 3}])
+def test_scores_are_equation_8(frame: pl.DataFrame, preset: str, options: dict[str, object]) -> None:
+    data = frame.select(anorand.fit(FEATURES, preset=preset, **FAST, **options)).item()
+    expected = reference.score(data, frame.select(FEATURES).to_numpy())
+    scores = frame.select(anorand.score(FEATURES, data)).to_series().to_numpy()
+    np.testing.assert_allclose(scores, expected, atol=TOLERANCE, rtol=0)
+    assert scores.std() > 100 * TOLERANCE, "scores that hardly differ would agree with anything"
+
+
+def test_scores_of_rows_far_outside_the_training_range_are_equation_8(frame: pl.DataFrame, model: anorand.Model) -> None:
+    far = frame.select(FEATURES) * 20.0 + 5.0
+    expected = reference.score(model.to_bytes(), far.to_numpy())
+    scores = far.select(anorand.score(FEATURES, model)).to_series().to_numpy()
+    np.testing.assert_allclose(scores, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, model: anorand.Model) -> None:
+    training = reference.heads(model.to_bytes(), frame.select(FEATURES).to_numpy())
+    assert model.alpha == pytest.approx(reference.alpha(training), abs=TOLERANCE)
+
+
+def test_scaling_is_min_max_of_the_training_rows(frame: pl.DataFrame, model: anorand.Model) -> None:
+    tensors = reference.load(model.to_bytes())
+    rows = frame.select(FEATURES).to_numpy()
+    np.testing.assert_array_equal(tensors["scaling.offset"], rows.min(axis=0))
+    np.testing.assert_allclose(tensors["scaling.scale"], rows.max(axis=0) - rows.min(axis=0), rtol=1e-15)
+    np.testing.assert_array_equal(tensors["median"], np.median(rows, axis=0))
+
+
+def test_a_threshold_is_the_quantile_of_the_training_scores(scores: pl.Series, model: anorand.Model) -> None:
+    for contamination in [0.5, 0.1, 0.05, 0.01, 0.002]:
+        expected = np.quantile(scores.to_numpy(), 1 - contamination)
+        # Linear between quantiles kept, so exact only to the gap between neighbours.
+        gap = 2e-3 if contamination > 0.01 else 2e-4
+        low, high = np.quantile(scores.to_numpy(), [1 - contamination - gap, min(1, 1 - contamination + gap)])
+        assert low - 1e-6 <= model.threshold(contamination) <= high + 1e-6, (contamination, expected)
+
+
+def test_a_fit_on_the_rows_it_scores_is_a_fit_then_a_score(frame: pl.DataFrame, scores: pl.Series) -> None:
+    together = frame.select(anorand.score(FEATURES, **FAST)).to_series()
+    assert together.equals(scores)
