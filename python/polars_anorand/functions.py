@@ -66,7 +66,7 @@ def fit(
     >>> import polars_anorand as anorand
     >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9]})
     >>> frame.select(anorand.fit(["x", "y"], epochs=5, min_steps=0)).schema
-    Schema({'model': Binary})
+    Schema([('model', Binary)])
     """
     kwargs = {
         "options": typed(options),

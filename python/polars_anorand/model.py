@@ -97,6 +97,11 @@ class Model:
         return float(self._metadata["alpha"])
 
     @property
+    def members(self) -> int:
+        """How many networks the model consists of."""
+        return int(self._metadata["members"])
+
+    @property
     def training(self) -> dict[str, Any]:
         """What the training did: rows, epochs, steps, and both losses before and after."""
         return dict(self._metadata["training"])

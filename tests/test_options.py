@@ -1,0 +1,137 @@
+"""Contract: an option out of its range, of another type, or that does not exist is an error that names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import FEATURES
+
+import polars_anorand as anorand
+
+OUT_OF_RANGE = [
+    ("preset", "best", '"default" or "paper"'),
+    ("missing", "drop", '"null", "impute" or "error"'),
+    ("seed", -1, "from 0 to"),
+    ("loss_weight", -0.1, "from 0 to 1"),
+    ("loss_weight", 1.1, "from 0 to 1"),
+    ("loss_weight", float("nan"), "from 0 to 1"),
+    ("noise_std", 0.0, "above 0"),
+    ("noise_std", float("inf"), "above 0"),
+    ("noise_fraction", 0.0, "above 0 and at most 0.5"),
+    ("noise_fraction", 0.6, "above 0 and at most 0.5"),
+    ("synthetic_fraction", 0.95, "above 0 and at most 0.9"),
+    ("neighbors", 0, "from 1 to 1000"),
+    ("hidden", [], "1 to 8 widths"),
+    ("hidden", [32, 0], "1 to 8 widths"),
+    ("hidden", [1] * 9, "1 to 8 widths"),
+    ("latent", 0, "from 1 to 4096"),
+    ("epochs", 0, "from 1 to 1000000"),
+    ("min_steps", -1, "from 0 to 100000000"),
+    ("batch_size", 0, "from 1 to 1000000"),
+    ("learning_rate", 0.0, "above 0 and at most 1"),
+    ("learning_rate", 2.0, "above 0 and at most 1"),
+]
+
+OTHER_TYPE = [
+    ("preset", 1, "a str"),
+    ("seed", 1.5, "an int"),
+    ("seed", True, "an int"),
+    ("seed", "1", "an int"),
+    ("loss_weight", "0.5", "a number"),
+    ("loss_weight", [0.1], "a number"),
+    ("hidden", 32, "a sequence of ints"),
+    ("hidden", [32.5], "a sequence of ints"),
+    ("hidden", "32", "a sequence of ints"),
+    ("epochs", 10.0, "an int"),
+]
+
+
+def lazy(verb: Any, options: dict[str, Any]) -> pl.LazyFrame:
+    return pl.LazyFrame({name: [1.0, 2.0, 3.0] for name in FEATURES}).select(verb(FEATURES, **options))
+
+
+@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+@pytest.mark.parametrize(("name", "value", "expected"), OUT_OF_RANGE)
+def test_out_of_range_is_refused_when_the_schema_is_resolved(verb: Any, name: str, value: object, expected: str) -> None:
+    with pytest.raises(pl.exceptions.ComputeError) as caught:
+        lazy(verb, {name: value}).collect_schema()
+    message = str(caught.value)
+    assert f"{name} must be" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+@pytest.mark.parametrize(("name", "value", "expected"), OTHER_TYPE)
+def test_another_type_is_refused_at_once(verb: Any, name: str, value: object, expected: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be {expected}, got"):
+        verb(FEATURES, **{name: value})
+
+
+@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+def test_an_option_that_does_not_exist_is_refused_at_once(verb: Any) -> None:
+    with pytest.raises(TypeError, match=r"no option 'epoch'; the options of a fit are .*epochs"):
+        verb(FEATURES, epoch=3)
+
+
+def test_a_seed_beyond_64_bits_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="seed must fit into 64 bits"):
+        anorand.fit(FEATURES, seed=2**80)
+
+
+def test_fit_options_beside_a_model_are_refused_at_once(model: anorand.Model) -> None:
+    with pytest.raises(TypeError, match="only without a model, got epochs"):
+        anorand.score(FEATURES, model, epochs=3)
+
+
+def test_a_model_of_another_type_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="model must be a path, bytes, a Model"):
+        anorand.score(FEATURES, 3)  # type: ignore[arg-type]
+
+
+def test_numpy_numbers_are_numbers(frame: pl.DataFrame) -> None:
+    options: Any = {"seed": np.int64(1), "epochs": np.int32(1), "min_steps": 0, "loss_weight": np.float32(0.5)}
+    stored = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item()).options
+    assert stored["seed"] == 1
+    assert stored["loss_weight"] == 0.5
+
+
+def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
+    options: anorand.FitOptions = {
+        "preset": "paper",
+        "seed": 3,
+        "missing": "impute",
+        "loss_weight": 0.3,
+        "noise_std": 0.7,
+        "noise_fraction": 0.04,
+        "synthetic_fraction": 0.1,
+        "neighbors": 3,
+        "hidden": [9, 7],
+        "latent": 4,
+        "epochs": 2,
+        "min_steps": 1,
+        "batch_size": 50,
+        "learning_rate": 0.01,
+    }
+    assert set(options) <= set(anorand.FitOptions.__annotations__)
+    stored = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item()).options
+    assert {name: stored[name] for name in options} == options
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", ""])
+def test_a_device_that_does_not_exist_is_refused(frame: pl.DataFrame, device: str) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match='device must be "auto", "cpu", "cuda" or "cuda:N"'):
+        frame.select(anorand.fit(FEATURES, device=device))
+
+
+def test_cuda_works_or_says_why_not(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    try:
+        on_gpu = frame.select(anorand.score(FEATURES, model, device="cuda")).to_series()
+    except pl.exceptions.ComputeError as error:
+        message = str(error)
+        assert 'device "cuda" can\'t be used: libtorch' in message
+        assert 'use device="cpu"' in message
+    else:
+        assert (on_gpu - scores).abs().max() < 1e-4  # type: ignore[operator]
