@@ -189,14 +189,14 @@ impl Columns {
                                 each(row, finite_or_nan(*value as f64 * unit));
                                 row += 1;
                             }
-                        },
+                        }
                         Some(validity) => {
                             for (value, valid) in values.iter().zip(validity.iter()) {
                                 let value = if valid { *value as f64 * unit } else { f64::NAN };
                                 each(row, finite_or_nan(value));
                                 row += 1;
                             }
-                        },
+                        }
                     }
                 }
             }};
@@ -418,7 +418,8 @@ mod tests {
 
     #[test]
     fn time_units_agree() {
-        let milliseconds = Series::new("t".into(), [1_500i64]).cast(&DataType::Duration(TimeUnit::Milliseconds)).unwrap();
+        let milliseconds =
+            Series::new("t".into(), [1_500i64]).cast(&DataType::Duration(TimeUnit::Milliseconds)).unwrap();
         let nanoseconds = milliseconds.cast(&DataType::Duration(TimeUnit::Nanoseconds)).unwrap();
         for series in [milliseconds, nanoseconds] {
             let mut seen = vec![];

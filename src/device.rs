@@ -49,9 +49,11 @@ fn load_cuda() -> &'static Result<(), String> {
             Ok(library) => {
                 std::mem::forget(library);
                 Ok(())
-            },
-            Err(error) => Err(format!("libtorch's CUDA part can't be loaded ({error}); `pip install torch==2.11.0` brings \
-                                       the CUDA libraries that it needs")),
+            }
+            Err(error) => Err(format!(
+                "libtorch's CUDA part can't be loaded ({error}); `pip install torch==2.11.0` brings \
+                                       the CUDA libraries that it needs"
+            )),
         }
     })
 }
@@ -59,7 +61,9 @@ fn load_cuda() -> &'static Result<(), String> {
 /// Where this process has libtorch_cpu from.
 fn libtorch_folder() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps.lines().find_map(|line| line.find('/').map(|at| &line[at..]).filter(|path| path.ends_with("/libtorch_cpu.so")))?;
+    let path = maps
+        .lines()
+        .find_map(|line| line.find('/').map(|at| &line[at..]).filter(|path| path.ends_with("/libtorch_cpu.so")))?;
     PathBuf::from(path).parent().map(PathBuf::from)
 }
 

@@ -76,7 +76,7 @@ fn anorand_score(inputs: &[Series], kwargs: ScoreKwargs) -> PolarsResult<Series>
         (None, None, Some(options)) => {
             let options = options.check()?;
             apply::fit_and_score(&columns, &options, device)?
-        },
+        }
         (None, None, None) => polars_bail!(ComputeError: "anorand: score needs a model, or options to fit one"),
     };
     Ok(scores.into_series())

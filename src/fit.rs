@@ -49,8 +49,7 @@ fn train(rows: &Array2<f32>, options: &Options, device: Device) -> PolarsResult<
         rng
     };
     let set = TrainingSet::draw(rows, options, &mut stream(0));
-    let shape =
-        Shape { features: rows.ncols() as i64, hidden: options.hidden.clone(), latent: options.latent };
+    let shape = Shape { features: rows.ncols() as i64, hidden: options.hidden.clone(), latent: options.latent };
     let _one = SingleThread::enter();
     let mut network = Network::draw(shape, 1, &mut stream(1), device)?;
     let report = training::train(&mut network, &set, options, &mut stream(2))?;

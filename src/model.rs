@@ -157,11 +157,7 @@ impl TensorSpec {
 
 impl Metadata {
     pub fn shape(&self) -> Shape {
-        Shape {
-            features: self.features.len() as i64,
-            hidden: self.options.hidden.clone(),
-            latent: self.options.latent,
-        }
+        Shape { features: self.features.len() as i64, hidden: self.options.hidden.clone(), latent: self.options.latent }
     }
 
     fn parse(entry: &str) -> PolarsResult<Self> {

@@ -40,11 +40,15 @@ impl Shape {
         [("nd", nd), ("encoder", encoder), ("decoder", decoder)]
             .into_iter()
             .flat_map(|(block, widths)| {
-                widths.windows(2).enumerate().map(move |(at, pair)| LayerShape {
-                    name: format!("{block}.{at}"),
-                    inputs: pair[0],
-                    outputs: pair[1],
-                }).collect::<Vec<_>>()
+                widths
+                    .windows(2)
+                    .enumerate()
+                    .map(move |(at, pair)| LayerShape {
+                        name: format!("{block}.{at}"),
+                        inputs: pair[0],
+                        outputs: pair[1],
+                    })
+                    .collect::<Vec<_>>()
             })
             .collect()
     }
@@ -327,10 +331,7 @@ mod tests {
     fn the_papers_network_has_its_sizes() {
         let shape = Shape { features: 30, hidden: vec![32, 16], latent: 16 };
         let sizes: Vec<(i64, i64)> = shape.layers().iter().map(|l| (l.inputs, l.outputs)).collect();
-        assert_eq!(
-            sizes,
-            [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]
-        );
+        assert_eq!(sizes, [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]);
     }
 
     #[test]

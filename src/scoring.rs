@@ -130,7 +130,13 @@ fn score_chunk(
 }
 
 /// Both heads of scaled rows (`rows`, row by row), block by block.
-fn heads_into(network: &Network, rows: &[f32], features: usize, nd: &mut [f32], ae: &mut [f32]) -> Result<(), TchError> {
+fn heads_into(
+    network: &Network,
+    rows: &[f32],
+    features: usize,
+    nd: &mut [f32],
+    ae: &mut [f32],
+) -> Result<(), TchError> {
     let _one = SingleThread::enter();
     let block = if network.device() == Device::Cpu { CPU_BLOCK } else { GPU_BLOCK };
     let blocks = rows.chunks(block * features).zip(nd.chunks_mut(block)).zip(ae.chunks_mut(block));
@@ -139,7 +145,13 @@ fn heads_into(network: &Network, rows: &[f32], features: usize, nd: &mut [f32], 
         // SAFETY: the slice has exactly these numbers, in this layout, and outlives the tensor, which lives in this
         // iteration; the network only reads it.
         let x = unsafe {
-            Tensor::f_from_blob(rows.as_ptr().cast(), &size, &[size[1] * size[2], size[2], 1], Kind::Float, Device::Cpu)?
+            Tensor::f_from_blob(
+                rows.as_ptr().cast(),
+                &size,
+                &[size[1] * size[2], size[2], 1],
+                Kind::Float,
+                Device::Cpu,
+            )?
         };
         let x = x.f_to_device(network.device())?.f_expand([network.members(), size[1], size[2]], false)?;
         let (mut logit, mut error) = network.heads(&x)?;

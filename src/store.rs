@@ -81,9 +81,7 @@ pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
 
 /// The model in a file. A file that changed since it was read is read again.
 pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
-    let unreadable = |error: std::io::Error| {
-        polars_err!(ComputeError: "anorand: the model {} can't be read: {error}", path.display())
-    };
+    let unreadable = |error: std::io::Error| polars_err!(ComputeError: "anorand: the model {} can't be read: {error}", path.display());
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     polars_ensure!(!metadata.is_dir(), ComputeError:
         "anorand: the model {} is a folder, expected the path of a model file", path.display());

@@ -82,11 +82,8 @@ fn neighbor_pool(rows: usize, rng: &mut impl Rng) -> Vec<usize> {
 /// The `count` rows of the pool that are nearest to `parent`, itself left out; equal distances in order of the pool.
 fn nearest(x0: ArrayView2<f32>, pool: &[usize], parent: usize, count: usize) -> Vec<usize> {
     let from = x0.row(parent);
-    let mut distances: Vec<(f32, usize)> = pool
-        .iter()
-        .filter(|row| **row != parent)
-        .map(|row| (squared_distance(from, x0.row(*row)), *row))
-        .collect();
+    let mut distances: Vec<(f32, usize)> =
+        pool.iter().filter(|row| **row != parent).map(|row| (squared_distance(from, x0.row(*row)), *row)).collect();
     if distances.len() > count {
         distances.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         distances.truncate(count);

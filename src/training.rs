@@ -155,7 +155,8 @@ impl Adam {
         let mean_correction = 1.0 - Self::BETA1.powi(self.steps);
         let square_correction = (1.0 - Self::BETA2.powi(self.steps)).sqrt();
         let mut denominator = self.square.f_sqrt()?.f_div_scalar_(square_correction)?.f_add_scalar_(Self::EPSILON)?;
-        let update = denominator.f_reciprocal_()?.f_mul_(&self.mean)?.f_mul_scalar_(self.learning_rate / mean_correction)?;
+        let update =
+            denominator.f_reciprocal_()?.f_mul_(&self.mean)?.f_mul_scalar_(self.learning_rate / mean_correction)?;
         let _ = parameters.f_sub_(&update)?;
         Ok(())
     }
@@ -200,7 +201,8 @@ mod tests {
     fn rows(count: usize) -> Array2<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         // Rows on a curve, so that there is something to learn.
-        Array2::from_shape_fn((count, 3), |_| rng.random::<f32>()).map_axis(ndarray::Axis(1), |row| row[0])
+        Array2::from_shape_fn((count, 3), |_| rng.random::<f32>())
+            .map_axis(ndarray::Axis(1), |row| row[0])
             .to_vec()
             .into_iter()
             .flat_map(|t| [t, t * t, 1.0 - t])

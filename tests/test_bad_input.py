@@ -11,7 +11,7 @@ import polars_anorand as anorand
 
 
 def scored(frame: pl.DataFrame, **options: int) -> pl.Series:
-    out = frame.select(anorand.score(pl.all(), **(FAST | options))).to_series()  # type: ignore[arg-type]
+    out = frame.select(anorand.score(pl.all(), **(FAST | options))).to_series()
     assert out.dtype == pl.Float32
     assert out.len() == frame.height
     return out
@@ -32,7 +32,7 @@ def test_no_rows_have_no_scores(frame: pl.DataFrame, model: anorand.Model) -> No
         out = frame.clear().select(expression)
         assert out.schema == {"score": pl.Float32}
         assert out.height == 0
-        assert frame.lazy().filter(pl.lit(False)).select(expression).collect().height == 0  # noqa: FBT003
+        assert frame.lazy().filter(pl.lit(False)).select(expression).collect().height == 0
 
 
 def test_one_row_can_not_be_fitted(frame: pl.DataFrame) -> None:
@@ -70,7 +70,7 @@ def test_two_thousand_features_fit() -> None:
 
 @pytest.mark.parametrize("size", [1e-300, 1e-40, 1e30, 1e38, 1e300, 8e307])
 def test_values_beyond_float32_fit(frame: pl.DataFrame, size: float) -> None:
-    unit = frame.select("a") / frame["a"].abs().max()  # type: ignore[operator]
+    unit = frame.select("a") / frame["a"].abs().max()
     scores = scored(unit * size)
     sound(scores)
     np.testing.assert_allclose(scores.to_numpy(), scored(unit).to_numpy(), atol=1e-4)

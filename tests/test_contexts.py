@@ -24,8 +24,8 @@ def close(one: pl.Series, other: pl.Series) -> None:
 def test_the_namespace_and_the_functions_are_the_same(frame: pl.DataFrame, model: anorand.Model) -> None:
     columns = pl.col(FEATURES)
     by_namespace = frame.select(
-        columns.anorand.fit(**FAST),  # type: ignore[attr-defined]
-        columns.anorand.score(model),  # type: ignore[attr-defined]
+        columns.anorand.fit(**FAST),
+        columns.anorand.score(model),
     )
     by_accessor = frame.select(anorand.anorand(columns).fit(**FAST), anorand.anorand(columns).score(model))
     by_function = frame.select(anorand.fit(FEATURES, **FAST), anorand.score(columns, model))
@@ -40,7 +40,7 @@ def test_the_namespace_and_the_functions_are_the_same(frame: pl.DataFrame, model
     ids=["names", "columns", "exclude", "selector", "list", "struct"],
 )  # fmt: skip
 def test_features_come_in_many_forms(grouped: pl.DataFrame, scores: pl.Series, features: object) -> None:
-    out = grouped.select(anorand.score(features, **FAST)).to_series()  # type: ignore[arg-type]
+    out = grouped.select(anorand.score(features, **FAST)).to_series()
     assert out.equals(scores)
 
 
@@ -65,7 +65,7 @@ def test_one_model_a_row_in_both_engines(grouped: pl.DataFrame, engine: str) -> 
     models = grouped.group_by("g").agg(anorand.fit(FEATURES, **FAST))
     lazy = grouped.lazy().join(models.lazy(), on="g").with_columns(anorand.score(FEATURES, pl.col("model")))
     eager = grouped.join(models, on="g").with_columns(anorand.score(FEATURES, pl.col("model"))).sort("id")
-    close(lazy.collect(engine=engine).sort("id")["score"], eager["score"])  # type: ignore[call-overload]
+    close(lazy.collect(engine=engine).sort("id")["score"], eager["score"])
 
 
 def test_fit_and_score_over_groups(grouped: pl.DataFrame) -> None:
@@ -97,7 +97,9 @@ def test_a_fit_broadcasts_like_any_aggregation(frame: pl.DataFrame, model: anora
 
 def test_a_predicate_goes_below_the_score(grouped: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
     grouped.write_parquet(tmp_path / "rows.parquet")
-    lazy = pl.scan_parquet(tmp_path / "rows.parquet").with_columns(anorand.score(FEATURES, model)).filter(pl.col("g") == 1)
+    lazy = (
+        pl.scan_parquet(tmp_path / "rows.parquet").with_columns(anorand.score(FEATURES, model)).filter(pl.col("g") == 1)
+    )
     assert "SELECTION" in lazy.explain()
     expected = grouped.filter(pl.col("g") == 1).select(anorand.score(FEATURES, model))
     close(lazy.collect()["score"], expected["score"])

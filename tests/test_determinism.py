@@ -25,7 +25,7 @@ print(hashlib.sha256(model + scores.tobytes()).hexdigest())
 
 
 def fitted(frame: pl.DataFrame, **options: int) -> bytes:
-    data: bytes = frame.select(anorand.fit(FEATURES, **FAST, **options)).item()  # type: ignore[arg-type]
+    data: bytes = frame.select(anorand.fit(FEATURES, **FAST, **options)).item()
     return data
 
 

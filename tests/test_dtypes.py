@@ -1,4 +1,4 @@
-"""Contract: which dtypes are features, what they are worth, and that the others are refused when a schema is resolved."""
+"""Contract: which dtypes are features, what they count, and that others are refused when a schema is resolved."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ UNITS = ("ms", "us", "ns")
 TEMPORAL = [
     pl.Date(),
     pl.Time(),
-    *[pl.Datetime(unit) for unit in UNITS],  # type: ignore[arg-type]
-    *[pl.Datetime(unit, "Europe/Paris") for unit in UNITS],  # type: ignore[arg-type]
-    *[pl.Duration(unit) for unit in UNITS],  # type: ignore[arg-type]
+    *[pl.Datetime(unit) for unit in UNITS],
+    *[pl.Datetime(unit, "Europe/Paris") for unit in UNITS],
+    *[pl.Duration(unit) for unit in UNITS],
 ]
 
 REFUSED = {
@@ -86,7 +86,7 @@ def test_temporal_features_fit_and_score(numbers: pl.DataFrame, dtype: pl.DataTy
 def test_time_units_do_not_matter(numbers: pl.DataFrame, kind: type[pl.Datetime] | type[pl.Duration]) -> None:
     def frame(unit: str) -> pl.DataFrame:
         milliseconds = (pl.col("n").cast(pl.Int64) * 1_000).cast(kind("ms"))
-        return numbers.with_columns(n=milliseconds.cast(kind(unit)))  # type: ignore[arg-type]
+        return numbers.with_columns(n=milliseconds.cast(kind(unit)))
 
     model = frame("us").select(anorand.fit(pl.all(), **FAST)).item()
     by_unit = [frame(unit).select(anorand.score(pl.all(), model)).to_series() for unit in UNITS]

@@ -80,7 +80,9 @@ def importable_torch() -> bool:
     return run.returncode == 0
 
 
-@pytest.mark.parametrize("order", ["import torch, polars_anorand as anorand", "import polars_anorand as anorand, torch"])
+@pytest.mark.parametrize(
+    "order", ["import torch, polars_anorand as anorand", "import polars_anorand as anorand, torch"]
+)
 def test_it_works_beside_the_users_own_torch(order: str) -> None:
     if not importable_torch():
         pytest.skip("this torch can't be imported (installed without its CUDA libraries); `make test TORCH=full` can")

@@ -36,7 +36,7 @@ def same(one: pl.Series, other: pl.Series) -> None:
 
 @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
 def test_engines_agree(large: pl.DataFrame, model: anorand.Model, eager: pl.DataFrame, engine: str) -> None:
-    lazy = large.lazy().with_columns(anorand.score(FEATURES, model)).collect(engine=engine)  # type: ignore[call-overload]
+    lazy = large.lazy().with_columns(anorand.score(FEATURES, model)).collect(engine=engine)
     same(lazy["score"], eager["score"])
 
 
@@ -58,9 +58,7 @@ def test_shuffled_rows_agree(large: pl.DataFrame, model: anorand.Model, eager: p
 
 
 @pytest.mark.parametrize(("offset", "length"), [(0, 1), (1, 1), (5, 17), (1_000, 1_025), (100_001, 20_000)])
-def test_slices_agree(
-    large: pl.DataFrame, model: anorand.Model, eager: pl.DataFrame, offset: int, length: int
-) -> None:
+def test_slices_agree(large: pl.DataFrame, model: anorand.Model, eager: pl.DataFrame, offset: int, length: int) -> None:
     part = large.slice(offset, length).with_columns(anorand.score(FEATURES, model))
     same(part["score"], eager["score"].slice(offset, length))
 
@@ -76,8 +74,12 @@ def test_chunks_agree(large: pl.DataFrame, model: anorand.Model, eager: pl.DataF
     same(parts.with_columns(anorand.score(FEATURES, model))["score"], eager["score"])
 
 
-def test_a_filter_before_or_after_the_score_agrees(large: pl.DataFrame, model: anorand.Model, eager: pl.DataFrame) -> None:
+def test_a_filter_before_or_after_the_score_agrees(
+    large: pl.DataFrame, model: anorand.Model, eager: pl.DataFrame
+) -> None:
     threshold = model.threshold(0.05)
-    lazy = large.lazy().with_columns(anorand.score(FEATURES, model)).filter(pl.col("score") > threshold, pl.col("a") > 0)
+    lazy = (
+        large.lazy().with_columns(anorand.score(FEATURES, model)).filter(pl.col("score") > threshold, pl.col("a") > 0)
+    )
     expected = eager.filter(pl.col("score") > threshold, pl.col("a") > 0)
     assert lazy.collect()["id"].equals(expected["id"])

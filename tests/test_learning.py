@@ -32,7 +32,9 @@ def rows() -> dict[str, pl.DataFrame]:
     train, test = benign[:250], benign[250:]
     mixed = np.column_stack([rng.permutation(column) for column in test.T])
     names = [str(name) for name in bunch.feature_names]
-    return {kind: pl.DataFrame(data, schema=names) for kind, data in [("train", train), ("test", test), ("mixed", mixed)]}
+    return {
+        kind: pl.DataFrame(data, schema=names) for kind, data in [("train", train), ("test", test), ("mixed", mixed)]
+    }
 
 
 def auc(rows: dict[str, pl.DataFrame], preset: Preset, options: anorand.FitOptions) -> float:

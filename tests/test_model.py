@@ -126,4 +126,4 @@ def test_a_contamination_out_of_range_is_refused(model: anorand.Model, contamina
 
 def test_a_path_is_not_bytes() -> None:
     with pytest.raises(TypeError, match="Model.load"):
-        anorand.Model("model.safetensors")  # type: ignore[arg-type]
+        anorand.Model("model.safetensors")

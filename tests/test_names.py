@@ -59,6 +59,6 @@ def test_a_struct_is_its_fields(frame: pl.DataFrame, model: anorand.Model, score
 
 
 def test_a_single_column_needs_no_struct(frame: pl.DataFrame) -> None:
-    model = anorand.Model(frame.select(pl.col("a").anorand.fit(**FAST)).item())  # type: ignore[attr-defined]
+    model = anorand.Model(frame.select(pl.col("a").anorand.fit(**FAST)).item())
     assert model.features == ["a"]
-    assert frame.select(pl.col("a").anorand.score(model)).to_series().null_count() == 0  # type: ignore[attr-defined]
+    assert frame.select(pl.col("a").anorand.score(model)).to_series().null_count() == 0

@@ -55,7 +55,9 @@ def lazy(verb: Any, options: dict[str, Any]) -> pl.LazyFrame:
 
 @pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
 @pytest.mark.parametrize(("name", "value", "expected"), OUT_OF_RANGE)
-def test_out_of_range_is_refused_when_the_schema_is_resolved(verb: Any, name: str, value: object, expected: str) -> None:
+def test_out_of_range_is_refused_when_the_schema_is_resolved(
+    verb: Any, name: str, value: object, expected: str
+) -> None:
     with pytest.raises(pl.exceptions.ComputeError) as caught:
         lazy(verb, {name: value}).collect_schema()
     message = str(caught.value)
@@ -88,7 +90,7 @@ def test_fit_options_beside_a_model_are_refused_at_once(model: anorand.Model) ->
 
 def test_a_model_of_another_type_is_refused_at_once() -> None:
     with pytest.raises(TypeError, match="model must be a path, bytes, a Model"):
-        anorand.score(FEATURES, 3)  # type: ignore[arg-type]
+        anorand.score(FEATURES, 3)
 
 
 def test_numpy_numbers_are_numbers(frame: pl.DataFrame) -> None:
@@ -134,4 +136,4 @@ def test_cuda_works_or_says_why_not(frame: pl.DataFrame, model: anorand.Model, s
         assert 'device "cuda" can\'t be used: libtorch' in message
         assert 'use device="cpu"' in message
     else:
-        assert (on_gpu - scores).abs().max() < 1e-4  # type: ignore[operator]
+        assert (on_gpu - scores).abs().max() < 1e-4

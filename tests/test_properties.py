@@ -45,7 +45,7 @@ RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=list(He
 def test_a_table_fits_or_says_why_and_its_scores_are_sound(frame: pl.DataFrame, missing: str) -> None:
     options = {**FAST, "missing": missing}
     try:
-        data = frame.select(anorand.fit(pl.all(), **options)).item()  # type: ignore[arg-type]
+        data = frame.select(anorand.fit(pl.all(), **options)).item()
     except pl.exceptions.ComputeError as error:
         assert "at least 2 rows" in str(error) or "has no value" in str(error)  # noqa: PT017
         return

@@ -23,7 +23,9 @@ def test_scores_are_equation_8(frame: pl.DataFrame, preset: str, options: dict[s
     assert scores.std() > 100 * TOLERANCE, "scores that hardly differ would agree with anything"
 
 
-def test_scores_of_rows_far_outside_the_training_range_are_equation_8(frame: pl.DataFrame, model: anorand.Model) -> None:
+def test_scores_of_rows_far_outside_the_training_range_are_equation_8(
+    frame: pl.DataFrame, model: anorand.Model
+) -> None:
     far = frame.select(FEATURES) * 20.0 + 5.0
     expected = reference.score(model.to_bytes(), far.to_numpy())
     scores = far.select(anorand.score(FEATURES, model)).to_series().to_numpy()

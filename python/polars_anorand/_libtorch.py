@@ -26,6 +26,7 @@ def load() -> Path:
     ------
     ImportError
         If torch is missing, is of another version, or can't be loaded. Nothing has been loaded then.
+
     """
     package = _package()
     if package is None:

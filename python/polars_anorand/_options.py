@@ -102,6 +102,7 @@ def typed(options: Mapping[str, object]) -> dict[str, Any]:
         For an option that does not exist, or a value of another type; the message names it.
     ValueError
         For an integer beyond 64 bits.
+
     """
     checked: dict[str, Any] = {}
     for name, value in options.items():

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from polars_anorand._options import FitOptions
 
-Features: TypeAlias = "str | pl.Expr | pl.Selector | Iterable[str | pl.Expr | pl.Selector]"
+Features: TypeAlias = "str | pl.Expr | Iterable[str | pl.Expr]"
 """Columns, selectors or expressions, of any number of columns; a struct stands for its fields."""
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Series"
-"""A model: a file's path, the bytes of one, a :class:`Model`, or an expression of Binary, with one model for all rows or
-one a row."""
+"""A model: a file's path, the bytes of one, a :class:`Model`, or an expression of Binary, with one model for all rows
+or one a row."""
 
 
 def fit(
@@ -42,8 +42,8 @@ def fit(
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     path
-        Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave it
-        out there.
+        Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
+        it out there.
     **options
         See :class:`polars_anorand.FitOptions`.
 
@@ -67,6 +67,7 @@ def fit(
     >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9]})
     >>> frame.select(anorand.fit(["x", "y"], epochs=5, min_steps=0)).schema
     Schema([('model', Binary)])
+
     """
     kwargs = {
         "options": typed(options),
@@ -118,6 +119,7 @@ def score(
     >>> model = frame.select(anorand.fit(["x", "y"], epochs=5, min_steps=0)).item()
     >>> frame.lazy().with_columns(anorand.score(["x", "y"], model)).collect_schema()["score"]
     Float32
+
     """
     struct = _struct(features)
     kwargs = {"model": None, "fit": None, "device": _device(device)}

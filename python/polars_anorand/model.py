@@ -35,6 +35,7 @@ class Model:
     Model(features=['x', 'y'], preset='default', training_rows=5)
     >>> 0 < model.alpha < 1
     True
+
     """
 
     __slots__ = ("_bytes", "_metadata")
@@ -55,6 +56,7 @@ class Model:
             If the file can't be read.
         ValueError
             If it is not a model.
+
         """
         try:
             return cls(Path(path).read_bytes())
@@ -69,6 +71,7 @@ class Model:
         ------
         ValueError
             If the file can't be written; the message says why.
+
         """
         _core.write_file(os.fspath(path), self._bytes)
 
@@ -127,6 +130,7 @@ class Model:
         >>> model = anorand.Model(frame.select(pl.col("x").anorand.fit(epochs=1, min_steps=0)).item())
         >>> model.threshold(0.01) >= model.threshold(0.1)
         True
+
         """
         return _core.model_threshold(self._bytes, contamination)
 

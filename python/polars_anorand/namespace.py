@@ -33,9 +33,7 @@ class Anorand:
         """Fit a model on all rows; see :func:`polars_anorand.fit`."""
         return functions.fit(self._expr, device=device, path=path, **options)
 
-    def score(
-        self, model: ModelLike | None = None, *, device: str = "auto", **options: Unpack[FitOptions]
-    ) -> pl.Expr:
+    def score(self, model: ModelLike | None = None, *, device: str = "auto", **options: Unpack[FitOptions]) -> pl.Expr:
         """The anomaly score of every row; see :func:`polars_anorand.score`."""
         return functions.score(self._expr, model, device=device, **options)
 
