@@ -24,6 +24,7 @@
 //! ```
 
 pub mod columns;
+pub mod combination;
 pub mod device;
 pub mod fit;
 pub mod libtorch;

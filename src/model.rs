@@ -2,6 +2,7 @@
 //!
 //! | tensor | dtype, size | |
 //! |---|---|---|
+//! | `inputs` | I64 `[m, inputs]` | the features that each network sees |
 //! | `<layer>.weight`, `<layer>.bias` | F32 `[m, inputs, outputs]`, `[m, outputs]` | the layers of [`Shape::layers`] |
 //! | `scaling.offset`, `scaling.scale` | F64 `[d]` | `scaled = (value − offset) / scale` |
 //! | `median` | F64 `[d]` | each feature's training median, in its own unit |
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use crate::columns::Feature;
+use crate::combination::Combiner;
 use crate::network::{Network, Shape};
 use crate::options::Options;
 use crate::scaling::Scaling;
@@ -41,8 +43,9 @@ pub struct Metadata {
     pub options: Options,
     /// m, the networks of the fleet.
     pub members: i64,
-    /// α of eq. 7.
-    pub alpha: f32,
+    /// How many features each of them sees.
+    pub inputs: i64,
+    pub combiner: Combiner,
     pub training: Report,
 }
 
@@ -67,8 +70,7 @@ pub struct Model {
 impl Model {
     /// From what a fit found.
     pub fn new(metadata: Metadata, statistics: Statistics, network: &Network) -> PolarsResult<Self> {
-        let network = Network::from_flat(metadata.shape(), metadata.members, &network.to_flat()?, Device::Cpu)?;
-        Ok(Self { metadata, statistics, network })
+        Ok(Self { metadata, statistics, network: network.to_device(Device::Cpu)? })
     }
 
     pub fn metadata(&self) -> &Metadata {
@@ -106,7 +108,7 @@ impl Model {
     fn contents(&self) -> PolarsResult<Vec<Vec<u8>>> {
         let flat = self.network.to_flat()?;
         let mut numbers = flat.as_slice();
-        let mut contents = Vec::new();
+        let mut contents = vec![i64_bytes(&self.network.selection()?)];
         for spec in self.metadata.network_tensors() {
             let (tensor, rest) = numbers.split_at(spec.size.iter().product());
             contents.push(f32_bytes(tensor));
@@ -133,8 +135,12 @@ impl Model {
         polars_ensure!(stored.data() == actual, ComputeError:
             "anorand: the model is damaged: its checksum does not match its contents; fit it again, or restore the file");
 
+        let selection = tensors.i64s();
+        let known = 0..metadata.features.len() as i64;
+        polars_ensure!(selection.iter().all(|feature| known.contains(feature)), ComputeError:
+            "anorand: not a model: a network sees a feature beyond the {} that there are", known.end);
         let flat = tensors.f32s(metadata.network_tensors().len());
-        let network = Network::from_flat(metadata.shape(), metadata.members, &flat, Device::Cpu)?;
+        let network = Network::from_flat(metadata.shape(), &selection, &flat, Device::Cpu)?;
         let scaling = Scaling { offset: tensors.f64s(), scale: tensors.f64s() };
         let medians = tensors.f64s();
         let sketch = Sketch::from_parts(tensors.f32s(1), tensors.f32s(1));
@@ -157,7 +163,7 @@ impl TensorSpec {
 
 impl Metadata {
     pub fn shape(&self) -> Shape {
-        Shape { features: self.features.len() as i64, hidden: self.options.hidden.clone(), latent: self.options.latent }
+        Shape { inputs: self.inputs, hidden: self.options.hidden.clone(), latent: self.options.latent }
     }
 
     fn parse(entry: &str) -> PolarsResult<Self> {
@@ -181,14 +187,18 @@ impl Metadata {
             "anorand: not a model: it has {} features", self.features.len());
         polars_ensure!((1..=1_000_000).contains(&self.members), ComputeError:
             "anorand: not a model: it has {} networks", self.members);
+        polars_ensure!((1..=self.features.len() as i64).contains(&self.inputs), ComputeError:
+            "anorand: not a model: its networks see {} of {} features", self.inputs, self.features.len());
         polars_ensure!(self.options.has_valid_widths(), ComputeError:
             "anorand: not a model: its layers have the widths {:?} and {}", self.options.hidden, self.options.latent);
         Ok(())
     }
 
-    /// All tensors of a file: the network's in the order of its flat buffer, then the statistics'.
+    /// All tensors of a file: the network's, its layers in the order of the flat buffer, then the statistics'.
     fn tensors(&self) -> Vec<TensorSpec> {
-        let mut tensors = self.network_tensors();
+        let inputs = TensorSpec::new("inputs", Dtype::I64, vec![self.members as usize, self.inputs as usize]);
+        let mut tensors = vec![inputs];
+        tensors.extend(self.network_tensors());
         let features = self.features.len();
         for name in ["scaling.offset", "scaling.scale", "median"] {
             tensors.push(TensorSpec::new(name, Dtype::F64, vec![features]));
@@ -241,6 +251,13 @@ impl<'a> Tensors<'a> {
     }
 
     /// The numbers of the next tensor.
+    fn i64s(&mut self) -> Vec<i64> {
+        let part = self.parts[self.next];
+        self.next += 1;
+        part.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The numbers of the next tensor.
     fn f64s(&mut self) -> Vec<f64> {
         let part = self.parts[self.next];
         self.next += 1;
@@ -249,6 +266,10 @@ impl<'a> Tensors<'a> {
 }
 
 fn f32_bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn i64_bytes(numbers: &[i64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 

@@ -8,15 +8,17 @@
 
 use polars::prelude::{polars_ensure, PolarsResult};
 use rand::Rng;
-use rand_distr::{Distribution, Uniform};
 use tch::{Device, Kind, TchError, Tensor};
+
+use crate::libtorch::torch_error;
 
 type TorchResult<T> = Result<T, TchError>;
 
 /// The sizes of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    pub features: i64,
+    /// d of one network: the features that it sees.
+    pub inputs: i64,
     pub hidden: Vec<i64>,
     pub latent: i64,
 }
@@ -34,9 +36,9 @@ impl Shape {
     /// All layers, in the order of the flat parameter buffer: ND, encoder, decoder, each from its input on.
     pub fn layers(&self) -> Vec<LayerShape> {
         let last = self.hidden[self.hidden.len() - 1];
-        let nd = chain(self.features, self.hidden.iter(), 1);
-        let encoder = chain(self.features, self.hidden.iter(), self.latent);
-        let decoder = chain(last + self.latent, self.hidden.iter().rev(), self.features);
+        let nd = chain(self.inputs, self.hidden.iter(), 1);
+        let encoder = chain(self.inputs, self.hidden.iter(), self.latent);
+        let decoder = chain(last + self.latent, self.hidden.iter().rev(), self.inputs);
         [("nd", nd), ("encoder", encoder), ("decoder", decoder)]
             .into_iter()
             .flat_map(|(block, widths)| {
@@ -105,6 +107,8 @@ impl Parameters {
 /// A fleet of m networks.
 pub struct Network {
     shape: Shape,
+    /// Which features each member sees, `[m × inputs]`.
+    selection: Tensor,
     members: i64,
     parameters: Parameters,
 }
@@ -138,30 +142,43 @@ pub struct Targets {
 }
 
 impl Network {
-    /// New networks, each layer drawn from U(−1/√inputs, 1/√inputs), in the order of the buffer.
-    pub fn draw(shape: Shape, members: i64, rng: &mut impl Rng, device: Device) -> PolarsResult<Self> {
-        let mut numbers = Vec::with_capacity((shape.parameters() * members) as usize);
+    /// New networks, each drawn from a generator of its own: every layer from U(−1/√inputs, 1/√inputs).
+    pub fn draw(shape: Shape, selection: &[i64], rngs: &mut [impl Rng], device: Device) -> PolarsResult<Self> {
+        let mut numbers = Vec::with_capacity(shape.parameters() as usize * rngs.len());
         for layer in shape.layers() {
             let bound = 1.0 / (layer.inputs as f32).sqrt();
-            // The bounds are finite and in order: the constructor can't fail.
-            let Ok(uniform) = Uniform::new_inclusive(-bound, bound) else { continue };
-            let count = (layer.inputs + 1) * layer.outputs * members;
-            numbers.extend((0..count).map(|_| uniform.sample(rng)));
+            for count in [layer.inputs * layer.outputs, layer.outputs] {
+                for rng in rngs.iter_mut() {
+                    numbers.extend((0..count).map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound));
+                }
+            }
         }
-        Self::from_flat(shape, members, &numbers, device)
+        Self::from_flat(shape, selection, &numbers, device)
     }
 
-    /// From the numbers of the flat buffer.
-    pub fn from_flat(shape: Shape, members: i64, numbers: &[f32], device: Device) -> PolarsResult<Self> {
+    /// From the features that each member sees, `[m × inputs]`, and the numbers of the flat buffer.
+    pub fn from_flat(shape: Shape, selection: &[i64], numbers: &[f32], device: Device) -> PolarsResult<Self> {
+        let members = selection.len() as i64 / shape.inputs;
         let expected = shape.parameters() * members;
         polars_ensure!(numbers.len() as i64 == expected, ComputeError:
             "anorand: a fleet of {members} networks of this shape has {expected} parameters, got {}", numbers.len());
         let build = || {
+            let selection = Tensor::f_from_slice(selection)?.f_to_device(device)?;
             let flat = Tensor::f_from_slice(numbers)?.f_to_device(device)?;
             let parameters = Parameters::over(flat, &shape, members)?;
-            Ok(Self { shape: shape.clone(), members, parameters })
+            Ok(Self { shape: shape.clone(), selection, members, parameters })
         };
-        build().map_err(crate::libtorch::torch_error)
+        build().map_err(torch_error)
+    }
+
+    /// The same networks on a device.
+    pub fn to_device(&self, device: Device) -> PolarsResult<Self> {
+        let copy = || {
+            let selection = self.selection.f_to_device(device)?;
+            let parameters = Parameters::over(self.parameters.flat.f_to_device(device)?, &self.shape, self.members)?;
+            Ok(Self { shape: self.shape.clone(), selection, members: self.members, parameters })
+        };
+        copy().map_err(torch_error)
     }
 
     /// The numbers of the flat buffer.
@@ -173,7 +190,12 @@ impl Network {
             flat.f_copy_data(&mut numbers, count)?;
             Ok(numbers)
         };
-        copy().map_err(crate::libtorch::torch_error)
+        copy().map_err(torch_error)
+    }
+
+    /// The features that each member sees, `[m × inputs]`.
+    pub fn selection(&self) -> PolarsResult<Vec<i64>> {
+        Vec::try_from(&self.selection).map_err(torch_error)
     }
 
     pub fn shape(&self) -> &Shape {
@@ -237,11 +259,20 @@ impl Network {
         Ok(())
     }
 
-    /// The heads' outputs for rows x `[m, rows, d]`: logit and ‖x − x̂‖₂, each `[m, rows]`.
-    pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
+    /// Both heads of rows x `[m, rows, inputs]`, each member's own: logit and ‖x − x̂‖₂, each `[m, rows]`.
+    pub fn member_heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
         let forward = self.forward(x)?;
         let residual = forward.reconstruction.f_sub(x)?;
         Ok((forward.logit.f_squeeze_dim(2)?, norm(&residual)?.f_squeeze_dim(2)?))
+    }
+
+    /// Both heads of rows x `[rows, features]`, each `[rows]`: the members' means.
+    pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
+        let rows = x.size()[0];
+        let seen = x.f_index_select(1, &self.selection)?.f_view([rows, self.members, self.shape.inputs])?;
+        let (logit, error) = self.member_heads(&seen.f_transpose(0, 1)?)?;
+        let mean = |head: &Tensor| head.f_mean_dim([0i64].as_slice(), false, None::<Kind>);
+        Ok((mean(&logit)?, mean(&error)?))
     }
 }
 
@@ -319,7 +350,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     fn shape() -> Shape {
-        Shape { features: 5, hidden: vec![7, 4], latent: 3 }
+        Shape { inputs: 5, hidden: vec![7, 4], latent: 3 }
     }
 
     fn random(size: &[i64], rng: &mut ChaCha8Rng) -> Tensor {
@@ -327,9 +358,15 @@ mod tests {
         Tensor::from_slice(&numbers).view(size)
     }
 
+    /// `members` networks that see all five features.
+    fn fleet(members: u64) -> Network {
+        let mut rngs: Vec<ChaCha8Rng> = (0..members).map(ChaCha8Rng::seed_from_u64).collect();
+        Network::draw(shape(), &(0..5).cycle().take(5 * members as usize).collect::<Vec<_>>(), &mut rngs, Device::Cpu).unwrap()
+    }
+
     #[test]
     fn the_papers_network_has_its_sizes() {
-        let shape = Shape { features: 30, hidden: vec![32, 16], latent: 16 };
+        let shape = Shape { inputs: 30, hidden: vec![32, 16], latent: 16 };
         let sizes: Vec<(i64, i64)> = shape.layers().iter().map(|l| (l.inputs, l.outputs)).collect();
         assert_eq!(sizes, [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]);
     }
@@ -338,7 +375,7 @@ mod tests {
     fn gradients_agree_with_autograd() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let (members, batch) = (2, 11);
-        let mut network = Network::draw(shape(), members, &mut rng, Device::Cpu).unwrap();
+        let mut network = fleet(2);
         let x = random(&[members, batch, 5], &mut rng);
         let targets = Targets {
             synthetic: random(&[members, batch, 1], &mut rng).ge(0.5).to_kind(Kind::Float),
@@ -354,7 +391,8 @@ mod tests {
         let forward = network.forward(&x).unwrap();
         let p = forward.logit.sigmoid();
         let y = &targets.synthetic;
-        let ce = -(y * p.log() + (1.0 - y) * (1.0 - &p).log());
+        let ones = y.ones_like();
+        let ce = -(y * p.log() + (&ones - y) * (&ones - &p).log());
         let ae = norm(&(&x - &forward.reconstruction)).unwrap();
         let loss = (ce * &targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
         loss.backward();
@@ -366,9 +404,9 @@ mod tests {
 
     #[test]
     fn a_perfect_reconstruction_has_no_gradient_and_no_nan() {
-        let shape = Shape { features: 2, hidden: vec![2], latent: 1 };
+        let shape = Shape { inputs: 2, hidden: vec![2], latent: 1 };
         let zeros = vec![0f32; shape.parameters() as usize];
-        let network = Network::from_flat(shape, 1, &zeros, Device::Cpu).unwrap();
+        let network = Network::from_flat(shape, &[0, 1], &zeros, Device::Cpu).unwrap();
         let x = Tensor::zeros([1, 3, 2], (Kind::Float, Device::Cpu));
         let ones = || Tensor::ones([1, 3, 1], (Kind::Float, Device::Cpu));
         let targets = Targets { synthetic: ones() * 0.5, ce_weight: ones(), ae_weight: ones() };
@@ -378,28 +416,34 @@ mod tests {
     }
 
     #[test]
-    fn members_of_a_fleet_do_not_see_each_other() {
+    fn a_member_is_the_network_that_its_generator_draws_alone() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let fleet = Network::draw(shape(), 3, &mut rng, Device::Cpu).unwrap();
-        let x = random(&[1, 6, 5], &mut rng);
-        let (logit, error) = fleet.heads(&x.expand([3, 6, 5], false)).unwrap();
+        let x = random(&[6, 5], &mut rng);
+        let (logit, error) = fleet(3).member_heads(&x.expand([3, 6, 5], false)).unwrap();
         for member in 0..3 {
-            let mut numbers: Vec<f32> = vec![];
-            for layer in &fleet.parameters.layers {
-                for tensor in [&layer.weight, &layer.bias] {
-                    numbers.extend(Vec::<f32>::try_from(tensor.get(member).contiguous().view(-1)).unwrap());
-                }
-            }
-            let alone = Network::from_flat(shape(), 1, &numbers, Device::Cpu).unwrap();
+            let mut alone = [ChaCha8Rng::seed_from_u64(member as u64)];
+            let alone = Network::draw(shape(), &[0, 1, 2, 3, 4], &mut alone, Device::Cpu).unwrap();
             let (alone_logit, alone_error) = alone.heads(&x).unwrap();
-            assert!(alone_logit.get(0).allclose(&logit.get(member), 1e-6, 1e-6, false));
-            assert!(alone_error.get(0).allclose(&error.get(member), 1e-6, 1e-6, false));
+            assert!(alone_logit.allclose(&logit.get(member), 1e-6, 1e-6, false));
+            assert!(alone_error.allclose(&error.get(member), 1e-6, 1e-6, false));
         }
     }
 
     #[test]
+    fn a_member_sees_the_features_selected_for_it() {
+        let x = random(&[6, 9], &mut ChaCha8Rng::seed_from_u64(4));
+        let selection = [8i64, 0, 3, 1, 5];
+        let alone = |selection: &[i64]| {
+            Network::draw(shape(), selection, &mut [ChaCha8Rng::seed_from_u64(0)], Device::Cpu).unwrap()
+        };
+        let (selected, _) = alone(&selection).heads(&x).unwrap();
+        let (given, _) = alone(&[0, 1, 2, 3, 4]).heads(&x.index_select(1, &Tensor::from_slice(&selection))).unwrap();
+        assert!(selected.equal(&given));
+    }
+
+    #[test]
     fn the_flat_buffer_has_a_fixed_length() {
-        let message = Network::from_flat(shape(), 1, &[0.0; 3], Device::Cpu).err().unwrap().to_string();
+        let message = Network::from_flat(shape(), &[0, 1, 2, 3, 4], &[0.0; 3], Device::Cpu).err().unwrap().to_string();
         assert!(message.contains("got 3"), "{message}");
     }
 }

@@ -2,17 +2,24 @@
 //!
 //! | option | `paper` | `default` | range | meaning |
 //! |---|---|---|---|---|
+//! | `members` | 1 | 20 | 1 to 1,000 | m, the networks of the fleet, whose heads are averaged |
+//! | `max_samples` | 0 | 256 | 0 to 2³¹ | rows that a member is trained on, drawn for it; 0: all |
+//! | `max_features` | 1 | 0.3 | above 0, at most 1 | share of the features that a member sees, drawn for it; at least 2 |
+//! | `noise` | `smote` | `uniform` | `smote`, `uniform` | how synthetic anomalies are made |
+//! | `noise_std` | 1.0 | 1.0 | above 0, at most 1000 | `smote`: standard deviation of the noise, in the scaled space |
+//! | `noise_margin` | 0.5 | 0.5 | 0 to 1000 | `uniform`: how far the noise reaches beyond the data, in its ranges |
+//! | `noise_fraction` | 0.02 | 0.02 | above 0, at most 0.5 | `smote`: share of the rows that become X0 (§5.1) |
+//! | `neighbors` | 5 | 5 | 1 to 1,000 | `smote`: k |
+//! | `synthetic_fraction` | 0.05 | 0.5 | above 0, at most 0.9 | share of synthetic rows in the training set |
 //! | `loss_weight` | 0.2 | 0.2 | 0 to 1 | w of eq. 4: the share of the noise-detection loss |
-//! | `noise_std` | 1.0 | 1.0 | above 0, at most 1000 | standard deviation of the noise, in the scaled space |
-//! | `noise_fraction` | 0.02 | 0.02 | above 0, at most 0.5 | share of the rows that become X0 (§5.1) |
-//! | `synthetic_fraction` | 0.05 | 0.05 | above 0, at most 0.9 | share of synthetic rows in the training set |
-//! | `neighbors` | 5 | 5 | 1 to 1,000 | k of SMOTE |
 //! | `hidden` | \[32, 16\] | \[32, 16\] | 1 to 8 widths of 1 to 4,096 | widths of the hidden layers of ND and encoder |
 //! | `latent` | 16 | 16 | 1 to 4,096 | width of z1 |
-//! | `epochs` | 200 | 200 | 1 to 1,000,000 | passes over the training set |
-//! | `min_steps` | 0 | 2,000 | 0 to 100,000,000 | epochs are added until there are so many optimiser steps |
-//! | `batch_size` | 128 | 128 | 1 to 1,000,000 | rows a step |
-//! | `learning_rate` | 1e-4 | 1e-3 | above 0, at most 1 | Adam's step size |
+//! | `epochs` | 200 | 1 | 1 to 1,000,000 | passes over a member's rows |
+//! | `min_steps` | 0 | 300 | 0 to 100,000,000 | epochs are added until there are so many optimiser steps |
+//! | `batch_size` | 128 | 128 | 2 to 1,000,000 | rows a step, synthetic ones included |
+//! | `learning_rate` | 1e-4 | 3e-3 | above 0, at most 1 | Adam's step size |
+//! | `schedule` | `constant` | `cosine` | `constant`, `cosine` | the step size stays, or falls to 0 along a cosine |
+//! | `combination` | `probability` | `robust` | `probability`, `robust` | what eq. 7 and 8 combine; see [`Combination`] |
 //! | `seed` | 0 | 0 | 0 to 2⁶³ − 1 | seed of every random draw |
 //! | `missing` | `null` | `null` | `null`, `impute`, `error` | what a null, NaN or infinity in a feature does |
 //!
@@ -28,10 +35,39 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// The paper's method, to the letter of `docs/architecture.md`.
+    /// The paper's method and its hyper-parameters.
     Paper,
-    /// The same network, trained long enough on a small table to have learned it.
+    /// A fleet of the paper's networks, each on a few rows and features, with noise all around the data.
     Default,
+}
+
+/// How synthetic anomalies are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Noise {
+    /// §5.1: some rows, grown by SMOTE, disturbed with Gaussian noise, once for the whole training.
+    Smote,
+    /// Uniform in the data's box, widened by `noise_margin` of its range on each side, fresh in each epoch: it covers the
+    /// space, so that a row far from all others looks like noise, wherever it lies.
+    Uniform,
+}
+
+/// What becomes of the learning rate during the training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    Constant,
+    Cosine,
+}
+
+/// What eq. 7 and 8 combine into a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Combination {
+    /// The heads' probabilities, as in the paper.
+    Probability,
+    /// The heads before their sigmoids, which would make all clear anomalies alike, from their medians on.
+    Robust,
 }
 
 /// What a null, NaN or infinity in a feature does.
@@ -53,8 +89,15 @@ pub struct UncheckedOptions {
     pub preset: Option<String>,
     pub seed: Option<i64>,
     pub missing: Option<String>,
+    pub members: Option<i64>,
+    pub max_samples: Option<i64>,
+    pub max_features: Option<f64>,
+    pub noise: Option<String>,
+    pub schedule: Option<String>,
+    pub combination: Option<String>,
     pub loss_weight: Option<f64>,
     pub noise_std: Option<f64>,
+    pub noise_margin: Option<f64>,
     pub noise_fraction: Option<f64>,
     pub synthetic_fraction: Option<f64>,
     pub neighbors: Option<i64>,
@@ -73,8 +116,15 @@ pub struct Options {
     pub preset: Preset,
     pub seed: u64,
     pub missing: Missing,
+    pub members: usize,
+    pub max_samples: usize,
+    pub max_features: f64,
+    pub noise: Noise,
+    pub schedule: Schedule,
+    pub combination: Combination,
     pub loss_weight: f64,
     pub noise_std: f64,
+    pub noise_margin: f64,
     pub noise_fraction: f64,
     pub synthetic_fraction: f64,
     pub neighbors: usize,
@@ -89,26 +139,45 @@ pub struct Options {
 impl Options {
     /// The defaults of a preset.
     pub fn preset(preset: Preset) -> Self {
-        let (min_steps, learning_rate) = match preset {
-            Preset::Paper => (0, 1e-4),
-            // 200 epochs of a table of a few hundred rows are a few hundred steps: at the paper's rate, nothing is learned.
-            Preset::Default => (2_000, 1e-3),
-        };
-        Self {
-            preset,
+        let paper = Self {
+            preset: Preset::Paper,
             seed: 0,
             missing: Missing::Null,
+            members: 1,
+            max_samples: 0,
+            max_features: 1.0,
+            noise: Noise::Smote,
+            schedule: Schedule::Constant,
+            combination: Combination::Probability,
             loss_weight: 0.2,
             noise_std: 1.0,
+            noise_margin: 0.5,
             noise_fraction: 0.02,
             synthetic_fraction: 0.05,
             neighbors: 5,
             hidden: vec![32, 16],
             latent: 16,
             epochs: 200,
-            min_steps,
+            min_steps: 0,
             batch_size: 128,
-            learning_rate,
+            learning_rate: 1e-4,
+        };
+        match preset {
+            Preset::Paper => paper,
+            Preset::Default => Self {
+                preset: Preset::Default,
+                members: 20,
+                max_samples: 256,
+                max_features: 0.3,
+                noise: Noise::Uniform,
+                schedule: Schedule::Cosine,
+                combination: Combination::Robust,
+                synthetic_fraction: 0.5,
+                epochs: 1,
+                min_steps: 300,
+                learning_rate: 3e-3,
+                ..paper
+            },
         }
     }
 }
@@ -123,26 +192,26 @@ impl Options {
 impl UncheckedOptions {
     /// Fill in the preset's defaults and check each value against its range.
     pub fn check(self) -> PolarsResult<Options> {
-        let preset = match self.preset.as_deref() {
-            None | Some("default") => Preset::Default,
-            Some("paper") => Preset::Paper,
-            Some(other) => polars_bail!(ComputeError:
-                "anorand: preset must be \"default\" or \"paper\", got {other:?}"),
-        };
-        let missing = match self.missing.as_deref() {
-            None | Some("null") => Missing::Null,
-            Some("impute") => Missing::Impute,
-            Some("error") => Missing::Error,
-            Some(other) => polars_bail!(ComputeError:
-                "anorand: missing must be \"null\", \"impute\" or \"error\", got {other:?}"),
-        };
+        use Preset::{Default, Paper};
+        let preset = choice("preset", self.preset, Default, &[("default", Default), ("paper", Paper)])?;
         let of = Options::preset(preset);
+        let missing = [("null", Missing::Null), ("impute", Missing::Impute), ("error", Missing::Error)];
+        let noise = [("smote", Noise::Smote), ("uniform", Noise::Uniform)];
+        let schedule = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
+        let combination = [("probability", Combination::Probability), ("robust", Combination::Robust)];
         let options = Options {
             preset,
-            missing,
+            missing: choice("missing", self.missing, of.missing, &missing)?,
             seed: integer("seed", self.seed, of.seed as i64, 0..=i64::MAX)? as u64,
+            members: integer("members", self.members, of.members as i64, 1..=1_000)? as usize,
+            max_samples: integer("max_samples", self.max_samples, of.max_samples as i64, 0..=1 << 31)? as usize,
+            max_features: half_open("max_features", self.max_features, of.max_features, 1.0)?,
+            noise: choice("noise", self.noise, of.noise, &noise)?,
+            schedule: choice("schedule", self.schedule, of.schedule, &schedule)?,
+            combination: choice("combination", self.combination, of.combination, &combination)?,
             loss_weight: closed("loss_weight", self.loss_weight, of.loss_weight, 0.0, 1.0)?,
             noise_std: half_open("noise_std", self.noise_std, of.noise_std, 1000.0)?,
+            noise_margin: closed("noise_margin", self.noise_margin, of.noise_margin, 0.0, 1000.0)?,
             noise_fraction: half_open("noise_fraction", self.noise_fraction, of.noise_fraction, 0.5)?,
             synthetic_fraction: half_open("synthetic_fraction", self.synthetic_fraction, of.synthetic_fraction, 0.9)?,
             neighbors: integer("neighbors", self.neighbors, of.neighbors as i64, 1..=1_000)? as usize,
@@ -150,7 +219,7 @@ impl UncheckedOptions {
             latent: integer("latent", self.latent, of.latent, 1..=MAX_WIDTH)?,
             epochs: integer("epochs", self.epochs, of.epochs as i64, 1..=1_000_000)? as usize,
             min_steps: integer("min_steps", self.min_steps, of.min_steps as i64, 0..=100_000_000)? as usize,
-            batch_size: integer("batch_size", self.batch_size, of.batch_size as i64, 1..=1_000_000)? as usize,
+            batch_size: integer("batch_size", self.batch_size, of.batch_size as i64, 2..=1_000_000)? as usize,
             learning_rate: half_open("learning_rate", self.learning_rate, of.learning_rate, 1.0)?,
         };
         Ok(options)
@@ -159,6 +228,16 @@ impl UncheckedOptions {
 
 const MAX_WIDTH: i64 = 4_096;
 const MAX_LAYERS: usize = 8;
+
+/// One of a few names.
+fn choice<T: Copy>(name: &str, given: Option<String>, default: T, choices: &[(&str, T)]) -> PolarsResult<T> {
+    let Some(given) = given else { return Ok(default) };
+    if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == given) {
+        return Ok(*value);
+    }
+    let quoted: Vec<String> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
+    out_of_range(name, format!("{given:?}"), quoted.join(" or "))
+}
 
 fn integer(name: &str, given: Option<i64>, default: i64, range: RangeInclusive<i64>) -> PolarsResult<i64> {
     let value = given.unwrap_or(default);

@@ -1,4 +1,4 @@
-//! Rows → the two heads → α → the anomaly score (§5.4), in blocks that fit the cache, on as many threads as Polars has.
+//! Rows → heads → score, in blocks that fit the cache, on as many threads as Polars has.
 
 use std::sync::LazyLock;
 
@@ -9,11 +9,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::columns::Columns;
+use crate::combination::Heads;
 use crate::libtorch::{torch_error, SingleThread};
 use crate::model::Model;
 use crate::network::Network;
 use crate::options::Missing;
-use crate::sketch::quantile_of_sorted;
 
 /// Rows that go through the network at a time: their activations stay in the CPU's cache.
 const CPU_BLOCK: usize = 1_024;
@@ -22,51 +22,14 @@ const GPU_BLOCK: usize = 65_536;
 /// Rows that one thread takes at a time.
 const CHUNK: usize = 16_384;
 
-/// Scores lie inside (0, 1): the nearest floats stand for what rounds to the ends.
-const LOWEST: f32 = f32::MIN_POSITIVE;
-const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
-
-/// Both heads' anomaly probabilities for some rows, means over the fleet's members.
-pub struct Heads {
-    /// ŷ_mlp, ND's output
-    pub nd: Vec<f32>,
-    /// ŷ_AE of eq. 6
-    pub ae: Vec<f32>,
-}
-
-impl Heads {
-    /// Of scaled rows.
-    pub fn of(network: &Network, rows: ArrayView2<f32>) -> PolarsResult<Self> {
-        let features = rows.ncols();
-        let rows = rows.as_standard_layout();
-        // In standard layout, so a slice.
-        let numbers = rows.as_slice().unwrap_or_default();
-        let mut heads = Self { nd: vec![0.0; rows.nrows()], ae: vec![0.0; rows.nrows()] };
-        heads_into(network, numbers, features, &mut heads.nd, &mut heads.ae).map_err(torch_error)?;
-        Ok(heads)
-    }
-
-    /// α of eq. 7: the third quartiles of the two heads.
-    pub fn alpha(&self) -> f32 {
-        let q3 = |head: &[f32]| {
-            let mut sorted = head.to_vec();
-            sorted.sort_unstable_by(f32::total_cmp);
-            quantile_of_sorted(&sorted, 0.75)
-        };
-        let (nd, ae) = (q3(&self.nd), q3(&self.ae));
-        (ae / (nd + ae)) as f32
-    }
-
-    /// The anomaly scores.
-    pub fn scores(&self, alpha: f32) -> Vec<f32> {
-        self.nd.iter().zip(&self.ae).map(|(nd, ae)| combine(alpha, *nd, *ae)).collect()
-    }
-}
-
-/// Eq. 8.
-#[inline]
-fn combine(alpha: f32, nd: f32, ae: f32) -> f32 {
-    ((1.0 - alpha) * ae + alpha * nd).clamp(LOWEST, HIGHEST)
+/// Both heads of scaled rows.
+pub fn heads(network: &Network, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
+    let standard = rows.as_standard_layout();
+    let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
+    // In standard layout, so a slice.
+    let numbers = standard.as_slice().unwrap_or_default();
+    heads_into(network, numbers, rows.ncols(), &mut heads.logit, &mut heads.error).map_err(torch_error)?;
+    Ok(heads)
 }
 
 /// The anomaly score of every row; null for a row with a missing value, unless the model imputes or refuses such rows.
@@ -105,8 +68,7 @@ fn on_device<T>(network: &Network, device: Device, run: impl FnOnce(&Network) ->
     if device == Device::Cpu {
         return run(network);
     }
-    let moved = Network::from_flat(network.shape().clone(), network.members(), &network.to_flat()?, device)?;
-    run(&moved)
+    run(&network.to_device(device)?)
 }
 
 fn score_chunk(
@@ -120,11 +82,11 @@ fn score_chunk(
     let statistics = model.statistics();
     let mut rows = vec![0f32; columns.rows() * features];
     columns.scale_into(&statistics.scaling, &statistics.medians, &mut rows, incomplete)?;
-    let mut ae = vec![0f32; columns.rows()];
-    heads_into(network, &rows, features, scores, &mut ae).map_err(torch_error)?;
-    let alpha = model.metadata().alpha;
-    for (score, ae) in scores.iter_mut().zip(&ae) {
-        *score = combine(alpha, *score, *ae);
+    let mut errors = vec![0f32; columns.rows()];
+    heads_into(network, &rows, features, scores, &mut errors).map_err(torch_error)?;
+    let combiner = &model.metadata().combiner;
+    for (score, error) in scores.iter_mut().zip(&errors) {
+        *score = combiner.score(*score, *error);
     }
     Ok(())
 }
@@ -134,32 +96,21 @@ fn heads_into(
     network: &Network,
     rows: &[f32],
     features: usize,
-    nd: &mut [f32],
-    ae: &mut [f32],
+    logits: &mut [f32],
+    errors: &mut [f32],
 ) -> Result<(), TchError> {
     let _one = SingleThread::enter();
     let block = if network.device() == Device::Cpu { CPU_BLOCK } else { GPU_BLOCK };
-    let blocks = rows.chunks(block * features).zip(nd.chunks_mut(block)).zip(ae.chunks_mut(block));
-    for ((rows, nd), ae) in blocks {
-        let size = [1, nd.len() as i64, features as i64];
+    let blocks = rows.chunks(block * features).zip(logits.chunks_mut(block)).zip(errors.chunks_mut(block));
+    for ((rows, logits), errors) in blocks {
+        let size = [logits.len() as i64, features as i64];
         // SAFETY: the slice has exactly these numbers, in this layout, and outlives the tensor, which lives in this
         // iteration; the network only reads it.
-        let x = unsafe {
-            Tensor::f_from_blob(
-                rows.as_ptr().cast(),
-                &size,
-                &[size[1] * size[2], size[2], 1],
-                Kind::Float,
-                Device::Cpu,
-            )?
-        };
-        let x = x.f_to_device(network.device())?.f_expand([network.members(), size[1], size[2]], false)?;
-        let (mut logit, mut error) = network.heads(&x)?;
-        // Eq. 6 squashes the reconstruction error as ND squashes its logit.
-        for (head, out) in [(logit.f_sigmoid_()?, nd), (error.f_sigmoid_()?, ae)] {
-            let mean = head.f_mean_dim(Some([0i64].as_slice()), false, None::<Kind>)?.f_to_device(Device::Cpu)?;
+        let x = unsafe { Tensor::f_from_blob(rows.as_ptr().cast(), &size, &[size[1], 1], Kind::Float, Device::Cpu)? };
+        let (logit, error) = network.heads(&x.f_to_device(network.device())?)?;
+        for (head, out) in [(logit, logits), (error, errors)] {
             let count = out.len();
-            mean.f_copy_data(out, count)?;
+            head.f_to_device(Device::Cpu)?.f_copy_data(out, count)?;
         }
     }
     Ok(())
@@ -178,29 +129,4 @@ fn pool() -> Option<&'static ThreadPool> {
             .ok()
     });
     POOL.as_ref()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alpha_is_equation_7() {
-        let heads = Heads { nd: vec![0.0, 0.1, 0.2, 0.3, 0.4], ae: vec![0.5, 0.6, 0.7, 0.8, 0.9] };
-        assert!((heads.alpha() - 0.8 / (0.3 + 0.8)).abs() < 1e-6);
-    }
-
-    #[test]
-    fn the_score_is_equation_8() {
-        let heads = Heads { nd: vec![0.2], ae: vec![0.6] };
-        assert!((heads.scores(0.25)[0] - (0.75 * 0.6 + 0.25 * 0.2)).abs() < 1e-7);
-    }
-
-    #[test]
-    fn scores_stay_inside_zero_and_one() {
-        let heads = Heads { nd: vec![0.0, 1.0], ae: vec![0.0, 1.0] };
-        for score in heads.scores(0.5) {
-            assert!(score > 0.0 && score < 1.0);
-        }
-    }
 }

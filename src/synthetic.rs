@@ -1,24 +1,112 @@
-//! Synthetic anomalies (§5.1): a few training rows, grown by SMOTE, disturbed with Gaussian noise.
+//! Synthetic anomalies, and what a member of the fleet is trained on with them, epoch by epoch.
+//!
+//! `smote` (§5.1): a few training rows, grown by SMOTE, disturbed with Gaussian noise; the same ones in every epoch.
+//! `uniform`: noise all over the data's box, and beyond; fresh in every epoch.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{s, Array2, ArrayView1, ArrayView2, Axis};
 use rand::seq::{index, SliceRandom};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::options::Options;
+use crate::options::{Noise, Options};
 
 /// SMOTE looks for neighbours among at most so many rows of X0, drawn at random where there are more: memory stays linear
 /// in the rows, and time stays bounded a synthetic row. Below this, that is up to 400,000 training rows at 2 %, it is exact.
 const NEIGHBOR_POOL: usize = 8_192;
 
-/// What a network is trained on: X1, the rows left as they are, then X0¹, the synthetic anomalies.
-pub struct TrainingSet {
-    /// `[normal + synthetic, features]`, scaled.
-    pub rows: Array2<f32>,
-    /// How many of the rows, the first ones, are normal (y = 0). The others are synthetic (y = 1).
-    pub normal: usize,
-    /// How many training rows it was drawn from: X1 and X0.
-    pub drawn_from: usize,
+/// One member's training data: `[rows, inputs]`, scaled.
+pub enum TrainingSet {
+    /// X1, the rows left as they are, then X0¹, the synthetic anomalies: the first `normal` rows have y = 0.
+    Smote { rows: Array2<f32>, normal: usize },
+    /// All rows are normal. Noise comes from U(−margin, 1 + margin), the scaled data's box being \[0, 1\].
+    Uniform { rows: Array2<f32>, margin: f32 },
+}
+
+/// One epoch of one member: its rows in the order of their batches.
+pub struct Epoch {
+    /// `[rows, inputs]`, row by row
+    pub x: Vec<f32>,
+    /// y of each row
+    pub synthetic: Vec<bool>,
+    /// Rows of each batch
+    pub batches: Vec<usize>,
+}
+
+impl TrainingSet {
+    /// From at least two scaled rows `[n, d]`: `max_samples` of them, of the features `inputs`.
+    pub fn draw(rows: ArrayView2<f32>, inputs: &[usize], options: &Options, rng: &mut impl Rng) -> Self {
+        let sampled = match options.max_samples {
+            0 => rows.select(Axis(1), inputs),
+            most => {
+                let drawn = index::sample(rng, rows.nrows(), most.min(rows.nrows())).into_vec();
+                rows.select(Axis(0), &drawn).select(Axis(1), inputs)
+            },
+        };
+        match options.noise {
+            Noise::Smote => Self::smote(&sampled, options, rng),
+            Noise::Uniform => Self::Uniform { rows: sampled, margin: options.noise_margin as f32 },
+        }
+    }
+
+    fn smote(rows: &Array2<f32>, options: &Options, rng: &mut impl Rng) -> Self {
+        let (seeds, synthetic) = sizes(rows.nrows(), options);
+        let mut order: Vec<usize> = (0..rows.nrows()).collect();
+        order.shuffle(rng);
+        let x0 = rows.select(Axis(0), &order[..seeds]);
+        let x1 = rows.select(Axis(0), &order[seeds..]);
+
+        let normal = x1.nrows();
+        let mut all = Array2::zeros((normal + synthetic, rows.ncols()));
+        all.slice_mut(s![..normal, ..]).assign(&x1);
+        all.slice_mut(s![normal..normal + seeds, ..]).assign(&x0);
+        all.slice_mut(s![normal + seeds.., ..]).assign(&smote(x0.view(), synthetic - seeds, options.neighbors, rng));
+        let std = options.noise_std as f32;
+        all.slice_mut(s![normal.., ..]).mapv_inplace(|value| {
+            let noise: f32 = StandardNormal.sample(rng);
+            value + std * noise
+        });
+        Self::Smote { rows: all, normal }
+    }
+
+    /// One epoch: every row once, in a drawn order.
+    pub fn epoch(&self, options: &Options, rng: &mut impl Rng) -> Epoch {
+        let (Self::Smote { rows, .. } | Self::Uniform { rows, .. }) = self;
+        let mut order: Vec<usize> = (0..rows.nrows()).collect();
+        order.shuffle(rng);
+        let mut epoch = Epoch { x: vec![], synthetic: vec![], batches: vec![] };
+        match self {
+            Self::Smote { normal, .. } => {
+                for batch in order.chunks(options.batch_size) {
+                    for row in batch {
+                        epoch.x.extend(rows.row(*row));
+                        epoch.synthetic.push(row >= normal);
+                    }
+                    epoch.batches.push(batch.len());
+                }
+            },
+            Self::Uniform { margin, .. } => {
+                let (real, noise) = batch_shares(options);
+                for batch in order.chunks(real) {
+                    batch.iter().for_each(|row| epoch.x.extend(rows.row(*row)));
+                    // A last batch that is not full gets its share of noise.
+                    let noise = (noise * batch.len()).div_ceil(real);
+                    let width = 1.0 + 2.0 * margin;
+                    epoch.x.extend((0..noise * rows.ncols()).map(|_| rng.random::<f32>() * width - margin));
+                    epoch.synthetic.extend(std::iter::repeat_n(false, batch.len()));
+                    epoch.synthetic.extend(std::iter::repeat_n(true, noise));
+                    epoch.batches.push(batch.len() + noise);
+                }
+            },
+        }
+        epoch
+    }
+}
+
+/// How many rows of a batch are real, and how many are noise; at least one of each.
+fn batch_shares(options: &Options) -> (usize, usize) {
+    let noise = (options.batch_size as f64 * options.synthetic_fraction).round() as usize;
+    let noise = noise.clamp(1, options.batch_size - 1);
+    (options.batch_size - noise, noise)
 }
 
 /// How many rows become X0, and how many synthetic rows there are in the end.
@@ -28,31 +116,6 @@ fn sizes(rows: usize, options: &Options) -> (usize, usize) {
     // `synthetic_fraction` is the share of synthetic rows in the whole training set, normal rows included.
     let synthetic = (normal * options.synthetic_fraction / (1.0 - options.synthetic_fraction)).round() as usize;
     (seeds, synthetic.max(seeds))
-}
-
-impl TrainingSet {
-    /// From at least two scaled rows.
-    pub fn draw(rows: &Array2<f32>, options: &Options, rng: &mut impl Rng) -> Self {
-        let (seeds, synthetic) = sizes(rows.nrows(), options);
-        let mut order: Vec<usize> = (0..rows.nrows()).collect();
-        order.shuffle(rng);
-        let x0 = rows.select(Axis(0), &order[..seeds]);
-        let x1 = rows.select(Axis(0), &order[seeds..]);
-
-        let normal = x1.nrows();
-        let mut all = Array2::zeros((normal + synthetic, rows.ncols()));
-        let (mut upper, mut lower) = all.view_mut().split_at(Axis(0), normal);
-        upper.assign(&x1);
-        let (mut originals, mut grown) = lower.view_mut().split_at(Axis(0), seeds);
-        originals.assign(&x0);
-        grown.assign(&smote(x0.view(), synthetic - seeds, options.neighbors, rng));
-        let std = options.noise_std as f32;
-        lower.mapv_inplace(|value| {
-            let noise: f32 = StandardNormal.sample(rng);
-            value + std * noise
-        });
-        Self { rows: all, normal, drawn_from: rows.nrows() }
-    }
 }
 
 /// SMOTE: each new row lies at a random place on the line from a row of `x0` to one of its `neighbors` nearest.
@@ -114,6 +177,14 @@ mod tests {
         Array2::from_shape_simple_fn((rows, columns), || rng.random())
     }
 
+    fn paper_set(rows: &Array2<f32>, options: &Options) -> (Array2<f32>, usize) {
+        let inputs: Vec<usize> = (0..rows.ncols()).collect();
+        match TrainingSet::draw(rows.view(), &inputs, options, &mut rng()) {
+            TrainingSet::Smote { rows, normal } => (rows, normal),
+            TrainingSet::Uniform { .. } => panic!("the paper's noise is SMOTE's"),
+        }
+    }
+
     #[test]
     fn a_smote_row_lies_between_a_row_and_one_of_its_nearest() {
         let x0 = random_rows(40, 3);
@@ -161,22 +232,22 @@ mod tests {
 
     #[test]
     fn two_percent_become_five_percent_of_the_training_set() {
-        let set = TrainingSet::draw(&random_rows(1_000, 4), &Options::preset(Preset::Paper), &mut rng());
-        assert_eq!(set.normal, 980);
-        assert_eq!(set.rows.nrows(), 980 + 52);
+        let (rows, normal) = paper_set(&random_rows(1_000, 4), &Options::preset(Preset::Paper));
+        assert_eq!(normal, 980);
+        assert_eq!(rows.nrows(), 980 + 52);
     }
 
     #[test]
     fn normal_rows_are_training_rows_and_noise_has_its_size() {
         let rows = random_rows(4_000, 5);
         let options = Options { noise_std: 3.0, ..Options::preset(Preset::Paper) };
-        let set = TrainingSet::draw(&rows, &options, &mut rng());
+        let (set, normal) = paper_set(&rows, &options);
         let known: std::collections::HashSet<Vec<u32>> =
             rows.rows().into_iter().map(|row| row.iter().map(|v| v.to_bits()).collect()).collect();
-        for row in set.rows.rows().into_iter().take(set.normal) {
+        for row in set.rows().into_iter().take(normal) {
             assert!(known.contains(&row.iter().map(|v| v.to_bits()).collect::<Vec<_>>()));
         }
-        let synthetic = set.rows.slice(ndarray::s![set.normal.., ..]);
+        let synthetic = set.slice(s![normal.., ..]);
         // Uniform rows have variance 1/12, SMOTE rows a little less: the rest is noise.
         let std = synthetic.std(0.0);
         assert!((2.8..3.2).contains(&std), "{std}");
@@ -184,13 +255,57 @@ mod tests {
 
     #[test]
     fn two_rows_are_enough() {
-        let set = TrainingSet::draw(&random_rows(2, 1), &Options::preset(Preset::Paper), &mut rng());
-        assert_eq!((set.normal, set.rows.nrows()), (1, 2));
+        let (rows, normal) = paper_set(&random_rows(2, 1), &Options::preset(Preset::Paper));
+        assert_eq!((normal, rows.nrows()), (1, 2));
     }
 
     #[test]
     fn a_large_x0_searches_a_bounded_pool() {
         assert_eq!(neighbor_pool(NEIGHBOR_POOL, &mut rng()).len(), NEIGHBOR_POOL);
         assert_eq!(neighbor_pool(10 * NEIGHBOR_POOL, &mut rng()).len(), NEIGHBOR_POOL);
+    }
+
+    #[test]
+    fn an_epoch_has_every_row_once() {
+        let rows = random_rows(300, 3);
+        let options = Options { batch_size: 64, ..Options::preset(Preset::Paper) };
+        let set = TrainingSet::draw(rows.view(), &[0, 1, 2], &options, &mut rng());
+        let epoch = set.epoch(&options, &mut rng());
+        let TrainingSet::Smote { rows, normal } = set else { panic!("the paper's noise is SMOTE's") };
+        assert_eq!(epoch.synthetic.iter().filter(|synthetic| !**synthetic).count(), normal);
+        let sorted = |mut numbers: Vec<f32>| {
+            numbers.sort_by(f32::total_cmp);
+            numbers
+        };
+        assert_eq!(sorted(epoch.x.clone()), sorted(rows.iter().copied().collect()));
+        assert_eq!(epoch.batches.iter().sum::<usize>(), rows.nrows());
+    }
+
+    #[test]
+    fn uniform_noise_fills_the_widened_box_and_is_fresh() {
+        let options = Options { max_samples: 0, ..Options::preset(Preset::Default) };
+        let set = TrainingSet::draw(random_rows(640, 2).view(), &[1, 0], &options, &mut rng());
+        let mut rng = rng();
+        let noise = |epoch: &Epoch| -> Vec<f32> {
+            let rows = epoch.x.chunks(2).zip(&epoch.synthetic);
+            rows.filter(|(_, synthetic)| **synthetic).flat_map(|(row, _)| row.to_vec()).collect()
+        };
+        let (first, second) = (set.epoch(&options, &mut rng), set.epoch(&options, &mut rng));
+        assert_eq!(first.batches, [128; 10]);
+        assert_eq!(noise(&first).len(), 2 * 640);
+        assert_ne!(noise(&first), noise(&second));
+        let (low, high) = noise(&first).iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        assert!((-0.5..-0.45).contains(&low) && (1.45..1.5).contains(&high), "{low} {high}");
+    }
+
+    #[test]
+    fn a_member_sees_its_own_rows_and_features() {
+        let rows = random_rows(100, 4);
+        let options = Options { max_samples: 10, ..Options::preset(Preset::Default) };
+        let TrainingSet::Uniform { rows: drawn, .. } = TrainingSet::draw(rows.view(), &[2], &options, &mut rng()) else {
+            panic!("the default noise is uniform")
+        };
+        assert_eq!(drawn.dim(), (10, 1));
+        assert!(drawn.iter().all(|value| rows.column(2).iter().any(|known| known == value)));
     }
 }

@@ -16,11 +16,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass
 class Heads:
-    """Both heads' probabilities for some rows, and the latent (z0, z1)."""
+    """Both heads of some rows before their sigmoids: each the mean over the members."""
 
-    nd: Array
-    ae: Array
-    latent: Array
+    logit: Array
+    error: Array
 
 
 def metadata(data: bytes) -> dict[str, Any]:
@@ -31,41 +30,57 @@ def metadata(data: bytes) -> dict[str, Any]:
 
 
 def heads(data: bytes, rows: Array) -> Heads:
-    """Eq. 1 and 6 for unscaled rows, columns in the model's order; of a fleet of one."""
-    tensors = {name: tensor.astype(np.float64) for name, tensor in load(data).items()}
-    x = (rows - tensors["scaling.offset"]) / tensors["scaling.scale"]
+    """ND's logit, and the norm of eq. 6, for unscaled rows with their columns in the model's order."""
+    tensors = load(data)
+    scaled = (rows - tensors["scaling.offset"]) / tensors["scaling.scale"]
     depth = len(metadata(data)["options"]["hidden"]) + 1
 
-    def block(name: str, value: Array) -> tuple[Array, Array]:
+    def block(name: str, member: int, value: Array) -> tuple[Array, Array]:
         """The last hidden layer and the output of a block."""
         hidden = value
         for at in range(depth):
             hidden = value
-            value = value @ tensors[f"{name}.{at}.weight"][0] + tensors[f"{name}.{at}.bias"][0]
+            weight, bias = (tensors[f"{name}.{at}.{part}"][member].astype(np.float64) for part in ("weight", "bias"))
+            value = value @ weight + bias
             if at < depth - 1:
                 value = np.maximum(value, 0.0)
         return hidden, value
 
-    z0, logit = block("nd", x)
-    _, z1 = block("encoder", x)
-    latent = np.concatenate([z0, z1], axis=1)
-    _, reconstruction = block("decoder", latent)
-    error = np.linalg.norm(x - reconstruction, axis=1)
-    return Heads(nd=sigmoid(logit[:, 0]), ae=sigmoid(error), latent=latent)
+    logits, errors = [], []
+    for member, inputs in enumerate(tensors["inputs"]):
+        x = scaled[:, inputs]
+        z0, logit = block("nd", member, x)
+        _, z1 = block("encoder", member, x)
+        _, reconstruction = block("decoder", member, np.concatenate([z0, z1], axis=1))  # eq. 1
+        logits.append(logit[:, 0])
+        errors.append(np.linalg.norm(x - reconstruction, axis=1))
+    return Heads(logit=np.mean(logits, axis=0), error=np.mean(errors, axis=0))
 
 
-def alpha(training: Heads) -> float:
-    """Eq. 7, from the training rows."""
-    q_nd, q_ae = np.quantile(training.nd, 0.75), np.quantile(training.ae, 0.75)
-    return float(q_ae / (q_nd + q_ae))
+def combiner(training: Heads, kind: str) -> dict[str, Any]:
+    """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads."""
+    if kind == "probability":
+        nd, ae = (np.quantile(sigmoid(head), 0.75) for head in (training.logit, training.error))
+        return {"kind": kind, "alpha": ae / (nd + ae)}
+    both = (training.logit, training.error)
+    median = [np.median(head) for head in both]
+    spread = [
+        max(np.quantile(head, 0.75) - middle, 1e-3 * head.std() + 1e-9) for head, middle in zip(both, median, strict=True)
+    ]
+    return {"kind": kind, "alpha": spread[1] / (spread[0] + spread[1]), "median": median, "spread": spread}
 
 
 def score(data: bytes, rows: Array) -> Array:
     """Eq. 8."""
     both = heads(data, rows)
-    weight = metadata(data)["alpha"]
-    combined: Array = (1.0 - weight) * both.ae + weight * both.nd
-    return combined
+    how = metadata(data)["combiner"]
+    alpha = how["alpha"]
+    if how["kind"] == "probability":
+        probability: Array = (1.0 - alpha) * sigmoid(both.error) + alpha * sigmoid(both.logit)
+        return probability
+    combined = (1.0 - alpha) * (both.error - how["median"][1]) + alpha * (both.logit - how["median"][0])
+    unit = how["spread"][0] * how["spread"][1] / (how["spread"][0] + how["spread"][1])
+    return sigmoid(np.arcsinh(combined / unit) / 2.0)
 
 
 def sigmoid(value: Array) -> Array:

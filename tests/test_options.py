@@ -13,11 +13,18 @@ import polars_anorand as anorand
 
 OUT_OF_RANGE = [
     ("preset", "best", '"default" or "paper"'),
-    ("missing", "drop", '"null", "impute" or "error"'),
+    ("missing", "drop", '"null" or "impute" or "error"'),
     ("seed", -1, "from 0 to"),
     ("loss_weight", -0.1, "from 0 to 1"),
     ("loss_weight", 1.1, "from 0 to 1"),
     ("loss_weight", float("nan"), "from 0 to 1"),
+    ("members", 0, "from 1 to 1000"),
+    ("max_samples", -1, "from 0 to"),
+    ("max_features", 0.0, "above 0 and at most 1"),
+    ("noise", "gauss", '"smote" or "uniform"'),
+    ("noise_margin", -0.1, "from 0 to 1000"),
+    ("schedule", "step", '"constant" or "cosine"'),
+    ("combination", "max", '"probability" or "robust"'),
     ("noise_std", 0.0, "above 0"),
     ("noise_std", float("inf"), "above 0"),
     ("noise_fraction", 0.0, "above 0 and at most 0.5"),
@@ -30,7 +37,7 @@ OUT_OF_RANGE = [
     ("latent", 0, "from 1 to 4096"),
     ("epochs", 0, "from 1 to 1000000"),
     ("min_steps", -1, "from 0 to 100000000"),
-    ("batch_size", 0, "from 1 to 1000000"),
+    ("batch_size", 1, "from 2 to 1000000"),
     ("learning_rate", 0.0, "above 0 and at most 1"),
     ("learning_rate", 2.0, "above 0 and at most 1"),
 ]
@@ -105,21 +112,28 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "preset": "paper",
         "seed": 3,
         "missing": "impute",
-        "loss_weight": 0.3,
+        "members": 2,
+        "max_samples": 100,
+        "max_features": 0.7,
+        "noise": "uniform",
+        "noise_margin": 0.2,
         "noise_std": 0.7,
         "noise_fraction": 0.04,
-        "synthetic_fraction": 0.1,
         "neighbors": 3,
+        "synthetic_fraction": 0.1,
+        "loss_weight": 0.3,
         "hidden": [9, 7],
         "latent": 4,
         "epochs": 2,
         "min_steps": 1,
         "batch_size": 50,
         "learning_rate": 0.01,
+        "schedule": "cosine",
+        "combination": "robust",
     }
-    assert set(options) <= set(anorand.FitOptions.__annotations__)
+    assert set(options) == set(anorand.FitOptions.__annotations__)
     stored = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item()).options
-    assert {name: stored[name] for name in options} == options
+    assert stored == options
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", ""])

@@ -14,7 +14,9 @@ TOLERANCE = 1e-5
 
 
 @pytest.mark.parametrize("preset", ["paper", "default"])
-@pytest.mark.parametrize("options", [{}, {"hidden": [8]}, {"hidden": [12, 9, 5], "latent": 3}])
+@pytest.mark.parametrize(
+    "options", [{}, {"hidden": [8]}, {"hidden": [12, 9, 5], "latent": 3}, {"members": 3, "combination": "probability"}]
+)
 def test_scores_are_equation_8(frame: pl.DataFrame, preset: str, options: dict[str, object]) -> None:
     data = frame.select(anorand.fit(FEATURES, preset=preset, **FAST, **options)).item()
     expected = reference.score(data, frame.select(FEATURES).to_numpy())
@@ -32,9 +34,17 @@ def test_scores_of_rows_far_outside_the_training_range_are_equation_8(
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE, rtol=0)
 
 
-def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, model: anorand.Model) -> None:
-    training = reference.heads(model.to_bytes(), frame.select(FEATURES).to_numpy())
-    assert model.alpha == pytest.approx(reference.alpha(training), abs=TOLERANCE)
+@pytest.mark.parametrize("kind", ["probability", "robust"])
+@pytest.mark.parametrize("preset", ["paper", "default"])
+def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: str, kind: str) -> None:
+    data = frame.select(anorand.fit(FEATURES, preset=preset, combination=kind, **FAST)).item()
+    training = reference.heads(data, frame.select(FEATURES).to_numpy())
+    expected = reference.combiner(training, kind)
+    stored = reference.metadata(data)["combiner"]
+    assert stored.keys() == expected.keys()
+    for part in stored.keys() - {"kind"}:
+        assert stored[part] == pytest.approx(expected[part], abs=TOLERANCE), part
+    assert anorand.Model(data).alpha == stored["alpha"]
 
 
 def test_scaling_is_min_max_of_the_training_rows(frame: pl.DataFrame, model: anorand.Model) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Literal, TypedDict
 
 Preset = Literal["default", "paper"]
 Missing = Literal["null", "impute", "error"]
+Noise = Literal["smote", "uniform"]
+Schedule = Literal["constant", "cosine"]
+Combination = Literal["probability", "robust"]
 
 
 class FitOptions(TypedDict, total=False):
@@ -19,33 +22,52 @@ class FitOptions(TypedDict, total=False):
     """
 
     preset: Preset
-    """``"default"``, or ``"paper"``: the paper's hyper-parameters."""
+    """``"default"``: a fleet of the paper's networks, each on a few rows and features, with noise all around the data;
+    ``"paper"``: the paper's one network and hyper-parameters."""
     seed: int
-    """Seed of every random draw: the same seed, data and options give the same model on the CPU."""
+    """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
-    """What a null, NaN or infinity in a feature does, in the fit and in every later score."""
-    loss_weight: float
-    """w of eq. 4, 0 to 1: the share of the noise-detection loss."""
+    """What a null, NaN or infinity in a feature does, in the fit and in every later score: ``"null"`` (default): a fit
+    skips the row, its score is null; ``"impute"``: the training median stands in; ``"error"``."""
+    members: int
+    """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, paper 1."""
+    max_samples: int
+    """Rows that a member is trained on, drawn for it; 0: all. Default 256, paper 0."""
+    max_features: float
+    """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, paper 1."""
+    noise: Noise
+    """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a few
+    rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""
+    noise_margin: float
+    """``"uniform"``: how far the noise reaches beyond the data on each side, in ranges of the data, 0 to 1000.
+    Default 0.5."""
     noise_std: float
-    """Standard deviation of the synthetic anomalies' noise, in the scaled space, above 0 and at most 1000."""
+    """``"smote"``: standard deviation of the noise, in the scaled space, above 0 and at most 1000. Default 1."""
     noise_fraction: float
-    """Share of the rows that synthetic anomalies are made from, above 0 and at most 0.5."""
-    synthetic_fraction: float
-    """Share of synthetic anomalies in the training set, above 0 and at most 0.9."""
+    """``"smote"``: share of the rows that synthetic anomalies are made from, above 0 and at most 0.5. Default 0.02."""
     neighbors: int
-    """Nearest neighbours of SMOTE, 1 to 1,000."""
+    """``"smote"``: nearest neighbours, 1 to 1,000. Default 5."""
+    synthetic_fraction: float
+    """Share of synthetic anomalies in the training set, above 0 and at most 0.9. Default 0.5, paper 0.05."""
+    loss_weight: float
+    """w of eq. 4, 0 to 1: the share of the noise-detection loss. Default 0.2."""
     hidden: Sequence[int]
-    """Widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096."""
+    """Widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [32, 16]."""
     latent: int
-    """Width of the encoder's latent z1, 1 to 4,096."""
+    """Width of the encoder's latent z1, 1 to 4,096. Default 16."""
     epochs: int
-    """Passes over the training set, 1 to 1,000,000."""
+    """Passes over a member's rows, 1 to 1,000,000. Default 1, paper 200."""
     min_steps: int
-    """Epochs are added until there are so many optimiser steps, 0 to 100,000,000."""
+    """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, paper 0."""
     batch_size: int
-    """Rows an optimiser step, 1 to 1,000,000."""
+    """Rows an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128."""
     learning_rate: float
-    """Adam's step size, above 0 and at most 1."""
+    """Adam's step size, above 0 and at most 1. Default 0.003, paper 0.0001."""
+    schedule: Schedule
+    """The step size falls to 0 along a ``"cosine"`` (default), or stays ``"constant"`` (paper)."""
+    combination: Combination
+    """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper), or the heads before their sigmoids, from their
+    medians on, ``"robust"`` (default)."""
 
 
 def _text(value: object) -> str:
@@ -79,8 +101,15 @@ _TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {
     "preset": ("a str", _text),
     "seed": ("an int", _integer),
     "missing": ("a str", _text),
+    "members": ("an int", _integer),
+    "max_samples": ("an int", _integer),
+    "max_features": ("a number", _number),
+    "noise": ("a str", _text),
+    "schedule": ("a str", _text),
+    "combination": ("a str", _text),
     "loss_weight": ("a number", _number),
     "noise_std": ("a number", _number),
+    "noise_margin": ("a number", _number),
     "noise_fraction": ("a number", _number),
     "synthetic_fraction": ("a number", _number),
     "neighbors": ("an int", _integer),

@@ -97,7 +97,7 @@ class Model:
     @property
     def alpha(self) -> float:
         """The weight of the noise-detection head in the score, 0 to 1 (eq. 7 of the paper)."""
-        return float(self._metadata["alpha"])
+        return float(self._metadata["combiner"]["alpha"])
 
     @property
     def members(self) -> int:

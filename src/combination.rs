@@ -1,0 +1,179 @@
+//! Two heads → one anomaly score (eq. 6 to 8).
+//!
+//! `probability`, the paper's: both heads become probabilities by the sigmoid, and are averaged with the weight α of eq. 7.
+//! Clear anomalies all have probabilities that round to 1, and can't be told apart.
+//!
+//! `robust`: the same eq. 7 and 8 on the heads before their sigmoids, each from its training median on; Q3 is then the
+//! distance from the median to the third quartile. With u the combination in units of its own third quartiles, the score is
+//! σ(asinh(u) / 2), which keeps the order of all rows, near and far.
+
+use serde::{Deserialize, Serialize};
+
+use crate::options::Combination;
+use crate::sketch::quantile_of_sorted;
+
+/// Scores lie inside (0, 1): the nearest floats stand for what rounds to the ends.
+const LOWEST: f32 = f32::MIN_POSITIVE;
+const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
+
+/// Both heads of some rows, means over the fleet's members.
+pub struct Heads {
+    /// ND's output before the sigmoid
+    pub logit: Vec<f32>,
+    /// ‖x − x̂‖₂
+    pub error: Vec<f32>,
+}
+
+/// How a model makes a score of its heads. Pairs are of the ND head, then the AE head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Combiner {
+    Probability { alpha: f32 },
+    Robust { alpha: f32, median: [f32; 2], spread: [f32; 2] },
+}
+
+impl Combiner {
+    /// From the heads of the training rows, of which there is at least one.
+    pub fn of(heads: &Heads, combination: Combination) -> Self {
+        let both = [sorted(&heads.logit), sorted(&heads.error)];
+        let quantiles = |share| both.each_ref().map(|head| quantile_of_sorted(head, share));
+        match combination {
+            // The sigmoid keeps order, so the quartile of the probabilities is the probability of the quartile; but for
+            // the interpolation between two rows.
+            Combination::Probability => Self::Probability { alpha: alpha(quantiles(0.75).map(sigmoid)) },
+            Combination::Robust => {
+                let (median, q3) = (quantiles(0.5), quantiles(0.75));
+                let spread = [0, 1].map(|at| (q3[at] - median[at]).max(least_spread(&both[at])));
+                let f32s = |pair: [f64; 2]| pair.map(|number| number as f32);
+                Self::Robust { alpha: alpha(spread), median: f32s(median), spread: f32s(spread) }
+            },
+        }
+    }
+
+    /// α of eq. 7: the weight of the ND head.
+    pub fn alpha(&self) -> f32 {
+        match self {
+            Self::Probability { alpha } | Self::Robust { alpha, .. } => *alpha,
+        }
+    }
+
+    /// Eq. 8 for one row.
+    #[inline]
+    pub fn score(&self, logit: f32, error: f32) -> f32 {
+        let (logit, error) = (f64::from(logit), f64::from(error));
+        let score = match self {
+            Self::Probability { alpha } => {
+                let alpha = f64::from(*alpha);
+                (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
+            },
+            Self::Robust { median, spread, .. } => {
+                let unit = |head: f64, at: usize| (head - f64::from(median[at])) / f64::from(spread[at]);
+                // Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
+                squash(unit(logit, 0) + unit(error, 1))
+            },
+        };
+        (score as f32).clamp(LOWEST, HIGHEST)
+    }
+
+    /// The scores of some rows.
+    pub fn scores(&self, heads: &Heads) -> Vec<f32> {
+        heads.logit.iter().zip(&heads.error).map(|(logit, error)| self.score(*logit, *error)).collect()
+    }
+}
+
+/// Eq. 7.
+fn alpha([nd, ae]: [f64; 2]) -> f32 {
+    (ae / (nd + ae)) as f32
+}
+
+/// What a spread is at least, so that a head that is the same for most training rows does not outweigh the other.
+fn least_spread(head: &[f32]) -> f64 {
+    let count = head.len() as f64;
+    let mean = head.iter().map(|number| f64::from(*number)).sum::<f64>() / count;
+    let variance = head.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count;
+    1e-3 * variance.sqrt() + 1e-9
+}
+
+fn sorted(head: &[f32]) -> Vec<f32> {
+    let mut head = head.to_vec();
+    head.sort_unstable_by(f32::total_cmp);
+    head
+}
+
+fn sigmoid(number: f64) -> f64 {
+    1.0 / (1.0 + (-number).exp())
+}
+
+/// σ(asinh(u) / 2), written so that large numbers of either sign keep their digits.
+fn squash(u: f64) -> f64 {
+    let root = (u.abs() + (u * u + 1.0).sqrt()).sqrt();
+    if u < 0.0 {
+        1.0 / (1.0 + root)
+    } else {
+        root / (1.0 + root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads() -> Heads {
+        Heads { logit: vec![-4.0, -3.0, -2.0, -1.0, 0.0], error: vec![0.1, 0.2, 0.3, 0.4, 0.5] }
+    }
+
+    #[test]
+    fn alpha_is_equation_7() {
+        let (nd, ae) = (sigmoid(-1.0), sigmoid(0.4f32.into()));
+        let combiner = Combiner::of(&heads(), Combination::Probability);
+        assert!((f64::from(combiner.alpha()) - ae / (nd + ae)).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_papers_score_is_equation_8() {
+        let score = Combiner::Probability { alpha: 0.25 }.score(-1.0, 2.0);
+        assert!((f64::from(score) - (0.75 * sigmoid(2.0) + 0.25 * sigmoid(-1.0))).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_robust_score_is_equation_8_on_centred_heads() {
+        let combiner = Combiner::of(&heads(), Combination::Robust);
+        // Spreads are 1 and 0.1; eq. 8 in units of their harmonic sum.
+        let (alpha, unit) = (0.1 / 1.1, 0.1 / 1.1);
+        assert!((f64::from(combiner.alpha()) - alpha).abs() < 1e-6);
+        let combined = (1.0 - alpha) * (0.9 - 0.3) + alpha * (3.0 - -2.0);
+        let expected = sigmoid((combined / unit).asinh() / 2.0);
+        assert!((f64::from(combiner.score(3.0, 0.9)) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_squash_is_what_it_says_and_keeps_order() {
+        let mut before = 0.0;
+        for u in [-1e12, -1e4, -7.0, -0.5, 0.0, 0.5, 7.0, 1e4, 1e12] {
+            assert!((squash(u) - sigmoid(u.asinh() / 2.0)).abs() < 1e-4);
+            assert!(squash(u) > before);
+            before = squash(u);
+        }
+        assert_eq!(squash(0.0), 0.5);
+    }
+
+    #[test]
+    fn scores_stay_inside_zero_and_one() {
+        for combination in [Combination::Probability, Combination::Robust] {
+            let combiner = Combiner::of(&heads(), combination);
+            for (logit, error) in [(f32::MAX, f32::MAX), (f32::MIN, 0.0), (-1e30, 1e30)] {
+                let score = combiner.score(logit, error);
+                assert!(score > 0.0 && score < 1.0, "{score}");
+            }
+        }
+    }
+
+    #[test]
+    fn heads_that_are_all_the_same_have_a_score() {
+        let heads = Heads { logit: vec![1.0; 4], error: vec![0.0; 4] };
+        for combination in [Combination::Probability, Combination::Robust] {
+            let scores = Combiner::of(&heads, combination).scores(&heads);
+            assert!(scores.iter().all(|score| *score > 0.0 && *score < 1.0));
+        }
+    }
+}
