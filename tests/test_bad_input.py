@@ -89,7 +89,7 @@ def test_no_feature_is_an_error() -> None:
 
 def test_a_diverging_training_is_an_error(frame: pl.DataFrame) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match=r"diverged.*lower learning_rate \(now 1\)"):
-        frame.select(anorand.fit(FEATURES, learning_rate=1.0, noise_std=1000.0, hidden=[64] * 8, epochs=2_000))
+        frame.select(anorand.fit(FEATURES, preset="paper", learning_rate=1.0, noise_std=1000.0, hidden=[64] * 8))
 
 
 def test_more_models_than_rows_is_an_error(frame: pl.DataFrame, model: anorand.Model) -> None:
