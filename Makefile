@@ -39,6 +39,7 @@ test-python: build
 lint: $(STAMPS)/packages $(STAMPS)/torch-$(TORCH)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --features python --lib -- -D warnings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -320,7 +320,7 @@ impl Summary {
     /// Of at least one value; none of them NaN. Reorders the values.
     fn of(values: &mut [f64]) -> Self {
         let middle = values.len() / 2;
-        let even = values.len() % 2 == 0;
+        let even = values.len().is_multiple_of(2);
         let (below, upper, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
         let lower = if even { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { *upper };
         let low = below.iter().copied().fold(*upper, f64::min);

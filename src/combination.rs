@@ -46,7 +46,7 @@ impl Combiner {
                 let spread = [0, 1].map(|at| (q3[at] - median[at]).max(least_spread(&both[at])));
                 let f32s = |pair: [f64; 2]| pair.map(|number| number as f32);
                 Self::Robust { alpha: alpha(spread), median: f32s(median), spread: f32s(spread) }
-            },
+            }
         }
     }
 
@@ -65,12 +65,12 @@ impl Combiner {
             Self::Probability { alpha } => {
                 let alpha = f64::from(*alpha);
                 (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
-            },
+            }
             Self::Robust { median, spread, .. } => {
                 let unit = |head: f64, at: usize| (head - f64::from(median[at])) / f64::from(spread[at]);
                 // Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
                 squash(unit(logit, 0) + unit(error, 1))
-            },
+            }
         };
         (score as f32).clamp(LOWEST, HIGHEST)
     }

@@ -66,8 +66,7 @@ fn train(
     let draw_set = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| TrainingSet::draw(rows.view(), inputs, options, rng);
     let sets = selection.iter().zip(&mut generators(1)).map(draw_set).collect();
 
-    let shape =
-        Shape { inputs: selection[0].len() as i64, hidden: options.hidden.clone(), latent: options.latent };
+    let shape = Shape { inputs: selection[0].len() as i64, hidden: options.hidden.clone(), latent: options.latent };
     let flat_selection: Vec<i64> = selection.iter().flatten().map(|feature| *feature as i64).collect();
     let _one = SingleThread::enter();
     let mut network = Network::draw(shape, &flat_selection, &mut generators(2), device)?;

@@ -23,6 +23,12 @@
 //! # }
 //! ```
 
+// User data reaches every path: a panic would be an error without its reason.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 pub mod columns;
 pub mod combination;
 pub mod device;

@@ -361,7 +361,8 @@ mod tests {
     /// `members` networks that see all five features.
     fn fleet(members: u64) -> Network {
         let mut rngs: Vec<ChaCha8Rng> = (0..members).map(ChaCha8Rng::seed_from_u64).collect();
-        Network::draw(shape(), &(0..5).cycle().take(5 * members as usize).collect::<Vec<_>>(), &mut rngs, Device::Cpu).unwrap()
+        Network::draw(shape(), &(0..5).cycle().take(5 * members as usize).collect::<Vec<_>>(), &mut rngs, Device::Cpu)
+            .unwrap()
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl TrainingSet {
             most => {
                 let drawn = index::sample(rng, rows.nrows(), most.min(rows.nrows())).into_vec();
                 rows.select(Axis(0), &drawn).select(Axis(1), inputs)
-            },
+            }
         };
         match options.noise {
             Noise::Smote => Self::smote(&sampled, options, rng),
@@ -83,7 +83,7 @@ impl TrainingSet {
                     }
                     epoch.batches.push(batch.len());
                 }
-            },
+            }
             Self::Uniform { margin, .. } => {
                 let (real, noise) = batch_shares(options);
                 for batch in order.chunks(real) {
@@ -96,7 +96,7 @@ impl TrainingSet {
                     epoch.synthetic.extend(std::iter::repeat_n(true, noise));
                     epoch.batches.push(batch.len() + noise);
                 }
-            },
+            }
         }
         epoch
     }
@@ -302,7 +302,8 @@ mod tests {
     fn a_member_sees_its_own_rows_and_features() {
         let rows = random_rows(100, 4);
         let options = Options { max_samples: 10, ..Options::preset(Preset::Default) };
-        let TrainingSet::Uniform { rows: drawn, .. } = TrainingSet::draw(rows.view(), &[2], &options, &mut rng()) else {
+        let TrainingSet::Uniform { rows: drawn, .. } = TrainingSet::draw(rows.view(), &[2], &options, &mut rng())
+        else {
             panic!("the default noise is uniform")
         };
         assert_eq!(drawn.dim(), (10, 1));

@@ -86,7 +86,7 @@ fn learning_rate(options: &Options, step: usize, steps: usize) -> f64 {
         Schedule::Cosine => {
             let done = step as f64 / steps as f64;
             options.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-        },
+        }
     }
 }
 
@@ -120,7 +120,11 @@ impl Batches {
             }
         }
         let tensor = |numbers: &[f32]| {
-            Tensor::f_from_slice(numbers)?.f_to_device(device)?.f_view([members, rows, numbers.len() as i64 / members / rows])
+            Tensor::f_from_slice(numbers)?.f_to_device(device)?.f_view([
+                members,
+                rows,
+                numbers.len() as i64 / members / rows,
+            ])
         };
         let starts = epochs[0].batches.iter().scan(0, |at, count| {
             let from = *at;
@@ -181,8 +185,7 @@ impl Adam {
         let mean_correction = 1.0 - Self::BETA1.powi(self.steps);
         let square_correction = (1.0 - Self::BETA2.powi(self.steps)).sqrt();
         let mut denominator = self.square.f_sqrt()?.f_div_scalar_(square_correction)?.f_add_scalar_(Self::EPSILON)?;
-        let update =
-            denominator.f_reciprocal_()?.f_mul_(&self.mean)?.f_mul_scalar_(rate / mean_correction)?;
+        let update = denominator.f_reciprocal_()?.f_mul_(&self.mean)?.f_mul_scalar_(rate / mean_correction)?;
         let _ = parameters.f_sub_(&update)?;
         Ok(())
     }

@@ -65,7 +65,8 @@ def combiner(training: Heads, kind: str) -> dict[str, Any]:
     both = (training.logit, training.error)
     median = [np.median(head) for head in both]
     spread = [
-        max(np.quantile(head, 0.75) - middle, 1e-3 * head.std() + 1e-9) for head, middle in zip(both, median, strict=True)
+        max(np.quantile(head, 0.75) - middle, 1e-3 * head.std() + 1e-9)
+        for head, middle in zip(both, median, strict=True)
     ]
     return {"kind": kind, "alpha": spread[1] / (spread[0] + spread[1]), "median": median, "spread": spread}
 
