@@ -87,8 +87,7 @@ impl Model {
 
     /// The score above which a share `contamination` of the training rows lies.
     pub fn threshold(&self, contamination: f64) -> PolarsResult<f64> {
-        polars_ensure!(contamination > 0.0 && contamination < 1.0, ComputeError:
-            "anorand: contamination must be a number above 0 and below 1, got {contamination}");
+        check_contamination(contamination)?;
         Ok(self.statistics.sketch.quantile(1.0 - contamination))
     }
 
@@ -146,6 +145,13 @@ impl Model {
         let sketch = Sketch::from_parts(tensors.f32s(1), tensors.f32s(1));
         Ok(Self { metadata, statistics: Statistics { scaling, medians, sketch }, network })
     }
+}
+
+/// An error unless it is a share that leaves rows on both sides.
+pub fn check_contamination(contamination: f64) -> PolarsResult<()> {
+    polars_ensure!(contamination > 0.0 && contamination < 1.0, ComputeError:
+        "anorand: contamination must be a number above 0 and below 1, got {contamination}");
+    Ok(())
 }
 
 /// What one tensor of a file is.

@@ -51,6 +51,30 @@ impl Sketch {
         };
         quantile_of_sorted(kept, position)
     }
+
+    /// The share of the training rows whose score is lower; the inverse of [`Sketch::quantile`].
+    pub fn share_below(&self, score: f32) -> f32 {
+        let share = if score > self.tail[0] {
+            TAIL_FROM + (1.0 - TAIL_FROM) * position_in_sorted(&self.tail, score)
+        } else {
+            position_in_sorted(&self.body, score)
+        };
+        share as f32
+    }
+}
+
+/// Where a number lies among sorted ones, 0 at the first and 1 at the last; linear between two of them.
+fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
+    let above = sorted.partition_point(|kept| *kept < number);
+    if above == 0 {
+        return 0.0;
+    }
+    if above == sorted.len() {
+        return 1.0;
+    }
+    let (low, high) = (f64::from(sorted[above - 1]), f64::from(sorted[above]));
+    let between = (f64::from(number) - low) / (high - low);
+    ((above - 1) as f64 + between) / (sorted.len() - 1) as f64
 }
 
 /// The quantile of sorted numbers by linear interpolation, NumPy's default.
@@ -83,6 +107,25 @@ mod tests {
             let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
             assert!((sketch.quantile(share) - share).abs() < tolerance);
         }
+    }
+
+    #[test]
+    fn the_share_below_undoes_the_quantile() {
+        let scores: Vec<f32> = (0..50_000).map(|k| (k as f32 / 50_000.0).powi(3)).collect();
+        let sketch = Sketch::of(&scores);
+        for (below, score) in scores.iter().enumerate() {
+            let share = below as f64 / scores.len() as f64;
+            let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
+            assert!((f64::from(sketch.share_below(*score)) - share).abs() <= tolerance, "{share}");
+        }
+        assert_eq!((sketch.share_below(-1.0), sketch.share_below(2.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn equal_scores_are_not_below_each_other() {
+        let sketch = Sketch::of(&[0.2, 0.5, 0.5, 0.5, 0.9]);
+        assert!(sketch.share_below(0.5) <= 0.25);
+        assert_eq!(Sketch::of(&[0.5; 3]).share_below(0.5), 0.0);
     }
 
     #[test]

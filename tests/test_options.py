@@ -91,7 +91,7 @@ def test_a_seed_beyond_64_bits_is_refused_at_once() -> None:
 
 
 def test_fit_options_beside_a_model_are_refused_at_once(model: anorand.Model) -> None:
-    with pytest.raises(TypeError, match="only without a model, got epochs"):
+    with pytest.raises(TypeError, match="go without a model, got a model and epochs"):
         anorand.score(FEATURES, model, epochs=3)
 
 

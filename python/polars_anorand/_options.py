@@ -22,7 +22,7 @@ class FitOptions(TypedDict, total=False):
     """
 
     preset: Preset
-    """``"default"``: a fleet of the paper's networks, each on a few rows and features, with noise all around the data;
+    """``"default"``: a fleet of the paper's networks, each on a few rows and features, with noise around the data;
     ``"paper"``: the paper's one network and hyper-parameters."""
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
@@ -36,8 +36,8 @@ class FitOptions(TypedDict, total=False):
     max_features: float
     """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, paper 1."""
     noise: Noise
-    """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a few
-    rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""
+    """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
+    few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""
     noise_margin: float
     """``"uniform"``: how far the noise reaches beyond the data on each side, in ranges of the data, 0 to 1000.
     Default 0.5."""
@@ -120,6 +120,16 @@ _TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {
     "batch_size": ("an int", _integer),
     "learning_rate": ("a number", _number),
 }
+
+
+def number(name: str, value: object) -> float | None:
+    """A number that is not an option of a fit, checked in the same way."""
+    if value is None:
+        return None
+    try:
+        return _number(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})") from None
 
 
 def typed(options: Mapping[str, object]) -> dict[str, Any]:

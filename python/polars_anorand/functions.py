@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
 from polars_anorand import _plugin
-from polars_anorand._options import typed
+from polars_anorand._options import number, typed
 from polars_anorand.model import Model
 
 if TYPE_CHECKING:
@@ -121,17 +121,89 @@ def score(
     Float32
 
     """
+    return _applied("anorand_score", features, model, device, options, {}).alias("score")
+
+
+def detect(
+    features: Features,
+    model: ModelLike | None = None,
+    *,
+    contamination: float | None = None,
+    threshold: float | None = None,
+    device: str = "auto",
+    **options: Unpack[FitOptions],
+) -> pl.Expr:
+    """Score every row, place it among the training rows, and call it an outlier or not, in one pass.
+
+    Parameters
+    ----------
+    features
+        The columns that the model was fitted on, in any order: they are matched by name.
+    model
+        The model, or one a row. Without one, a model is fitted on the rows themselves.
+    contamination
+        The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
+        given. Another share needs no other fit.
+    threshold
+        The score above which a row is an outlier, instead of ``contamination``.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    **options
+        Options of the fit, only without a model; see :class:`polars_anorand.FitOptions`.
+
+    Returns
+    -------
+    Expr
+        A struct named ``anomaly``: ``score`` (Float32, as :func:`score`), ``percentile`` (Float32, 0 to 1: the share of
+        the training rows with a lower score, to 0.001, and to 0.0001 in the top 1 %), and ``outlier`` (Boolean). The
+        fields are null where the score is.
+
+    Raises
+    ------
+    TypeError
+        At once, as :func:`score`, and for both ``contamination`` and ``threshold``.
+    ComputeError, SchemaMismatch, ColumnNotFound
+        From the query, as :func:`score`, and for a contamination out of its range.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import polars_anorand as anorand
+    >>> frame = pl.DataFrame({"x": [*range(100), 500], "y": [*range(0, 200, 2), 900]})
+    >>> flagged = frame.with_columns(anorand.detect(["x", "y"], contamination=0.01))
+    >>> flagged.filter(pl.col("anomaly").struct.field("outlier")).select("x", "y").rows()
+    [(500, 900)]
+
+    """
+    if contamination is not None and threshold is not None:
+        raise TypeError("detect takes a contamination or a threshold, not both")
+    limits = {"contamination": number("contamination", contamination), "threshold": number("threshold", threshold)}
+    return _applied("anorand_detect", features, model, device, options, limits).alias("anomaly")
+
+
+def _applied(
+    function: str,
+    features: Features,
+    model: ModelLike | None,
+    device: str,
+    options: FitOptions,
+    more: dict[str, Any],
+) -> pl.Expr:
+    """A call that applies a model. What the verb takes ``more`` than score does goes beside the rest."""
     struct = _struct(features)
-    kwargs = {"model": None, "fit": None, "device": _device(device)}
+    apply: dict[str, Any] = {"model": None, "fit": None, "device": _device(device)}
+    args = [struct]
     if model is None:
-        return _plugin.whole_column("anorand_score", [struct], {**kwargs, "fit": typed(options)}).alias("score")
-    if options:
-        raise TypeError(f"score takes options of a fit only without a model, got {', '.join(options)}")
-    if isinstance(model, (str, os.PathLike)):
-        expression = _plugin.elementwise("anorand_score", [struct], {**kwargs, "model": _absolute(model)})
+        apply["fit"] = typed(options)
+    elif options:
+        raise TypeError(f"options of a fit go without a model, got a model and {', '.join(options)}")
+    elif isinstance(model, (str, os.PathLike)):
+        apply["model"] = _absolute(model)
     else:
-        expression = _plugin.elementwise("anorand_score", [struct, _model_value(model)], kwargs)
-    return expression.alias("score")
+        args.append(_model_value(model))
+    kwargs = {"apply": apply, **more} if more else apply
+    register = _plugin.whole_column if model is None else _plugin.elementwise
+    return register(function, args, kwargs)
 
 
 def _struct(features: Features) -> pl.Expr:

@@ -37,6 +37,20 @@ class Anorand:
         """The anomaly score of every row; see :func:`polars_anorand.score`."""
         return functions.score(self._expr, model, device=device, **options)
 
+    def detect(
+        self,
+        model: ModelLike | None = None,
+        *,
+        contamination: float | None = None,
+        threshold: float | None = None,
+        device: str = "auto",
+        **options: Unpack[FitOptions],
+    ) -> pl.Expr:
+        """The score, the percentile and whether it is an outlier; see :func:`polars_anorand.detect`."""
+        return functions.detect(
+            self._expr, model, contamination=contamination, threshold=threshold, device=device, **options
+        )
+
 
 def anorand(expr: pl.Expr) -> Anorand:
     """The namespace of an expression, for type checkers, which can't see ``expr.anorand``."""
