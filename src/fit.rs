@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 use polars::prelude::PolarsResult;
-use rand::seq::index;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
@@ -61,8 +61,7 @@ fn train(
         };
         (0..options.members).map(generator).collect()
     };
-    let selection: Vec<Vec<usize>> =
-        generators(0).iter_mut().map(|rng| select_features(rows.ncols(), varied, options, rng)).collect();
+    let selection = deal_features(rows.ncols(), varied, options, &mut generators(0)[0]);
     let draw_set = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| TrainingSet::draw(rows.view(), inputs, options, rng);
     let sets = selection.iter().zip(&mut generators(1)).map(draw_set).collect();
 
@@ -75,12 +74,69 @@ fn train(
     Ok((network, report))
 }
 
-/// The features that a member sees: all, or a share of those that vary, at least two where there are so many.
-fn select_features(features: usize, varied: &[usize], options: &Options, rng: &mut impl Rng) -> Vec<usize> {
+/// The features that each member sees: all, or a share of those that vary, at least two where there are so many.
+///
+/// They are dealt from a shuffled deck, so that every feature is seen by as many members as any other.
+fn deal_features(features: usize, varied: &[usize], options: &Options, rng: &mut impl Rng) -> Vec<Vec<usize>> {
     if options.max_features == 1.0 || varied.is_empty() {
-        return (0..features).collect();
+        return vec![(0..features).collect(); options.members];
     }
     let share = (varied.len() as f64 * options.max_features).round() as usize;
     let count = share.max(2).min(varied.len());
-    index::sample(rng, varied.len(), count).into_iter().map(|at| varied[at]).collect()
+    let mut deck: Vec<usize> = Vec::new();
+    let mut deal = || {
+        let mut hand: Vec<usize> = deck.split_off(deck.len().saturating_sub(count));
+        if hand.len() < count {
+            deck = varied.to_vec();
+            deck.shuffle(rng);
+            // What the last deck still had stays in the hand, and is put aside in the new one.
+            let mut rest: Vec<usize> = deck.iter().copied().filter(|feature| !hand.contains(feature)).collect();
+            let more = rest.split_off(rest.len() - (count - hand.len()));
+            deck.retain(|feature| !more.contains(feature));
+            hand.extend(more);
+        }
+        hand
+    };
+    (0..options.members).map(|_| deal()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+
+    fn dealt(features: usize, varied: &[usize], max_features: f64) -> Vec<Vec<usize>> {
+        let options = Options { max_features, ..Options::preset(Preset::Default) };
+        deal_features(features, varied, &options, &mut ChaCha8Rng::seed_from_u64(1))
+    }
+
+    #[test]
+    fn every_feature_is_dealt_as_often_as_any_other() {
+        let varied: Vec<usize> = (0..7).collect();
+        let hands = dealt(7, &varied, 0.43);
+        let times = |feature| hands.iter().filter(|hand| hand.contains(&feature)).count();
+        let counts: Vec<usize> = varied.iter().map(|feature| times(*feature)).collect();
+        assert_eq!(counts.iter().sum::<usize>(), 20 * 3);
+        assert!(counts.iter().all(|count| (8..=9).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn no_member_has_a_feature_twice_or_a_constant_one() {
+        for share in [0.1, 0.3, 0.5, 0.9] {
+            for hand in dealt(9, &[0, 2, 3, 5, 8], share) {
+                let mut distinct = hand.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                assert_eq!(distinct.len(), hand.len());
+                assert!(hand.len() >= 2 && hand.iter().all(|feature| [0, 2, 3, 5, 8].contains(feature)));
+            }
+        }
+    }
+
+    #[test]
+    fn all_features_are_seen_where_there_are_few_or_none_that_vary() {
+        assert_eq!(dealt(1, &[0], 0.3)[0], [0]);
+        assert_eq!(dealt(3, &[], 0.3)[0], [0, 1, 2]);
+        assert_eq!(dealt(3, &[1], 1.0)[0], [0, 1, 2]);
+    }
 }

@@ -3,7 +3,7 @@
 //! | option | `paper` | `default` | range | meaning |
 //! |---|---|---|---|---|
 //! | `members` | 1 | 20 | 1 to 1,000 | m, the networks of the fleet, whose heads are averaged |
-//! | `max_samples` | 0 | 256 | 0 to 2³¹ | rows that a member is trained on, drawn for it; 0: all |
+//! | `max_samples` | 0 | 256 | 0 to 2³¹ | rows that a member is trained on, drawn for it, at most half of them; 0: all |
 //! | `max_features` | 1 | 0.3 | above 0, at most 1 | share of the features that a member sees, drawn for it; at least 2 |
 //! | `noise` | `smote` | `uniform` | `smote`, `uniform` | how synthetic anomalies are made |
 //! | `noise_std` | 1.0 | 1.0 | above 0, at most 1000 | `smote`: standard deviation of the noise, in the scaled space |

@@ -33,12 +33,14 @@ pub struct Epoch {
 }
 
 impl TrainingSet {
-    /// From at least two scaled rows `[n, d]`: `max_samples` of them, of the features `inputs`.
+    /// From at least two scaled rows `[n, d]`: `max_samples` of them, at most half, of the features `inputs`.
     pub fn draw(rows: ArrayView2<f32>, inputs: &[usize], options: &Options, rng: &mut impl Rng) -> Self {
         let sampled = match options.max_samples {
             0 => rows.select(Axis(1), inputs),
             most => {
-                let drawn = index::sample(rng, rows.nrows(), most.min(rows.nrows())).into_vec();
+                // Half of a small table at most: members that all have seen an anomaly would take it for normal.
+                let count = most.min(rows.nrows().div_ceil(2)).max(2);
+                let drawn = index::sample(rng, rows.nrows(), count).into_vec();
                 rows.select(Axis(0), &drawn).select(Axis(1), inputs)
             }
         };

@@ -263,7 +263,7 @@ mod tests {
     fn training_lowers_both_losses() {
         for options in [paper(), Options::preset(Preset::Default)] {
             let (_, report) = fitted(1, 0, &options);
-            assert!(report.after.cross_entropy < 0.85 * report.before.cross_entropy, "{report:?}");
+            assert!(report.after.cross_entropy < 0.95 * report.before.cross_entropy, "{report:?}");
             assert!(report.after.reconstruction < 0.5 * report.before.reconstruction, "{report:?}");
         }
     }

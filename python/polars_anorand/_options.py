@@ -32,7 +32,7 @@ class FitOptions(TypedDict, total=False):
     members: int
     """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, paper 1."""
     max_samples: int
-    """Rows that a member is trained on, drawn for it; 0: all. Default 256, paper 0."""
+    """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, paper 0."""
     max_features: float
     """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, paper 1."""
     noise: Noise
