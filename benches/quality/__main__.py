@@ -1,0 +1,51 @@
+"""Command line: `python -m benches.quality FOLDER [--detectors A B] [--seeds 3] [--json FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from .datasets import dataset_paths
+from .detectors import DETECTORS
+from .evaluation import Cache, Result, evaluate_cached
+from .report import render, to_frame, to_json
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What to run, on what, and where results go."""
+    parser = argparse.ArgumentParser(prog="benches.quality", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
+    parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
+    parser.add_argument("--cache", type=Path, default=Path(__file__).with_name("baselines.json"))
+    parser.add_argument("--json", type=Path, help="write the results here")
+    return parser.parse_args(arguments)
+
+
+def measure(options: argparse.Namespace) -> list[Result]:
+    """All results that the options ask for, one detector after the other."""
+    cache = Cache(options.cache)
+    paths = [path for path in dataset_paths(options.folder) if not any(part in path.stem for part in options.skip)]
+    results = []
+    for name in options.detectors:
+        for path in paths:
+            for seed in range(options.seeds):
+                results.append(evaluate_cached(DETECTORS[name], path, seed, cache))
+            print(f"{name} {path.stem}", file=sys.stderr)
+    return results
+
+
+def main() -> None:
+    """Measure, print the tables, write the JSON."""
+    options = parse_arguments()
+    frame = to_frame(measure(options))
+    print(render(frame))
+    if options.json:
+        options.json.write_text(json.dumps(to_json(frame), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Labelled data sets and the evaluation protocol: draw, split, score."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.model_selection import train_test_split
+
+MAX_ROWS = 10_000
+TEST_SHARE = 0.3
+LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Split:
+    """One seeded split of one data set. The training rows carry no labels."""
+
+    train: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
+
+
+def dataset_paths(folder: Path) -> list[Path]:
+    """All Parquet files of the folder, by name."""
+    paths = sorted(folder.glob("*.parquet"), key=lambda path: path.stem.lower())
+    if not paths:
+        raise FileNotFoundError(f"no *.parquet in {folder}")
+    return paths
+
+
+def load_split(path: Path, seed: int) -> Split:
+    """Draw at most `MAX_ROWS` rows and split them 70/30, stratified by label."""
+    frame = pl.read_parquet(path)
+    features = frame.drop(LABEL).to_numpy().astype(np.float64)
+    labels = frame[LABEL].to_numpy().astype(np.int64)
+    if len(labels) > MAX_ROWS:
+        drawn = np.random.default_rng(seed).choice(len(labels), MAX_ROWS, replace=False)
+        features, labels = features[drawn], labels[drawn]
+    train, test, _, test_labels = train_test_split(
+        features, labels, test_size=TEST_SHARE, stratify=labels, random_state=seed
+    )
+    return Split(train, test, test_labels)
+
+
+def fingerprint(path: Path) -> str:
+    """A short digest of the file, so that a cached result is never used for other data."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,108 @@
+"""The one place where a detector is declared: a name, how it is fitted, how it scores."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from sklearn.preprocessing import MinMaxScaler
+
+import polars_anorand as anorand
+
+Fit = Callable[[np.ndarray, int], Any]
+Score = Callable[[Any, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """`fit(rows, seed)` gives a fitted model, `score(model, rows)` one number a row (higher = more anomalous).
+
+    `version` goes into the cache's key. Without one, the detector is measured each time: ours is what changes.
+    """
+
+    name: str
+    fit: Fit
+    score: Score
+    version: str | None
+
+
+PYOD_VERSION = "3.6.7"
+SEEDED = frozenset({"IForest", "CBLOF", "AutoEncoder", "DeepSVDD"})
+CHEAP = {
+    "IForest": "iforest",
+    "ECOD": "ecod",
+    "COPOD": "copod",
+    "KNN": "knn",
+    "PCA": "pca",
+    "HBOS": "hbos",
+    "LOF": "lof",
+    "CBLOF": "cblof",
+    "LODA": "loda",
+}
+SLOW = {"OCSVM": "ocsvm", "AutoEncoder": "auto_encoder", "DeepSVDD": "deep_svdd"}
+
+
+def pyod_detector(name: str, module: str) -> Detector:
+    """A PyOD detector with its defaults, on features min-max scaled by the training rows."""
+
+    def fit(rows: np.ndarray, seed: int) -> Any:
+        np.random.seed(seed)  # some PyOD detectors draw from NumPy's global generator
+        scaler = MinMaxScaler().fit(rows)
+        detector_class = getattr(importlib.import_module(f"pyod.models.{module}"), name)
+        return scaler, _fit_first(detector_class, _option_sets(name, rows.shape[1], seed), scaler.transform(rows))
+
+    def score(fitted: Any, rows: np.ndarray) -> np.ndarray:
+        scaler, model = fitted
+        if model is None:  # it could not be fitted: no row is told from another
+            return np.zeros(len(rows))
+        return np.nan_to_num(model.decision_function(scaler.transform(rows)))
+
+    return Detector(name, fit, score, PYOD_VERSION)
+
+
+def _option_sets(name: str, n_features: int, seed: int) -> list[dict[str, Any]]:
+    """The defaults, with a seed, and the width where it has no default.
+
+    CBLOF refuses small data where its 8 clusters cannot be told apart; then it gets fewer, until it runs.
+    """
+    options: dict[str, Any] = {"random_state": seed} if name in SEEDED else {}
+    if name == "DeepSVDD":
+        options["n_features"] = n_features
+    if name == "CBLOF":
+        return [options, *({**options, "n_clusters": clusters} for clusters in range(7, 1, -1))]
+    return [options]
+
+
+def _fit_first(detector_class: type, option_sets: list[dict[str, Any]], rows: np.ndarray) -> Any:
+    """Fit with the first options that the detector accepts on these rows; None if it accepts none."""
+    for options in option_sets:
+        try:
+            return detector_class(**options).fit(rows)
+        except ValueError:
+            continue
+    return None
+
+
+def anorand_detector(name: str, preset: Literal["default", "paper"]) -> Detector:
+    """A preset of polars_anorand, on the features as they are."""
+
+    def frame(rows: np.ndarray) -> pl.DataFrame:
+        return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
+
+    def fit(rows: np.ndarray, seed: int) -> bytes:
+        model: bytes = frame(rows).select(anorand.fit(pl.all(), preset=preset, seed=seed)).item()
+        return model
+
+    def score(model: bytes, rows: np.ndarray) -> np.ndarray:
+        return frame(rows).select(anorand.score(pl.all(), model)).to_series().to_numpy()
+
+    return Detector(name, fit, score, version=None)
+
+
+OURS = [anorand_detector("AnoRand", "default"), anorand_detector("AnoRand (paper)", "paper")]
+BASELINES = [pyod_detector(name, module) for name, module in {**CHEAP, **SLOW}.items()]
+DETECTORS = {detector.name: detector for detector in [*OURS, *BASELINES]}
