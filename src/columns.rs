@@ -3,6 +3,7 @@
 //! The one idea: every feature value is read as an f64, and NaN stands for missing (null, NaN or infinite).
 
 use std::fmt::{Display, Formatter};
+use std::sync::Arc;
 
 use ndarray::Array2;
 use polars::prelude::*;
@@ -86,7 +87,7 @@ pub fn feature_fields(input: &Field) -> PolarsResult<Vec<Field>> {
 /// Named feature columns of equal length, each of a dtype that can be a feature.
 #[derive(Clone)]
 pub struct Columns {
-    features: Vec<Feature>,
+    features: Arc<[Feature]>,
     columns: Vec<Series>,
     rows: usize,
 }
@@ -120,7 +121,7 @@ impl Columns {
             "anorand: there is no feature: the expression selects no column");
         let features = columns.iter().map(|c| Feature::from_field(&c.field())).collect::<PolarsResult<Vec<_>>>()?;
         check_distinct(&features)?;
-        Ok(Self { features, columns, rows })
+        Ok(Self { features: features.into(), columns, rows })
     }
 
     pub fn features(&self) -> &[Feature] {
@@ -169,8 +170,10 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns, rows: index.len() })
     }
 
-    /// Calls `each(row, value)` for feature `j`, from the first row to the last; NaN where the value is missing.
-    fn visit(&self, j: usize, mut each: impl FnMut(usize, f64)) -> PolarsResult<()> {
+    /// The values of feature `j` from the first row to the last, into `values`; NaN where one is missing.
+    fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
+        values.clear();
+        values.reserve(self.rows);
         let column = &self.columns[j];
         let unit = microseconds(column.dtype());
         let physical = match column.dtype() {
@@ -178,52 +181,41 @@ impl Columns {
             DataType::Decimal(_, _) => column.cast(&DataType::Float64)?,
             _ => column.to_physical_repr().into_owned(),
         };
-        macro_rules! visit_chunks {
-            ($chunked:expr) => {{
-                let mut row = 0;
+        macro_rules! read_chunks {
+            ($chunked:expr) => {
                 for chunk in $chunked.downcast_iter() {
-                    let values = chunk.values().as_slice();
+                    let numbers = chunk.values().iter().map(|value| finite_or_nan(*value as f64 * unit));
                     match chunk.validity().filter(|validity| validity.unset_bits() > 0) {
-                        None => {
-                            for value in values {
-                                each(row, finite_or_nan(*value as f64 * unit));
-                                row += 1;
-                            }
-                        }
+                        None => values.extend(numbers),
                         Some(validity) => {
-                            for (value, valid) in values.iter().zip(validity.iter()) {
-                                let value = if valid { *value as f64 * unit } else { f64::NAN };
-                                each(row, finite_or_nan(value));
-                                row += 1;
-                            }
+                            let valid = numbers.zip(validity.iter());
+                            values.extend(valid.map(|(number, valid)| if valid { number } else { f64::NAN }));
                         }
                     }
                 }
-            }};
+            };
         }
         match physical.dtype() {
-            DataType::Float64 => visit_chunks!(physical.f64()?),
-            DataType::Float32 => visit_chunks!(physical.f32()?),
-            DataType::Int64 => visit_chunks!(physical.i64()?),
-            DataType::Int32 => visit_chunks!(physical.i32()?),
-            _ => visit_chunks!(physical.cast(&DataType::Float64)?.f64()?),
+            DataType::Float64 => read_chunks!(physical.f64()?),
+            DataType::Float32 => read_chunks!(physical.f32()?),
+            DataType::Int64 => read_chunks!(physical.i64()?),
+            DataType::Int32 => read_chunks!(physical.i32()?),
+            _ => read_chunks!(physical.cast(&DataType::Float64)?.f64()?),
         }
         Ok(())
     }
 
     /// Which rows a fit uses, under a policy for missing values; at least two, or an error that says why not.
     pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+        if missing == Missing::Error {
+            self.refuse_missing()?;
+        }
         let mut usable = vec![true; self.rows];
-        for (j, feature) in self.features.iter().enumerate() {
-            let mut first_missing = None;
-            self.visit(j, |row, value| {
-                if value.is_nan() {
-                    first_missing.get_or_insert(row);
-                    usable[row] &= missing == Missing::Impute;
-                }
-            })?;
-            if let (Missing::Error, Some(row)) = (missing, first_missing) {
-                return Err(missing_value(feature, row));
+        if missing == Missing::Null {
+            let mut values = vec![];
+            for j in 0..self.features.len() {
+                self.read(j, &mut values)?;
+                usable.iter_mut().zip(&values).for_each(|(usable, value)| *usable &= !value.is_nan());
             }
         }
         let count = usable.iter().filter(|usable| **usable).count();
@@ -233,78 +225,74 @@ impl Columns {
         Ok(usable)
     }
 
+    /// An error that names the first missing value, if there is one.
+    pub fn refuse_missing(&self) -> PolarsResult<()> {
+        let mut values = vec![];
+        for (j, feature) in self.features.iter().enumerate() {
+            self.read(j, &mut values)?;
+            if let Some(row) = values.iter().position(|value| value.is_nan()) {
+                polars_bail!(ComputeError:
+                    "anorand: feature {:?} has a null, NaN or infinity in row {row}, and missing=\"error\": fill or drop such \
+                     rows, or fit with missing=\"null\" or \"impute\"", feature.name);
+            }
+        }
+        Ok(())
+    }
+
     /// Per feature, the smallest, median and largest value that is not missing, over the rows of `usable`.
     pub fn summaries(&self, usable: &[bool]) -> PolarsResult<Vec<Summary>> {
-        let mut values = Vec::with_capacity(self.rows);
+        let (mut values, mut known) = (vec![], vec![]);
         let mut summaries = Vec::with_capacity(self.features.len());
         for (j, feature) in self.features.iter().enumerate() {
-            values.clear();
-            self.visit(j, |row, value| {
-                if usable[row] && !value.is_nan() {
-                    values.push(value);
-                }
-            })?;
-            polars_ensure!(!values.is_empty(), ComputeError:
+            self.read(j, &mut values)?;
+            known.clear();
+            let rows = values.iter().zip(usable);
+            known.extend(rows.filter(|(value, usable)| **usable && !value.is_nan()).map(|(value, _)| *value));
+            polars_ensure!(!known.is_empty(), ComputeError:
                 "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
-            summaries.push(Summary::of(&mut values));
+            summaries.push(Summary::of(&mut known));
         }
         Ok(summaries)
     }
 
     /// Scaled rows for which `usable` holds, `[rows, features]`; `fill` stands in for missing values.
     pub fn scaled(&self, usable: &[bool], scaling: &Scaling, fill: &[f64]) -> PolarsResult<Array2<f32>> {
-        let mut target = Vec::with_capacity(self.rows);
-        let mut count = 0;
-        for usable in usable {
-            target.push(count);
-            count += usize::from(*usable);
-        }
+        let count = usable.iter().filter(|usable| **usable).count();
         let mut matrix = Array2::zeros((count, self.features.len()));
-        for (j, fill) in fill.iter().enumerate() {
-            self.visit(j, |row, value| {
-                if usable[row] {
-                    let value = if value.is_nan() { *fill } else { value };
-                    matrix[[target[row], j]] = scaling.apply(j, value);
-                }
-            })?;
+        let mut values = vec![];
+        for (j, mut column) in matrix.columns_mut().into_iter().enumerate() {
+            self.read(j, &mut values)?;
+            let rows = values.iter().zip(usable).filter(|(_, usable)| **usable);
+            for (target, (value, _)) in column.iter_mut().zip(rows) {
+                *target = scaling.apply(j, if value.is_nan() { fill[j] } else { *value });
+            }
         }
         Ok(matrix)
     }
 
-    /// All rows scaled into `matrix` (`[rows, features]`, row by row), a missing value as `fill`; the rows that have one
-    /// are marked in `incomplete`.
+    /// All rows scaled into tiles of `tile` rows, `[tiles, features, tile]`; a missing value as `fill`, and the rows that have
+    /// one marked in `incomplete`. Tiles of one row are a matrix, row by row.
     pub fn scale_into(
         &self,
         scaling: &Scaling,
         fill: &[f64],
-        matrix: &mut [f32],
+        tile: usize,
+        tiles: &mut [f32],
         incomplete: &mut [bool],
     ) -> PolarsResult<()> {
         let width = self.features.len();
+        let mut values = vec![];
         for (j, fill) in fill.iter().enumerate() {
-            self.visit(j, |row, value| {
-                let gap = value.is_nan();
-                incomplete[row] |= gap;
-                matrix[row * width + j] = scaling.apply(j, if gap { *fill } else { value });
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The error for the first missing value at or after the first row; `None` if no value is missing.
-    pub fn first_missing(&self) -> PolarsResult<Option<PolarsError>> {
-        for (j, feature) in self.features.iter().enumerate() {
-            let mut first = None;
-            self.visit(j, |row, value| {
-                if value.is_nan() {
-                    first.get_or_insert(row);
-                }
-            })?;
-            if let Some(row) = first {
-                return Ok(Some(missing_value(feature, row)));
+            self.read(j, &mut values)?;
+            for (incomplete, value) in incomplete.iter_mut().zip(&mut values) {
+                *incomplete |= value.is_nan();
+                *value = if value.is_nan() { *fill } else { *value };
+            }
+            for (values, rows) in values.chunks(tile).zip(tiles.chunks_exact_mut(width * tile)) {
+                scaling.apply_all(j, values, &mut rows[j * tile..]);
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
@@ -337,12 +325,6 @@ fn check_distinct(features: &[Feature]) -> PolarsResult<()> {
             "anorand: two features are named {:?}: rename one with .alias()", feature.name);
     }
     Ok(())
-}
-
-fn missing_value(feature: &Feature, row: usize) -> PolarsError {
-    polars_err!(ComputeError:
-        "anorand: feature {:?} has a null, NaN or infinity in row {row}, and missing=\"error\": fill or drop such rows, or \
-         fit with missing=\"null\" or \"impute\"", feature.name)
 }
 
 fn names<'a>(features: impl Iterator<Item = &'a Feature>) -> String {
@@ -381,6 +363,12 @@ mod tests {
 
     fn columns(frame: DataFrame) -> Columns {
         Columns::from_frame(&frame).unwrap()
+    }
+
+    fn read(columns: &Columns) -> Vec<f64> {
+        let mut values = vec![];
+        columns.read(0, &mut values).unwrap();
+        values
     }
 
     #[test]
@@ -422,27 +410,41 @@ mod tests {
             Series::new("t".into(), [1_500i64]).cast(&DataType::Duration(TimeUnit::Milliseconds)).unwrap();
         let nanoseconds = milliseconds.cast(&DataType::Duration(TimeUnit::Nanoseconds)).unwrap();
         for series in [milliseconds, nanoseconds] {
-            let mut seen = vec![];
-            Columns::from_series(&series).unwrap().visit(0, |_, value| seen.push(value)).unwrap();
-            assert_eq!(seen, [1_500_000.0]);
+            assert_eq!(read(&Columns::from_series(&series).unwrap()), [1_500_000.0]);
         }
     }
 
     #[test]
     fn a_decimal_keeps_its_scale() {
         let decimal = Series::new("d".into(), [1.25f64]).cast(&DataType::Decimal(9, 2)).unwrap();
-        let mut seen = vec![];
-        Columns::from_series(&decimal).unwrap().visit(0, |_, value| seen.push(value)).unwrap();
-        assert_eq!(seen, [1.25]);
+        assert_eq!(read(&Columns::from_series(&decimal).unwrap()), [1.25]);
     }
 
     #[test]
     fn chunks_do_not_matter() {
         let mut frame = df!("a" => [1.0f32, 2.0]).unwrap();
         frame.vstack_mut(&df!("a" => [Some(3.0f32), None]).unwrap()).unwrap();
-        let mut seen = vec![];
-        columns(frame).visit(0, |row, value| seen.push((row, value))).unwrap();
-        assert_eq!(&seen[..3], [(0, 1.0), (1, 2.0), (2, 3.0)]);
-        assert!(seen[3].1.is_nan());
+        let seen = read(&columns(frame));
+        assert_eq!(seen[..3], [1.0, 2.0, 3.0]);
+        assert!(seen[3].is_nan());
+    }
+
+    #[test]
+    fn tiles_hold_the_scaled_matrix() {
+        let frame =
+            df!("a" => [0.0, 1.0, 2.0, 3.0, 4.0], "b" => [Some(5.0), None, Some(6.0), Some(7.0), Some(9.0)]).unwrap();
+        let (columns, scaling) = (columns(frame), Scaling::min_max(&[(0.0, 4.0), (5.0, 9.0)]));
+        let expected = [[0.0, 0.0], [0.25, 0.5], [0.5, 0.25], [0.75, 0.5], [1.0, 1.0]];
+        for tile in [1, 2, 4, 5, 8] {
+            let mut tiles = vec![0f32; 5usize.div_ceil(tile) * tile * 2];
+            let mut incomplete = vec![false; 5];
+            columns.scale_into(&scaling, &[0.0, 7.0], tile, &mut tiles, &mut incomplete).unwrap();
+            assert_eq!(incomplete, [false, true, false, false, false]);
+            for (row, numbers) in expected.iter().enumerate() {
+                for (j, number) in numbers.iter().enumerate() {
+                    assert_eq!(tiles[(row / tile * 2 + j) * tile + row % tile], *number);
+                }
+            }
+        }
     }
 }

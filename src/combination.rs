@@ -60,19 +60,18 @@ impl Combiner {
     /// Eq. 8 for one row.
     #[inline]
     pub fn score(&self, logit: f32, error: f32) -> f32 {
-        let (logit, error) = (f64::from(logit), f64::from(error));
         let score = match self {
             Self::Probability { alpha } => {
-                let alpha = f64::from(*alpha);
+                let sigmoid = |number: f32| 1.0 / (1.0 + (-number).exp());
                 (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
             }
             Self::Robust { median, spread, .. } => {
-                let unit = |head: f64, at: usize| (head - f64::from(median[at])) / f64::from(spread[at]);
+                let unit = |head: f32, at: usize| (f64::from(head) - f64::from(median[at])) / f64::from(spread[at]);
                 // Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
-                squash(unit(logit, 0) + unit(error, 1))
+                squash(unit(logit, 0) + unit(error, 1)) as f32
             }
         };
-        (score as f32).clamp(LOWEST, HIGHEST)
+        score.clamp(LOWEST, HIGHEST)
     }
 
     /// The scores of some rows.

@@ -22,9 +22,11 @@ use tch::Device;
 
 use crate::columns::Feature;
 use crate::combination::Combiner;
-use crate::network::{Network, Shape};
+use crate::fused::FusedNetwork;
+use crate::network::Network;
 use crate::options::Options;
 use crate::scaling::Scaling;
+use crate::shape::Shape;
 use crate::sketch::Sketch;
 use crate::training::Report;
 
@@ -65,12 +67,15 @@ pub struct Model {
     statistics: Statistics,
     /// On the CPU: a model carries no device.
     network: Network,
+    fused: FusedNetwork,
 }
 
 impl Model {
     /// From what a fit found.
     pub fn new(metadata: Metadata, statistics: Statistics, network: &Network) -> PolarsResult<Self> {
-        Ok(Self { metadata, statistics, network: network.to_device(Device::Cpu)? })
+        let network = network.to_device(Device::Cpu)?;
+        let fused = network.fused()?;
+        Ok(Self { metadata, statistics, network, fused })
     }
 
     pub fn metadata(&self) -> &Metadata {
@@ -83,6 +88,11 @@ impl Model {
 
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The network for the CPU's fused forward pass.
+    pub fn fused(&self) -> &FusedNetwork {
+        &self.fused
     }
 
     /// The score above which a share `contamination` of the training rows lies.
@@ -143,7 +153,8 @@ impl Model {
         let scaling = Scaling { offset: tensors.f64s(), scale: tensors.f64s() };
         let medians = tensors.f64s();
         let sketch = Sketch::from_parts(tensors.f32s(1), tensors.f32s(1));
-        Ok(Self { metadata, statistics: Statistics { scaling, medians, sketch }, network })
+        let fused = network.fused()?;
+        Ok(Self { metadata, statistics: Statistics { scaling, medians, sketch }, network, fused })
     }
 }
 

@@ -19,12 +19,22 @@ impl Scaling {
     }
 
     /// Feature `j`'s finite `value` in the scaled space.
-    #[inline]
     pub fn apply(&self, j: usize, value: f64) -> f32 {
-        // Halved, so that the difference of two huge values of opposite sign stays finite; halving is exact.
-        let scaled = (value * 0.5 - self.offset[j] * 0.5) / (self.scale[j] * 0.5);
-        scaled.clamp(-CLIP, CLIP) as f32
+        scaled(value, self.offset[j], self.scale[j])
     }
+
+    /// Feature `j`'s finite `values` in the scaled space, into as many of `out`.
+    pub fn apply_all(&self, j: usize, values: &[f64], out: &mut [f32]) {
+        let (offset, scale) = (self.offset[j], self.scale[j]);
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = scaled(*value, offset, scale));
+    }
+}
+
+#[inline(always)]
+fn scaled(value: f64, offset: f64, scale: f64) -> f32 {
+    // Halved, so that the difference of two huge values of opposite sign stays finite; halving is exact.
+    let scaled = (value * 0.5 - offset * 0.5) / (scale * 0.5);
+    scaled.clamp(-CLIP, CLIP) as f32
 }
 
 /// The range of a feature; 1 for a constant one, so that its training rows become 0.

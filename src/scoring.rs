@@ -10,25 +10,56 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::columns::Columns;
 use crate::combination::Heads;
+use crate::fused::{self, FusedNetwork};
 use crate::libtorch::{torch_error, SingleThread};
 use crate::model::Model;
 use crate::network::Network;
 use crate::options::Missing;
 
-/// Rows that go through the network at a time: their activations stay in the CPU's cache.
+/// Rows that go through libtorch at a time: their activations stay in the CPU's cache.
 const CPU_BLOCK: usize = 1_024;
 /// A GPU wants many rows a call.
 const GPU_BLOCK: usize = 65_536;
-/// Rows that one thread takes at a time.
-const CHUNK: usize = 16_384;
+/// Rows that one thread takes at a time: few enough for the cache to keep them from column to score.
+const CHUNK: usize = 4_096;
+
+/// What computes the heads. Both take scaled rows in tiles, `[tiles, features, tile]`; libtorch's tiles are single rows.
+enum Engine<'a> {
+    Fused { network: &'a FusedNetwork, tile: usize },
+    Libtorch(&'a Network),
+}
+
+impl Engine<'_> {
+    fn tile(&self) -> usize {
+        match self {
+            Self::Fused { tile, .. } => *tile,
+            Self::Libtorch(_) => 1,
+        }
+    }
+
+    fn heads_into(&self, tiles: &[f32], features: usize, logits: &mut [f32], errors: &mut [f32]) -> PolarsResult<()> {
+        match self {
+            Self::Fused { network, .. } => {
+                fused::heads_into(network, tiles, features, logits, errors);
+                Ok(())
+            }
+            Self::Libtorch(network) => {
+                libtorch_heads_into(network, tiles, features, logits, errors).map_err(torch_error)
+            }
+        }
+    }
+}
 
 /// Both heads of scaled rows.
 pub fn heads(network: &Network, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
-    let standard = rows.as_standard_layout();
+    let fused = network.fused()?;
+    let engine = match (network.device(), fused::tile_rows()) {
+        (Device::Cpu, Some(tile)) => Engine::Fused { network: &fused, tile },
+        _ => Engine::Libtorch(network),
+    };
     let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
-    // In standard layout, so a slice.
-    let numbers = standard.as_slice().unwrap_or_default();
-    heads_into(network, numbers, rows.ncols(), &mut heads.logit, &mut heads.error).map_err(torch_error)?;
+    let tiles = fused::tiled(rows, engine.tile());
+    engine.heads_into(&tiles, rows.ncols(), &mut heads.logit, &mut heads.error)?;
     Ok(heads)
 }
 
@@ -36,54 +67,55 @@ pub fn heads(network: &Network, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
 pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
     let columns = columns.matched(&model.metadata().features)?;
     if model.metadata().options.missing == Missing::Error {
-        if let Some(error) = columns.first_missing()? {
-            return Err(error);
-        }
+        columns.refuse_missing()?;
     }
     let mut scores = vec![0f32; columns.rows()];
     let mut incomplete = vec![false; columns.rows()];
-    on_device(model.network(), device, |network| {
-        if columns.rows() <= CHUNK || device != Device::Cpu {
-            return score_chunk(model, network, &columns, &mut scores, &mut incomplete);
+    let on_gpu;
+    let engine = match (device, fused::tile_rows()) {
+        (Device::Cpu, Some(tile)) => Engine::Fused { network: model.fused(), tile },
+        (Device::Cpu, None) => Engine::Libtorch(model.network()),
+        (gpu, _) => {
+            on_gpu = model.network().to_device(gpu)?;
+            Engine::Libtorch(&on_gpu)
         }
-        let work = || {
-            scores.par_chunks_mut(CHUNK).zip(incomplete.par_chunks_mut(CHUNK)).enumerate().try_for_each(
-                |(at, (scores, incomplete))| {
+    };
+    match pool() {
+        Some(pool) if columns.rows() > CHUNK && device == Device::Cpu => {
+            let score_in_parallel = || {
+                let chunks = scores.par_chunks_mut(CHUNK).zip(incomplete.par_chunks_mut(CHUNK)).enumerate();
+                chunks.try_for_each(|(at, (scores, incomplete))| {
                     let chunk = columns.slice(at * CHUNK, scores.len());
-                    score_chunk(model, network, &chunk, scores, incomplete)
-                },
-            )
-        };
-        match pool() {
-            Some(pool) => pool.install(work),
-            None => score_chunk(model, network, &columns, &mut scores, &mut incomplete),
+                    score_chunk(model, &engine, &chunk, scores, incomplete)
+                })
+            };
+            pool.install(score_in_parallel)?;
         }
-    })?;
+        _ if device == Device::Cpu => {
+            for (at, (scores, incomplete)) in scores.chunks_mut(CHUNK).zip(incomplete.chunks_mut(CHUNK)).enumerate() {
+                score_chunk(model, &engine, &columns.slice(at * CHUNK, scores.len()), scores, incomplete)?;
+            }
+        }
+        _ => score_chunk(model, &engine, &columns, &mut scores, &mut incomplete)?,
+    }
     let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
     let validity = nulls.then(|| incomplete.iter().map(|incomplete| !incomplete).collect());
     Ok(Float32Chunked::from_vec_validity(PlSmallStr::from_static("score"), scores, validity))
 }
 
-fn on_device<T>(network: &Network, device: Device, run: impl FnOnce(&Network) -> PolarsResult<T>) -> PolarsResult<T> {
-    if device == Device::Cpu {
-        return run(network);
-    }
-    run(&network.to_device(device)?)
-}
-
 fn score_chunk(
     model: &Model,
-    network: &Network,
+    engine: &Engine,
     columns: &Columns,
     scores: &mut [f32],
     incomplete: &mut [bool],
 ) -> PolarsResult<()> {
-    let features = model.metadata().features.len();
+    let (features, tile) = (model.metadata().features.len(), engine.tile());
     let statistics = model.statistics();
-    let mut rows = vec![0f32; columns.rows() * features];
-    columns.scale_into(&statistics.scaling, &statistics.medians, &mut rows, incomplete)?;
+    let mut tiles = vec![0f32; columns.rows().div_ceil(tile) * tile * features];
+    columns.scale_into(&statistics.scaling, &statistics.medians, tile, &mut tiles, incomplete)?;
     let mut errors = vec![0f32; columns.rows()];
-    heads_into(network, &rows, features, scores, &mut errors).map_err(torch_error)?;
+    engine.heads_into(&tiles, features, scores, &mut errors)?;
     let combiner = &model.metadata().combiner;
     for (score, error) in scores.iter_mut().zip(&errors) {
         *score = combiner.score(*score, *error);
@@ -92,7 +124,7 @@ fn score_chunk(
 }
 
 /// Both heads of scaled rows (`rows`, row by row), block by block.
-fn heads_into(
+fn libtorch_heads_into(
     network: &Network,
     rows: &[f32],
     features: usize,

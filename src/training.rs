@@ -219,8 +219,8 @@ fn sum(tensor: &Tensor) -> TorchResult<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Shape;
     use crate::options::Preset;
+    use crate::shape::Shape;
     use ndarray::Array2;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;

@@ -1,10 +1,12 @@
 """Contract: a row's score depends on the row and the model, not on the rows around it, the engine or the chunks.
 
-To 1e-6: libtorch's matrix product takes another path for a few rows than for many, and rounds its last bit differently.
+To the bit on x86-64 with AVX2. Elsewhere to 1e-6: libtorch's matrix product takes another path for a few rows than for
+many, and rounds its last bit differently.
 """
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,8 @@ def eager(large: pl.DataFrame, model: anorand.Model) -> pl.DataFrame:
 
 
 def same(one: pl.Series, other: pl.Series) -> None:
-    np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), rtol=0, atol=1e-6)
+    tolerance = 0 if platform.machine() == "x86_64" else 1e-6
+    np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
