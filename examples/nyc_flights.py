@@ -67,7 +67,7 @@ def draw(scores: pl.Series, threshold: float) -> alt.LayerChart:
         )
     )
     rule = alt.Chart(pl.DataFrame({"at": [threshold]})).mark_rule(strokeDash=[5, 4], color="#333").encode(alt.X("at:Q"))
-    text = rule.mark_text(text=f"top {CONTAMINATION:.1%} of January", align="right", dx=-6, y=10, color="#333")
+    text = rule.mark_text(text=f"top {CONTAMINATION:.1%} of January", align="left", dx=6, y=10, color="#333")
     title = alt.Title("Every flight out of New York in 2013", subtitle="A model of January scores the year")
     chart: alt.LayerChart = (bars + rule + text).properties(width=620, height=260, title=title)
     return chart
