@@ -7,10 +7,11 @@ use polars::prelude::*;
 use tch::Device;
 
 use crate::columns::Columns;
-use crate::fit::fit;
-use crate::model::{check_contamination, Model};
-use crate::options::Options;
-use crate::{scoring, store};
+use crate::fit::fit_with_labels;
+use crate::groups::Training;
+use crate::model::Model;
+use crate::store;
+use crate::verbs::Verb;
 
 /// Where the model of a call comes from.
 pub enum Source<'a> {
@@ -18,70 +19,8 @@ pub enum Source<'a> {
     File(&'a Path),
     /// A Binary column: one for all rows, or one a row. A null model gives nulls.
     Column(&'a Series),
-    /// Fitted on the rows themselves.
-    Rows(Options),
-}
-
-/// What a verb makes of the rows of one model: a series of as many.
-pub trait Verb {
-    fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series>;
-
-    /// The dtype of that series.
-    fn dtype(&self) -> DataType;
-}
-
-/// The anomaly score.
-pub struct Score;
-
-impl Verb for Score {
-    fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
-        Ok(scoring::score(model, columns, device)?.into_series())
-    }
-
-    fn dtype(&self) -> DataType {
-        DataType::Float32
-    }
-}
-
-/// The score, the share of the training rows below it, and whether it is above the threshold.
-pub enum Detect {
-    /// A share of the training rows to call outliers: the threshold is each model's own.
-    Contamination(f64),
-    /// A score.
-    Threshold(f64),
-}
-
-impl Detect {
-    /// By a checked contamination.
-    pub fn contamination(share: f64) -> PolarsResult<Self> {
-        check_contamination(share)?;
-        Ok(Self::Contamination(share))
-    }
-}
-
-impl Verb for Detect {
-    fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
-        let threshold = match self {
-            Self::Contamination(share) => model.threshold(*share)?,
-            Self::Threshold(score) => *score,
-        };
-        let sketch = &model.statistics().sketch;
-        let score = scoring::score(model, columns, device)?.with_name("score".into());
-        let percentile = score.apply_values(|score| sketch.share_below(score)).with_name("percentile".into());
-        let outlier: BooleanChunked = score.iter().map(|score| Some(f64::from(score?) > threshold)).collect();
-        let outlier = outlier.with_name("outlier".into());
-        let rows = score.len();
-        let fields = [score.into_series(), percentile.into_series(), outlier.into_series()];
-        Ok(StructChunked::from_series("anomaly".into(), rows, fields.iter())?.into_series())
-    }
-
-    fn dtype(&self) -> DataType {
-        DataType::Struct(vec![
-            Field::new("score".into(), DataType::Float32),
-            Field::new("percentile".into(), DataType::Float32),
-            Field::new("outlier".into(), DataType::Boolean),
-        ])
-    }
+    /// Fitted on the rows themselves, or one on the rows of each group.
+    Rows(Box<Training>),
 }
 
 /// Apply a verb to every row, with the row's model.
@@ -90,9 +29,21 @@ pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, device: Device
         Source::File(path) => verb.apply(&*store::from_path(path)?, columns, device),
         // No row has no score, rather than no model.
         Source::Rows(_) if columns.rows() == 0 => Ok(nulls(verb, 0)),
-        Source::Rows(options) => verb.apply(&fit(columns, &options, device)?, columns, device),
+        Source::Rows(training) => fit_and_apply(verb, columns, &training, device),
         Source::Column(models) => by_row(verb, columns, models, device),
     }
+}
+
+fn fit_and_apply(verb: &impl Verb, columns: &Columns, training: &Training, device: Device) -> PolarsResult<Series> {
+    let Training { options, labels, groups } = training;
+    let Some(groups) = groups else {
+        let model = fit_with_labels(columns, labels.as_ref(), options, device)?;
+        return verb.apply(&model, columns, device);
+    };
+    let apply_to = |model: &Model, columns: &Columns| verb.apply(model, columns, device);
+    let outputs = groups.fit_each(columns, labels.as_ref(), options, device, apply_to)?;
+    let parts = groups.rows().iter().zip(outputs).filter_map(|(rows, output)| Some((rows.as_slice(), output?)));
+    in_place(verb, columns.rows(), parts.map(Ok))
 }
 
 fn nulls(verb: &impl Verb, rows: usize) -> Series {
@@ -105,23 +56,36 @@ fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, device: Device) 
     if models.null_count() == models.len() {
         return Ok(nulls(verb, rows));
     }
-    let groups = Groups::of(models.binary()?);
+    let groups = ModelRows::of(models.binary()?);
     if let ([only], 0) = (groups.models.as_slice(), groups.null_rows) {
         return verb.apply(&*store::from_bytes(only)?, &columns, device);
     }
-    // The groups' outputs one after the other, then every row's from its place among them.
+    let parts = groups.models.iter().zip(&groups.rows).map(|(model, rows)| {
+        let part = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
+        Ok((rows.as_slice(), verb.apply(&*store::from_bytes(model)?, &part, device)?))
+    });
+    in_place(verb, rows, parts)
+}
+
+/// The outputs of some of the rows, each part with the rows that it is of, in the place of their rows; null elsewhere.
+fn in_place<'a>(
+    verb: &impl Verb,
+    rows: usize,
+    parts: impl Iterator<Item = PolarsResult<(&'a [IdxSize], Series)>>,
+) -> PolarsResult<Series> {
+    // The parts one after the other, then every row's from its place among them.
     let mut place: Vec<Option<IdxSize>> = vec![None; rows];
     let mut done = 0;
-    let mut parts = nulls(verb, 0);
-    for (model, rows) in groups.models.iter().zip(groups.rows) {
+    let mut all = nulls(verb, 0);
+    for part in parts {
+        let (rows, output) = part?;
         for (at, row) in rows.iter().enumerate() {
             place[*row as usize] = Some((done + at) as IdxSize);
         }
         done += rows.len();
-        let part = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?;
-        parts.append_owned(verb.apply(&*store::from_bytes(model)?, &part, device)?)?;
+        all.append_owned(output)?;
     }
-    parts.take(&IdxCa::from_iter_options(PlSmallStr::EMPTY, place.into_iter()))
+    all.take(&IdxCa::from_iter_options(PlSmallStr::EMPTY, place.into_iter()))
 }
 
 /// One row of features stands for all, if there are more models.
@@ -135,13 +99,13 @@ fn broadcast(columns: &Columns, models: usize) -> PolarsResult<Cow<'_, Columns>>
 }
 
 /// The distinct models of a column, and the rows of each.
-struct Groups<'a> {
+struct ModelRows<'a> {
     models: Vec<&'a [u8]>,
     rows: Vec<Vec<IdxSize>>,
     null_rows: usize,
 }
 
-impl<'a> Groups<'a> {
+impl<'a> ModelRows<'a> {
     fn of(models: &'a BinaryChunked) -> Self {
         let mut groups = Self { models: vec![], rows: vec![], null_rows: 0 };
         let mut by_content: PlHashMap<&[u8], usize> = PlHashMap::new();

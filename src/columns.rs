@@ -1,6 +1,7 @@
 //! Series ↔ matrix: which dtypes are features, what is a missing value, matching by name, blocks of rows.
 //!
-//! The one idea: every feature value is read as an f64, and NaN stands for missing (null, NaN or infinite).
+//! The one idea: every feature value is read as an f64, and NaN stands for missing (null, NaN or infinite). Categories become
+//! numbers first, see [`Columns::encoded`].
 
 use std::fmt::{Display, Formatter};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use ndarray::Array2;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::options::Missing;
+use crate::categories::{Encoder, Frequencies};
+use crate::options::{Encode, Missing};
 use crate::scaling::Scaling;
 
 /// What a feature's numbers mean. Features of one kind can be compared, whatever their dtype: an Int8 column scores
@@ -26,6 +28,8 @@ pub enum Kind {
     Duration,
     /// Nanoseconds since midnight.
     Time,
+    /// String, Categorical or Enum: the log-frequency of the value, see [`crate::categories`].
+    Category,
 }
 
 impl Kind {
@@ -38,9 +42,10 @@ impl Kind {
             DataType::Datetime(_, _) => Ok(Kind::Datetime),
             DataType::Duration(_) => Ok(Kind::Duration),
             DataType::Time => Ok(Kind::Time),
+            DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => Ok(Kind::Category),
             other => polars_bail!(SchemaMismatch:
                 "anorand: feature {name:?} has dtype {other}; features must be integers, floats, Decimal, Boolean, Date, \
-                 Datetime, Duration or Time: leave the column out, or cast it"),
+                 Datetime, Duration, Time, String, Categorical or Enum: leave the column out, or cast it"),
         }
     }
 }
@@ -66,6 +71,14 @@ impl Feature {
         let name = field.name().to_string();
         let kind = Kind::of(&name, field.dtype())?;
         Ok(Self { name, dtype: field.dtype().to_string(), kind })
+    }
+
+    /// An error if it is a category and a fit was asked to refuse those.
+    pub fn check_encoding(&self, encode: Encode) -> PolarsResult<()> {
+        polars_ensure!(self.kind != Kind::Category || encode == Encode::Frequency, SchemaMismatch:
+            "anorand: feature {:?} has dtype {}, and encode=\"error\" takes numbers and times only: leave the column out, cast \
+             it, or fit with encode=\"frequency\"", self.name, self.dtype);
+        Ok(())
     }
 }
 
@@ -170,6 +183,25 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns, rows: index.len() })
     }
 
+    /// How often each value of the categories occurs in the rows of `usable`; None for other features.
+    pub fn frequencies(&self, usable: &[bool]) -> PolarsResult<Vec<Option<Frequencies>>> {
+        let columns = self.features.iter().zip(&self.columns);
+        let frequencies = columns.map(|(feature, column)| match feature.kind {
+            Kind::Category => Frequencies::of(column, usable).map(Some),
+            _ => Ok(None),
+        });
+        frequencies.collect()
+    }
+
+    /// The same columns with categories as numbers. There is an encoder for each feature that is one.
+    pub fn encoded(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
+        let columns = self.columns.iter().zip(encoders).map(|(column, encoder)| match encoder {
+            Some(encoder) => encoder.encode(column),
+            None => Ok(column.clone()),
+        });
+        Ok(Self { features: self.features.clone(), columns: columns.collect::<PolarsResult<_>>()?, rows: self.rows })
+    }
+
     /// The values of feature `j` from the first row to the last, into `values`; NaN where one is missing.
     fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
         values.clear();
@@ -179,6 +211,11 @@ impl Columns {
         let physical = match column.dtype() {
             // A Decimal's physical integers lack its scale.
             DataType::Decimal(_, _) => column.cast(&DataType::Float64)?,
+            // Not encoded yet: all that is known is whether there is a value.
+            DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => {
+                values.extend(column.is_null().iter().map(|null| if null == Some(true) { f64::NAN } else { 0.0 }));
+                return Ok(());
+            }
             _ => column.to_physical_repr().into_owned(),
         };
         macro_rules! read_chunks {
@@ -219,7 +256,7 @@ impl Columns {
             }
         }
         let count = usable.iter().filter(|usable| **usable).count();
-        polars_ensure!(count >= 2, ComputeError:
+        polars_ensure!(count >= 2, NoData:
             "anorand: a fit needs at least 2 rows without a null, NaN or infinity in a feature, got {count} of {} rows{}",
             self.rows, if self.rows > count { " (missing=\"impute\" would fill the gaps)" } else { "" });
         Ok(usable)
@@ -248,9 +285,9 @@ impl Columns {
             known.clear();
             let rows = values.iter().zip(usable);
             known.extend(rows.filter(|(value, usable)| **usable && !value.is_nan()).map(|(value, _)| *value));
-            polars_ensure!(!known.is_empty(), ComputeError:
+            polars_ensure!(!known.is_empty(), NoData:
                 "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
-            summaries.push(Summary::of(&mut known));
+            summaries.push(Summary::of(&mut known, feature.kind));
         }
         Ok(summaries)
     }
@@ -306,9 +343,12 @@ pub struct Summary {
 
 impl Summary {
     /// Of at least one value; none of them NaN. Reorders the values.
-    fn of(values: &mut [f64]) -> Self {
-        let middle = values.len() / 2;
+    ///
+    /// The median of an even number of categories is the lower of the two in the middle, so that some category has it.
+    fn of(values: &mut [f64], kind: Kind) -> Self {
         let even = values.len().is_multiple_of(2);
+        let middle = if even && kind == Kind::Category { values.len() / 2 - 1 } else { values.len() / 2 };
+        let even = even && kind != Kind::Category;
         let (below, upper, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
         let lower = if even { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { *upper };
         let low = below.iter().copied().fold(*upper, f64::min);
@@ -387,10 +427,14 @@ mod tests {
 
     #[test]
     fn summaries_match_a_sorted_column() {
-        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0]);
+        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0], Kind::Number);
         assert_eq!(summary, Summary { low: 1.0, median: 2.5, high: 4.0 });
-        let summary = Summary::of(&mut [9.0]);
-        assert_eq!(summary, Summary { low: 9.0, median: 9.0, high: 9.0 });
+        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0], Kind::Category);
+        assert_eq!(summary, Summary { low: 1.0, median: 2.0, high: 4.0 });
+        for kind in [Kind::Number, Kind::Category] {
+            let summary = Summary::of(&mut [9.0], kind);
+            assert_eq!(summary, Summary { low: 9.0, median: 9.0, high: 9.0 });
+        }
     }
 
     #[test]

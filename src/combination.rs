@@ -74,10 +74,37 @@ impl Combiner {
         score.clamp(LOWEST, HIGHEST)
     }
 
+    /// The score's slopes between two rows' heads, each a logit and an error: the score differs by
+    /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror.
+    pub fn secants(&self, from: (f32, f32), to: (f32, f32)) -> [f64; 2] {
+        let pair = |(logit, error): (f32, f32)| [f64::from(logit), f64::from(error)];
+        let (from, to) = (pair(from), pair(to));
+        match self {
+            Self::Probability { alpha } => {
+                let slope = |at: usize| secant(sigmoid, from[at], to[at]);
+                [f64::from(*alpha) * slope(0), f64::from(1.0 - alpha) * slope(1)]
+            }
+            Self::Robust { median, spread, .. } => {
+                let unit = |head: f64, at: usize| (head - f64::from(median[at])) / f64::from(spread[at]);
+                let u = |heads: [f64; 2]| unit(heads[0], 0) + unit(heads[1], 1);
+                let slope = secant(squash, u(from), u(to));
+                spread.map(|spread| slope / f64::from(spread))
+            }
+        }
+    }
+
     /// The scores of some rows.
     pub fn scores(&self, heads: &Heads) -> Vec<f32> {
         heads.logit.iter().zip(&heads.error).map(|(logit, error)| self.score(*logit, *error)).collect()
     }
+}
+
+/// The slope of a smooth function between two numbers; its derivative where they are too near for that.
+fn secant(function: fn(f64) -> f64, from: f64, to: f64) -> f64 {
+    let least = 1e-4 * (1.0 + from.abs().max(to.abs()));
+    let (from, to) =
+        if (to - from).abs() < least { ((from + to - least) / 2.0, (from + to + least) / 2.0) } else { (from, to) };
+    (function(to) - function(from)) / (to - from)
 }
 
 /// Eq. 7.
@@ -154,6 +181,21 @@ mod tests {
             before = squash(u);
         }
         assert_eq!(squash(0.0), 0.5);
+    }
+
+    #[test]
+    fn secants_give_the_difference_of_two_scores() {
+        for combination in [Combination::Probability, Combination::Robust] {
+            let combiner = Combiner::of(&heads(), combination);
+            for to in [(-2.0, 0.3), (-1.9999, 0.3), (4.0, 0.1), (-1e3, 1e5), (1e6, 1e6)] {
+                let from = (-2.0, 0.3);
+                let [a, b] = combiner.secants(from, to);
+                let expected = f64::from(combiner.score(to.0, to.1)) - f64::from(combiner.score(from.0, from.1));
+                let sum = a * f64::from(to.0 - from.0) + b * f64::from(to.1 - from.1);
+                assert!((sum - expected).abs() < 1e-6, "{sum} {expected}");
+                assert!(a > 0.0 && b > 0.0);
+            }
+        }
     }
 
     #[test]

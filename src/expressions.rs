@@ -9,20 +9,36 @@ use polars::prelude::*;
 use pyo3_polars::derive::polars_expr;
 use serde::Deserialize;
 
-use crate::apply::{apply, Detect, Score, Source, Verb};
+use crate::apply::{apply, Source};
 use crate::columns::{feature_fields, Columns, Feature};
 use crate::device;
-use crate::fit::fit;
-use crate::options::UncheckedOptions;
+use crate::fit::fit_with_labels;
+use crate::groups::{Groups, SmallGroups, Training};
+use crate::labels::Labels;
+use crate::options::{Options, UncheckedOptions};
 use crate::store::Destination;
+use crate::verbs::{Detect, Embed, Explain, Score, Verb};
 
-/// `fit`: what comes with the call. Inputs: the features.
+/// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
+/// are any, then the keys if there are groups. One input, since Polars then runs the groups of a `group_by` side by side.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrainingKwargs {
+    options: UncheckedOptions,
+    labels: bool,
+    /// Whether there is a model for each group.
+    by: bool,
+    small_groups: Option<String>,
+}
+
+/// `fit`: what comes with the call.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FitKwargs {
-    options: UncheckedOptions,
+    training: TrainingKwargs,
     device: Option<String>,
     path: Option<PathBuf>,
+    name: String,
 }
 
 /// What comes with a call that applies a model. Inputs: the features, then the model if it is a value.
@@ -32,11 +48,11 @@ struct ApplyKwargs {
     /// The model's file, if it is one.
     model: Option<PathBuf>,
     /// How to fit a model on the rows themselves, if none is given.
-    fit: Option<UncheckedOptions>,
+    training: Option<TrainingKwargs>,
     device: Option<String>,
+    name: String,
 }
 
-/// `detect`: what comes with the call, beside the above.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DetectKwargs {
@@ -45,45 +61,72 @@ struct DetectKwargs {
     threshold: Option<f64>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainKwargs {
+    apply: ApplyKwargs,
+    top: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmbedKwargs {
+    apply: ApplyKwargs,
+    width: i64,
+}
+
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
-    check_features(inputs)?;
-    kwargs.options.check()?;
-    Ok(Field::new(PlSmallStr::from_static("model"), DataType::Binary))
+    let packed = PackedFields::of(inputs, Some(&kwargs.training))?;
+    packed.check(&kwargs.name, Some(&kwargs.training))?;
+    let dtype = if kwargs.training.by { models_dtype(&packed.keys)? } else { DataType::Binary };
+    Ok(Field::new(kwargs.name.into(), dtype))
 }
 
 #[polars_expr(output_type_func_with_kwargs=fit_field)]
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
-    let columns = features(inputs)?;
-    let options = kwargs.options.check()?;
+    let (columns, training) = training(inputs, kwargs.training)?;
     let device = device::parse(kwargs.device.as_deref())?;
-    let destination = kwargs.path.map(|path| Destination::claim(&path)).transpose()?;
-    let bytes = fit(&columns, &options, device)?.to_bytes()?;
-    if let Some(destination) = destination {
-        destination.write(&bytes)?;
-    }
-    Ok(Series::new(PlSmallStr::from_static("model"), [bytes.as_slice()]))
+    let Training { options, labels, groups } = &training;
+    let Some(groups) = groups else {
+        let destination = kwargs.path.map(|path| Destination::claim(&path)).transpose()?;
+        let bytes = fit_with_labels(&columns, labels.as_ref(), options, device)?.to_bytes()?;
+        if let Some(destination) = destination {
+            destination.write(&bytes)?;
+        }
+        return Ok(Series::new(kwargs.name.into(), [bytes.as_slice()]));
+    };
+    let models = groups.fit_each(&columns, labels.as_ref(), options, device, |model, _| model.to_bytes())?;
+    let models: BinaryChunked = models.into_iter().collect();
+    let mut fields: Vec<Series> = groups.keys().iter().map(|key| key.as_materialized_series().clone()).collect();
+    fields.push(models.with_name(MODEL).into_series());
+    Ok(StructChunked::from_series(kwargs.name.into(), groups.rows().len(), fields.iter())?.into_series())
+}
+
+/// What the field of the models is called, beside the keys'.
+const MODEL: PlSmallStr = PlSmallStr::from_static("model");
+
+fn models_dtype(keys: &[Field]) -> PolarsResult<DataType> {
+    polars_ensure!(keys.iter().all(|key| *key.name() != MODEL), Duplicate:
+        "anorand: a key of by= is named {MODEL:?}, as the models are: rename it with .alias()");
+    Ok(DataType::Struct([keys, &[Field::new(MODEL, DataType::Binary)]].concat()))
 }
 
 fn score_field(inputs: &[Field], kwargs: ApplyKwargs) -> PolarsResult<Field> {
-    check_apply(inputs, kwargs)?;
-    Ok(Field::new("score".into(), Score.dtype()))
+    apply_field(inputs, &kwargs, &Score)
 }
 
 #[polars_expr(output_type_func_with_kwargs=score_field)]
 fn anorand_score(inputs: &[Series], kwargs: ApplyKwargs) -> PolarsResult<Series> {
-    apply_to(inputs, kwargs, &Score)
+    apply_to(inputs, kwargs, |_| Ok(Score))
 }
 
 fn detect_field(inputs: &[Field], kwargs: DetectKwargs) -> PolarsResult<Field> {
-    let detect = detect(kwargs.contamination, kwargs.threshold)?;
-    check_apply(inputs, kwargs.apply)?;
-    Ok(Field::new("anomaly".into(), detect.dtype()))
+    apply_field(inputs, &kwargs.apply, &detect(kwargs.contamination, kwargs.threshold)?)
 }
 
 #[polars_expr(output_type_func_with_kwargs=detect_field)]
 fn anorand_detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Series> {
-    let detect = detect(kwargs.contamination, kwargs.threshold)?;
-    apply_to(inputs, kwargs.apply, &detect)
+    apply_to(inputs, kwargs.apply, |_| detect(kwargs.contamination, kwargs.threshold))
 }
 
 /// What makes a row an outlier, if anything was said; 1 % of the training rows otherwise.
@@ -96,37 +139,136 @@ fn detect(contamination: Option<f64>, threshold: Option<f64>) -> PolarsResult<De
     }
 }
 
-fn apply_to(inputs: &[Series], kwargs: ApplyKwargs, verb: &impl Verb) -> PolarsResult<Series> {
-    let columns = features(inputs)?;
-    let device = device::parse(kwargs.device.as_deref())?;
-    let source = match (inputs.get(1), &kwargs.model, kwargs.fit) {
-        (Some(models), _, _) => Source::Column(models),
-        (None, Some(path), _) => Source::File(path),
-        (None, None, Some(options)) => Source::Rows(options.check()?),
-        (None, None, None) => polars_bail!(ComputeError: "anorand: there is no model, and no options to fit one"),
-    };
-    apply(verb, &columns, source, device)
+fn explain_field(inputs: &[Field], kwargs: ExplainKwargs) -> PolarsResult<Field> {
+    let packed = PackedFields::of(inputs, kwargs.apply.training.as_ref())?;
+    apply_field(inputs, &kwargs.apply, &Explain::new(packed.features()?.iter(), kwargs.top)?)
 }
 
-fn check_apply(inputs: &[Field], kwargs: ApplyKwargs) -> PolarsResult<()> {
-    check_features(inputs)?;
+#[polars_expr(output_type_func_with_kwargs=explain_field)]
+fn anorand_explain(inputs: &[Series], kwargs: ExplainKwargs) -> PolarsResult<Series> {
+    apply_to(inputs, kwargs.apply, |columns| Explain::new(columns.features().iter(), kwargs.top))
+}
+
+fn embed_field(inputs: &[Field], kwargs: EmbedKwargs) -> PolarsResult<Field> {
+    apply_field(inputs, &kwargs.apply, &Embed::new(kwargs.width)?)
+}
+
+#[polars_expr(output_type_func_with_kwargs=embed_field)]
+fn anorand_embed(inputs: &[Series], kwargs: EmbedKwargs) -> PolarsResult<Series> {
+    apply_to(inputs, kwargs.apply, |_| Embed::new(kwargs.width))
+}
+
+fn apply_field(inputs: &[Field], kwargs: &ApplyKwargs, verb: &impl Verb) -> PolarsResult<Field> {
+    let packed = PackedFields::of(inputs, kwargs.training.as_ref())?;
+    packed.check(&kwargs.name, kwargs.training.as_ref())?;
     if let Some(model) = inputs.get(1) {
         polars_ensure!(matches!(model.dtype(), DataType::Binary | DataType::Null), SchemaMismatch:
             "anorand: the model column {:?} has dtype {}, expected Binary, as fit() returns it", model.name(), model.dtype());
     }
-    kwargs.fit.map_or(Ok(()), |options| options.check().map(drop))
+    Ok(Field::new(kwargs.name.as_str().into(), verb.dtype()))
 }
 
-fn features(inputs: &[Series]) -> PolarsResult<Columns> {
-    let Some(features) = inputs.first() else {
-        polars_bail!(ComputeError: "anorand: there is no feature: the expression selects no column");
+fn apply_to<V: Verb>(
+    inputs: &[Series],
+    kwargs: ApplyKwargs,
+    verb: impl FnOnce(&Columns) -> PolarsResult<V>,
+) -> PolarsResult<Series> {
+    let device = device::parse(kwargs.device.as_deref())?;
+    let (columns, source) = match (inputs.get(1), &kwargs.model, kwargs.training) {
+        (Some(models), _, _) => (Columns::from_series(first(inputs)?)?, Source::Column(models)),
+        (None, Some(path), _) => (Columns::from_series(first(inputs)?)?, Source::File(path)),
+        (None, None, Some(kwargs)) => {
+            let (columns, training) = training(inputs, kwargs)?;
+            (columns, Source::Rows(Box::new(training)))
+        }
+        (None, None, None) => polars_bail!(ComputeError: "anorand: there is no model, and no options to fit one"),
     };
-    Columns::from_series(features)
+    Ok(apply(&verb(&columns)?, &columns, source, device)?.with_name(kwargs.name.into()))
 }
 
-fn check_features(inputs: &[Field]) -> PolarsResult<()> {
-    let Some(features) = inputs.first() else {
-        polars_bail!(ComputeError: "anorand: there is no feature: the expression selects no column");
-    };
-    feature_fields(features)?.iter().try_for_each(|field| Feature::from_field(field).map(drop))
+/// The features, and how to fit on them.
+fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
+    let options = kwargs.options.check(kwargs.labels)?;
+    let small = SmallGroups::parse(kwargs.small_groups.as_deref())?;
+    let input = first(inputs)?;
+    if !(kwargs.labels || kwargs.by) {
+        return Ok((Columns::from_series(input)?, Training { options, labels: None, groups: None }));
+    }
+    let mut fields = input.struct_()?.fields_as_series().into_iter();
+    let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
+    let labels = if kwargs.labels { fields.next() } else { None };
+    let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
+    let labels = labels.transpose()?;
+    let keys = if kwargs.by { fields.next() } else { None };
+    let groups = keys.map(|keys| Groups::of(keys.struct_()?.fields_as_series(), small)).transpose()?;
+    Ok((columns, Training { options, labels, groups }))
+}
+
+/// The fields of the first input, taken apart.
+struct PackedFields {
+    features: Field,
+    labels: Option<Field>,
+    keys: Vec<Field>,
+}
+
+impl PackedFields {
+    fn of(inputs: &[Field], training: Option<&TrainingKwargs>) -> PolarsResult<Self> {
+        let input = inputs.first().ok_or_else(no_feature)?;
+        let Some(training) = training.filter(|training| training.labels || training.by) else {
+            return Ok(Self { features: input.clone(), labels: None, keys: vec![] });
+        };
+        let DataType::Struct(fields) = input.dtype() else {
+            polars_bail!(SchemaMismatch: "anorand: features and labels came as {}, expected a struct", input.dtype());
+        };
+        let mut fields = fields.iter().cloned();
+        let features = fields.next().ok_or_else(no_feature)?;
+        let mut next = |is_there: bool| match is_there.then(|| fields.next()).flatten() {
+            Some(Field { dtype: DataType::Struct(fields), .. }) => fields,
+            _ => vec![],
+        };
+        let labels = next(training.labels);
+        let labels = training.labels.then(|| only(labels, "labels")).transpose()?;
+        Ok(Self { features, labels, keys: next(training.by) })
+    }
+
+    fn features(&self) -> PolarsResult<Vec<Feature>> {
+        feature_fields(&self.features)?.iter().map(Feature::from_field).collect()
+    }
+
+    /// That names, dtypes and options fit together. `output` is the name of the result.
+    fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
+        let features = self.features()?;
+        if let Some(training) = training {
+            let options: Options = training.options.clone().check(training.labels)?;
+            features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
+            SmallGroups::parse(training.small_groups.as_deref())?;
+        }
+        let is_feature = |name: &str| features.iter().any(|feature| feature.name == name);
+        polars_ensure!(!is_feature(output), Duplicate:
+            "anorand: the feature {output:?} has the name of the result, which would take its place in with_columns: give the \
+             result another one, name=\"…\", or rename the feature");
+        if let Some(labels) = &self.labels {
+            Labels::check_dtype(labels)?;
+            polars_ensure!(!is_feature(labels.name()), Duplicate:
+                "anorand: the labels {:?} are among the features, so that the model would see the answer: leave them out, as in \
+                 pl.exclude({:?})", labels.name(), labels.name());
+        }
+        Ok(())
+    }
+}
+
+/// The one column that an argument must be.
+fn only<T>(mut columns: Vec<T>, argument: &str) -> PolarsResult<T> {
+    match (columns.pop(), columns.len()) {
+        (Some(column), 0) => Ok(column),
+        (_, more) => polars_bail!(ComputeError: "anorand: {argument} must be one column, got {}", more + 1),
+    }
+}
+
+fn first(inputs: &[Series]) -> PolarsResult<&Series> {
+    inputs.first().ok_or_else(no_feature)
+}
+
+fn no_feature() -> PolarsError {
+    polars_err!(ComputeError: "anorand: there is no feature: the expression selects no column")
 }

@@ -1,14 +1,16 @@
 //! The recipe: columns → scaling → synthetic anomalies → training → combination and sketch → model.
 
 use ndarray::Array2;
-use polars::prelude::PolarsResult;
+use polars::prelude::{polars_warn, PolarsResult};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
 
+use crate::categories::Frequencies;
 use crate::columns::Columns;
 use crate::combination::Combiner;
+use crate::labels::Labels;
 use crate::libtorch::SingleThread;
 use crate::model::{Metadata, Model, Statistics, FORMAT};
 use crate::network::Network;
@@ -22,7 +24,25 @@ use crate::training::{self, Members};
 
 /// Fit a model on the rows of `columns`.
 pub fn fit(columns: &Columns, options: &Options, device: Device) -> PolarsResult<Model> {
+    fit_with_labels(columns, None, options, device)
+}
+
+/// Fit a model on the rows of `columns`, with known anomalies in the place of synthetic ones if there are labels.
+///
+/// A `NoData` error says that there are too few rows.
+pub fn fit_with_labels(
+    columns: &Columns,
+    labels: Option<&Labels>,
+    options: &Options,
+    device: Device,
+) -> PolarsResult<Model> {
+    columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     let usable = columns.training_rows(options.missing)?;
+    let labels = labels.map(|labels| labels.of_training_rows(&usable)).transpose()?;
+    let frequencies = columns.frequencies(&usable)?;
+    warn_of_ids(columns, &frequencies);
+    let encoders: Vec<_> = frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect();
+    let columns = &columns.encoded(&encoders)?;
     let summaries = columns.summaries(&usable)?;
     let ranges: Vec<(f64, f64)> = summaries.iter().map(|summary| (summary.low, summary.high)).collect();
     let medians: Vec<f64> = summaries.iter().map(|summary| summary.median).collect();
@@ -30,13 +50,16 @@ pub fn fit(columns: &Columns, options: &Options, device: Device) -> PolarsResult
     let rows = columns.scaled(&usable, &scaling, &medians)?;
 
     let varied: Vec<usize> = (0..ranges.len()).filter(|at| ranges[*at].0 < ranges[*at].1).collect();
-    let (network, training) = train(&rows, &varied, options, device)?;
+    let anomalies = labels.as_ref().map(Labels::anomalies);
+    let (network, training) = train(&rows, anomalies.as_deref(), &varied, options, device)?;
     let heads = scoring::heads(&network, rows.view())?;
     let combiner = Combiner::of(&heads, options.combination);
     let sketch = Sketch::of(&combiner.scores(&heads));
     let metadata = Metadata {
         format: FORMAT,
         features: columns.features().to_vec(),
+        frequencies,
+        labels: labels.as_ref().map(Labels::counts),
         options: options.clone(),
         members: network.members(),
         inputs: network.shape().inputs,
@@ -46,9 +69,23 @@ pub fn fit(columns: &Columns, options: &Options, device: Device) -> PolarsResult
     Model::new(metadata, Statistics { scaling, medians, sketch }, &network)
 }
 
-/// Draw and train the fleet. `varied` are the features that are not constant.
+fn warn_of_ids(columns: &Columns, frequencies: &[Option<Frequencies>]) {
+    for (feature, counted) in columns.features().iter().zip(frequencies) {
+        if let Some(counted) = counted.as_ref().filter(|counted| counted.look_like_ids()) {
+            polars_warn!(
+                "anorand: feature {:?} has {} different values in the training rows, nearly one a row, as ids have: their \
+                 frequencies say little, and any new one will look rare; leave the column out",
+                feature.name,
+                counted.values.len()
+            );
+        }
+    }
+}
+
+/// Draw and train the fleet. `anomalies` are the rows that are known to be some; `varied` the features that are not constant.
 fn train(
     rows: &Array2<f32>,
+    anomalies: Option<&[bool]>,
     varied: &[usize],
     options: &Options,
     device: Device,
@@ -63,7 +100,10 @@ fn train(
         (0..options.members).map(generator).collect()
     };
     let selection = deal_features(rows.ncols(), varied, options, &mut generators(0)[0]);
-    let draw_set = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| TrainingSet::draw(rows.view(), inputs, options, rng);
+    let draw_set = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| match anomalies {
+        Some(anomalies) => TrainingSet::labelled(rows.view(), anomalies, inputs, options, rng),
+        None => TrainingSet::draw(rows.view(), inputs, options, rng),
+    };
     let sets = selection.iter().zip(&mut generators(1)).map(draw_set).collect();
 
     let shape = Shape { inputs: selection[0].len() as i64, hidden: options.hidden.clone(), latent: options.latent };

@@ -29,15 +29,21 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
 )]
 
+pub mod categories;
 pub mod columns;
 pub mod combination;
 pub mod device;
+pub mod embedding;
+pub mod explanation;
 pub mod fit;
 pub mod fused;
+pub mod groups;
+pub mod labels;
 pub mod libtorch;
 pub mod model;
 pub mod network;
 pub mod options;
+pub mod rows;
 pub mod scaling;
 pub mod scoring;
 pub mod shape;
@@ -45,6 +51,7 @@ pub mod sketch;
 pub mod store;
 pub mod synthetic;
 pub mod training;
+pub mod verbs;
 
 pub mod apply;
 #[cfg(feature = "python")]
@@ -53,9 +60,10 @@ mod expressions;
 mod python;
 
 pub use columns::Columns;
-pub use fit::fit;
+pub use fit::{fit, fit_with_labels};
+pub use labels::Labels;
 pub use model::Model;
-pub use options::{Missing, Options, Preset, UncheckedOptions};
+pub use options::{Encode, Missing, Options, Preset, UncheckedOptions};
 pub use scoring::score;
 pub use tch::Device;
 

@@ -20,9 +20,11 @@ use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use crate::columns::Feature;
+use crate::categories::{Encoder, Frequencies};
+use crate::columns::{Feature, Kind};
 use crate::combination::Combiner;
 use crate::fused::FusedNetwork;
+use crate::labels::LabelCounts;
 use crate::network::Network;
 use crate::options::Options;
 use crate::scaling::Scaling;
@@ -31,7 +33,7 @@ use crate::sketch::Sketch;
 use crate::training::Report;
 
 /// The version of the file format that this build writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
@@ -42,6 +44,10 @@ const CHECKSUM: &str = "checksum";
 pub struct Metadata {
     pub format: u32,
     pub features: Vec<Feature>,
+    /// Of each feature that is a category.
+    pub frequencies: Vec<Option<Frequencies>>,
+    /// Of a fit with labels.
+    pub labels: Option<LabelCounts>,
     pub options: Options,
     /// m, the networks of the fleet.
     pub members: i64,
@@ -68,6 +74,7 @@ pub struct Model {
     /// On the CPU: a model carries no device.
     network: Network,
     fused: FusedNetwork,
+    encoders: Vec<Option<Encoder>>,
 }
 
 impl Model {
@@ -75,7 +82,8 @@ impl Model {
     pub fn new(metadata: Metadata, statistics: Statistics, network: &Network) -> PolarsResult<Self> {
         let network = network.to_device(Device::Cpu)?;
         let fused = network.fused()?;
-        Ok(Self { metadata, statistics, network, fused })
+        let encoders = metadata.encoders();
+        Ok(Self { metadata, statistics, network, fused, encoders })
     }
 
     pub fn metadata(&self) -> &Metadata {
@@ -93,6 +101,25 @@ impl Model {
     /// The network for the CPU's fused forward pass.
     pub fn fused(&self) -> &FusedNetwork {
         &self.fused
+    }
+
+    /// What makes numbers of each feature that is a category.
+    pub fn encoders(&self) -> &[Option<Encoder>] {
+        &self.encoders
+    }
+
+    /// The numbers of an embedding: (z0, z1) of each member in turn.
+    pub fn embedding_width(&self) -> usize {
+        let options = &self.metadata.options;
+        // There is at least one hidden layer.
+        let last = options.hidden[options.hidden.len() - 1];
+        (self.metadata.members * (last + options.latent)) as usize
+    }
+
+    /// The reference row of an explanation: all features at their training medians, scaled.
+    pub fn scaled_reference(&self) -> Vec<f32> {
+        let Statistics { scaling, medians, .. } = &self.statistics;
+        medians.iter().enumerate().map(|(j, median)| scaling.apply(j, *median)).collect()
     }
 
     /// The score above which a share `contamination` of the training rows lies.
@@ -154,7 +181,8 @@ impl Model {
         let medians = tensors.f64s();
         let sketch = Sketch::from_parts(tensors.f32s(1), tensors.f32s(1));
         let fused = network.fused()?;
-        Ok(Self { metadata, statistics: Statistics { scaling, medians, sketch }, network, fused })
+        let encoders = metadata.encoders();
+        Ok(Self { metadata, statistics: Statistics { scaling, medians, sketch }, network, fused, encoders })
     }
 }
 
@@ -183,6 +211,10 @@ impl Metadata {
         Shape { inputs: self.inputs, hidden: self.options.hidden.clone(), latent: self.options.latent }
     }
 
+    fn encoders(&self) -> Vec<Option<Encoder>> {
+        self.frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
+    }
+
     fn parse(entry: &str) -> PolarsResult<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -202,6 +234,10 @@ impl Metadata {
     fn check_sizes(&self) -> PolarsResult<()> {
         polars_ensure!((1..=1_000_000).contains(&self.features.len()), ComputeError:
             "anorand: not a model: it has {} features", self.features.len());
+        let known = self.frequencies.iter().map(|counted| counted.as_ref().map(|c| c.values.len() == c.counts.len()));
+        let expected = self.features.iter().map(|feature| (feature.kind == Kind::Category).then_some(true));
+        polars_ensure!(known.eq(expected), ComputeError:
+            "anorand: not a model: its frequencies do not belong to its features");
         polars_ensure!((1..=1_000_000).contains(&self.members), ComputeError:
             "anorand: not a model: it has {} networks", self.members);
         polars_ensure!((1..=self.features.len() as i64).contains(&self.inputs), ComputeError:

@@ -201,13 +201,54 @@ impl Network {
         let d_reconstruction = residual.f_mul_(&targets.ae_weight.f_div(&norm)?)?;
 
         let gradient = |at| block(gradients, &self.shape, at);
-        let d_first = back(self.block(2), gradient(2), &forward.latent, &forward.decoder, d_reconstruction, None)?;
+        let d_first =
+            back(self.block(2), Some(gradient(2)), &forward.latent, &forward.decoder, d_reconstruction, None)?;
         let d_latent = d_input(&self.block(2)[0], &d_first)?;
         let d_z0 = d_latent.f_narrow(2, 0, width)?;
         let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
-        let _ = back(self.block(1), gradient(1), x, &forward.encoder, d_z1, None)?;
-        let _ = back(self.block(0), gradient(0), x, &forward.nd, d_logit, Some(&d_z0))?;
+        let _ = back(self.block(1), Some(gradient(1)), x, &forward.encoder, d_z1, None)?;
+        let _ = back(self.block(0), Some(gradient(0)), x, &forward.nd, d_logit, Some(&d_z0))?;
         Ok(())
+    }
+
+    /// The latents of rows x `[rows, features]`, each member's in turn: `[rows, m × (last hidden + latent)]`.
+    pub fn latent(&self, x: &Tensor) -> TorchResult<Tensor> {
+        let latent = self.forward(&self.seen(x)?)?.latent;
+        latent.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])
+    }
+
+    /// The gradient of `logit_weight`·logit + `error_weight`·‖x − x̂‖₂ with respect to x, both heads being the members' means.
+    ///
+    /// Rows x are `[rows, features]`, weights `[rows, 1]`, and so is the gradient `[rows, features]`.
+    pub fn input_gradient(&self, x: &Tensor, logit_weight: &Tensor, error_weight: &Tensor) -> TorchResult<Tensor> {
+        let seen = self.seen(x)?;
+        let forward = self.forward(&seen)?;
+        let shape = [self.members, x.size()[0], 1];
+        let d_logit = logit_weight.f_expand(shape, false)?;
+        let mut residual = forward.reconstruction.f_sub(&seen)?;
+        let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
+        let d_reconstruction = residual.f_mul_(&error_weight.f_div(&norm)?)?;
+
+        let d_latent =
+            back(self.block(2), None, &forward.latent, &forward.decoder, d_reconstruction.shallow_clone(), None)?;
+        let d_latent = d_input(&self.block(2)[0], &d_latent)?;
+        let width = last(&forward.nd).size()[2];
+        let d_z0 = d_latent.f_narrow(2, 0, width)?;
+        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
+        let d_encoder = back(self.block(1), None, &seen, &forward.encoder, d_z1, None)?;
+        let d_nd = back(self.block(0), None, &seen, &forward.nd, d_logit, Some(&d_z0))?;
+        // x is also what the reconstruction is compared with.
+        let d_seen = d_input(&self.block(1)[0], &d_encoder)?
+            .f_add_(&d_input(&self.block(0)[0], &d_nd)?)?
+            .f_sub_(&d_reconstruction)?;
+        let d_seen = d_seen.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])?;
+        x.f_zeros_like()?.f_index_add_(1, &self.selection, &d_seen)?.f_mul_scalar_(1.0 / self.members as f64)
+    }
+
+    /// Rows x `[rows, features]` as each member sees them, `[m, rows, inputs]`.
+    fn seen(&self, x: &Tensor) -> TorchResult<Tensor> {
+        let seen = x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.shape.inputs])?;
+        seen.f_transpose(0, 1)
     }
 
     /// Both heads of rows x `[m, rows, inputs]`, each member's own: logit and ‖x − x̂‖₂, each `[m, rows]`.
@@ -219,9 +260,7 @@ impl Network {
 
     /// Both heads of rows x `[rows, features]`, each `[rows]`: the members' means.
     pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
-        let rows = x.size()[0];
-        let seen = x.f_index_select(1, &self.selection)?.f_view([rows, self.members, self.shape.inputs])?;
-        let (logit, error) = self.member_heads(&seen.f_transpose(0, 1)?)?;
+        let (logit, error) = self.member_heads(&self.seen(x)?)?;
         let mean = |head: &Tensor| head.f_mean_dim([0i64].as_slice(), false, None::<Kind>);
         Ok((mean(&logit)?, mean(&error)?))
     }
@@ -258,12 +297,12 @@ fn affine(layer: &Layer, input: &Tensor) -> TorchResult<Tensor> {
     layer.bias.f_baddbmm(input, &layer.weight, 1.0, 1.0)
 }
 
-/// Back through a block, from the gradient of its output: writes its layers' gradients, and returns the gradient of the
-/// first layer's affine output. `extra` is a further gradient of the last hidden layer's activation (z0 also feeds the
+/// Back through a block, from the gradient of its output: writes its layers' gradients, if asked, and returns the gradient of
+/// the first layer's affine output. `extra` is a further gradient of the last hidden layer's activation (z0 also feeds the
 /// decoder).
 fn back(
     block: &[Layer],
-    gradients: &[Layer],
+    gradients: Option<&[Layer]>,
     input: &Tensor,
     activations: &[Tensor],
     d_output: Tensor,
@@ -271,7 +310,9 @@ fn back(
 ) -> TorchResult<Tensor> {
     let mut d = d_output;
     for at in (1..block.len()).rev() {
-        write_gradient(&gradients[at], &activations[at - 1], &d)?;
+        if let Some(gradients) = gradients {
+            write_gradient(&gradients[at], &activations[at - 1], &d)?;
+        }
         d = d_input(&block[at], &d)?;
         if let (true, Some(extra)) = (at == block.len() - 1, extra) {
             d = d.f_add_(extra)?;
@@ -279,7 +320,9 @@ fn back(
         // ReLU lets a gradient pass where its output is above 0.
         d = activations[at - 1].f_threshold_backward(&d, 0.0)?;
     }
-    write_gradient(&gradients[0], input, &d)?;
+    if let Some(gradients) = gradients {
+        write_gradient(&gradients[0], input, &d)?;
+    }
     Ok(d)
 }
 
@@ -350,6 +393,25 @@ mod tests {
         loss.backward();
 
         let difference = (leaf.grad() - &gradients.flat).abs().max().double_value(&[]);
+        let size = leaf.grad().abs().max().double_value(&[]);
+        assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
+    }
+
+    #[test]
+    fn the_gradient_of_the_input_agrees_with_autograd() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut rngs: Vec<ChaCha8Rng> = (0..3).map(ChaCha8Rng::seed_from_u64).collect();
+        // Three members, one of which sees a feature twice, of seven features.
+        let selection = [0, 1, 2, 3, 4, 6, 5, 4, 3, 3, 6, 2, 0, 1, 5];
+        let network = Network::draw(shape(), &selection, &mut rngs, Device::Cpu).unwrap();
+        let x = random(&[9, 7], &mut rng);
+        let (a, b) = (random(&[9, 1], &mut rng), random(&[9, 1], &mut rng));
+        let ours = network.input_gradient(&x, &a, &b).unwrap();
+
+        let leaf = x.copy().set_requires_grad(true);
+        let (logit, error) = network.heads(&leaf).unwrap();
+        (logit * a.squeeze_dim(1) + error * b.squeeze_dim(1)).sum(Kind::Float).backward();
+        let difference = (leaf.grad() - &ours).abs().max().double_value(&[]);
         let size = leaf.grad().abs().max().double_value(&[]);
         assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
     }

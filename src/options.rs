@@ -22,6 +22,7 @@
 //! | `combination` | `probability` | `robust` | `probability`, `robust` | what eq. 7 and 8 combine; see [`Combination`] |
 //! | `seed` | 0 | 0 | 0 to 2⁶³ − 1 | seed of every random draw |
 //! | `missing` | `null` | `null` | `null`, `impute`, `error` | what a null, NaN or infinity in a feature does |
+//! | `encode` | `frequency` | `frequency` | `frequency`, `error` | what becomes of a String, Categorical or Enum feature |
 //!
 //! A value outside its range is a `ComputeError` that names the option, the value and the range.
 
@@ -82,6 +83,16 @@ pub enum Missing {
     Error,
 }
 
+/// What becomes of a String, Categorical or Enum feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encode {
+    /// A value counts as its log-frequency in the training rows.
+    Frequency,
+    /// An error that names the column.
+    Error,
+}
+
 /// Options as a caller gives them: anything may be absent, or wrong.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +100,7 @@ pub struct UncheckedOptions {
     pub preset: Option<String>,
     pub seed: Option<i64>,
     pub missing: Option<String>,
+    pub encode: Option<String>,
     pub members: Option<i64>,
     pub max_samples: Option<i64>,
     pub max_features: Option<f64>,
@@ -116,6 +128,7 @@ pub struct Options {
     pub preset: Preset,
     pub seed: u64,
     pub missing: Missing,
+    pub encode: Encode,
     pub members: usize,
     pub max_samples: usize,
     pub max_features: f64,
@@ -143,6 +156,7 @@ impl Options {
             preset: Preset::Paper,
             seed: 0,
             missing: Missing::Null,
+            encode: Encode::Frequency,
             members: 1,
             max_samples: 0,
             max_features: 1.0,
@@ -183,6 +197,23 @@ impl Options {
 }
 
 impl Options {
+    /// The defaults of a preset for a fit with labels.
+    pub fn with_labels(preset: Preset) -> Self {
+        let unlabelled = Self::preset(preset);
+        match preset {
+            // The labels take the place of the synthetic rows, and nothing else changes (§6, table 2).
+            Preset::Paper => unlabelled,
+            Preset::Default => Self {
+                members: 8,
+                max_samples: 0,
+                max_features: 1.0,
+                min_steps: 2_000,
+                combination: Combination::Probability,
+                ..unlabelled
+            },
+        }
+    }
+
     /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
     pub fn has_valid_widths(&self) -> bool {
         widths_in_range(&self.hidden) && widths_in_range(&[self.latent])
@@ -190,18 +221,20 @@ impl Options {
 }
 
 impl UncheckedOptions {
-    /// Fill in the preset's defaults and check each value against its range.
-    pub fn check(self) -> PolarsResult<Options> {
+    /// Fill in the preset's defaults, for a fit with labels or without, and check each value against its range.
+    pub fn check(self, labelled: bool) -> PolarsResult<Options> {
         use Preset::{Default, Paper};
         let preset = choice("preset", self.preset, Default, &[("default", Default), ("paper", Paper)])?;
-        let of = Options::preset(preset);
+        let of = if labelled { Options::with_labels(preset) } else { Options::preset(preset) };
         let missing = [("null", Missing::Null), ("impute", Missing::Impute), ("error", Missing::Error)];
+        let encode = [("frequency", Encode::Frequency), ("error", Encode::Error)];
         let noise = [("smote", Noise::Smote), ("uniform", Noise::Uniform)];
         let schedule = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
         let combination = [("probability", Combination::Probability), ("robust", Combination::Robust)];
         let options = Options {
             preset,
             missing: choice("missing", self.missing, of.missing, &missing)?,
+            encode: choice("encode", self.encode, of.encode, &encode)?,
             seed: integer("seed", self.seed, of.seed as i64, 0..=i64::MAX)? as u64,
             members: integer("members", self.members, of.members as i64, 1..=1_000)? as usize,
             max_samples: integer("max_samples", self.max_samples, of.max_samples as i64, 0..=1 << 31)? as usize,
@@ -286,14 +319,14 @@ mod tests {
 
     #[test]
     fn nothing_given_is_the_default_preset() {
-        let options = UncheckedOptions::default().check().unwrap();
+        let options = UncheckedOptions::default().check(false).unwrap();
         assert_eq!(options, Options::preset(Preset::Default));
     }
 
     #[test]
     fn the_paper_preset_is_the_papers_section_6() {
         let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
-        let options = given.check().unwrap();
+        let options = given.check(false).unwrap();
         assert_eq!((options.hidden, options.latent), (vec![32, 16], 16));
         assert_eq!((options.epochs, options.batch_size, options.min_steps), (200, 128, 0));
         assert_eq!((options.learning_rate, options.loss_weight), (1e-4, 0.2));
@@ -302,7 +335,7 @@ mod tests {
     #[test]
     fn an_error_names_the_option_the_value_and_the_range() {
         let given = UncheckedOptions { loss_weight: Some(1.5), ..Default::default() };
-        let message = given.check().unwrap_err().to_string();
+        let message = given.check(false).unwrap_err().to_string();
         assert!(message.contains("loss_weight must be a number from 0 to 1, got 1.5"), "{message}");
     }
 
@@ -313,7 +346,7 @@ mod tests {
             UncheckedOptions { noise_std: Some(f64::NAN), ..Default::default() },
             UncheckedOptions { learning_rate: Some(f64::INFINITY), ..Default::default() },
         ] {
-            assert!(given.check().is_err());
+            assert!(given.check(false).is_err());
         }
     }
 
@@ -321,7 +354,7 @@ mod tests {
     fn hidden_needs_at_least_one_positive_width() {
         for hidden in [vec![], vec![0], vec![32, -1], vec![1; 9]] {
             let given = UncheckedOptions { hidden: Some(hidden), ..Default::default() };
-            assert!(given.check().unwrap_err().to_string().contains("hidden"));
+            assert!(given.check(false).unwrap_err().to_string().contains("hidden"));
         }
     }
 }

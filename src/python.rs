@@ -1,9 +1,11 @@
 //! The Python module inside the plugin's library: what `polars_anorand.Model` needs of the core.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 
+use polars::error::{set_warning_function, PolarsWarning};
 use polars::prelude::PolarsError;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
 use crate::store::Destination;
@@ -28,17 +30,38 @@ fn model_threshold(bytes: &[u8], contamination: f64) -> PyResult<f64> {
     store::from_bytes(bytes).and_then(|model| model.threshold(contamination)).map_err(value_error)
 }
 
+/// Each feature's training median, in its own unit.
+#[pyfunction]
+fn model_medians(bytes: &[u8]) -> PyResult<Vec<f64>> {
+    store::from_bytes(bytes).map(|model| model.statistics().medians.clone()).map_err(value_error)
+}
+
 /// Write a file whole, or leave what is there.
 #[pyfunction]
 fn write_file(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
     Destination::claim(&path).and_then(|destination| destination.write(bytes)).map_err(value_error)
 }
 
+/// A warning as Python's, from whichever thread Polars works on. Where warnings are errors, it is reported as one that can't
+/// be raised, which is all that a query under way allows.
+fn warn(message: &str, _: PolarsWarning) {
+    Python::attach(|py| {
+        let warned = CString::new(message)
+            .map_err(PyErr::from)
+            .and_then(|message| PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1));
+        if let Err(error) = warned {
+            error.write_unraisable(py, None);
+        }
+    });
+}
+
 #[pymodule]
 fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    set_warning_function(warn);
     module.add("MODEL_FORMAT", model::FORMAT)?;
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(model_medians, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     Ok(())
 }

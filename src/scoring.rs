@@ -112,6 +112,7 @@ fn score_chunk(
 ) -> PolarsResult<()> {
     let (features, tile) = (model.metadata().features.len(), engine.tile());
     let statistics = model.statistics();
+    let columns = columns.encoded(model.encoders())?;
     let mut tiles = vec![0f32; columns.rows().div_ceil(tile) * tile * features];
     columns.scale_into(&statistics.scaling, &statistics.medians, tile, &mut tiles, incomplete)?;
     let mut errors = vec![0f32; columns.rows()];
@@ -150,7 +151,7 @@ fn libtorch_heads_into(
 
 /// The plugin's own threads, as many as Polars has: callers wait for them, so that threads at work never exceed the cores.
 /// None if they can't be started; the caller's thread then does the work.
-fn pool() -> Option<&'static ThreadPool> {
+pub(crate) fn pool() -> Option<&'static ThreadPool> {
     static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
         let asked = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);

@@ -2,6 +2,8 @@
 //!
 //! `smote` (§5.1): a few training rows, grown by SMOTE, disturbed with Gaussian noise; the same ones in every epoch.
 //! `uniform`: noise all over the data's box, and beyond; fresh in every epoch.
+//!
+//! With labels, the known anomalies take their place: for `smote` as often as they occur, for `uniform` as a share of each batch.
 
 use ndarray::{s, Array2, ArrayView1, ArrayView2, Axis};
 use rand::seq::{index, SliceRandom};
@@ -16,10 +18,12 @@ const NEIGHBOR_POOL: usize = 8_192;
 
 /// One member's training data: `[rows, inputs]`, scaled.
 pub enum TrainingSet {
-    /// X1, the rows left as they are, then X0¹, the synthetic anomalies: the first `normal` rows have y = 0.
-    Smote { rows: Array2<f32>, normal: usize },
+    /// X1, the rows left as they are, then X0¹, the synthetic anomalies, or the known ones: the first `normal` rows have y = 0.
+    Fixed { rows: Array2<f32>, normal: usize },
     /// All rows are normal. Noise comes from U(−margin, 1 + margin), the scaled data's box being \[0, 1\].
     Uniform { rows: Array2<f32>, margin: f32 },
+    /// The first `normal` rows have y = 0; the others, known anomalies, are drawn for a share of each batch.
+    Balanced { rows: Array2<f32>, normal: usize },
 }
 
 /// One epoch of one member: its rows in the order of their batches.
@@ -50,6 +54,27 @@ impl TrainingSet {
         }
     }
 
+    /// From scaled rows `[n, d]`, of which some are known anomalies: all of these, and `max_samples` of the others, of the
+    /// features `inputs`.
+    pub fn labelled(
+        rows: ArrayView2<f32>,
+        anomalies: &[bool],
+        inputs: &[usize],
+        options: &Options,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let (known, mut others): (Vec<usize>, Vec<usize>) = (0..rows.nrows()).partition(|row| anomalies[*row]);
+        if (1..others.len()).contains(&options.max_samples) {
+            others = index::sample(rng, others.len(), options.max_samples).iter().map(|at| others[at]).collect();
+        }
+        let normal = others.len();
+        let rows = rows.select(Axis(0), &[others, known].concat()).select(Axis(1), inputs);
+        match options.noise {
+            Noise::Smote => Self::Fixed { rows, normal },
+            Noise::Uniform => Self::Balanced { rows, normal },
+        }
+    }
+
     fn smote(rows: &Array2<f32>, options: &Options, rng: &mut impl Rng) -> Self {
         let (seeds, synthetic) = sizes(rows.nrows(), options);
         let mut order: Vec<usize> = (0..rows.nrows()).collect();
@@ -67,17 +92,21 @@ impl TrainingSet {
             let noise: f32 = StandardNormal.sample(rng);
             value + std * noise
         });
-        Self::Smote { rows: all, normal }
+        Self::Fixed { rows: all, normal }
     }
 
     /// One epoch: every row once, in a drawn order.
     pub fn epoch(&self, options: &Options, rng: &mut impl Rng) -> Epoch {
-        let (Self::Smote { rows, .. } | Self::Uniform { rows, .. }) = self;
-        let mut order: Vec<usize> = (0..rows.nrows()).collect();
+        let (Self::Fixed { rows, .. } | Self::Uniform { rows, .. } | Self::Balanced { rows, .. }) = self;
+        let in_turn = match self {
+            Self::Balanced { normal, .. } => *normal,
+            _ => rows.nrows(),
+        };
+        let mut order: Vec<usize> = (0..in_turn).collect();
         order.shuffle(rng);
         let mut epoch = Epoch { x: vec![], synthetic: vec![], batches: vec![] };
         match self {
-            Self::Smote { normal, .. } => {
+            Self::Fixed { normal, .. } => {
                 for batch in order.chunks(options.batch_size) {
                     for row in batch {
                         epoch.x.extend(rows.row(*row));
@@ -99,9 +128,32 @@ impl TrainingSet {
                     epoch.batches.push(batch.len() + noise);
                 }
             }
+            Self::Balanced { normal, .. } => {
+                let (real, known) = batch_shares(options);
+                let mut deck = Vec::new();
+                for batch in order.chunks(real) {
+                    let known = (known * batch.len()).div_ceil(real);
+                    let anomalies = (0..known).map(|_| deal(&mut deck, *normal..rows.nrows(), rng));
+                    for row in batch.iter().copied().chain(anomalies) {
+                        epoch.x.extend(rows.row(row));
+                    }
+                    epoch.synthetic.extend(std::iter::repeat_n(false, batch.len()));
+                    epoch.synthetic.extend(std::iter::repeat_n(true, known));
+                    epoch.batches.push(batch.len() + known);
+                }
+            }
         }
         epoch
     }
+}
+
+/// The next of a shuffled deck, so that all are drawn as often as each other.
+fn deal(deck: &mut Vec<usize>, all: std::ops::Range<usize>, rng: &mut impl Rng) -> usize {
+    if deck.is_empty() {
+        deck.extend(all.clone());
+        deck.shuffle(rng);
+    }
+    deck.pop().unwrap_or(all.start)
 }
 
 /// How many rows of a batch are real, and how many are noise; at least one of each.
@@ -182,8 +234,8 @@ mod tests {
     fn paper_set(rows: &Array2<f32>, options: &Options) -> (Array2<f32>, usize) {
         let inputs: Vec<usize> = (0..rows.ncols()).collect();
         match TrainingSet::draw(rows.view(), &inputs, options, &mut rng()) {
-            TrainingSet::Smote { rows, normal } => (rows, normal),
-            TrainingSet::Uniform { .. } => panic!("the paper's noise is SMOTE's"),
+            TrainingSet::Fixed { rows, normal } => (rows, normal),
+            _ => panic!("the paper's noise is SMOTE's"),
         }
     }
 
@@ -273,7 +325,7 @@ mod tests {
         let options = Options { batch_size: 64, ..Options::preset(Preset::Paper) };
         let set = TrainingSet::draw(rows.view(), &[0, 1, 2], &options, &mut rng());
         let epoch = set.epoch(&options, &mut rng());
-        let TrainingSet::Smote { rows, normal } = set else { panic!("the paper's noise is SMOTE's") };
+        let TrainingSet::Fixed { rows, normal } = set else { panic!("the paper's noise is SMOTE's") };
         assert_eq!(epoch.synthetic.iter().filter(|synthetic| !**synthetic).count(), normal);
         let sorted = |mut numbers: Vec<f32>| {
             numbers.sort_by(f32::total_cmp);
@@ -298,6 +350,60 @@ mod tests {
         assert_ne!(noise(&first), noise(&second));
         let (low, high) = noise(&first).iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
         assert!((-0.5..-0.45).contains(&low) && (1.45..1.5).contains(&high), "{low} {high}");
+    }
+
+    /// 40 rows, every tenth of them an anomaly; the first feature is the row's number, the second whether it is one.
+    fn labelled(options: &Options) -> TrainingSet {
+        let anomalies: Vec<bool> = (0..40).map(|row| row % 10 == 0).collect();
+        let rows = Array2::from_shape_fn(
+            (40, 2),
+            |(row, feature)| {
+                if feature == 0 {
+                    row as f32
+                } else {
+                    f32::from(anomalies[row])
+                }
+            },
+        );
+        TrainingSet::labelled(rows.view(), &anomalies, &[0, 1], options, &mut rng())
+    }
+
+    #[test]
+    fn known_anomalies_replace_the_synthetic_ones_as_often_as_they_occur() {
+        let options = Options { batch_size: 16, ..Options::preset(Preset::Paper) };
+        let epoch = labelled(&options).epoch(&options, &mut rng());
+        let mut seen: Vec<f32> = epoch.x.chunks(2).map(|row| row[0]).collect();
+        seen.sort_by(f32::total_cmp);
+        assert_eq!(seen, (0..40).map(|row| row as f32).collect::<Vec<_>>());
+        for (row, synthetic) in epoch.x.chunks(2).zip(&epoch.synthetic) {
+            assert_eq!(row[1] == 1.0, *synthetic);
+        }
+    }
+
+    #[test]
+    fn known_anomalies_are_a_share_of_each_batch_each_as_often_as_any_other() {
+        let options = Options { batch_size: 16, synthetic_fraction: 0.25, ..Options::preset(Preset::Default) };
+        let epoch = labelled(&options).epoch(&options, &mut rng());
+        assert_eq!(epoch.batches, [16, 16, 16]);
+        let mut at = 0;
+        for count in &epoch.batches {
+            assert_eq!(epoch.synthetic[at..at + count].iter().filter(|synthetic| **synthetic).count(), 4);
+            at += count;
+        }
+        for anomaly in [0.0, 10.0, 20.0, 30.0] {
+            assert_eq!(epoch.x.chunks(2).filter(|row| row[0] == anomaly).count(), 3);
+        }
+        for (row, synthetic) in epoch.x.chunks(2).zip(&epoch.synthetic) {
+            assert_eq!(row[1] == 1.0, *synthetic);
+        }
+    }
+
+    #[test]
+    fn a_sample_of_labelled_rows_has_all_anomalies() {
+        let options = Options { max_samples: 5, ..Options::preset(Preset::Default) };
+        let TrainingSet::Balanced { rows, normal } = labelled(&options) else { panic!("a share of each batch") };
+        assert_eq!((normal, rows.nrows()), (5, 9));
+        assert_eq!(rows.column(1).to_vec(), [[0.0; 5].as_slice(), &[1.0; 4]].concat());
     }
 
     #[test]

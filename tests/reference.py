@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,18 @@ def metadata(data: bytes) -> dict[str, Any]:
     return entry
 
 
-def heads(data: bytes, rows: Array) -> Heads:
-    """ND's logit, and the norm of eq. 6, for unscaled rows with their columns in the model's order."""
+@dataclass
+class Pass:
+    """What one member makes of some rows."""
+
+    x: Array
+    logit: Array
+    latent: Array
+    reconstruction: Array
+
+
+def members(data: bytes, rows: Array) -> Iterator[Pass]:
+    """Each member's forward pass, for unscaled rows with their columns in the model's order."""
     tensors = load(data)
     scaled = (rows - tensors["scaling.offset"]) / tensors["scaling.scale"]
     depth = len(metadata(data)["options"]["hidden"]) + 1
@@ -46,15 +57,25 @@ def heads(data: bytes, rows: Array) -> Heads:
                 value = np.maximum(value, 0.0)
         return hidden, value
 
-    logits, errors = [], []
     for member, inputs in enumerate(tensors["inputs"]):
         x = scaled[:, inputs]
         z0, logit = block("nd", member, x)
         _, z1 = block("encoder", member, x)
-        _, reconstruction = block("decoder", member, np.concatenate([z0, z1], axis=1))  # eq. 1
-        logits.append(logit[:, 0])
-        errors.append(np.linalg.norm(x - reconstruction, axis=1))
-    return Heads(logit=np.mean(logits, axis=0), error=np.mean(errors, axis=0))
+        latent = np.concatenate([z0, z1], axis=1)  # eq. 1
+        _, reconstruction = block("decoder", member, latent)
+        yield Pass(x, logit[:, 0], latent, reconstruction)
+
+
+def heads(data: bytes, rows: Array) -> Heads:
+    """ND's logit, and the norm of eq. 6."""
+    passes = list(members(data, rows))
+    errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
+    return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=np.mean(errors, axis=0))
+
+
+def latent(data: bytes, rows: Array) -> Array:
+    """The members' latents, one after the other."""
+    return np.concatenate([each.latent for each in members(data, rows)], axis=1)
 
 
 def combiner(training: Heads, kind: str) -> dict[str, Any]:

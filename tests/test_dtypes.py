@@ -28,11 +28,8 @@ TEMPORAL = [
 ]
 
 REFUSED = {
-    "str": "pl.lit('x')",
     "binary": "pl.lit(b'x')",
     "null": "pl.lit(None)",
-    "cat": "pl.lit('x').cast(pl.Categorical)",
-    "enum": "pl.lit('x').cast(pl.Enum(['x']))",
     "list": "pl.concat_list('n')",
     "array": "pl.concat_list('n').list.to_array(1)",
     "struct": "pl.struct('n')",

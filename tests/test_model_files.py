@@ -73,7 +73,7 @@ def test_a_flipped_byte_of_the_numbers_is_called_damage(model: anorand.Model) ->
     assert "damaged" in refusal(bytes(flipped))
 
 
-@pytest.mark.parametrize(("version", "advice"), [(2, "upgrade"), (0, "fit the model again")])
+@pytest.mark.parametrize(("version", "advice"), [(3, "upgrade"), (1, "fit the model again")])
 def test_another_format_version_is_refused(model: anorand.Model, version: int, advice: str) -> None:
     message = refusal(rebuilt(model.to_bytes(), {"format": version}))
     assert f"format version {version}" in message

@@ -14,6 +14,7 @@ import polars_anorand as anorand
 OUT_OF_RANGE = [
     ("preset", "best", '"default" or "paper"'),
     ("missing", "drop", '"null" or "impute" or "error"'),
+    ("encode", "onehot", '"frequency" or "error"'),
     ("seed", -1, "from 0 to"),
     ("loss_weight", -0.1, "from 0 to 1"),
     ("loss_weight", 1.1, "from 0 to 1"),
@@ -112,6 +113,7 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "preset": "paper",
         "seed": 3,
         "missing": "impute",
+        "encode": "error",
         "members": 2,
         "max_samples": 100,
         "max_features": 0.7,

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypedDict
 
 Preset = Literal["default", "paper"]
 Missing = Literal["null", "impute", "error"]
+Encode = Literal["frequency", "error"]
+SmallGroups = Literal["null", "error"]
 Noise = Literal["smote", "uniform"]
 Schedule = Literal["constant", "cosine"]
 Combination = Literal["probability", "robust"]
@@ -29,6 +31,9 @@ class FitOptions(TypedDict, total=False):
     missing: Missing
     """What a null, NaN or infinity in a feature does, in the fit and in every later score: ``"null"`` (default): a fit
     skips the row, its score is null; ``"impute"``: the training median stands in; ``"error"``."""
+    encode: Encode
+    """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (default): a value counts as its
+    log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"error"``."""
     members: int
     """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, paper 1."""
     max_samples: int
@@ -101,6 +106,7 @@ _TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {
     "preset": ("a str", _text),
     "seed": ("an int", _integer),
     "missing": ("a str", _text),
+    "encode": ("a str", _text),
     "members": ("an int", _integer),
     "max_samples": ("an int", _integer),
     "max_features": ("a number", _number),
@@ -130,6 +136,16 @@ def number(name: str, value: object) -> float | None:
         return _number(value)
     except TypeError:
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})") from None
+
+
+def integer(name: str, value: object) -> int | None:
+    """An integer that is not an option of a fit, checked in the same way."""
+    if value is None:
+        return None
+    try:
+        return _integer(value)
+    except (TypeError, OverflowError):
+        raise TypeError(f"{name} must be an int, got {value!r} ({type(value).__name__})") from None
 
 
 def typed(options: Mapping[str, object]) -> dict[str, Any]:

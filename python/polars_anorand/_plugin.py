@@ -23,6 +23,13 @@ def whole_column(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> 
     return register_plugin_function(plugin_path=_LIBRARY, function_name=function, args=args, kwargs=kwargs)
 
 
+def rows_of_groups(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:
+    """A call that needs all rows at once, and returns one for each group that it finds among them."""
+    return register_plugin_function(
+        plugin_path=_LIBRARY, function_name=function, args=args, kwargs=kwargs, changes_length=True
+    )
+
+
 def aggregation(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:
     """A call that needs all rows at once, and returns one value."""
     return register_plugin_function(

@@ -1,35 +1,31 @@
-"""The verbs, as plain typed functions. The expression namespace calls them."""
+"""The verbs as plain functions, which type checkers can see. The namespace calls them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from polars_anorand import _plugin
-from polars_anorand._options import number, typed
-from polars_anorand.model import Model
+from polars_anorand._calls import Columns, Labels, ModelLike, Training, absolute, applied, known_model, text
+from polars_anorand._options import integer, number
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from polars_anorand._options import FitOptions
-
-Features: TypeAlias = "str | pl.Expr | Iterable[str | pl.Expr]"
-"""Columns, selectors or expressions, of any number of columns; a struct stands for its fields."""
-
-ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Series"
-"""A model: a file's path, the bytes of one, a :class:`Model`, or an expression of Binary, with one model for all rows
-or one a row."""
+    from polars_anorand._options import FitOptions, SmallGroups
 
 
 def fit(
-    features: Features,
+    features: Columns,
     *,
+    labels: Labels | None = None,
+    by: Columns | None = None,
+    small_groups: SmallGroups = "null",
     device: str = "auto",
     path: str | os.PathLike[str] | None = None,
+    name: str = "model",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
     """Fit a model on all rows: one value, the bytes of the model.
@@ -37,20 +33,32 @@ def fit(
     Parameters
     ----------
     features
-        The columns to learn from: integers, floats, Decimal, Boolean, Date, Datetime, Duration or Time. A struct stands
-        for its fields.
+        The columns to learn from: integers, floats, Decimal, Boolean, Date, Datetime, Duration, Time, String,
+        Categorical or Enum. A struct stands for its fields.
+    labels
+        Known labels, one column: True or 1 for an anomaly, False or 0 for a normal row, null for an unlabelled one,
+        which counts as normal. The known anomalies take the place of synthetic ones (§6 of the paper, table 2). There
+        must be at least two of them, and two other rows.
+    by
+        One or more key columns: fit one model for each group, all in one call.
+    small_groups
+        With ``by``, what a group too small for a model gets: ``"null"`` (a null model, and one warning for all), or
+        ``"error"``.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     path
         Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
         it out there.
+    name
+        Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
     **options
         See :class:`polars_anorand.FitOptions`.
 
     Returns
     -------
     Expr
-        An aggregation of dtype Binary, named ``model``.
+        An aggregation of dtype Binary. With ``by``, a row for each group in the order in which they appear: a struct of
+        the keys and ``model`` (Binary); ``.struct.unnest()`` makes columns of it.
 
     Raises
     ------
@@ -58,30 +66,42 @@ def fit(
         At once, for an option that does not exist or has another type.
     ComputeError, SchemaMismatch
         From the query: an option out of its range, a column of another dtype, fewer than two rows without a missing
-        value, a path that can't be written.
+        value, labels that are not 0 or 1 or that a fit can't learn from, a path that can't be written.
 
     Examples
     --------
     >>> import polars as pl
     >>> import polars_anorand as anorand
-    >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9]})
+    >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9], "g": ["a", "a", "a", "b", "b"]})
     >>> frame.select(anorand.fit(["x", "y"], epochs=5, min_steps=0)).schema
     Schema([('model', Binary)])
+    >>> models = frame.select(anorand.fit(["x", "y"], by="g", epochs=5, min_steps=0)).unnest("model")
+    >>> models.select("g", pl.col("model").bin.size() > 0).rows()
+    [('a', True), ('b', True)]
 
     """
+    if by is not None and path is not None:
+        raise TypeError("fit takes a path for one model, not with by, which fits one for each group")
+    training = Training(options, labels, by, small_groups)
     kwargs = {
-        "options": typed(options),
-        "device": _device(device),
-        "path": None if path is None else _absolute(path),
+        "training": training.kwargs,
+        "device": text("device", device),
+        "path": None if path is None else absolute(path),
+        "name": text("name", name),
     }
-    return _plugin.aggregation("anorand_fit", [_struct(features)], kwargs).alias("model")
+    register = _plugin.rows_of_groups if training.has_groups else _plugin.aggregation
+    return register("anorand_fit", [training.input(features)], kwargs).alias(name)
 
 
 def score(
-    features: Features,
+    features: Columns,
     model: ModelLike | None = None,
     *,
+    labels: Labels | None = None,
+    by: Columns | None = None,
+    small_groups: SmallGroups = "null",
     device: str = "auto",
+    name: str = "score",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
     """The anomaly score of every row: the higher, the more anomalous.
@@ -91,18 +111,20 @@ def score(
     features
         The columns that the model was fitted on, in any order: they are matched by name.
     model
-        The model, or one a row. Without one, a model is fitted on the rows themselves.
+        The model, or one a row. Without one, a model is fitted on the rows themselves, or on those of each group of
+        ``by``.
+    labels, by, small_groups, **options
+        Of the fit, only without a model; see :func:`fit`. Rows of a group too small for a model get a null.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-    **options
-        Options of the fit, only without a model; see :class:`polars_anorand.FitOptions`.
+    name
+        Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
 
     Returns
     -------
     Expr
-        Float32 in (0, 1), named ``score``. With a model it is elementwise, so that Polars can stream it. Null for a row
-        with a null, NaN or infinity in a feature (unless the model was fitted with another ``missing``), and for a null
-        model.
+        Float32 in (0, 1). With a model it is elementwise, so that Polars can stream it. Null for a row with a null, NaN
+        or infinity in a feature (unless the model was fitted with another ``missing``), and for a null model.
 
     Raises
     ------
@@ -121,42 +143,41 @@ def score(
     Float32
 
     """
-    return _applied("anorand_score", features, model, device, options, {}).alias("score")
+    source = _source(model, options, labels, by, small_groups)
+    return applied("anorand_score", features, source, device, name, {})
 
 
 def detect(
-    features: Features,
+    features: Columns,
     model: ModelLike | None = None,
     *,
     contamination: float | None = None,
     threshold: float | None = None,
+    labels: Labels | None = None,
+    by: Columns | None = None,
+    small_groups: SmallGroups = "null",
     device: str = "auto",
+    name: str = "anomaly",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
     """Score every row, place it among the training rows, and call it an outlier or not, in one pass.
 
     Parameters
     ----------
-    features
-        The columns that the model was fitted on, in any order: they are matched by name.
-    model
-        The model, or one a row. Without one, a model is fitted on the rows themselves.
+    features, model, labels, by, small_groups, device, name, **options
+        As :func:`score`.
     contamination
         The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
         given. Another share needs no other fit.
     threshold
         The score above which a row is an outlier, instead of ``contamination``.
-    device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-    **options
-        Options of the fit, only without a model; see :class:`polars_anorand.FitOptions`.
 
     Returns
     -------
     Expr
-        A struct named ``anomaly``: ``score`` (Float32, as :func:`score`), ``percentile`` (Float32, 0 to 1: the share of
-        the training rows with a lower score, to 0.001, and to 0.0001 in the top 1 %), and ``outlier`` (Boolean). The
-        fields are null where the score is.
+        A struct: ``score`` (Float32, as :func:`score`), ``percentile`` (Float32, 0 to 1: the share of the training rows
+        with a lower score, to 0.001, and to 0.0001 in the top 1 %), and ``outlier`` (Boolean). The fields are null
+        where the score is.
 
     Raises
     ------
@@ -178,62 +199,123 @@ def detect(
     if contamination is not None and threshold is not None:
         raise TypeError("detect takes a contamination or a threshold, not both")
     limits = {"contamination": number("contamination", contamination), "threshold": number("threshold", threshold)}
-    return _applied("anorand_detect", features, model, device, options, limits).alias("anomaly")
+    source = _source(model, options, labels, by, small_groups)
+    return applied("anorand_detect", features, source, device, name, limits)
 
 
-def _applied(
-    function: str,
-    features: Features,
-    model: ModelLike | None,
-    device: str,
-    options: FitOptions,
-    more: dict[str, Any],
+def explain(
+    features: Columns,
+    model: ModelLike,
+    *,
+    top: int | None = None,
+    device: str = "auto",
+    name: str = "explanation",
 ) -> pl.Expr:
-    """A call that applies a model. What the verb takes ``more`` than score does goes beside the rest."""
-    struct = _struct(features)
-    apply: dict[str, Any] = {"model": None, "fit": None, "device": _device(device)}
-    args = [struct]
+    """What each feature adds to a row's score, beside a row with all features at their training medians.
+
+    The contributions of a row add up to its score minus the score of :attr:`Model.reference`, to 1e-3. They are
+    integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line from the reference to the row, in
+    scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing.
+    A row takes some two hundred times as long as its score: filter first.
+
+    Parameters
+    ----------
+    features, model, device, name
+        As :func:`score`.
+    top
+        Only so many of the largest contributions, with the features' names; at least 1.
+
+    Returns
+    -------
+    Expr
+        A struct with a Float32 field for each feature, in the order in which the features are given. With ``top``, a
+        list of structs of ``feature`` (String) and ``contribution`` (Float32), the largest first. Null where the score
+        is; fields of a struct are null then.
+
+    Raises
+    ------
+    TypeError, ComputeError, SchemaMismatch, ColumnNotFound
+        As :func:`score`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import polars_anorand as anorand
+    >>> frame = pl.DataFrame({"x": [*range(100), 50], "y": [*range(0, 200, 2), 900]})
+    >>> model = frame.select(anorand.fit(["x", "y"])).item()
+    >>> frame.tail(1).select(anorand.explain(["x", "y"], model, top=1)).item()[0]["feature"]
+    'y'
+
+    """
+    more = {"top": integer("top", top)}
+    return applied("anorand_explain", features, model, device, name, more)
+
+
+def embed(
+    features: Columns,
+    model: ModelLike,
+    *,
+    width: int | None = None,
+    device: str = "auto",
+    name: str = "embedding",
+) -> pl.Expr:
+    """Where the model sees a row: the latent (z0, z1) of eq. 1.
+
+    z0 is the last hidden layer of the noise-detection block, z1 the encoder's latent. A model of several members has
+    one such pair for each, one after the other: members share no axes, so that their mean would mean nothing.
+
+    Parameters
+    ----------
+    features, model, device, name
+        As :func:`score`.
+    width
+        How many numbers an embedding has: ``Model.embedding_width``. Only needed for a model that is an expression,
+        which can't be asked before the query runs.
+
+    Returns
+    -------
+    Expr
+        ``Array(Float32, width)``; null where the score is.
+
+    Raises
+    ------
+    TypeError
+        At once, as :func:`score`, and where the width can't be known and is not given.
+    OSError, ValueError
+        At once, if the model's file or bytes can't be read.
+    ComputeError, SchemaMismatch, ColumnNotFound
+        From the query, as :func:`score`, and for a model of another width.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import polars_anorand as anorand
+    >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9]})
+    >>> model = frame.select(anorand.fit(["x", "y"], preset="paper", epochs=5)).item()
+    >>> frame.select(anorand.embed(["x", "y"], model)).schema
+    Schema([('embedding', Array(Float32, shape=(32,)))])
+
+    """
+    if width is None:
+        known = known_model(model)
+        if known is None:
+            raise TypeError(
+                "embed can't know the embedding's width from a model that is an expression: give it, "
+                "width=Model(…).embedding_width"
+            )
+        width = known.embedding_width
+    more = {"width": integer("width", width)}
+    return applied("anorand_embed", features, model, device, name, more)
+
+
+def _source(
+    model: ModelLike | None, options: FitOptions, labels: Labels | None, by: Columns | None, small_groups: SmallGroups
+) -> ModelLike | Training:
+    """The model of a call, or how to fit one."""
     if model is None:
-        apply["fit"] = typed(options)
-    elif options:
-        raise TypeError(f"options of a fit go without a model, got a model and {', '.join(options)}")
-    elif isinstance(model, (str, os.PathLike)):
-        apply["model"] = _absolute(model)
-    else:
-        args.append(_model_value(model))
-    kwargs = {"apply": apply, **more} if more else apply
-    register = _plugin.whole_column if model is None else _plugin.elementwise
-    return register(function, args, kwargs)
-
-
-def _struct(features: Features) -> pl.Expr:
-    # One input, so that the names travel with the columns, and so that Polars runs groups in parallel.
-    return pl.struct(features)
-
-
-def _model_value(model: object) -> pl.Expr:
-    if isinstance(model, pl.Expr):
-        return model
-    if isinstance(model, Model):
-        return pl.lit(model.to_bytes(), dtype=pl.Binary)
-    if isinstance(model, (bytes, bytearray, memoryview)):
-        return pl.lit(bytes(model), dtype=pl.Binary)
-    if isinstance(model, pl.Series):
-        return pl.lit(model)
-    raise TypeError(
-        f"model must be a path, bytes, a Model, or an expression or Series of Binary, got {type(model).__name__}"
-    )
-
-
-def _device(device: object) -> str:
-    if not isinstance(device, str):
-        raise TypeError(f"device must be a str, got {device!r} ({type(device).__name__})")
-    return device
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    # A lazy query may run after the process has changed its folder.
-    path = os.fspath(path)
-    if not isinstance(path, str):
-        raise TypeError(f"a path must be a str, got {path!r}")
-    return os.path.abspath(os.path.expanduser(path))
+        return Training(options, labels, by, small_groups)
+    others = {"labels": labels, "by": by}
+    given = [*options, *[name for name, value in others.items() if value is not None]]
+    if given:
+        raise TypeError(f"options of a fit go without a model, got a model and {', '.join(given)}")
+    return model

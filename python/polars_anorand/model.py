@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +108,38 @@ class Model:
         return int(self._metadata["members"])
 
     @property
+    def embedding_width(self) -> int:
+        """How many numbers an embedding has: (z0, z1) of each member in turn."""
+        options = self.options
+        return self.members * int(options["hidden"][-1] + options["latent"])
+
+    @property
+    def categories(self) -> dict[str, dict[str, int]]:
+        """Of each String, Categorical or Enum feature, how many training rows had which value, most frequent first."""
+        counted = zip(self.features, self._metadata["frequencies"], strict=True)
+        return {
+            name: dict(zip(found["values"], found["counts"], strict=True))
+            for name, found in counted
+            if found is not None
+        }
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """The row that explanations compare with: each feature's training median, as a value of its kind.
+
+        The median of a category is the value whose frequency is the median row's.
+        """
+        medians: list[float] = _core.model_medians(self._bytes)
+        of = zip(self._metadata["features"], self._metadata["frequencies"], medians, strict=True)
+        return {feature["name"]: _value(feature["kind"], found, median) for feature, found, median in of}
+
+    @property
+    def labels(self) -> dict[str, int] | None:
+        """Of a fit with labels, how many training rows were ``anomalies``, ``normal`` and ``unlabelled``."""
+        found = self._metadata["labels"]
+        return None if found is None else dict(found)
+
+    @property
     def training(self) -> dict[str, Any]:
         """What the training did: rows, epochs, steps, and both losses before and after."""
         return dict(self._metadata["training"])
@@ -147,3 +182,24 @@ class Model:
 
     def __reduce__(self) -> tuple[type[Model], tuple[bytes]]:
         return (Model, (self._bytes,))
+
+
+def _value(kind: str, found: dict[str, Any] | None, number: float) -> object:
+    """A feature's number as a value of its kind."""
+    if found is not None:
+        rows = sum(found["counts"])
+        at = min(range(len(found["counts"])), key=lambda at: abs(math.log(found["counts"][at] / rows) - number))
+        return found["values"][at]
+    try:
+        return _FROM_NUMBER[kind](number) if kind in _FROM_NUMBER else number
+    except OverflowError:  # beyond what Python's types hold
+        return number
+
+
+_FROM_NUMBER: dict[str, Callable[[float], object]] = {
+    "Date": lambda days: date(1970, 1, 1) + timedelta(days=days),
+    "Datetime": lambda microseconds: datetime(1970, 1, 1) + timedelta(microseconds=microseconds),
+    "Duration": lambda microseconds: timedelta(microseconds=microseconds),
+    "Time": lambda nanoseconds: (datetime(1970, 1, 1) + timedelta(microseconds=nanoseconds / 1_000)).time(),
+}
+"""What the numbers of a kind mean, as in src/columns.rs."""

@@ -12,8 +12,8 @@ from polars_anorand import functions
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from polars_anorand._options import FitOptions
-    from polars_anorand.functions import ModelLike
+    from polars_anorand._calls import Columns, Labels, ModelLike
+    from polars_anorand._options import FitOptions, SmallGroups
 
 
 @pl.api.register_expr_namespace("anorand")
@@ -26,16 +26,48 @@ class Anorand:
     def fit(
         self,
         *,
+        labels: Labels | None = None,
+        by: Columns | None = None,
+        small_groups: SmallGroups = "null",
         device: str = "auto",
         path: str | os.PathLike[str] | None = None,
+        name: str = "model",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
-        """Fit a model on all rows; see :func:`polars_anorand.fit`."""
-        return functions.fit(self._expr, device=device, path=path, **options)
+        """Fit a model on all rows, or one on those of each group; see :func:`polars_anorand.fit`."""
+        return functions.fit(
+            self._expr,
+            labels=labels,
+            by=by,
+            small_groups=small_groups,
+            device=device,
+            path=path,
+            name=name,
+            **options,
+        )
 
-    def score(self, model: ModelLike | None = None, *, device: str = "auto", **options: Unpack[FitOptions]) -> pl.Expr:
+    def score(
+        self,
+        model: ModelLike | None = None,
+        *,
+        labels: Labels | None = None,
+        by: Columns | None = None,
+        small_groups: SmallGroups = "null",
+        device: str = "auto",
+        name: str = "score",
+        **options: Unpack[FitOptions],
+    ) -> pl.Expr:
         """The anomaly score of every row; see :func:`polars_anorand.score`."""
-        return functions.score(self._expr, model, device=device, **options)
+        return functions.score(
+            self._expr,
+            model,
+            labels=labels,
+            by=by,
+            small_groups=small_groups,
+            device=device,
+            name=name,
+            **options,
+        )
 
     def detect(
         self,
@@ -43,13 +75,38 @@ class Anorand:
         *,
         contamination: float | None = None,
         threshold: float | None = None,
+        labels: Labels | None = None,
+        by: Columns | None = None,
+        small_groups: SmallGroups = "null",
         device: str = "auto",
+        name: str = "anomaly",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
         """The score, the percentile and whether it is an outlier; see :func:`polars_anorand.detect`."""
         return functions.detect(
-            self._expr, model, contamination=contamination, threshold=threshold, device=device, **options
+            self._expr,
+            model,
+            contamination=contamination,
+            threshold=threshold,
+            labels=labels,
+            by=by,
+            small_groups=small_groups,
+            device=device,
+            name=name,
+            **options,
         )
+
+    def explain(
+        self, model: ModelLike, *, top: int | None = None, device: str = "auto", name: str = "explanation"
+    ) -> pl.Expr:
+        """What each feature adds to the score; see :func:`polars_anorand.explain`."""
+        return functions.explain(self._expr, model, top=top, device=device, name=name)
+
+    def embed(
+        self, model: ModelLike, *, width: int | None = None, device: str = "auto", name: str = "embedding"
+    ) -> pl.Expr:
+        """The latent (z0, z1) of every row; see :func:`polars_anorand.embed`."""
+        return functions.embed(self._expr, model, width=width, device=device, name=name)
 
 
 def anorand(expr: pl.Expr) -> Anorand:

@@ -1,0 +1,150 @@
+"""How a verb's arguments become a call of the plugin: the inputs, and the kwargs beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+from polars_anorand import _plugin
+from polars_anorand._options import typed
+from polars_anorand.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polars_anorand._options import SmallGroups
+
+Columns: TypeAlias = "str | pl.Expr | Iterable[str | pl.Expr]"
+"""Columns, selectors or expressions, of any number of columns; a struct stands for its fields."""
+
+Labels: TypeAlias = "str | pl.Expr | pl.Series"
+"""One column of labels."""
+
+ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Series"
+"""A model: a file's path, the bytes of one, a :class:`Model`, or an expression of Binary, with one model for all rows
+or one a row."""
+
+
+class Training:
+    """How to fit a model on rows, checked: the plugin's kwargs, and the inputs beside the features."""
+
+    def __init__(
+        self,
+        options: Mapping[str, object],
+        labels: Labels | None,
+        by: Columns | None,
+        small_groups: SmallGroups,
+    ) -> None:
+        text("small_groups", small_groups)
+        self.kwargs: dict[str, Any] = {
+            "options": typed(options),
+            "labels": labels is not None,
+            "by": by is not None,
+            "small_groups": small_groups,
+        }
+        self._parts: list[pl.Expr] = []
+        if labels is not None:
+            self._parts.append(pl.struct(_labels(labels)).alias("labels"))
+        if by is not None:
+            self._parts.append(pl.struct(by).alias("by"))
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether there is a model for each group."""
+        return bool(self.kwargs["by"])
+
+    def input(self, features: Columns) -> pl.Expr:
+        """The features, with labels and keys if there are any, as one input."""
+        packed = struct(features)
+        return pl.struct([packed.alias("features"), *self._parts]) if self._parts else packed
+
+
+def applied(
+    function: str, features: Columns, model: ModelLike | Training, device: str, name: str, more: dict[str, Any]
+) -> pl.Expr:
+    """A call that applies a model, or fits one on the rows themselves; what the verb takes ``more`` goes beside it."""
+    apply: dict[str, Any] = {
+        "model": None,
+        "training": None,
+        "device": text("device", device),
+        "name": text("name", name),
+    }
+    if isinstance(model, Training):
+        apply["training"] = model.kwargs
+        args = [model.input(features)]
+    elif isinstance(model, (str, os.PathLike)):
+        apply["model"] = absolute(model)
+        args = [struct(features)]
+    else:
+        args = [struct(features), _model_value(model)]
+    kwargs = {"apply": apply, **more} if more else apply
+    register = _plugin.whole_column if isinstance(model, Training) else _plugin.elementwise
+    return register(function, args, kwargs).alias(name)
+
+
+def struct(features: Columns) -> pl.Expr:
+    """Columns as one input, so that the names travel with them, and so that Polars runs groups in parallel."""
+    return pl.struct(features)
+
+
+def text(name: str, value: object) -> str:
+    """A str, or an error that names the argument."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {value!r} ({type(value).__name__})")
+    return value
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """The whole path, since a lazy query may run after the process has changed its folder."""
+    path = os.fspath(path)
+    if not isinstance(path, str):
+        raise TypeError(f"a path must be a str, got {path!r}")
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _labels(labels: Labels) -> pl.Expr:
+    if isinstance(labels, str):
+        return pl.col(labels)
+    if isinstance(labels, pl.Series):
+        return pl.lit(labels)
+    if isinstance(labels, pl.Expr):
+        return labels
+    raise TypeError(f"labels must be a column's name, an expression or a Series, got {type(labels).__name__}")
+
+
+def _model_value(model: object) -> pl.Expr:
+    if isinstance(model, pl.Expr):
+        return model
+    if isinstance(model, Model):
+        return pl.lit(model.to_bytes(), dtype=pl.Binary)
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return pl.lit(bytes(model), dtype=pl.Binary)
+    if isinstance(model, pl.Series):
+        return pl.lit(model)
+    raise TypeError(
+        f"model must be a path, bytes, a Model, or an expression or Series of Binary, got {type(model).__name__}"
+    )
+
+
+def known_model(model: ModelLike) -> Model | None:
+    """The model, where it can be known before the query runs: not from an expression.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a path or bytes are given, and are not a model.
+
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return Model(model)
+    if isinstance(model, (str, os.PathLike)):
+        return Model.load(absolute(model))
+    if isinstance(model, pl.Series):
+        first = model.drop_nulls().head(1).to_list()
+        return Model(first[0]) if first else None
+    return None

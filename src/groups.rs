@@ -1,0 +1,127 @@
+//! One model a group: which rows belong to which key, and a fit of each.
+
+use polars::prelude::*;
+use rayon::prelude::*;
+use tch::Device;
+
+use crate::columns::Columns;
+use crate::fit::fit_with_labels;
+use crate::labels::Labels;
+use crate::model::Model;
+use crate::options::Options;
+use crate::scoring;
+
+/// How a model is fitted on rows: all of them, or those of each group.
+pub struct Training {
+    pub options: Options,
+    pub labels: Option<Labels>,
+    pub groups: Option<Groups>,
+}
+
+/// What a group too small for a model gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmallGroups {
+    /// A null, and a warning.
+    Null,
+    /// An error that names the group.
+    Error,
+}
+
+impl SmallGroups {
+    pub fn parse(name: Option<&str>) -> PolarsResult<Self> {
+        match name {
+            None | Some("null") => Ok(Self::Null),
+            Some("error") => Ok(Self::Error),
+            Some(other) => {
+                polars_bail!(ComputeError: "anorand: small_groups must be \"null\" or \"error\", got {other:?}")
+            }
+        }
+    }
+}
+
+/// The rows of each key, in the order in which the keys appear.
+pub struct Groups {
+    /// One row a group
+    keys: Vec<Column>,
+    rows: Vec<Vec<IdxSize>>,
+    small: SmallGroups,
+}
+
+impl Groups {
+    /// By one or more key columns of equal length; a null is a key as any other.
+    pub fn of(keys: Vec<Series>, small: SmallGroups) -> PolarsResult<Self> {
+        let rows = keys.first().map_or(0, |key| key.len());
+        let keys: Vec<Column> = keys.into_iter().map(Series::into_column).collect();
+        let frame = DataFrame::new(rows, keys.clone())?;
+        let grouped = frame.group_by_with_series(keys, true, true)?;
+        let rows = grouped.get_groups().iter().map(|group| match group {
+            GroupsIndicator::Idx((_, rows)) => rows.iter().copied().collect(),
+            GroupsIndicator::Slice([first, len]) => (first..first + len).collect(),
+        });
+        Ok(Self { rows: rows.collect(), keys: grouped.keys(), small })
+    }
+
+    /// The key columns, one row a group.
+    pub fn keys(&self) -> &[Column] {
+        &self.keys
+    }
+
+    /// The rows of each group.
+    pub fn rows(&self) -> &[Vec<IdxSize>] {
+        &self.rows
+    }
+
+    /// A model of each group and what `then` makes of it and its rows, on the plugin's threads; None for one too small.
+    ///
+    /// A group's model is the one that a fit of its rows alone would give.
+    pub fn fit_each<T: Send>(
+        &self,
+        columns: &Columns,
+        labels: Option<&Labels>,
+        options: &Options,
+        device: Device,
+        then: impl Fn(&Model, &Columns) -> PolarsResult<T> + Sync,
+    ) -> PolarsResult<Vec<Option<T>>> {
+        let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| {
+            let labels = labels.map(|labels| labels.gather(rows));
+            let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
+            match fit_with_labels(&columns, labels.as_ref(), options, device) {
+                Ok(model) => then(&model, &columns).map(Ok),
+                Err(PolarsError::NoData(reason)) if self.small == SmallGroups::Null => Ok(Err(reason.to_string())),
+                Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
+            }
+        };
+        let each = self.rows.par_iter().enumerate();
+        let fitted: Vec<Result<T, String>> = match scoring::pool() {
+            Some(pool) if device == Device::Cpu => pool.install(|| each.map(fit_one).collect::<PolarsResult<_>>())?,
+            _ => self.rows.iter().enumerate().map(fit_one).collect::<PolarsResult<_>>()?,
+        };
+        self.warn_of_small(&fitted);
+        Ok(fitted.into_iter().map(Result::ok).collect())
+    }
+
+    fn warn_of_small<T>(&self, fitted: &[Result<T, String>]) {
+        const SHOWN: usize = 3;
+        let small: Vec<(usize, &String)> =
+            fitted.iter().enumerate().filter_map(|(group, fitted)| Some((group, fitted.as_ref().err()?))).collect();
+        let Some((_, reason)) = small.first() else { return };
+        let reason = reason.trim_start_matches("anorand: ");
+        let mut keys: Vec<String> = small.iter().take(SHOWN).map(|(group, _)| self.key(*group)).collect();
+        if small.len() > SHOWN {
+            keys.push("…".to_string());
+        }
+        polars_warn!(
+            "anorand: {} of {} groups are too small for a model and get a null: {} ({}); small_groups=\"error\" makes it an error",
+            small.len(),
+            fitted.len(),
+            keys.join(", "),
+            reason
+        );
+    }
+
+    /// A group's key, for people to read.
+    fn key(&self, group: usize) -> String {
+        let values = self.keys.iter().map(|key| key.get(group).map_or("?".to_string(), |value| value.to_string()));
+        values.collect::<Vec<_>>().join(", ")
+    }
+}

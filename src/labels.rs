@@ -1,0 +1,124 @@
+//! Known labels of the training rows: 1 is an anomaly, 0 is normal, null is unlabelled.
+//!
+//! Labelled anomalies take the place of the synthetic ones (§6, table 2). An unlabelled row counts as normal, as every row does
+//! in a fit without labels.
+
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// How many anomalies a fit needs: from one alone, nothing can be said of others.
+pub const LEAST_ANOMALIES: usize = 2;
+
+/// The labels of all rows.
+pub struct Labels(Vec<Option<bool>>);
+
+/// How many rows had which label, kept in the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelCounts {
+    pub anomalies: usize,
+    pub normal: usize,
+    pub unlabelled: usize,
+}
+
+impl Labels {
+    /// An error unless the dtype can hold labels.
+    pub fn check_dtype(field: &Field) -> PolarsResult<()> {
+        let dtype = field.dtype();
+        let fits = matches!(dtype, DataType::Boolean | DataType::Null) || dtype.is_primitive_numeric();
+        polars_ensure!(fits, SchemaMismatch:
+            "anorand: the labels {:?} have dtype {dtype}, expected Boolean, or numbers that are 0 or 1; null is unlabelled",
+            field.name());
+        Ok(())
+    }
+
+    /// From a Boolean column, or one of 0 and 1.
+    pub fn from_series(column: &Series) -> PolarsResult<Self> {
+        Self::check_dtype(&column.field())?;
+        let numbers = column.cast(&DataType::Float64)?;
+        let label = |(row, number): (usize, Option<f64>)| match number {
+            None => Ok(None),
+            Some(1.0) => Ok(Some(true)),
+            Some(0.0) => Ok(Some(false)),
+            Some(other) => polars_bail!(ComputeError:
+                "anorand: the labels {:?} have {other} in row {row}, expected 1 for an anomaly, 0 for a normal row, or null for \
+                 an unlabelled one", column.name()),
+        };
+        numbers.f64()?.iter().enumerate().map(label).collect::<PolarsResult<_>>().map(Self)
+    }
+
+    pub fn rows(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The labels of the rows at `index`, in that order.
+    pub fn gather(&self, index: &[IdxSize]) -> Self {
+        Self(index.iter().map(|row| self.0[*row as usize]).collect())
+    }
+
+    /// The labels of the rows for which `usable` holds; an error if a fit can't learn from them.
+    pub fn of_training_rows(&self, usable: &[bool]) -> PolarsResult<Self> {
+        let known = Self(self.0.iter().zip(usable).filter(|(_, usable)| **usable).map(|(label, _)| *label).collect());
+        let LabelCounts { anomalies, normal, unlabelled } = known.counts();
+        polars_ensure!(anomalies >= LEAST_ANOMALIES, NoData:
+            "anorand: a fit with labels needs at least {LEAST_ANOMALIES} anomalies (label 1) among the rows without a missing \
+             value, got {anomalies}, beside {normal} normal rows and {unlabelled} unlabelled ones: label more, or fit without \
+             labels");
+        polars_ensure!(normal + unlabelled >= 2, NoData:
+            "anorand: a fit with labels needs at least 2 rows that are normal (label 0) or unlabelled (null), got {}, beside \
+             {anomalies} anomalies", normal + unlabelled);
+        Ok(known)
+    }
+
+    /// Which rows are known anomalies.
+    pub fn anomalies(&self) -> Vec<bool> {
+        self.0.iter().map(|label| *label == Some(true)).collect()
+    }
+
+    pub fn counts(&self) -> LabelCounts {
+        let count = |label| self.0.iter().filter(|known| **known == label).count();
+        LabelCounts { anomalies: count(Some(true)), normal: count(Some(false)), unlabelled: count(None) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(result: PolarsResult<Labels>) -> String {
+        result.err().unwrap().to_string()
+    }
+
+    #[test]
+    fn booleans_and_numbers_are_the_same_labels() {
+        let boolean = Series::new("y".into(), [Some(true), None, Some(false)]);
+        for dtype in [DataType::Boolean, DataType::UInt8, DataType::Float32] {
+            let labels = Labels::from_series(&boolean.cast(&dtype).unwrap()).unwrap();
+            assert_eq!(labels.0, [Some(true), None, Some(false)]);
+        }
+    }
+
+    #[test]
+    fn another_number_is_named_with_its_row() {
+        for odd in [2.0, -1.0, 0.5, f64::NAN] {
+            let message = message(Labels::from_series(&Series::new("y".into(), [0.0, odd])));
+            assert!(message.contains("\"y\"") && message.contains(&format!("{odd} in row 1")), "{message}");
+        }
+        assert!(Labels::from_series(&Series::new("y".into(), ["1"])).is_err());
+    }
+
+    #[test]
+    fn a_single_class_teaches_nothing() {
+        let known = |labels: &[Option<bool>]| Labels(labels.to_vec()).of_training_rows(&vec![true; labels.len()]);
+        assert!(message(known(&[Some(true); 5])).contains("2 rows that are normal"));
+        assert!(message(known(&[Some(false), None, Some(true)])).contains("at least 2 anomalies"));
+        assert!(known(&[Some(true), Some(true), None, None]).is_ok());
+    }
+
+    #[test]
+    fn a_row_that_is_not_used_has_no_label() {
+        let labels = Labels(vec![Some(true), Some(true), Some(true), None, Some(false)]);
+        let counts = labels.of_training_rows(&[false, true, true, true, true]).unwrap().counts();
+        assert_eq!(counts, LabelCounts { anomalies: 2, normal: 1, unlabelled: 1 });
+    }
+}

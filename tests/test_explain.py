@@ -1,0 +1,161 @@
+"""Contract: `explain` says what each feature adds to the score, and the parts make up the whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import FEATURES
+from sklearn.datasets import load_breast_cancer
+
+import polars_anorand as anorand
+
+COMPLETE = 1e-3
+"""How near the contributions' sum is to the score's difference from the reference."""
+
+ROUNDING = 1e-5
+"""What chunks may change: libtorch adds up in another order for another number of rows."""
+
+
+@pytest.fixture(scope="module")
+def cancer() -> pl.DataFrame:
+    bunch = load_breast_cancer()
+    return pl.DataFrame(bunch.data, schema=[str(name) for name in bunch.feature_names])
+
+
+def fitted(frame: pl.DataFrame, options: anorand.FitOptions) -> anorand.Model:
+    return anorand.Model(frame.select(anorand.fit(pl.all(), **options)).item())
+
+
+def score_of(row: dict[str, Any], model: anorand.Model) -> float:
+    return float(pl.DataFrame([row]).select(anorand.score(pl.all(), model)).item())
+
+
+OPTIONS = pytest.mark.parametrize(
+    "options", [{}, {"preset": "paper", "epochs": 20}, {"combination": "probability", "members": 3}], ids=str
+)
+
+
+@OPTIONS
+def test_contributions_add_up_to_the_scores_difference_from_the_reference(
+    cancer: pl.DataFrame, options: anorand.FitOptions
+) -> None:
+    model = fitted(cancer, options)
+    # Rows as they are, and rows far outside of all that was seen.
+    far = cancer.head(40) * pl.Series(np.random.default_rng(0).choice([-1e3, 1e9, 1e-3], 40))
+    for rows in [cancer, far]:
+        out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
+        parts = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
+        difference = out["score"] - score_of(model.reference, model)
+        assert (parts - difference).abs().max() < COMPLETE
+        assert difference.abs().max() > 10 * COMPLETE
+
+
+def test_the_reference_row_is_the_medians(cancer: pl.DataFrame) -> None:
+    model = fitted(cancer, {"epochs": 1, "min_steps": 0})
+    medians = cancer.median().row(0, named=True)
+    assert model.reference == medians
+    row = pl.DataFrame([model.reference]).select(anorand.explain(pl.all(), model)).unnest("explanation").row(0)
+    assert set(row) == {0.0}
+
+
+def test_a_feature_at_its_median_adds_nothing(frame: pl.DataFrame, model: anorand.Model) -> None:
+    middle = frame.with_columns(b=pl.lit(model.reference["b"]))
+    parts = middle.select(anorand.explain(FEATURES, model)).unnest("explanation")
+    assert parts["b"].abs().max() == 0
+    assert parts["a"].abs().max() > 0
+
+
+def test_the_feature_that_is_wrong_stands_out(frame: pl.DataFrame) -> None:
+    model = fitted(frame, {})
+    for feature in FEATURES:
+        odd = frame.head(50).with_columns(pl.col(feature).max() * 4.0)
+        named = odd.select(anorand.explain(FEATURES, model, top=1)).to_series().list.first().struct.field("feature")
+        assert (named == feature).mean() > 0.9
+
+
+def test_the_fields_are_the_features_as_given(frame: pl.DataFrame, model: anorand.Model) -> None:
+    shuffled = ["c", "a", "b"]
+    lazy = frame.lazy().select(anorand.explain(shuffled, model))
+    fields = dict.fromkeys(shuffled, pl.Float32)
+    assert lazy.collect_schema() == {"explanation": pl.Struct(fields)}
+    out = lazy.collect()
+    assert out.schema == {"explanation": pl.Struct(fields)}
+    straight = frame.select(anorand.explain(FEATURES, model))
+    for feature in FEATURES:
+        one, other = (part.unnest("explanation")[feature].to_numpy() for part in (out, straight))
+        np.testing.assert_allclose(one, other, rtol=0, atol=ROUNDING)
+
+
+def test_top_names_the_largest(frame: pl.DataFrame, model: anorand.Model) -> None:
+    lazy = frame.lazy().select(anorand.explain(FEATURES, model, top=2))
+    dtype = pl.List(pl.Struct({"feature": pl.String, "contribution": pl.Float32}))
+    assert lazy.collect_schema() == {"explanation": dtype}
+    out = lazy.collect()
+    assert out.schema == {"explanation": dtype}
+    wide = frame.select(anorand.explain(FEATURES, model)).unnest("explanation")
+    for listed, row in zip(out.to_series(), wide.iter_rows(named=True), strict=True):
+        largest = sorted(row.items(), key=lambda pair: -pair[1])[:2]
+        assert [item["feature"] for item in listed] == [name for name, _ in largest]
+        found = [item["contribution"] for item in listed]
+        assert found == pytest.approx([number for _, number in largest], abs=ROUNDING)
+
+
+def test_more_than_there_are_is_all(frame: pl.DataFrame, model: anorand.Model) -> None:
+    out = frame.select(anorand.explain(FEATURES, model, top=100)).to_series()
+    assert out.list.len().unique().to_list() == [3]
+
+
+@pytest.mark.parametrize("top", [None, 2])
+def test_a_missing_value_and_a_missing_model_give_nulls(
+    frame: pl.DataFrame, model: anorand.Model, top: int | None
+) -> None:
+    gapped = frame.head(4).with_columns(
+        a=pl.when(pl.int_range(pl.len()) != 1).then("a"),
+        m=pl.when(pl.int_range(pl.len()) != 2).then(pl.lit(model.to_bytes())),
+    )
+    out = gapped.select(anorand.explain(FEATURES, pl.col("m"), top=top)).to_series()
+    nothing = [value is None or (isinstance(value, dict) and set(value.values()) == {None}) for value in out.to_list()]
+    assert nothing == [False, True, True, False]
+
+
+def test_an_imputed_value_adds_nothing(frame: pl.DataFrame) -> None:
+    model = fitted(frame, {"missing": "impute"})
+    out = frame.head(3).with_columns(a=pl.lit(None, dtype=pl.Float64)).select(anorand.explain(FEATURES, model))
+    assert out.unnest("explanation")["a"].to_list() == [0.0] * 3
+
+
+@pytest.mark.parametrize("top", [None, 1])
+def test_no_rows_have_no_explanations(frame: pl.DataFrame, model: anorand.Model, top: int | None) -> None:
+    expression = anorand.explain(FEATURES, model, top=top)
+    assert frame.clear().select(expression).schema == frame.lazy().select(expression).collect_schema()
+
+
+def test_it_streams(frame: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    many = pl.concat([frame] * 10)
+    many.write_parquet(tmp_path / "rows.parquet", row_group_size=700)
+    lazy = pl.scan_parquet(tmp_path / "rows.parquet").select(anorand.explain(FEATURES, model))
+    streamed = lazy.collect(engine="streaming").unnest("explanation")
+    eager = many.select(anorand.explain(FEATURES, model)).unnest("explanation")
+    np.testing.assert_allclose(streamed.to_numpy(), eager.to_numpy(), rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_a_top_below_one_is_refused_when_the_schema_is_resolved(
+    frame: pl.DataFrame, model: anorand.Model, top: int
+) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match=f"top must be a whole number from 1 on, got {top}"):
+        frame.lazy().select(anorand.explain(FEATURES, model, top=top)).collect_schema()
+
+
+def test_a_top_of_another_type_is_refused_at_once(model: anorand.Model) -> None:
+    with pytest.raises(TypeError, match=r"top must be an int, got 1\.5"):
+        anorand.explain(FEATURES, model, top=1.5)  # type: ignore[arg-type]
+
+
+def test_the_namespace_has_it(frame: pl.DataFrame, model: anorand.Model) -> None:
+    columns = pl.col(FEATURES)
+    assert frame.select(columns.anorand.explain(model)).equals(frame.select(anorand.explain(columns, model)))

@@ -1,0 +1,143 @@
+"""Contract: with `by`, one call fits a model for each group, each as if its rows had been fitted alone."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import FAST, FEATURES
+
+import polars_anorand as anorand
+
+
+@pytest.fixture(scope="module")
+def grouped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Four groups, of 250, 150, 97 and 3 rows, mixed."""
+    keys = np.random.default_rng(2).permutation(np.repeat(["b", "a", "d", "c"], [250, 150, 97, 3]))
+    return frame.with_columns(g=pl.Series(keys))
+
+
+def models(frame: pl.DataFrame, **options: object) -> pl.DataFrame:
+    return frame.select(anorand.fit(FEATURES, **(FAST | options))).unnest("model")  # type: ignore[arg-type]
+
+
+def test_a_groups_model_is_the_one_of_its_rows_alone(grouped: pl.DataFrame) -> None:
+    fitted = models(grouped, by="g")
+    assert fitted["g"].to_list() == grouped["g"].unique(maintain_order=True).to_list()
+    for key, model in fitted.iter_rows():
+        assert model == grouped.filter(pl.col("g") == key).select(anorand.fit(FEATURES, **FAST)).item()
+
+
+def test_the_schema_is_known_before_the_query_runs(grouped: pl.DataFrame) -> None:
+    lazy = grouped.lazy().select(anorand.fit(FEATURES, by="g", **FAST))
+    expected = {"model": pl.Struct({"g": pl.String, "model": pl.Binary})}
+    assert lazy.collect_schema() == expected
+    assert lazy.collect().schema == expected
+
+
+def test_models_go_back_to_their_rows_by_a_join(grouped: pl.DataFrame) -> None:
+    joined = grouped.join(models(grouped, by="g"), on="g", maintain_order="left")
+    scored = joined.with_columns(anorand.score(FEATURES, pl.col("model")))
+    assert scored["score"].equals(grouped.select(anorand.score(FEATURES, by="g", **FAST)).to_series())
+
+
+def test_scores_by_group_are_those_over_groups(grouped: pl.DataFrame) -> None:
+    by = grouped.select(anorand.score(FEATURES, by="g", **FAST)).to_series()
+    assert by.equals(grouped.select(anorand.score(FEATURES, **FAST).over("g")).to_series())
+
+
+def test_detect_by_group_has_one_threshold_a_group(grouped: pl.DataFrame) -> None:
+    out = grouped.with_columns(anorand.detect(FEATURES, by="g", contamination=0.1, **FAST)).unnest("anomaly")
+    shares = out.filter(pl.col("g") != "c").group_by("g").agg(pl.col("outlier").mean())
+    assert shares["outlier"].is_between(0.08, 0.12).all()
+
+
+def test_keys_may_be_several_columns_of_any_dtype(grouped: pl.DataFrame) -> None:
+    keyed = grouped.with_columns(
+        day=pl.date(2024, 1, 1) + pl.duration(days=pl.int_range(pl.len()) % 2), g=pl.col("g").cast(pl.Categorical)
+    )
+    fitted = keyed.filter(pl.col("g") != "c").pipe(models, by=["g", "day"])
+    assert fitted.schema == pl.Schema({"g": pl.Categorical(), "day": pl.Date(), "model": pl.Binary()})
+    assert fitted.height == 6
+    for key, day, model in fitted.iter_rows():
+        rows = keyed.filter(pl.col("g") == key, pl.col("day") == day)
+        assert model == rows.select(anorand.fit(FEATURES, **FAST)).item()
+
+
+def test_a_null_is_a_key(grouped: pl.DataFrame) -> None:
+    gapped = grouped.with_columns(g=pl.when(pl.col("g") != "a").then("g"))
+    fitted = models(gapped, by="g")
+    assert fitted.height == 4
+    model = fitted.filter(pl.col("g").is_null())["model"].item()
+    assert model == grouped.filter(pl.col("g") == "a").select(anorand.fit(FEATURES, **FAST)).item()
+
+
+def test_the_order_of_the_groups_does_not_matter(grouped: pl.DataFrame) -> None:
+    shuffled = models(grouped.sort("g"), by="g").sort("g")
+    # A group's rows keep their order, which a fit depends on.
+    assert shuffled.equals(models(grouped, by="g").sort("g"))
+
+
+def test_a_group_too_small_gets_a_null_and_a_warning(grouped: pl.DataFrame) -> None:
+    lonely = grouped.with_columns(g=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("alone")).otherwise("g"))
+    with pytest.warns(UserWarning, match=r'1 of 5 groups are too small .* "alone" \(a fit needs at least 2 rows'):
+        fitted = models(lonely, by="g")
+    assert fitted.filter(pl.col("model").is_null())["g"].to_list() == ["alone"]
+    with pytest.warns(UserWarning, match="1 of 5 groups"):
+        scores = lonely.select(anorand.score(FEATURES, by="g", **FAST)).to_series()
+    assert scores.is_null().arg_true().to_list() == [9]
+
+
+def test_a_group_too_small_is_an_error_if_asked(grouped: pl.DataFrame) -> None:
+    lonely = grouped.with_columns(g=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("alone")).otherwise("g"))
+    with pytest.raises(pl.exceptions.ComputeError, match=r'at least 2 rows .*\(in the group "alone"\)'):
+        models(lonely, by="g", small_groups="error")
+
+
+def test_another_error_of_a_group_is_an_error(grouped: pl.DataFrame) -> None:
+    gapped = grouped.with_columns(a=pl.when(pl.int_range(pl.len()) != 4).then("a"))
+    with pytest.raises(pl.exceptions.ComputeError, match=r'missing="error".*\(in the group'):
+        models(gapped, by="g", missing="error")
+
+
+def test_no_rows_have_no_groups(grouped: pl.DataFrame) -> None:
+    assert models(grouped.clear(), by="g").schema == {"g": pl.String, "model": pl.Binary}
+    assert grouped.clear().select(anorand.score(FEATURES, by="g", **FAST)).schema == {"score": pl.Float32}
+
+
+def test_many_groups(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(2, 60, 300)
+    many = pl.DataFrame({"k": np.repeat(np.arange(300), sizes), "a": rng.normal(size=sizes.sum())})
+    many = many.with_columns(b=pl.col("a") ** 2).sample(fraction=1, shuffle=True, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        out = many.with_columns(anorand.score(["a", "b"], by="k", **FAST))
+    assert out["score"].null_count() == 0
+    for key in (0, 17, 299):
+        rows = many.filter(pl.col("k") == key)
+        alone = rows.select(anorand.score(["a", "b"], **FAST)).to_series()
+        assert out.filter(pl.col("k") == key)["score"].equals(alone)
+
+
+def test_a_key_named_as_the_models_is_refused(grouped: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match='a key of by= is named "model"'):
+        grouped.rename({"g": "model"}).lazy().select(anorand.fit(FEATURES, by="model", **FAST)).collect_schema()
+
+
+def test_a_path_can_not_hold_many_models() -> None:
+    with pytest.raises(TypeError, match="not with by"):
+        anorand.fit(FEATURES, by="g", path="models.safetensors")
+
+
+def test_another_policy_is_refused_when_the_schema_is_resolved(grouped: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match='small_groups must be "null" or "error", got "drop"'):
+        grouped.lazy().select(anorand.fit(FEATURES, by="g", small_groups="drop")).collect_schema()  # type: ignore[arg-type]
+
+
+def test_groups_beside_a_model_are_refused_at_once(model: anorand.Model) -> None:
+    with pytest.raises(TypeError, match="go without a model, got a model and by"):
+        anorand.score(FEATURES, model, by="g")
