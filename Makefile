@@ -21,7 +21,7 @@ export LD_LIBRARY_PATH := $(LIBTORCH)/lib:$(LD_LIBRARY_PATH)
 
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-python lint build clean
+.PHONY: demo test test-rust test-python test-versions lint build clean
 
 demo: build
 	$(BIN)/python examples/nyc_flights.py
@@ -36,6 +36,12 @@ test-rust: $(STAMPS)/torch-$(TORCH)
 test-python: build
 	$(BIN)/python -m pytest
 
+# One wheel, on the oldest and newest Polars and on every CPython that is here.
+test-versions: build
+	rm -rf target/wheels
+	$(BIN)/maturin build --release --locked --auditwheel skip --out target/wheels
+	$(BIN)/python tests/versions
+
 lint: $(STAMPS)/packages $(STAMPS)/torch-$(TORCH)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
@@ -43,6 +49,7 @@ lint: $(STAMPS)/packages $(STAMPS)/torch-$(TORCH)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/pyright
 
 build: $(STAMPS)/build
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
 
@@ -99,13 +99,13 @@ def text(name: str, value: object) -> str:
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """The whole path, since a lazy query may run after the process has changed its folder."""
-    path = os.fspath(path)
-    if not isinstance(path, str):
-        raise TypeError(f"a path must be a str, got {path!r}")
-    return os.path.abspath(os.path.expanduser(path))
+    found = cast("object", os.fspath(path))
+    if not isinstance(found, str):
+        raise TypeError(f"a path must be a str, got {found!r}")
+    return os.path.abspath(os.path.expanduser(found))
 
 
-def _labels(labels: Labels) -> pl.Expr:
+def _labels(labels: object) -> pl.Expr:
     if isinstance(labels, str):
         return pl.col(labels)
     if isinstance(labels, pl.Series):
@@ -120,8 +120,10 @@ def _model_value(model: object) -> pl.Expr:
         return model
     if isinstance(model, Model):
         return pl.lit(model.to_bytes(), dtype=pl.Binary)
-    if isinstance(model, (bytes, bytearray, memoryview)):
+    if isinstance(model, (bytes, bytearray)):
         return pl.lit(bytes(model), dtype=pl.Binary)
+    if isinstance(model, memoryview):
+        return pl.lit(model.tobytes(), dtype=pl.Binary)
     if isinstance(model, pl.Series):
         return pl.lit(model)
     raise TypeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 Preset = Literal["default", "paper"]
 Missing = Literal["null", "impute", "error"]
@@ -99,7 +99,7 @@ def _number(value: object) -> float:
 def _integers(value: object) -> list[int]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise TypeError
-    return [_integer(item) for item in value]
+    return [_integer(item) for item in cast("Sequence[object]", value)]
 
 
 _TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {

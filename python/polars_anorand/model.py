@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from polars_anorand import _polars_anorand as _core
 
@@ -44,8 +44,9 @@ class Model:
     __slots__ = ("_bytes", "_metadata")
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"a Model is made from bytes, got {type(data).__name__}; Model.load(path) reads a file")
+        given = cast("object", data)
+        if not isinstance(given, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a Model is made from bytes, got {type(given).__name__}; Model.load(path) reads a file")
         self._bytes = bytes(data)
         self._metadata: dict[str, Any] = json.loads(_core.model_metadata(self._bytes))
 
