@@ -1,11 +1,18 @@
-"""Contract: `fit` and `score` work wherever Polars takes an expression."""
+"""Contract: the verbs work wherever Polars takes an expression, and give there what they give eagerly.
+
+docs/expressions.md says what each context means, and which have no meaning.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from conftest import FAST, FEATURES
 
@@ -111,14 +118,227 @@ def test_a_score_in_an_expression(frame: pl.DataFrame, model: anorand.Model, sco
     assert flagged.to_series().value_counts().height == 2
 
 
-def test_a_plan_travels_to_another_process(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
-    plan = frame.lazy().select(anorand.score(FEATURES, model)).serialize()
-    import io
+def test_a_plan_travels_to_another_process(
+    frame: pl.DataFrame, model: anorand.Model, scores: pl.Series, tmp_path: Path
+) -> None:
+    frame.write_parquet(tmp_path / "rows.parquet")
+    model.save(tmp_path / "model.safetensors")
+    for number, source in enumerate([model, tmp_path / "model.safetensors"]):
+        lazy = pl.scan_parquet(tmp_path / "rows.parquet").select(anorand.score(FEATURES, source))
+        lazy.serialize(tmp_path / "plan")
+        # The import loads libtorch, which the plugin needs; the plan has the rest.
+        program = f"""
+import polars as pl
+import polars_anorand
+pl.LazyFrame.deserialize(open({str(tmp_path / "plan")!r}, "rb")).collect().write_parquet({str(tmp_path / "out")!r})
+"""
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, f"{number}: {run.stderr}"
+        assert pl.read_parquet(tmp_path / "out")["score"].equals(scores)
 
-    close(pl.LazyFrame.deserialize(io.BytesIO(plan)).collect()["score"], scores)
+
+def test_an_expression_travels_too(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    expression = pl.Expr.deserialize(anorand.score(FEATURES, model).meta.serialize())
+    assert frame.select(expression).to_series().equals(scores)
 
 
 def test_one_struct_row_goes_to_every_model(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
     models = pl.Series([model.to_bytes()] * 3)
     out = frame.head(1).select(anorand.score(pl.struct(FEATURES).first(), pl.lit(models))).to_series()
     close(out, pl.Series([scores[0]] * 3, dtype=pl.Float32))
+
+
+@pytest.fixture(scope="module")
+def hourly(grouped: pl.DataFrame) -> pl.DataFrame:
+    return grouped.with_columns(time=datetime(2024, 1, 1) + pl.duration(hours=pl.col("id")))
+
+
+def test_one_model_a_window_of_time(hourly: pl.DataFrame, model: anorand.Model) -> None:
+    """group_by_dynamic."""
+    windows = hourly.group_by_dynamic("time", every="5d").agg(
+        anorand.fit(FEATURES, **FAST), anorand.score(FEATURES, model).max(), own=anorand.score(FEATURES, **FAST).max()
+    )
+    assert windows.height == 5
+    for start, fitted, highest, own in windows.iter_rows():
+        rows = hourly.filter(pl.col("time").is_between(start, start + timedelta(days=5), closed="left"))
+        assert fitted == rows.select(anorand.fit(FEATURES, **FAST)).item()
+        assert highest == pytest.approx(rows.select(anorand.score(FEATURES, model).max()).item(), abs=1e-6)
+        assert own == pytest.approx(rows.select(anorand.score(FEATURES, **FAST).max()).item(), abs=1e-6)
+
+
+def test_a_score_of_each_rolling_window_is_that_of_its_last_row(
+    hourly: pl.DataFrame, model: anorand.Model, scores: pl.Series
+) -> None:
+    rolled = hourly.rolling("time", period="1d").agg(anorand.score(FEATURES, model).last())
+    close(rolled["score"], scores)
+
+
+def test_a_fit_in_a_rolling_window_needs_rows(hourly: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows .* got 1 of 1"):
+        hourly.head(5).rolling("time", period="1d").agg(anorand.fit(FEATURES, **FAST))
+
+
+def test_a_branch_of_when_is_the_score_of_all_rows(
+    frame: pl.DataFrame, model: anorand.Model, scores: pl.Series
+) -> None:
+    """Polars computes both branches for all rows: a condition does not choose what a fit sees."""
+    positive = (frame["a"] > 0).to_list()
+    expected = pl.Series([score if keep else None for score, keep in zip(scores, positive, strict=True)])
+    for expression in [anorand.score(FEATURES, model), anorand.score(FEATURES, **FAST)]:
+        close(frame.select(pl.when(pl.col("a") > 0).then(expression)).to_series(), expected)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        cs.numeric() - cs.by_name("id", "g"),
+        cs.exclude("id", "g"),
+        cs.matches("^[abc]$"),
+        cs.first() | cs.by_index(1, 2),
+    ],
+    ids=["numeric", "exclude", "matches", "set"],
+)
+def test_selectors(grouped: pl.DataFrame, model: anorand.Model, scores: pl.Series, selector: pl.Expr) -> None:
+    assert grouped.select(anorand.score(selector, model)).to_series().equals(scores)
+    assert grouped.select(selector.anorand.score(model)).to_series().equals(scores)  # type: ignore[attr-defined]
+    assert grouped.select(selector.anorand.fit(**FAST)).item() == model.to_bytes()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_no_column_is_an_error(frame: pl.DataFrame, model: anorand.Model, lazy: bool) -> None:
+    for expression in [anorand.fit(cs.string(), **FAST), anorand.score(cs.string(), model)]:
+        with pytest.raises(pl.exceptions.PolarsError, match="expected at least 1 input"):
+            frame.lazy().select(expression).collect_schema() if lazy else frame.select(expression)
+        with pytest.raises(pl.exceptions.PolarsError):
+            pl.DataFrame().select(expression)
+    with pytest.raises(ValueError, match="there is no feature: the list is empty"):
+        anorand.fit([])
+
+
+def test_empty_frames_have_the_schema_of_full_ones(frame: pl.DataFrame, model: anorand.Model) -> None:
+    verbs = [
+        anorand.score(FEATURES, model),
+        anorand.detect(FEATURES, model),
+        anorand.explain(FEATURES, model),
+        anorand.explain(FEATURES, model, top=1, name="top"),
+        anorand.embed(FEATURES, model),
+        anorand.score(FEATURES, name="own", **FAST),
+        anorand.detect(FEATURES, name="flag", **FAST),
+    ]
+    full = frame.select(verbs)
+    for empty in [frame.clear().select(verbs), frame.lazy().filter(pl.lit(False)).select(verbs).collect()]:
+        assert empty.schema == full.schema == frame.lazy().select(verbs).collect_schema()
+        assert empty.height == 0
+
+
+def test_plans_can_be_read(frame: pl.DataFrame, model: anorand.Model) -> None:
+    lazy = frame.lazy().with_columns(anorand.score(FEATURES, model), anorand.fit(FEATURES, **FAST))
+    for engine in ["in-memory", "streaming"]:
+        plan = lazy.explain(engine=engine)  # type: ignore[arg-type]
+        assert "anorand_score" in plan
+        assert "anorand_fit" in plan
+        assert len(plan) < 5_000
+    assert str(anorand.score(FEATURES, model)).count("anorand_score") == 1
+
+
+def test_an_unused_score_is_not_computed(frame: pl.DataFrame) -> None:
+    broken = frame.lazy().with_columns(anorand.score(FEATURES, b"not a model"))
+    assert broken.select("a").collect().equals(frame.select("a"))
+
+
+def test_several_queries_at_once(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    lazy = frame.lazy()
+    scored, fitted, own = pl.collect_all(
+        [
+            lazy.select(anorand.score(FEATURES, model)),
+            lazy.select(anorand.fit(FEATURES, **FAST)),
+            lazy.select(anorand.score(FEATURES, **FAST)),
+        ]
+    )
+    close(scored["score"], scores)
+    close(own["score"], scores)
+    assert fitted.item() == model.to_bytes()
+
+
+def test_batches(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    lazy = frame.lazy().with_columns(id=pl.int_range(pl.len())).with_columns(anorand.score(FEATURES, model))
+    batches = pl.concat(list(lazy.collect_batches(chunk_size=70)))
+    close(batches.sort("id")["score"], scores)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ipc", "ndjson"])
+def test_sinks(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series, tmp_path: Path, kind: str) -> None:
+    lazy = frame.lazy().with_columns(id=pl.int_range(pl.len())).with_columns(
+        anorand.score(FEATURES, model), anorand.detect(FEATURES, model), anorand.explain(FEATURES, model)
+    )  # fmt: skip
+    getattr(lazy, f"sink_{kind}")(tmp_path / "out")
+    read = getattr(pl, f"read_{kind}")(tmp_path / "out").sort("id")
+    close(read["score"].cast(pl.Float32), scores)
+    close(read["anomaly"].struct.field("score").cast(pl.Float32), scores)
+
+
+def test_sql(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    scored = frame.lazy().with_columns(id=pl.int_range(pl.len())).with_columns(anorand.score(FEATURES, model))
+    context = pl.SQLContext(scored=scored)
+    strangest = context.execute("SELECT id, score FROM scored ORDER BY score DESC LIMIT 3").collect()
+    assert strangest["id"].to_list() == scores.arg_sort(descending=True)[:3].to_list()
+    assert (
+        context.execute("SELECT count(*) AS n FROM scored WHERE score > 0.5").collect().item() == (scores > 0.5).sum()
+    )
+
+
+def test_frames_from_pandas_and_arrow(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    for other in [pl.from_pandas(frame.to_pandas()), pl.DataFrame(frame.to_pandas()), pl.from_arrow(frame.to_arrow())]:
+        assert isinstance(other, pl.DataFrame)
+        assert other.select(anorand.score(FEATURES, model)).to_series().equals(scores)
+
+
+def test_ordering_and_ranking_by_a_score(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
+    indexed = frame.with_row_index()
+    expected = scores.arg_sort(descending=True).to_list()
+    assert indexed.sort(anorand.score(FEATURES, model), descending=True)["index"].to_list() == expected
+    top = indexed.top_k(5, by=anorand.score(FEATURES, model))
+    assert sorted(top["index"].to_list()) == sorted(expected[:5])
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+def test_thousands_of_models_in_one_batch(engine: str) -> None:
+    """A model column after a join, each model in a few rows, mixed."""
+    rng = np.random.default_rng(0)
+    keys = np.repeat(np.arange(2_000), 4)
+    rows = pl.DataFrame({"k": keys, "a": rng.normal(size=8_000), "b": rng.normal(size=8_000)})
+    rows = rows.sample(fraction=1, shuffle=True, seed=0)
+    tiny: anorand.FitOptions = {"members": 1, "hidden": [2], "latent": 1, "epochs": 1, "min_steps": 0}
+    models = rows.select(anorand.fit(["a", "b"], by="k", **tiny)).unnest("model")
+    assert models["model"].n_unique() == 2_000
+    joined = rows.lazy().join(models.lazy(), on="k").select("k", "a", anorand.score(["a", "b"], pl.col("model")))
+    expected = rows.select("k", "a", anorand.score(["a", "b"], by="k", **tiny))
+    close(joined.collect(engine=engine).sort("k", "a")["score"], expected.sort("k", "a")["score"])  # type: ignore[call-overload]
+
+
+def test_every_verb_in_groups(grouped: pl.DataFrame, model: anorand.Model) -> None:
+    verbs = [
+        anorand.score(FEATURES, model),
+        anorand.detect(FEATURES, model),
+        anorand.explain(FEATURES, model),
+        anorand.embed(FEATURES, model),
+    ]
+    names = ["score", "anomaly", "explanation", "embedding"]
+    lists = grouped.group_by("g").agg("id", *verbs).explode("id", *names).sort("id")
+    over = grouped.select(verb.over("g") for verb in verbs)
+    plain = grouped.select(verbs)
+    for name in names:
+        assert lists.schema[name] == over.schema[name] == plain.schema[name]
+    close(lists["score"], plain["score"])
+    assert over["anomaly"].equals(plain["anomaly"])
+
+
+def test_expressions_as_features(frame: pl.DataFrame) -> None:
+    computed = [pl.col("a").abs(), (pl.col("b") / 100).alias("ratio"), pl.col("c").log1p()]
+    expected = frame.select(computed).select(anorand.score(pl.all(), **FAST)).to_series()
+    assert frame.select(anorand.score(computed, **FAST)).to_series().equals(expected)
+
+
+def test_a_constant_feature_broadcasts(frame: pl.DataFrame, model: anorand.Model) -> None:
+    expected = frame.with_columns(c=pl.lit(3)).select(anorand.score(FEATURES, model)).to_series()
+    assert frame.select(anorand.score(["a", "b", pl.lit(3).alias("c")], model)).to_series().equals(expected)

@@ -1,6 +1,9 @@
-"""Contract: features are matched to the model by name, and outputs have fixed names."""
+"""Contract: features are matched by name; results have fixed names, and never take the place of a feature."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
@@ -62,3 +65,37 @@ def test_a_single_column_needs_no_struct(frame: pl.DataFrame) -> None:
     model = anorand.Model(frame.select(pl.col("a").anorand.fit(**FAST)).item())
     assert model.features == ["a"]
     assert frame.select(pl.col("a").anorand.score(model)).to_series().null_count() == 0
+
+
+def fit_instead(features: list[str], _: object, **more: Any) -> pl.Expr:
+    return anorand.fit(features, **FAST, **more)
+
+
+VERBS: dict[str, Callable[..., pl.Expr]] = {
+    "model": fit_instead,
+    "score": anorand.score,
+    "anomaly": anorand.detect,
+    "explanation": anorand.explain,
+    "embedding": anorand.embed,
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_result_never_takes_the_place_of_a_feature(frame: pl.DataFrame, name: str) -> None:
+    renamed = frame.rename({"a": name})
+    features = [name, "b", "c"]
+    model = renamed.select(anorand.fit(features, name="bytes", **FAST)).item()
+    with pytest.raises(pl.exceptions.ComputeError, match=f'the feature "{name}" has the name of the result'):
+        renamed.lazy().with_columns(VERBS[name](features, model)).collect_schema()
+    out = renamed.with_columns(VERBS[name](features, model, name="result"))
+    assert out.columns == [*renamed.columns, "result"]
+    assert out.select(renamed.columns).equals(renamed)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_result_has_the_name_that_is_given(frame: pl.DataFrame, model: anorand.Model, name: str) -> None:
+    assert frame.select(VERBS[name](FEATURES, model)).columns == [name]
+    assert frame.select(VERBS[name](FEATURES, model, name="a result")).columns == ["a result"]
+    assert frame.select(VERBS[name](FEATURES, model).alias("other")).columns == ["other"]
+    with pytest.raises(TypeError, match="name must be a str, got 3"):
+        VERBS[name](FEATURES, model, name=3)

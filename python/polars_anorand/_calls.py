@@ -87,6 +87,8 @@ def applied(
 
 def struct(features: Columns) -> pl.Expr:
     """Columns as one input, so that the names travel with them, and so that Polars runs groups in parallel."""
+    if isinstance(features, (list, tuple)) and not features:
+        raise ValueError("there is no feature: the list is empty")
     return pl.struct(features)
 
 
