@@ -26,6 +26,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.r
 demo: build
 	$(BIN)/python examples/nyc_flights.py
 	$(BIN)/python examples/model_per_carrier.py
+	$(BIN)/python examples/digits.py
 
 test: test-rust test-python
 

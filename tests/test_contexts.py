@@ -342,3 +342,11 @@ def test_expressions_as_features(frame: pl.DataFrame) -> None:
 def test_a_constant_feature_broadcasts(frame: pl.DataFrame, model: anorand.Model) -> None:
     expected = frame.with_columns(c=pl.lit(3)).select(anorand.score(FEATURES, model)).to_series()
     assert frame.select(anorand.score(["a", "b", pl.lit(3).alias("c")], model)).to_series().equals(expected)
+
+
+def test_a_model_of_each_list(frame: pl.DataFrame) -> None:
+    lists = frame.select(pl.col("a").reshape((5, 100)).arr.to_list())
+    out = lists.select(pl.col("a").list.eval(anorand.score(pl.element(), **FAST)))
+    for at, scored in enumerate(out.to_series()):
+        alone = frame.slice(100 * at, 100).select(anorand.score(pl.col("a").alias(""), **FAST)).to_series()
+        close(scored, alone)

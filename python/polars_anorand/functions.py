@@ -216,7 +216,7 @@ def explain(
     The contributions of a row add up to its score minus the score of :attr:`Model.reference`, to 1e-3. They are
     integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line from the reference to the row, in
     scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing.
-    A row takes some two hundred times as long as its score: filter first.
+    A row takes several hundred times as long as its score: filter first.
 
     Parameters
     ----------
