@@ -7,9 +7,9 @@ use polars::prelude::*;
 use tch::Device;
 
 use crate::columns::Columns;
-use crate::fit::fit_with_labels;
 use crate::groups::Training;
 use crate::model::Model;
+use crate::selection::fit_best;
 use crate::store;
 use crate::verbs::Verb;
 
@@ -35,13 +35,13 @@ pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, device: Device
 }
 
 fn fit_and_apply(verb: &impl Verb, columns: &Columns, training: &Training, device: Device) -> PolarsResult<Series> {
-    let Training { options, labels, groups } = training;
+    let Training { candidates, labels, groups } = training;
     let Some(groups) = groups else {
-        let model = fit_with_labels(columns, labels.as_ref(), options, device)?;
+        let model = fit_best(columns, labels.as_ref(), candidates, device)?;
         return verb.apply(&model, columns, device);
     };
     let apply_to = |model: &Model, columns: &Columns| verb.apply(model, columns, device);
-    let outputs = groups.fit_each(columns, labels.as_ref(), options, device, apply_to)?;
+    let outputs = groups.fit_each(columns, labels.as_ref(), candidates, device, apply_to)?;
     let parts = groups.rows().iter().zip(outputs).filter_map(|(rows, output)| Some((rows.as_slice(), output?)));
     in_place(verb, columns.rows(), parts.map(Ok))
 }

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use crate::apply::{apply, Source};
 use crate::columns::{feature_fields, Columns, Feature};
 use crate::device;
-use crate::fit::fit_with_labels;
 use crate::groups::{Groups, SmallGroups, Training};
 use crate::labels::Labels;
 use crate::options::{Options, UncheckedOptions};
+use crate::selection::fit_best;
 use crate::store::Destination;
 use crate::verbs::{Detect, Embed, Explain, Score, Verb};
 
@@ -24,7 +24,8 @@ use crate::verbs::{Detect, Embed, Explain, Score, Verb};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrainingKwargs {
-    options: UncheckedOptions,
+    /// One of each, or all combinations of the options that were given as lists.
+    candidates: Vec<UncheckedOptions>,
     labels: bool,
     /// Whether there is a model for each group.
     by: bool,
@@ -86,16 +87,16 @@ fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
     let (columns, training) = training(inputs, kwargs.training)?;
     let device = device::parse(kwargs.device.as_deref())?;
-    let Training { options, labels, groups } = &training;
+    let Training { candidates, labels, groups } = &training;
     let Some(groups) = groups else {
         let destination = kwargs.path.map(|path| Destination::claim(&path)).transpose()?;
-        let bytes = fit_with_labels(&columns, labels.as_ref(), options, device)?.to_bytes()?;
+        let bytes = fit_best(&columns, labels.as_ref(), candidates, device)?.to_bytes()?;
         if let Some(destination) = destination {
             destination.write(&bytes)?;
         }
         return Ok(Series::new(kwargs.name.into(), [bytes.as_slice()]));
     };
-    let models = groups.fit_each(&columns, labels.as_ref(), options, device, |model, _| model.to_bytes())?;
+    let models = groups.fit_each(&columns, labels.as_ref(), candidates, device, |model, _| model.to_bytes())?;
     let models: BinaryChunked = models.into_iter().collect();
     let mut fields: Vec<Series> = groups.keys().iter().map(|key| key.as_materialized_series().clone()).collect();
     fields.push(models.with_name(MODEL).into_series());
@@ -188,11 +189,11 @@ fn apply_to<V: Verb>(
 
 /// The features, and how to fit on them.
 fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
-    let options = kwargs.options.check(kwargs.labels)?;
+    let candidates = checked(kwargs.candidates, kwargs.labels)?;
     let small = SmallGroups::parse(kwargs.small_groups.as_deref())?;
     let input = first(inputs)?;
     if !(kwargs.labels || kwargs.by) {
-        return Ok((Columns::from_series(input)?, Training { options, labels: None, groups: None }));
+        return Ok((Columns::from_series(input)?, Training { candidates, labels: None, groups: None }));
     }
     let mut fields = input.struct_()?.fields_as_series().into_iter();
     let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
@@ -201,7 +202,13 @@ fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns,
     let labels = labels.transpose()?;
     let keys = if kwargs.by { fields.next() } else { None };
     let groups = keys.map(|keys| Groups::of(keys.struct_()?.fields_as_series(), small)).transpose()?;
-    Ok((columns, Training { options, labels, groups }))
+    Ok((columns, Training { candidates, labels, groups }))
+}
+
+/// At least one set of options, each checked.
+fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
+    polars_ensure!(!candidates.is_empty(), ComputeError: "anorand: there is no candidate to fit");
+    candidates.into_iter().map(|options| options.check(labelled)).collect()
 }
 
 /// The fields of the first input, taken apart.
@@ -239,8 +246,9 @@ impl PackedFields {
     fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
         let features = self.features()?;
         if let Some(training) = training {
-            let options: Options = training.options.clone().check(training.labels)?;
-            features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
+            for options in checked(training.candidates.clone(), training.labels)? {
+                features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
+            }
             SmallGroups::parse(training.small_groups.as_deref())?;
         }
         let is_feature = |name: &str| features.iter().any(|feature| feature.name == name);

@@ -65,6 +65,7 @@ pub fn fit_with_labels(
         inputs: network.shape().inputs,
         combiner,
         training,
+        candidates: None,
     };
     Model::new(metadata, Statistics { scaling, medians, sketch }, &network)
 }

@@ -5,15 +5,16 @@ use rayon::prelude::*;
 use tch::Device;
 
 use crate::columns::Columns;
-use crate::fit::fit_with_labels;
 use crate::labels::Labels;
 use crate::model::Model;
 use crate::options::Options;
 use crate::scoring;
+use crate::selection::fit_best;
 
 /// How a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
-    pub options: Options,
+    /// One, or those to choose from
+    pub candidates: Vec<Options>,
     pub labels: Option<Labels>,
     pub groups: Option<Groups>,
 }
@@ -78,14 +79,14 @@ impl Groups {
         &self,
         columns: &Columns,
         labels: Option<&Labels>,
-        options: &Options,
+        candidates: &[Options],
         device: Device,
         then: impl Fn(&Model, &Columns) -> PolarsResult<T> + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
         let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| {
             let labels = labels.map(|labels| labels.gather(rows));
             let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
-            match fit_with_labels(&columns, labels.as_ref(), options, device) {
+            match fit_best(&columns, labels.as_ref(), candidates, device) {
                 Ok(model) => then(&model, &columns).map(Ok),
                 Err(PolarsError::NoData(reason)) if self.small == SmallGroups::Null => Ok(Err(reason.to_string())),
                 Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),

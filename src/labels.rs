@@ -51,6 +51,11 @@ impl Labels {
         self.0.len()
     }
 
+    /// Whether a row is a known anomaly.
+    pub fn is_anomaly(&self, row: usize) -> bool {
+        self.0[row] == Some(true)
+    }
+
     /// The labels of the rows at `index`, in that order.
     pub fn gather(&self, index: &[IdxSize]) -> Self {
         Self(index.iter().map(|row| self.0[*row as usize]).collect())

@@ -46,6 +46,7 @@ pub mod options;
 pub mod rows;
 pub mod scaling;
 pub mod scoring;
+pub mod selection;
 pub mod shape;
 pub mod sketch;
 pub mod store;
@@ -65,6 +66,7 @@ pub use labels::Labels;
 pub use model::Model;
 pub use options::{Encode, Missing, Options, Preset, UncheckedOptions};
 pub use scoring::score;
+pub use selection::fit_best;
 pub use tch::Device;
 
 /// Polars and the plugin share one allocator, so that either can free what the other made.

@@ -15,19 +15,21 @@
 
 use std::collections::HashMap;
 
+use ndarray::Array2;
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsError, PolarsResult};
 use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use crate::categories::{Encoder, Frequencies};
-use crate::columns::{Feature, Kind};
+use crate::columns::{Columns, Feature, Kind};
 use crate::combination::Combiner;
 use crate::fused::FusedNetwork;
 use crate::labels::LabelCounts;
 use crate::network::Network;
 use crate::options::Options;
 use crate::scaling::Scaling;
+use crate::selection::Candidate;
 use crate::shape::Shape;
 use crate::sketch::Sketch;
 use crate::training::Report;
@@ -55,6 +57,8 @@ pub struct Metadata {
     pub inputs: i64,
     pub combiner: Combiner,
     pub training: Report,
+    /// What the options were chosen from, if there was a choice.
+    pub candidates: Option<Vec<Candidate>>,
 }
 
 /// A model's numbers outside the network.
@@ -86,6 +90,12 @@ impl Model {
         Ok(Self { metadata, statistics, network, fused, encoders })
     }
 
+    /// The model, with what its options were chosen from.
+    pub fn with_candidates(mut self, candidates: Vec<Candidate>) -> Self {
+        self.metadata.candidates = Some(candidates);
+        self
+    }
+
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -114,6 +124,13 @@ impl Model {
         // There is at least one hidden layer.
         let last = options.hidden[options.hidden.len() - 1];
         (self.metadata.members * (last + options.latent)) as usize
+    }
+
+    /// The rows of columns without missing values, scaled, in the model's order: `[rows, features]`.
+    pub fn scaled_rows(&self, columns: &Columns) -> PolarsResult<Array2<f32>> {
+        let columns = columns.matched(&self.metadata.features)?.encoded(&self.encoders)?;
+        let Statistics { scaling, medians, .. } = &self.statistics;
+        columns.scaled(&vec![true; columns.rows()], scaling, medians)
     }
 
     /// The reference row of an explanation: all features at their training medians, scaled.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import polars as pl
 
 from polars_anorand import _plugin
-from polars_anorand._options import typed
+from polars_anorand._options import candidates
 from polars_anorand.model import Model
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Training:
     ) -> None:
         text("small_groups", small_groups)
         self.kwargs: dict[str, Any] = {
-            "options": typed(options),
+            "candidates": candidates(options),
             "labels": labels is not None,
             "by": by is not None,
             "small_groups": small_groups,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
@@ -21,6 +23,10 @@ class FitOptions(TypedDict, total=False):
 
     Each is checked against its range when the query's schema is resolved; an error names the option, the value and
     the range.
+
+    Most may also be a list of values, or several of them lists: then the best of all combinations is chosen, by how
+    well it tells held-out rows from anomalies made of them, each with about half of its values from other rows (with
+    labels: from held-out known anomalies). ``Model.candidates`` has what each reached.
     """
 
     preset: Preset
@@ -34,43 +40,43 @@ class FitOptions(TypedDict, total=False):
     encode: Encode
     """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (default): a value counts as its
     log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"error"``."""
-    members: int
+    members: int | Sequence[int]
     """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, paper 1."""
-    max_samples: int
+    max_samples: int | Sequence[int]
     """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, paper 0."""
-    max_features: float
+    max_features: float | Sequence[float]
     """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, paper 1."""
-    noise: Noise
+    noise: Noise | Sequence[Noise]
     """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
     few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""
-    noise_margin: float
+    noise_margin: float | Sequence[float]
     """``"uniform"``: how far the noise reaches beyond the data on each side, in ranges of the data, 0 to 1000.
     Default 0.5."""
-    noise_std: float
+    noise_std: float | Sequence[float]
     """``"smote"``: standard deviation of the noise, in the scaled space, above 0 and at most 1000. Default 1."""
-    noise_fraction: float
+    noise_fraction: float | Sequence[float]
     """``"smote"``: share of the rows that synthetic anomalies are made from, above 0 and at most 0.5. Default 0.02."""
-    neighbors: int
+    neighbors: int | Sequence[int]
     """``"smote"``: nearest neighbours, 1 to 1,000. Default 5."""
-    synthetic_fraction: float
+    synthetic_fraction: float | Sequence[float]
     """Share of synthetic anomalies in the training set, above 0 and at most 0.9. Default 0.5, paper 0.05."""
-    loss_weight: float
+    loss_weight: float | Sequence[float]
     """w of eq. 4, 0 to 1: the share of the noise-detection loss. Default 0.2."""
-    hidden: Sequence[int]
+    hidden: Sequence[int] | Sequence[Sequence[int]]
     """Widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [32, 16]."""
-    latent: int
+    latent: int | Sequence[int]
     """Width of the encoder's latent z1, 1 to 4,096. Default 16."""
-    epochs: int
+    epochs: int | Sequence[int]
     """Passes over a member's rows, 1 to 1,000,000. Default 1, paper 200."""
-    min_steps: int
+    min_steps: int | Sequence[int]
     """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, paper 0."""
-    batch_size: int
+    batch_size: int | Sequence[int]
     """Rows an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128."""
-    learning_rate: float
+    learning_rate: float | Sequence[float]
     """Adam's step size, above 0 and at most 1. Default 0.003, paper 0.0001."""
-    schedule: Schedule
+    schedule: Schedule | Sequence[Schedule]
     """The step size falls to 0 along a ``"cosine"`` (default), or stays ``"constant"`` (paper)."""
-    combination: Combination
+    combination: Combination | Sequence[Combination]
     """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper), or the heads before their sigmoids, from their
     medians on, ``"robust"`` (default)."""
 
@@ -148,28 +154,54 @@ def integer(name: str, value: object) -> int | None:
         raise TypeError(f"{name} must be an int, got {value!r} ({type(value).__name__})") from None
 
 
-def typed(options: Mapping[str, object]) -> dict[str, Any]:
-    """The options as plain Python values, those that are None left out.
+_SINGLE = {"preset", "seed", "missing", "encode"}
+"""Options that say what is wanted rather than how to reach it: not to be chosen from a list."""
+
+MOST_CANDIDATES = 1_000
+
+
+def candidates(options: Mapping[str, object]) -> list[dict[str, Any]]:
+    """The options as plain Python values, those that are None left out; all combinations of those that are lists.
 
     Raises
     ------
     TypeError
         For an option that does not exist, or a value of another type; the message names it.
     ValueError
-        For an integer beyond 64 bits.
+        For an integer beyond 64 bits, a list without a value, or too many combinations.
 
     """
-    checked: dict[str, Any] = {}
+    choices: dict[str, list[Any]] = {}
     for name, value in options.items():
         if name not in _TYPES:
             raise TypeError(f"there is no option {name!r}; the options of a fit are {', '.join(_TYPES)}")
-        expected, convert = _TYPES[name]
         if value is None:
             continue
-        try:
-            checked[name] = convert(value)
-        except TypeError:
-            raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__})") from None
-        except OverflowError:
-            raise ValueError(f"{name} must fit into 64 bits, got {value!r}") from None
-    return checked
+        values = _listed(name, value)
+        if not values:
+            raise ValueError(f"{name} has no value to choose from, got {value!r}")
+        choices[name] = [_converted(name, value) for value in values]
+    count = math.prod(len(values) for values in choices.values())
+    if count > MOST_CANDIDATES:
+        raise ValueError(f"the lists of options have {count} combinations, expected at most {MOST_CANDIDATES}")
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+def _listed(name: str, value: object) -> list[object]:
+    """The values that an option is to be chosen from; one, if it is not a list of them."""
+    if name in _SINGLE or isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        return [value]
+    values = list(cast("Sequence[object]", value))
+    if name == "hidden" and not any(isinstance(item, Sequence) for item in values):
+        return [value]
+    return values
+
+
+def _converted(name: str, value: object) -> object:
+    expected, convert = _TYPES[name]
+    try:
+        return convert(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__})") from None
+    except OverflowError:
+        raise ValueError(f"{name} must fit into 64 bits, got {value!r}") from None

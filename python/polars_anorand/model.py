@@ -141,6 +141,21 @@ class Model:
         return None if found is None else dict(found)
 
     @property
+    def candidates(self) -> list[dict[str, Any]] | None:
+        """What the options were chosen from, if there was a choice: for each, the options that were given as lists, and
+        ``criterion``, the AUC-ROC that it reached on held-out rows, of which the highest was chosen.
+        """
+        found = self._metadata["candidates"]
+        if found is None:
+            return None
+        options = [candidate["options"] for candidate in found]
+        varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
+        return [
+            {name: candidate["options"][name] for name in varied} | {"criterion": candidate["criterion"]}
+            for candidate in found
+        ]
+
+    @property
     def training(self) -> dict[str, Any]:
         """What the training did: rows, epochs, steps, and both losses before and after."""
         return dict(self._metadata["training"])

@@ -1,0 +1,216 @@
+//! A choice among candidate options that needs no labels: the candidate that best tells rows it has not seen from synthetic
+//! anomalies that it has not seen either.
+//!
+//! A share of the rows is held out. Each candidate is fitted on the rest, and scores the held-out rows and as many anomalies
+//! made of them; its criterion is the AUC-ROC between the two. With labels, the held-out known anomalies are those to be told
+//! from the other held-out rows. The candidate chosen is then fitted on all rows, as it would be alone.
+
+use ndarray::Array2;
+use polars::prelude::*;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::columns::Columns;
+use crate::fit::fit_with_labels;
+use crate::labels::Labels;
+use crate::model::Model;
+use crate::options::Options;
+use crate::scoring;
+
+/// One row in so many is held out, and at most so many rows.
+const ONE_IN: usize = 5;
+const MOST: usize = 2_000;
+
+/// A candidate and what it reached, kept in the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    pub options: Options,
+    /// AUC-ROC on held-out rows, 0.5 for a guess and 1 for a perfect separation
+    pub criterion: f64,
+}
+
+/// Fit the best of the candidates, of which there is at least one. A single one is fitted without further ado.
+pub fn fit_best(
+    columns: &Columns,
+    labels: Option<&Labels>,
+    candidates: &[Options],
+    device: Device,
+) -> PolarsResult<Model> {
+    let Some(first) = candidates.first() else {
+        polars_bail!(ComputeError: "anorand: there is no candidate to fit");
+    };
+    if candidates.len() == 1 {
+        return fit_with_labels(columns, labels, first, device);
+    }
+    let split = Split::draw(columns, labels, first)?;
+    let mut judged = Vec::with_capacity(candidates.len());
+    for options in candidates {
+        judged.push(Candidate { options: options.clone(), criterion: split.criterion(options, device)? });
+    }
+    // The first of the best, so that the order in which they are given decides between equals.
+    let mut best = &judged[0];
+    for candidate in &judged[1..] {
+        if candidate.criterion > best.criterion {
+            best = candidate;
+        }
+    }
+    let model = fit_with_labels(columns, labels, &best.options, device)?;
+    Ok(model.with_candidates(judged))
+}
+
+/// Rows to fit candidates on, and rows held out.
+struct Split {
+    fitted: (Columns, Option<Labels>),
+    held: (Columns, Option<Labels>),
+    seed: u64,
+}
+
+impl Split {
+    /// By the seed alone, so that all candidates get the same rows.
+    fn draw(columns: &Columns, labels: Option<&Labels>, options: &Options) -> PolarsResult<Self> {
+        let usable = columns.training_rows(options.missing)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        // Members use the streams from 0 on.
+        rng.set_stream(u64::MAX);
+        let anomalous = |row: usize| labels.is_some_and(|labels| labels.is_anomaly(row));
+        let (mut held, mut fitted) = (vec![], vec![]);
+        // Known anomalies are held out in the same share as other rows.
+        for known in [false, true] {
+            let mut rows: Vec<IdxSize> = (0..columns.rows())
+                .filter(|row| usable[*row] && anomalous(*row) == known)
+                .map(|row| row as IdxSize)
+                .collect();
+            rows.shuffle(&mut rng);
+            let count = (rows.len() / ONE_IN).min(MOST);
+            polars_ensure!(count > 0 || (known && labels.is_none()), NoData:
+                "anorand: a choice among candidates needs at least {ONE_IN} {} without a missing value, got {}: give one value \
+                 of each option", if known { "labelled anomalies" } else { "rows" }, rows.len());
+            fitted.extend(rows.split_off(count));
+            held.extend(rows);
+        }
+        // In their own order, which a fit depends on.
+        fitted.sort_unstable();
+        let part = |rows: Vec<IdxSize>| -> PolarsResult<(Columns, Option<Labels>)> {
+            let labels = labels.map(|labels| labels.gather(&rows));
+            Ok((columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?, labels))
+        };
+        Ok(Self { fitted: part(fitted)?, held: part(held)?, seed: options.seed })
+    }
+
+    fn criterion(&self, options: &Options, device: Device) -> PolarsResult<f64> {
+        let (columns, labels) = &self.fitted;
+        let model = fit_with_labels(columns, labels.as_ref(), options, device)?;
+        let (held, labels) = &self.held;
+        if let Some(labels) = labels {
+            let scores: Vec<f32> =
+                scoring::score(&model, held, device)?.iter().map(Option::unwrap_or_default).collect();
+            let (anomalies, others): (Vec<_>, Vec<_>) =
+                scores.iter().zip(labels.anomalies()).partition(|(_, anomaly)| *anomaly);
+            let scores = |rows: Vec<(&f32, bool)>| rows.into_iter().map(|(score, _)| *score).collect::<Vec<f32>>();
+            return Ok(auc_roc(&scores(others), &scores(anomalies)));
+        }
+        let rows = model.scaled_rows(held)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(u64::MAX - 1);
+        let scores = |rows: &Array2<f32>| -> PolarsResult<Vec<f32>> {
+            Ok(model.metadata().combiner.scores(&scoring::heads(model.network(), rows.view())?))
+        };
+        Ok(auc_roc(&scores(&rows)?, &scores(&anomalies_of(&rows, &mut rng))?))
+    }
+}
+
+/// As many anomalies as rows: in each, about half of the features come from other rows, so that every value is usual and their
+/// combination is not.
+fn anomalies_of(rows: &Array2<f32>, rng: &mut impl Rng) -> Array2<f32> {
+    let mut anomalies = rows.clone();
+    let mut order: Vec<usize> = (0..rows.nrows()).collect();
+    for (mut column, values) in anomalies.columns_mut().into_iter().zip(rows.columns()) {
+        order.shuffle(rng);
+        for (value, other) in column.iter_mut().zip(&order) {
+            if rng.random() {
+                *value = values[*other];
+            }
+        }
+    }
+    anomalies
+}
+
+/// The probability that a random one of `higher` is above a random one of `lower`; equal ones count half.
+fn auc_roc(lower: &[f32], higher: &[f32]) -> f64 {
+    let mut all: Vec<(f32, bool)> =
+        lower.iter().map(|score| (*score, false)).chain(higher.iter().map(|score| (*score, true))).collect();
+    all.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut below, mut won) = (0usize, 0.0);
+    for equal in all.chunk_by(|a, b| a.0 == b.0) {
+        let high = equal.iter().filter(|(_, high)| *high).count();
+        let low = equal.len() - high;
+        won += high as f64 * (below as f64 + low as f64 / 2.0);
+        below += low;
+    }
+    won / (lower.len() * higher.len()).max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+
+    #[test]
+    fn the_auc_counts_pairs() {
+        assert_eq!(auc_roc(&[0.1, 0.2], &[0.3, 0.4]), 1.0);
+        assert_eq!(auc_roc(&[0.3, 0.4], &[0.1, 0.2]), 0.0);
+        assert_eq!(auc_roc(&[0.1, 0.3], &[0.2, 0.3]), (1.0 + 0.0 + 1.0 + 0.5) / 4.0);
+        assert_eq!(auc_roc(&[0.5; 3], &[0.5; 4]), 0.5);
+    }
+
+    fn frame() -> DataFrame {
+        let t: Vec<f64> = (0..400).map(|at| f64::from(at) / 40.0).collect();
+        let double: Vec<f64> = t.iter().map(|t| 2.0 * t).collect();
+        df!("t" => t, "double" => double).unwrap()
+    }
+
+    fn options(loss_weight: f64) -> Options {
+        Options { loss_weight, max_features: 1.0, ..Options::preset(Preset::Default) }
+    }
+
+    #[test]
+    fn the_best_candidate_is_fitted_as_if_alone() {
+        let columns = Columns::from_frame(&frame()).unwrap();
+        let untrained = Options { learning_rate: 1e-12, ..options(0.2) };
+        let candidates = [untrained, options(0.2)];
+        let chosen = fit_best(&columns, None, &candidates, Device::Cpu).unwrap();
+        let alone = fit_best(&columns, None, &candidates[1..], Device::Cpu).unwrap();
+        assert_eq!(chosen.network().to_flat().unwrap(), alone.network().to_flat().unwrap());
+        assert_eq!(chosen.metadata().options, candidates[1]);
+        let judged = chosen.metadata().candidates.as_ref().unwrap();
+        assert!(judged[1].criterion > judged[0].criterion + 0.1, "{judged:?}");
+        assert!(alone.metadata().candidates.is_none());
+    }
+
+    #[test]
+    fn with_labels_known_anomalies_decide() {
+        let columns = Columns::from_frame(&frame()).unwrap();
+        let labels = Series::new("y".into(), (0..400).map(|row| row % 20 == 3).collect::<Vec<_>>());
+        let labels = Labels::from_series(&labels).unwrap();
+        let candidates = [options(0.2), options(0.8)];
+        let model = fit_best(&columns, Some(&labels), &candidates, Device::Cpu).unwrap();
+        assert_eq!(model.metadata().candidates.as_ref().unwrap().len(), 2);
+        let few = Series::new("y".into(), (0..400).map(|row| row < 3).collect::<Vec<_>>());
+        let few = Labels::from_series(&few).unwrap();
+        let message = fit_best(&columns, Some(&few), &candidates, Device::Cpu).err().unwrap().to_string();
+        assert!(message.contains("at least 5 labelled anomalies"), "{message}");
+    }
+
+    #[test]
+    fn mixed_rows_have_usual_values_in_unusual_company() {
+        let rows = Array2::from_shape_fn((50, 3), |(row, _)| row as f32);
+        let mixed = anomalies_of(&rows, &mut ChaCha8Rng::seed_from_u64(0));
+        assert!(mixed.iter().all(|value| (0.0..50.0).contains(value) && value.fract() == 0.0));
+        let whole = mixed.rows().into_iter().filter(|row| row[0] == row[1] && row[1] == row[2]).count();
+        assert!(whole < 20, "{whole}");
+    }
+}
