@@ -31,7 +31,8 @@ pub fn fit(columns: &Columns, options: &Options, device: Device) -> PolarsResult
 
     let varied: Vec<usize> = (0..ranges.len()).filter(|at| ranges[*at].0 < ranges[*at].1).collect();
     let (network, training) = train(&rows, &varied, options, device)?;
-    let heads = scoring::heads(&network, rows.view())?;
+    let fused = network.fused()?;
+    let heads = scoring::heads(&network, &fused, rows.view())?;
     let combiner = Combiner::of(&heads, options.combination);
     let sketch = Sketch::of(&combiner.scores(&heads));
     let metadata = Metadata {
@@ -43,7 +44,7 @@ pub fn fit(columns: &Columns, options: &Options, device: Device) -> PolarsResult
         combiner,
         training,
     };
-    Model::new(metadata, Statistics { scaling, medians, sketch }, &network)
+    Model::new(metadata, Statistics { scaling, medians, sketch }, &network, fused)
 }
 
 /// Draw and train the fleet. `varied` are the features that are not constant.

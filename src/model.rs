@@ -71,11 +71,14 @@ pub struct Model {
 }
 
 impl Model {
-    /// From what a fit found.
-    pub fn new(metadata: Metadata, statistics: Statistics, network: &Network) -> PolarsResult<Self> {
-        let network = network.to_device(Device::Cpu)?;
-        let fused = network.fused()?;
-        Ok(Self { metadata, statistics, network, fused })
+    /// From what a fit found; `fused` is the network once more.
+    pub fn new(
+        metadata: Metadata,
+        statistics: Statistics,
+        network: &Network,
+        fused: FusedNetwork,
+    ) -> PolarsResult<Self> {
+        Ok(Self { metadata, statistics, network: network.to_device(Device::Cpu)?, fused })
     }
 
     pub fn metadata(&self) -> &Metadata {
