@@ -7,15 +7,10 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// What `work` makes of each item, in the items' order; an error if there is one.
-pub fn map<T: Send, U: Send>(
-    items: Vec<T>,
-    work: impl Fn(T) -> PolarsResult<U> + Send + Sync,
-) -> PolarsResult<Vec<U>> {
+pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> + Send + Sync) -> PolarsResult<Vec<U>> {
     match pool() {
         // One item at a time, since an item may be long.
-        Some(pool) if items.len() > 1 => {
-            pool.install(|| items.into_par_iter().with_max_len(1).map(&work).collect())
-        }
+        Some(pool) if items.len() > 1 => pool.install(|| items.into_par_iter().with_max_len(1).map(&work).collect()),
         _ => items.into_iter().map(work).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::{__m256, __m512};
 
-use super::kernels::affine;
+use super::kernels::{affine, Stack};
 use super::vector::{Vector, VECTORS};
 use super::{FusedNetwork, Layer};
 
@@ -28,13 +28,7 @@ struct Buffers {
 }
 
 #[inline(always)]
-unsafe fn heads<V: Vector>(
-    n: &FusedNetwork,
-    tiles: &[f32],
-    features: usize,
-    logits: &mut [f32],
-    errors: &mut [f32],
-) {
+unsafe fn heads<V: Vector>(n: &FusedNetwork, tiles: &[f32], features: usize, logits: &mut [f32], errors: &mut [f32]) {
     let rows = V::TILE;
     let buffer = || vec![0f32; n.width() * rows];
     let mut buffers = Buffers { x: buffer(), z: buffer(), hidden: [buffer(), buffer()], out: buffer() };
@@ -129,6 +123,6 @@ unsafe fn run<V: Vector>(
         let Layer { inputs, outputs, .. } = *layer;
         let weights = &n.flat[layer.weight + member * inputs * outputs..][..inputs * outputs];
         let bias = &n.flat[layer.bias + member * outputs..][..outputs];
-        affine::<V>(weights, bias, from, to, relu || !last);
+        affine::<V>(weights, bias, from, to, relu || !last, Stack::ONE);
     }
 }

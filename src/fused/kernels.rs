@@ -41,6 +41,16 @@ pub struct Product {
     pub to_row: usize,
     pub start: Start,
     pub finish: Finish,
+    pub tiles: Tiles,
+}
+
+/// What a product does with several tiles. Either way, a block of scalars or sums serves all of them while it is near.
+#[derive(Clone, Copy)]
+pub enum Tiles {
+    /// A product for each, with the same scalars; how far apart tiles are in `vectors` and `to`.
+    Each { count: usize, vectors: usize, to: usize },
+    /// One sum over all; how far apart tiles are in `scalars` and `vectors`.
+    Sum { count: usize, scalars: usize, vectors: usize },
 }
 
 impl Product {
@@ -52,23 +62,38 @@ impl Product {
     pub unsafe fn run<V: Vector, const N: usize>(&self, rows: usize) {
         let mut at = 0;
         while V::OUTPUTS == 8 && rows - at >= 8 {
-            self.block::<V, 8, N>(at);
+            self.blocks::<V, 8, N>(at);
             at += 8;
         }
         while rows - at >= 4 {
-            self.block::<V, 4, N>(at);
+            self.blocks::<V, 4, N>(at);
             at += 4;
         }
         while at < rows {
-            self.block::<V, 1, N>(at);
+            self.blocks::<V, 1, N>(at);
             at += 1;
         }
     }
 
-    /// Rows `at .. at + J`. Their sums stay in registers from the first k to the last.
+    /// Rows `at .. at + J`, of all tiles.
     #[inline(always)]
-    unsafe fn block<V: Vector, const J: usize, const N: usize>(&self, at: usize) {
-        let to = self.to.add(at * self.to_row);
+    unsafe fn blocks<V: Vector, const J: usize, const N: usize>(&self, at: usize) {
+        match self.tiles {
+            Tiles::Each { count, vectors, to } => {
+                for tile in 0..count {
+                    self.block::<V, J, N>(at, self.vectors.add(tile * vectors), tile * to);
+                }
+            }
+            Tiles::Sum { .. } => self.block::<V, J, N>(at, self.vectors, 0),
+        }
+    }
+
+    /// Rows `at .. at + J`, `to_tile` numbers from the first tile on. Their sums stay in registers from the first k to the
+    /// last.
+    #[inline(always)]
+    unsafe fn block<V: Vector, const J: usize, const N: usize>(&self, at: usize, vectors: *const f32, to_tile: usize) {
+        let corner = at * self.to_row + to_tile;
+        let to = self.to.add(corner);
         let mut sums = [[V::splat(0.0); N]; J];
         for (row, sum) in sums.iter_mut().enumerate() {
             for (beside, sum) in sum.iter_mut().enumerate() {
@@ -79,9 +104,36 @@ impl Product {
                 }
             }
         }
+        let scalars = self.scalars.add(at * self.scalar_row);
+        match self.tiles {
+            Tiles::Each { .. } => self.add_tile(scalars, vectors, &mut sums),
+            Tiles::Sum { count, scalars: scalar_tile, vectors: vector_tile } => {
+                for tile in 0..count {
+                    self.add_tile(scalars.add(tile * scalar_tile), vectors.add(tile * vector_tile), &mut sums);
+                }
+            }
+        }
+        for (row, sum) in sums.iter().enumerate() {
+            for (beside, sum) in sum.iter().enumerate() {
+                let place = row * self.to_row + beside * V::LANES;
+                let sum = match self.finish {
+                    Finish::Linear => *sum,
+                    Finish::Relu => sum.max(V::splat(0.0)),
+                    Finish::Gate(gate) => sum.where_positive(V::load(gate.add(corner + place))),
+                };
+                sum.store(to.add(place));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_tile<V: Vector, const J: usize, const N: usize>(
+        &self,
+        mut scalars: *const f32,
+        mut vectors: *const f32,
+        sums: &mut [[V; N]; J],
+    ) {
         // Pointers, since a bound checked for each k would cost as much as its arithmetic.
-        let mut scalars = self.scalars.add(at * self.scalar_row);
-        let mut vectors = self.vectors;
         for _ in 0..self.depth {
             let mut vector = [V::splat(0.0); N];
             for (beside, vector) in vector.iter_mut().enumerate() {
@@ -96,25 +148,34 @@ impl Product {
             scalars = scalars.wrapping_add(self.scalar_next);
             vectors = vectors.wrapping_add(self.vector_next);
         }
-        for (row, sum) in sums.iter().enumerate() {
-            for (beside, sum) in sum.iter().enumerate() {
-                let place = row * self.to_row + beside * V::LANES;
-                let sum = match self.finish {
-                    Finish::Linear => *sum,
-                    Finish::Relu => sum.max(V::splat(0.0)),
-                    Finish::Gate(gate) => sum.where_positive(V::load(gate.add(at * self.to_row + place))),
-                };
-                sum.store(to.add(place));
-            }
-        }
     }
 }
 
-/// `to = from·W + b` of a tile, with ReLU if asked.
+/// The tiles that go through a layer together.
+#[derive(Clone, Copy)]
+pub struct Stack {
+    pub tiles: usize,
+    /// Numbers from a tile to the next, in the layer's input and in its output
+    pub from: usize,
+    pub to: usize,
+}
+
+impl Stack {
+    /// One tile alone.
+    pub const ONE: Self = Self { tiles: 1, from: 0, to: 0 };
+
+    /// Whether a buffer of tiles so far apart reaches the first `rows` of every one.
+    #[inline(always)]
+    fn reaches<V: Vector>(self, buffer: &[f32], apart: usize, rows: usize) -> bool {
+        buffer.len() >= (self.tiles - 1) * apart + rows * V::TILE
+    }
+}
+
+/// `to = from·W + b` of tiles, with ReLU if asked.
 #[inline(always)]
-pub unsafe fn affine<V: Vector>(weights: &[f32], bias: &[f32], from: &[f32], to: &mut [f32], relu: bool) {
+pub unsafe fn affine<V: Vector>(weights: &[f32], bias: &[f32], from: &[f32], to: &mut [f32], relu: bool, stack: Stack) {
     let (inputs, outputs) = (weights.len() / bias.len(), bias.len());
-    assert!(from.len() >= inputs * V::TILE && to.len() >= outputs * V::TILE);
+    assert!(stack.reaches::<V>(from, stack.from, inputs) && stack.reaches::<V>(to, stack.to, outputs));
     let product = Product {
         depth: inputs,
         scalars: weights.as_ptr(),
@@ -127,6 +188,7 @@ pub unsafe fn affine<V: Vector>(weights: &[f32], bias: &[f32], from: &[f32], to:
         to_row: V::TILE,
         start: Start::Bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Linear },
+        tiles: Tiles::Each { count: stack.tiles, vectors: stack.from, to: stack.to },
     };
     product.run::<V, VECTORS>(outputs);
 }
@@ -140,12 +202,19 @@ pub struct Back<'a> {
     pub sum: bool,
 }
 
-/// `d_from = W·d` of a tile: the gradient of a layer's input from that of its output.
+/// `d_from = W·d` of tiles: the gradient of a layer's input from that of its output.
 #[inline(always)]
-pub unsafe fn d_input<V: Vector>(weights: &[f32], outputs: usize, d: &[f32], d_from: &mut [f32], back: Back) {
+pub unsafe fn d_input<V: Vector>(
+    weights: &[f32],
+    outputs: usize,
+    d: &[f32],
+    d_from: &mut [f32],
+    back: Back,
+    stack: Stack,
+) {
     let inputs = weights.len() / outputs;
-    assert!(d.len() >= outputs * V::TILE && d_from.len() >= inputs * V::TILE);
-    assert!(back.relu.is_none_or(|activations| activations.len() >= inputs * V::TILE));
+    assert!(stack.reaches::<V>(d, stack.to, outputs) && stack.reaches::<V>(d_from, stack.from, inputs));
+    assert!(back.relu.is_none_or(|activations| stack.reaches::<V>(activations, stack.from, inputs)));
     let product = Product {
         depth: outputs,
         scalars: weights.as_ptr(),
@@ -158,26 +227,31 @@ pub unsafe fn d_input<V: Vector>(weights: &[f32], outputs: usize, d: &[f32], d_f
         to_row: V::TILE,
         start: if back.sum { Start::Present } else { Start::Zero },
         finish: back.relu.map_or(Finish::Linear, |activations| Finish::Gate(activations.as_ptr())),
+        tiles: Tiles::Each { count: stack.tiles, vectors: stack.to, to: stack.from },
     };
     product.run::<V, VECTORS>(inputs);
 }
 
-/// Numbers that [`panels`] needs for a layer of so many outputs.
+/// Numbers of a tile in [`panels`], of a layer of so many outputs.
 pub fn panel_len<V: Vector>(outputs: usize) -> usize {
     outputs.next_multiple_of(V::LANES) * V::TILE
 }
 
-/// A layer's `[outputs, tile]` as `[outputs / lanes, tile, lanes]`, so that outputs are lanes.
+/// A layer's `[outputs, tile]` as `[outputs / lanes, tile, lanes]`, so that outputs are lanes; tile by tile.
 #[inline(always)]
-pub unsafe fn panels<V: Vector>(d: &[f32], outputs: usize, panels: &mut [f32]) {
-    assert!(d.len() >= outputs * V::TILE && panels.len() >= panel_len::<V>(outputs));
-    for (at, panel) in (0..outputs).step_by(V::LANES).zip(panels.chunks_exact_mut(V::LANES * V::TILE)) {
-        let outputs = V::LANES.min(outputs - at);
-        transpose(d[at * V::TILE..].as_ptr(), V::TILE, [outputs, V::TILE], panel.as_mut_ptr(), V::LANES);
+pub unsafe fn panels<V: Vector>(d: &[f32], outputs: usize, panels: &mut [f32], stack: Stack) {
+    let len = panel_len::<V>(outputs);
+    assert!(stack.reaches::<V>(d, stack.to, outputs) && panels.len() >= stack.tiles * len);
+    for (tile, panels) in panels.chunks_exact_mut(len).take(stack.tiles).enumerate() {
+        let d = &d[tile * stack.to..];
+        for (at, panel) in (0..outputs).step_by(V::LANES).zip(panels.chunks_exact_mut(V::LANES * V::TILE)) {
+            let outputs = V::LANES.min(outputs - at);
+            transpose(d[at * V::TILE..].as_ptr(), V::TILE, [outputs, V::TILE], panel.as_mut_ptr(), V::LANES);
+        }
     }
 }
 
-/// Adds to `gradient` = ∂L/∂W `[inputs, outputs]` what the rows of a tile bring: `fromᵀ·d`, d in [`panels`].
+/// Adds to `gradient` = ∂L/∂W `[inputs, outputs]` what the rows of tiles bring: `fromᵀ·d`, d in [`panels`].
 #[inline(always)]
 pub unsafe fn add_gradient<V: Vector>(
     from: &[f32],
@@ -185,47 +259,47 @@ pub unsafe fn add_gradient<V: Vector>(
     gradient: &mut [f32],
     outputs: usize,
     spare: &mut [f32],
+    stack: Stack,
 ) {
     let inputs = gradient.len() / outputs;
-    assert!(from.len() >= inputs * V::TILE && panels.len() >= panel_len::<V>(outputs));
+    assert!(stack.reaches::<V>(from, stack.from, inputs) && panels.len() >= stack.tiles * panel_len::<V>(outputs));
     assert!(spare.len() >= inputs * V::LANES);
-    let mut product = Product {
+    let panel = V::LANES * V::TILE;
+    let product = Product {
         depth: V::TILE,
         scalars: from.as_ptr(),
         scalar_next: 1,
         scalar_row: V::TILE,
         vectors: panels.as_ptr(),
         vector_next: V::LANES,
-        vector_beside: V::LANES * V::TILE,
+        vector_beside: panel,
         to: gradient.as_mut_ptr(),
         to_row: outputs,
         start: Start::Present,
         finish: Finish::Linear,
+        tiles: Tiles::Sum { count: stack.tiles, scalars: stack.from, vectors: panel_len::<V>(outputs) },
     };
-    let mut left = outputs;
-    while left >= 2 * V::LANES {
-        product.run::<V, 2>(inputs);
-        product.vectors = product.vectors.add(2 * V::LANES * V::TILE);
-        product.to = product.to.add(2 * V::LANES);
-        left -= 2 * V::LANES;
+    let mut at = 0;
+    while outputs - at >= 2 * V::LANES {
+        let vectors = product.vectors.add(at * V::TILE);
+        Product { vectors, to: product.to.add(at), ..product }.run::<V, 2>(inputs);
+        at += 2 * V::LANES;
     }
-    if left >= V::LANES {
-        product.run::<V, 1>(inputs);
-        product.vectors = product.vectors.add(V::LANES * V::TILE);
-        product.to = product.to.wrapping_add(V::LANES);
-        left -= V::LANES;
+    if outputs - at >= V::LANES {
+        let vectors = product.vectors.add(at * V::TILE);
+        Product { vectors, to: product.to.add(at), ..product }.run::<V, 1>(inputs);
+        at += V::LANES;
     }
+    let left = outputs - at;
     if left > 0 {
-        // A vector of outputs that is not full would reach into the next row.
-        let first = outputs - left;
+        // A vector that is not full of outputs would reach into the next row.
         for (spare, row) in spare.chunks_exact_mut(V::LANES).zip(gradient.chunks_exact(outputs)) {
-            spare[..left].copy_from_slice(&row[first..]);
+            spare[..left].copy_from_slice(&row[at..]);
         }
-        product.to = spare.as_mut_ptr();
-        product.to_row = V::LANES;
-        product.run::<V, 1>(inputs);
+        let vectors = product.vectors.add(at * V::TILE);
+        Product { vectors, to: spare.as_mut_ptr(), to_row: V::LANES, ..product }.run::<V, 1>(inputs);
         for (spare, row) in spare.chunks_exact(V::LANES).zip(gradient.chunks_exact_mut(outputs)) {
-            row[first..].copy_from_slice(&spare[..left]);
+            row[at..].copy_from_slice(&spare[..left]);
         }
     }
 }

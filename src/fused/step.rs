@@ -2,12 +2,13 @@
 //! cache, and Adam.
 
 use std::arch::x86_64::{__m256, __m512};
+use std::ops::Range;
 
 use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
 
 use super::heads::norms;
-use super::kernels::{add_gradient, affine, d_input, panels, transpose, Back};
-use super::trainer::{Batch, Buffers, Layer, LossSums, Plan, Source, Trainer};
+use super::kernels::{add_gradient, affine, d_input, panels, transpose, Back, Stack};
+use super::trainer::{Batch, Buffers, Layer, LossSums, Place, Plan, Source, Trainer};
 use super::vector::Vector;
 
 #[target_feature(enable = "avx512f")]
@@ -45,39 +46,61 @@ pub unsafe fn losses_256(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -
 unsafe fn differentiate<V: Vector>(trainer: &mut Trainer, batch: &Batch) {
     let Trainer { plan, parameters, gradient, buffers, .. } = trainer;
     gradient.fill(0.0);
-    for (x, synthetic) in batch.x.chunks(V::TILE * plan.inputs).zip(batch.synthetic.chunks(V::TILE)) {
+    let rows = plan.tiles * V::TILE;
+    for (x, synthetic) in batch.x.chunks(rows * plan.inputs).zip(batch.synthetic.chunks(rows)) {
         forward::<V>(plan, parameters, x, buffers);
-        output_deltas::<V>(plan, batch, synthetic, buffers);
+        for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
+            output_deltas::<V>(plan, batch, synthetic, tile, buffers);
+        }
+        let tiles = synthetic.len().div_ceil(V::TILE);
         for layer in &plan.backward {
-            back::<V>(&plan.layers[*layer], parameters, gradient, buffers);
+            back::<V>(plan, &plan.layers[*layer], parameters, gradient, tiles, buffers);
         }
     }
 }
 
-/// All activations of a tile of rows.
+/// All activations of some rows, in tiles.
 #[inline(always)]
 unsafe fn forward<V: Vector>(plan: &Plan, parameters: &[f32], x: &[f32], buffers: &mut Buffers) {
-    let rows = x.len() / plan.inputs;
-    assert!(rows <= V::TILE && buffers.activations.len() >= plan.inputs * V::TILE);
-    let features = &mut buffers.activations[..plan.inputs * V::TILE];
-    if rows < V::TILE {
-        features.fill(0.0);
+    let tile_len = V::TILE * plan.inputs;
+    for (x, tile) in x.chunks(tile_len).zip(buffers.activations.chunks_exact_mut(tile_len)) {
+        if x.len() < tile_len {
+            tile.fill(0.0);
+        }
+        transpose(x.as_ptr(), plan.inputs, [x.len() / plan.inputs, plan.inputs], tile.as_mut_ptr(), V::TILE);
     }
-    transpose(x.as_ptr(), plan.inputs, [rows, plan.inputs], features.as_mut_ptr(), V::TILE);
+    let tiles = x.len().div_ceil(tile_len);
     for layer in &plan.layers {
-        let (before, to) = buffers.activations.split_at_mut(layer.to * V::TILE);
+        let (before, to) = buffers.activations.split_at_mut(layer.to.first(plan.tiles, V::TILE));
+        let from = &before[layer.from.first(plan.tiles, V::TILE)..];
         let weights = &parameters[layer.weight..][..layer.inputs * layer.outputs];
         let bias = &parameters[layer.bias..][..layer.outputs];
-        affine::<V>(weights, bias, &before[layer.from * V::TILE..], to, layer.relu);
+        affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles));
     }
+}
+
+#[inline(always)]
+fn stack<V: Vector>(layer: &Layer, tiles: usize) -> Stack {
+    Stack { tiles, from: layer.from.apart(V::TILE), to: layer.to.apart(V::TILE) }
+}
+
+/// A tile's x, logit and reconstruction, as ranges of the buffers.
+#[inline(always)]
+fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
+    let range = |place: Place, height: usize| {
+        let first = place.first(plan.tiles, V::TILE) + tile * place.apart(V::TILE);
+        first..first + height * V::TILE
+    };
+    let x = tile * plan.inputs * V::TILE..(tile + 1) * plan.inputs * V::TILE;
+    [x, range(plan.logit, 1), range(plan.reconstruction, plan.inputs)]
 }
 
 /// Eq. 4 differentiated with respect to logit and reconstruction. Rows that only fill the tile count nothing.
 #[inline(always)]
-unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool], buffers: &mut Buffers) {
+unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool], tile: usize, buffers: &mut Buffers) {
     let Buffers { activations, deltas, spare, .. } = buffers;
-    let (d_logit, ae_weights) = (&mut deltas[plan.logit * V::TILE..][..V::TILE], &mut spare[..V::TILE]);
-    let logits = &activations[plan.logit * V::TILE..][..V::TILE];
+    let [x, logit, reconstruction] = ends::<V>(plan, tile);
+    let (logits, d_logit, ae_weights) = (&activations[logit.clone()], &mut deltas[logit], &mut spare[..V::TILE]);
     d_logit.fill(0.0);
     ae_weights.fill(0.0);
     for (at, synthetic) in synthetic.iter().enumerate() {
@@ -86,8 +109,8 @@ unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool
         d_logit[at] = (1.0 / (1.0 + (-logits[at]).exp()) - y) * batch.ce_weight;
         ae_weights[at] = if *synthetic { 0.0 } else { batch.ae_weight };
     }
-    let matrix = plan.reconstruction * V::TILE..(plan.reconstruction + plan.inputs) * V::TILE;
-    let (x, reconstruction) = (&activations[..plan.inputs * V::TILE], &activations[matrix.clone()]);
+    let (x, d) = (&activations[x], &mut deltas[reconstruction.clone()]);
+    let reconstruction = &activations[reconstruction];
     // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
     let mut factors = norms::<V>(x, reconstruction);
     for (at, factor) in factors.iter_mut().enumerate() {
@@ -95,7 +118,7 @@ unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool
         *factor = weight.div(*factor).where_positive(*factor);
     }
     let rows = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
-    for ((x, reconstruction), d) in rows.zip(deltas[matrix].chunks_exact_mut(V::TILE)) {
+    for ((x, reconstruction), d) in rows.zip(d.chunks_exact_mut(V::TILE)) {
         for (at, factor) in factors.iter().enumerate() {
             let lanes = at * V::LANES..;
             let residual = V::load(reconstruction[lanes.clone()].as_ptr()).sub(V::load(x[lanes.clone()].as_ptr()));
@@ -106,22 +129,32 @@ unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool
 
 /// Back through a layer: adds to its part of the gradient, and finds its input's deltas, unless those are features.
 #[inline(always)]
-unsafe fn back<V: Vector>(layer: &Layer, parameters: &[f32], gradient: &mut [f32], buffers: &mut Buffers) {
+unsafe fn back<V: Vector>(
+    plan: &Plan,
+    layer: &Layer,
+    parameters: &[f32],
+    gradient: &mut [f32],
+    tiles: usize,
+    buffers: &mut Buffers,
+) {
     let Buffers { activations, deltas, panels: scratch, spare, ones } = buffers;
     let Layer { inputs, outputs, .. } = *layer;
-    let (before, d) = deltas.split_at_mut(layer.to * V::TILE);
-    let from = &activations[layer.from * V::TILE..][..inputs * V::TILE];
-    panels::<V>(d, outputs, scratch);
-    add_gradient::<V>(from, scratch, &mut gradient[layer.weight..][..inputs * outputs], outputs, spare);
-    add_gradient::<V>(ones, scratch, &mut gradient[layer.bias..][..outputs], outputs, spare);
+    let stack = stack::<V>(layer, tiles);
+    let first = layer.from.first(plan.tiles, V::TILE);
+    let (before, d) = deltas.split_at_mut(layer.to.first(plan.tiles, V::TILE));
+    let (from, d_from) = (&activations[first..], &mut before[first..]);
+    let weights = layer.weight..layer.weight + inputs * outputs;
+    panels::<V>(d, outputs, scratch, stack);
+    add_gradient::<V>(from, scratch, &mut gradient[weights.clone()], outputs, spare, stack);
+    let bias = &mut gradient[layer.bias..][..outputs];
+    add_gradient::<V>(ones, scratch, bias, outputs, spare, Stack { from: 0, ..stack });
     let how = match layer.source {
         Source::Features => return,
         Source::Hidden => Back { relu: Some(from), sum: false },
         Source::Latent => Back { relu: None, sum: false },
         Source::Z0 => Back { relu: Some(from), sum: true },
     };
-    let weights = &parameters[layer.weight..][..inputs * outputs];
-    d_input::<V>(weights, outputs, d, &mut before[layer.from * V::TILE..], how);
+    d_input::<V>(&parameters[weights], outputs, d, d_from, how, stack);
 }
 
 /// Adam on every parameter, in one pass.
@@ -149,20 +182,22 @@ unsafe fn update<V: Vector>(trainer: &mut Trainer, corrections: &Corrections) {
 unsafe fn losses<V: Vector>(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
     let Trainer { plan, parameters, buffers, .. } = trainer;
     let mut sums = LossSums::default();
-    for (x, synthetic) in x.chunks(V::TILE * plan.inputs).zip(synthetic.chunks(V::TILE)) {
+    let rows = plan.tiles * V::TILE;
+    for (x, synthetic) in x.chunks(rows * plan.inputs).zip(synthetic.chunks(rows)) {
         forward::<V>(plan, parameters, x, buffers);
         let Buffers { activations, spare, .. } = &mut *buffers;
-        let reconstruction = &activations[plan.reconstruction * V::TILE..];
-        for (at, norm) in norms::<V>(&activations[..plan.inputs * V::TILE], reconstruction).into_iter().enumerate() {
-            norm.store(spare[at * V::LANES..].as_mut_ptr());
-        }
-        let logits = &activations[plan.logit * V::TILE..];
-        for ((synthetic, logit), error) in synthetic.iter().zip(logits).zip(spare.iter()) {
-            // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
-            let logit = f64::from(*logit);
-            let softplus = logit.max(0.0) + (-logit.abs()).exp().ln_1p();
-            sums.cross_entropy += if *synthetic { softplus - logit } else { softplus };
-            sums.reconstruction += if *synthetic { 0.0 } else { f64::from(*error) };
+        for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
+            let [x, logits, reconstruction] = ends::<V>(plan, tile).map(|range| &activations[range]);
+            for (at, norm) in norms::<V>(x, reconstruction).into_iter().enumerate() {
+                norm.store(spare[at * V::LANES..].as_mut_ptr());
+            }
+            for ((synthetic, logit), error) in synthetic.iter().zip(logits).zip(spare.iter()) {
+                // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
+                let logit = f64::from(*logit);
+                let softplus = logit.max(0.0) + (-logit.abs()).exp().ln_1p();
+                sums.cross_entropy += if *synthetic { softplus - logit } else { softplus };
+                sums.reconstruction += if *synthetic { 0.0 } else { f64::from(*error) };
+            }
         }
     }
     sums

@@ -5,6 +5,11 @@ use crate::shape::Shape;
 
 use super::tile_rows;
 
+/// A network of so many parameters is near enough for each tile alone, and a tile then stays nearer.
+const SMALL: usize = 65_536;
+/// Tiles that go through a layer of a larger one together, so that its weights come from far away once for all.
+const TOGETHER: usize = 8;
+
 /// Rows of a batch, and what they count in the loss.
 pub struct Batch<'a> {
     /// `[rows, inputs]`, row by row
@@ -39,29 +44,52 @@ pub struct Trainer {
     pub(super) buffers: Buffers,
 }
 
-/// The layers, and where they find their rows of a tile's buffers.
+/// The layers, and where they find their numbers.
 pub struct Plan {
     pub(super) inputs: usize,
+    /// Tiles that go through a layer together
+    pub(super) tiles: usize,
     /// ND, encoder, decoder, each from its input on
     pub(super) layers: Vec<Layer>,
     /// The same in the order of the backward pass
     pub(super) backward: Vec<usize>,
-    pub(super) logit: usize,
-    pub(super) reconstruction: usize,
+    pub(super) logit: Place,
+    pub(super) reconstruction: Place,
+    /// Rows of all matrices
     rows: usize,
 }
 
-/// Activations are rows of one buffer, in the order in which they are computed: a layer's input comes before its output.
 pub struct Layer {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     pub(super) weight: usize,
     pub(super) bias: usize,
-    /// First row of the input, and of the output
-    pub(super) from: usize,
-    pub(super) to: usize,
+    pub(super) from: Place,
+    pub(super) to: Place,
     pub(super) relu: bool,
     pub(super) source: Source,
+}
+
+/// Where a layer's input or output is: some rows of a matrix `[tiles, height, tile]`. The matrices lie in one buffer, in the
+/// order in which they are computed, so that a layer's input comes before its output.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// Rows of the matrices before this one
+    before: usize,
+    row: usize,
+    height: usize,
+}
+
+impl Place {
+    /// The first number, in a buffer of so many tiles of so many rows.
+    pub(super) fn first(self, tiles: usize, tile: usize) -> usize {
+        (self.before * tiles + self.row) * tile
+    }
+
+    /// Numbers from a tile to the next.
+    pub(super) fn apart(self, tile: usize) -> usize {
+        self.height * tile
+    }
 }
 
 /// What a layer's input is.
@@ -99,33 +127,35 @@ impl Plan {
         let (z0, z1) = (width(depth - 2), width(2 * depth - 1));
         let latent = inputs + (0..depth - 2).chain(depth..2 * depth - 1).map(width).sum::<usize>();
 
-        // Hidden rows of ND and encoder come before (z0, z1), those of logit and decoder after it.
-        let (mut before, mut after) = (inputs, latent + z0 + z1);
+        // Matrices of ND and encoder come before (z0, z1), those of logit and decoder after it.
+        let (mut early, mut late) = (inputs, latent + z0 + z1);
+        let matrix = |next: &mut usize, height: usize| Place { before: take(next, height), row: 0, height };
+        let z = Place { before: latent, row: 0, height: z0 + z1 };
         let mut number = 0;
         let mut layers: Vec<Layer> = Vec::with_capacity(shapes.len());
         for (at, (inputs, outputs)) in sizes().enumerate() {
             let (block, place) = (at / depth, at % depth);
             let last = place == depth - 1;
             let to = match (block, place) {
-                (0, place) if place == depth - 2 => latent,
-                (1, _) if last => latent + z0,
-                (0, _) if last => take(&mut after, outputs),
-                (2, _) => take(&mut after, outputs),
-                _ => take(&mut before, outputs),
+                (0, place) if place == depth - 2 => z,
+                (1, _) if last => Place { row: z0, ..z },
+                (0, _) if last => matrix(&mut late, outputs),
+                (2, _) => matrix(&mut late, outputs),
+                _ => matrix(&mut early, outputs),
             };
             let (source, from) = match (block, place) {
-                (2, 0) => (Source::Latent, latent),
-                (_, 0) => (Source::Features, 0),
-                (0, _) if last => (Source::Z0, latent),
+                (2, 0) => (Source::Latent, z),
+                (_, 0) => (Source::Features, Place { before: 0, row: 0, height: inputs }),
+                (0, _) if last => (Source::Z0, z),
                 _ => (Source::Hidden, layers[at - 1].to),
             };
-            let weight = take(&mut number, inputs * outputs);
-            let bias = take(&mut number, outputs);
+            let (weight, bias) = (take(&mut number, inputs * outputs), take(&mut number, outputs));
             layers.push(Layer { inputs, outputs, weight, bias, from, to, relu: !last, source });
         }
         let backward = (2 * depth..3 * depth).rev().chain((0..depth).rev()).chain((depth..2 * depth).rev()).collect();
         let (logit, reconstruction) = (layers[depth - 1].to, layers[3 * depth - 1].to);
-        Self { inputs, layers, backward, logit, reconstruction, rows: after }
+        let tiles = if number <= SMALL { 1 } else { TOGETHER };
+        Self { inputs, tiles, layers, backward, logit, reconstruction, rows: late }
     }
 }
 
@@ -142,9 +172,9 @@ impl Buffers {
         let widest = plan.layers.iter().map(|layer| layer.inputs.max(layer.outputs)).max().unwrap_or(0);
         // A tile's rows are more than a vector's lanes.
         Self {
-            activations: vec![0.0; plan.rows * tile],
-            deltas: vec![0.0; plan.rows * tile],
-            panels: vec![0.0; (widest + tile) * tile],
+            activations: vec![0.0; plan.rows * plan.tiles * tile],
+            deltas: vec![0.0; plan.rows * plan.tiles * tile],
+            panels: vec![0.0; plan.tiles * (widest + tile) * tile],
             spare: vec![0.0; widest * tile],
             ones: vec![1.0; tile],
         }
@@ -243,6 +273,8 @@ mod tests {
             shape(1, &[40], 17),
             shape(35, &[70, 33, 9], 5),
             shape(5, &[8, 7, 6, 5, 4, 5, 6, 7], 2),
+            // Not small: several tiles together
+            shape(9, &[150, 201], 37),
         ]
     }
 
@@ -365,7 +397,10 @@ mod tests {
                     step::update_512(&mut wide, &Corrections::of(at, 0.01));
                     step::differentiate_256(&mut narrow, &batch);
                     step::update_256(&mut narrow, &Corrections::of(at, 0.01));
-                    assert_eq!(step::losses_512(&mut wide, &x, &synthetic), step::losses_256(&mut narrow, &x, &synthetic));
+                    assert_eq!(
+                        step::losses_512(&mut wide, &x, &synthetic),
+                        step::losses_256(&mut narrow, &x, &synthetic)
+                    );
                 }
             }
             assert_eq!(wide.parameters(), narrow.parameters());

@@ -54,7 +54,7 @@ pub fn train<R: Rng + Clone + Send>(
         }
     }
     let flat = Tensor::f_from_slice(&flat).map_err(torch_error)?;
-    let _ = network.flat_mut().f_copy_(&flat).map_err(torch_error)?;
+    network.flat_mut().f_copy_(&flat).map_err(torch_error)?;
     let course = trained[0].course;
     let before = means(trained.iter().map(|member| member.before), &course, trained.len());
     let after = means(trained.iter().map(|member| member.after), &course, trained.len());

@@ -159,10 +159,49 @@ mod tests {
     fn a_member_of_a_fleet_trains_as_it_would_alone() {
         let (together, _) = fitted(3, 0, &paper());
         let (alone, _) = fitted(1, 0, &paper());
+        if tile_rows().is_some() {
+            // To the bit: the fleet's members side by side on the plugin's threads, the lone one on this thread.
+            let flat = together.to_flat().unwrap();
+            let ranges = together.shape().member_ranges(3, 0);
+            let first: Vec<f32> = ranges.into_iter().flat_map(|range| flat[range].to_vec()).collect();
+            assert_eq!(first, alone.to_flat().unwrap());
+        }
         let x = Tensor::try_from(curve(20)).unwrap();
         let (together, _) = together.member_heads(&x.expand([3, 20, 3], false)).unwrap();
         let (alone, _) = alone.heads(&x).unwrap();
         assert!(together.get(0).allclose(&alone, 1e-3, 1e-3, false));
+    }
+
+    #[test]
+    fn both_engines_train_to_the_same_network() {
+        if tile_rows().is_none() {
+            return;
+        }
+        // 100 steps, last batches that are not full, both kinds of noise.
+        let paper = Options { epochs: 20, ..paper() };
+        let default = Options { min_steps: 100, max_samples: 300, ..Options::preset(Preset::Default) };
+        for options in [paper, default] {
+            let [mut slow, mut fast] = [fleet(2, 0), fleet(2, 0)];
+            let members = || members(2, &curve(600), &options, 0);
+            let theirs = libtorch::train(&mut slow, members(), &options).unwrap();
+            let ours = fused::train(&mut fast, members(), &options).unwrap();
+            assert_eq!(ours.0, theirs.0);
+            for (ours, theirs) in [(ours.1, theirs.1), (ours.2, theirs.2)] {
+                assert!((ours.cross_entropy - theirs.cross_entropy).abs() < 1e-4, "{ours:?} {theirs:?}");
+                assert!((ours.reconstruction - theirs.reconstruction).abs() < 1e-4, "{ours:?} {theirs:?}");
+            }
+            let flats = fast.to_flat().unwrap().into_iter().zip(slow.to_flat().unwrap());
+            let difference = flats.map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f32::max);
+            assert!(difference < 1e-4, "{difference}");
+        }
+    }
+
+    #[test]
+    fn a_training_that_diverges_is_an_error() {
+        // Rows of 1e30, whose squared errors are no f32.
+        let rows = curve(100) * 1e30;
+        let error = train(&mut fleet(2, 0), members(2, &rows, &paper(), 0), &paper(), 100).unwrap_err();
+        assert!(error.to_string().contains("diverged"), "{error}");
     }
 
     #[test]
