@@ -52,7 +52,8 @@ pub fn fit_with_labels(
     let varied: Vec<usize> = (0..ranges.len()).filter(|at| ranges[*at].0 < ranges[*at].1).collect();
     let anomalies = labels.as_ref().map(Labels::anomalies);
     let (network, training) = train(&rows, anomalies.as_deref(), &varied, options, device)?;
-    let heads = scoring::heads(&network, rows.view())?;
+    let fused = network.fused()?;
+    let heads = scoring::heads(&network, &fused, rows.view())?;
     let combiner = Combiner::of(&heads, options.combination);
     let sketch = Sketch::of(&combiner.scores(&heads));
     let metadata = Metadata {
@@ -67,7 +68,7 @@ pub fn fit_with_labels(
         training,
         candidates: None,
     };
-    Model::new(metadata, Statistics { scaling, medians, sketch }, &network)
+    Model::new(metadata, Statistics { scaling, medians, sketch }, &network, fused)
 }
 
 fn warn_of_ids(columns: &Columns, frequencies: &[Option<Frequencies>]) {

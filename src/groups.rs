@@ -1,15 +1,14 @@
 //! One model a group: which rows belong to which key, and a fit of each.
 
 use polars::prelude::*;
-use rayon::prelude::*;
 use tch::Device;
 
 use crate::columns::Columns;
 use crate::labels::Labels;
 use crate::model::Model;
 use crate::options::Options;
-use crate::scoring;
 use crate::selection::fit_best;
+use crate::threads;
 
 /// How a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
@@ -92,10 +91,10 @@ impl Groups {
                 Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
             }
         };
-        let each = self.rows.par_iter().enumerate();
-        let fitted: Vec<Result<T, String>> = match scoring::pool() {
-            Some(pool) if device == Device::Cpu => pool.install(|| each.map(fit_one).collect::<PolarsResult<_>>())?,
-            _ => self.rows.iter().enumerate().map(fit_one).collect::<PolarsResult<_>>()?,
+        let groups = self.rows.iter().enumerate().collect();
+        let fitted: Vec<Result<T, String>> = match device {
+            Device::Cpu => threads::map(groups, fit_one)?,
+            _ => groups.into_iter().map(fit_one).collect::<PolarsResult<_>>()?,
         };
         self.warn_of_small(&fitted);
         Ok(fitted.into_iter().map(Result::ok).collect())

@@ -29,6 +29,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
 )]
 
+pub mod adam;
 pub mod categories;
 pub mod columns;
 pub mod combination;
@@ -51,6 +52,7 @@ pub mod shape;
 pub mod sketch;
 pub mod store;
 pub mod synthetic;
+pub mod threads;
 pub mod training;
 pub mod verbs;
 

@@ -82,10 +82,14 @@ pub struct Model {
 }
 
 impl Model {
-    /// From what a fit found.
-    pub fn new(metadata: Metadata, statistics: Statistics, network: &Network) -> PolarsResult<Self> {
+    /// From what a fit found; `fused` is the network once more.
+    pub fn new(
+        metadata: Metadata,
+        statistics: Statistics,
+        network: &Network,
+        fused: FusedNetwork,
+    ) -> PolarsResult<Self> {
         let network = network.to_device(Device::Cpu)?;
-        let fused = network.fused()?;
         let encoders = metadata.encoders();
         Ok(Self { metadata, statistics, network, fused, encoders })
     }

@@ -1,13 +1,12 @@
 //! Rows as a model's networks take them, chunk by chunk: for the verbs that ask libtorch.
 
 use polars::prelude::*;
-use rayon::prelude::*;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::columns::Columns;
 use crate::model::Model;
 use crate::options::Missing;
-use crate::scoring;
+use crate::threads;
 
 /// Some rows of a model's features, in its order.
 pub struct ScaledRows {
@@ -62,13 +61,11 @@ pub fn by_chunk<T: Send>(
         Ok((work(&rows)?, rows.incomplete))
     };
     let starts: Vec<usize> = (0..columns.rows()).step_by(chunk).collect();
-    let worked: PolarsResult<Vec<(T, Vec<bool>)>> = match scoring::pool() {
-        Some(pool) if starts.len() > 1 && device == Device::Cpu => {
-            pool.install(|| starts.into_par_iter().map(of_chunk).collect())
-        }
-        _ => starts.into_iter().map(of_chunk).collect(),
+    let worked: Vec<(T, Vec<bool>)> = match device {
+        Device::Cpu => threads::map(starts, of_chunk)?,
+        _ => starts.into_iter().map(of_chunk).collect::<PolarsResult<_>>()?,
     };
-    let (chunks, incomplete): (Vec<T>, Vec<Vec<bool>>) = worked?.into_iter().unzip();
+    let (chunks, incomplete): (Vec<T>, Vec<Vec<bool>>) = worked.into_iter().unzip();
     let nulls = missing == Missing::Null && incomplete.iter().flatten().any(|incomplete| *incomplete);
     let missing = nulls.then(|| incomplete.into_iter().flatten().map(Some).collect());
     Ok(Worked { chunks, missing })

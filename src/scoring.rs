@@ -1,11 +1,7 @@
 //! Rows → heads → score, in blocks that fit the cache, on as many threads as Polars has.
 
-use std::sync::LazyLock;
-
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;
-use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::columns::Columns;
@@ -15,6 +11,7 @@ use crate::libtorch::{torch_error, SingleThread};
 use crate::model::Model;
 use crate::network::Network;
 use crate::options::Missing;
+use crate::threads;
 
 /// Rows that go through libtorch at a time: their activations stay in the CPU's cache.
 const CPU_BLOCK: usize = 1_024;
@@ -50,16 +47,19 @@ impl Engine<'_> {
     }
 }
 
-/// Both heads of scaled rows.
-pub fn heads(network: &Network, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
-    let fused = network.fused()?;
+/// Both heads of scaled rows, from a network and the same one laid out for the CPU.
+pub fn heads(network: &Network, fused: &FusedNetwork, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
     let engine = match (network.device(), fused::tile_rows()) {
-        (Device::Cpu, Some(tile)) => Engine::Fused { network: &fused, tile },
+        (Device::Cpu, Some(tile)) => Engine::Fused { network: fused, tile },
         _ => Engine::Libtorch(network),
     };
     let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
-    let tiles = fused::tiled(rows, engine.tile());
-    engine.heads_into(&tiles, rows.ncols(), &mut heads.logit, &mut heads.error)?;
+    let chunk = chunk_rows(network.device(), rows.nrows());
+    let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
+    let chunks = rows.axis_chunks_iter(Axis(0), chunk).zip(outputs).collect();
+    threads::map(chunks, |(rows, (logit, error))| {
+        engine.heads_into(&fused::tiled(rows, engine.tile()), rows.ncols(), logit, error)
+    })?;
     Ok(heads)
 }
 
@@ -80,27 +80,23 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
             Engine::Libtorch(&on_gpu)
         }
     };
-    match pool() {
-        Some(pool) if columns.rows() > CHUNK && device == Device::Cpu => {
-            let score_in_parallel = || {
-                let chunks = scores.par_chunks_mut(CHUNK).zip(incomplete.par_chunks_mut(CHUNK)).enumerate();
-                chunks.try_for_each(|(at, (scores, incomplete))| {
-                    let chunk = columns.slice(at * CHUNK, scores.len());
-                    score_chunk(model, &engine, &chunk, scores, incomplete)
-                })
-            };
-            pool.install(score_in_parallel)?;
-        }
-        _ if device == Device::Cpu => {
-            for (at, (scores, incomplete)) in scores.chunks_mut(CHUNK).zip(incomplete.chunks_mut(CHUNK)).enumerate() {
-                score_chunk(model, &engine, &columns.slice(at * CHUNK, scores.len()), scores, incomplete)?;
-            }
-        }
-        _ => score_chunk(model, &engine, &columns, &mut scores, &mut incomplete)?,
-    }
+    let chunk = chunk_rows(device, columns.rows());
+    let chunks = scores.chunks_mut(chunk).zip(incomplete.chunks_mut(chunk)).enumerate().collect();
+    threads::map(chunks, |(at, (scores, incomplete))| {
+        score_chunk(model, &engine, &columns.slice(at * chunk, scores.len()), scores, incomplete)
+    })?;
     let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
     let validity = nulls.then(|| incomplete.iter().map(|incomplete| !incomplete).collect());
     Ok(Float32Chunked::from_vec_validity(PlSmallStr::from_static("score"), scores, validity))
+}
+
+/// Rows that are one thread's at a time; on a GPU all of them, since it wants many rows a call and has one queue.
+fn chunk_rows(device: Device, rows: usize) -> usize {
+    if device == Device::Cpu {
+        CHUNK
+    } else {
+        rows.max(1)
+    }
 }
 
 fn score_chunk(
@@ -147,19 +143,4 @@ fn libtorch_heads_into(
         }
     }
     Ok(())
-}
-
-/// The plugin's own threads, as many as Polars has: callers wait for them, so that threads at work never exceed the cores.
-/// None if they can't be started; the caller's thread then does the work.
-pub(crate) fn pool() -> Option<&'static ThreadPool> {
-    static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
-        let asked = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        ThreadPoolBuilder::new()
-            .num_threads(asked.unwrap_or_else(cores))
-            .thread_name(|at| format!("anorand-{at}"))
-            .build()
-            .ok()
-    });
-    POOL.as_ref()
 }

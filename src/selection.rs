@@ -18,7 +18,7 @@ use crate::fit::fit_with_labels;
 use crate::labels::Labels;
 use crate::model::Model;
 use crate::options::Options;
-use crate::scoring;
+use crate::{scoring, threads};
 
 /// One row in so many is held out, and at most so many rows.
 const ONE_IN: usize = 5;
@@ -47,10 +47,13 @@ pub fn fit_best(
         return fit_with_labels(columns, labels, first, device);
     }
     let split = Split::draw(columns, labels, first)?;
-    let mut judged = Vec::with_capacity(candidates.len());
-    for options in candidates {
-        judged.push(Candidate { options: options.clone(), criterion: split.criterion(options, device)? });
-    }
+    let judge = |options: &Options| {
+        split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })
+    };
+    let judged: Vec<Candidate> = match device {
+        Device::Cpu => threads::map(candidates.iter().collect(), judge)?,
+        _ => candidates.iter().map(judge).collect::<PolarsResult<_>>()?,
+    };
     // The first of the best, so that the order in which they are given decides between equals.
     let mut best = &judged[0];
     for candidate in &judged[1..] {
@@ -117,7 +120,7 @@ impl Split {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(u64::MAX - 1);
         let scores = |rows: &Array2<f32>| -> PolarsResult<Vec<f32>> {
-            Ok(model.metadata().combiner.scores(&scoring::heads(model.network(), rows.view())?))
+            Ok(model.metadata().combiner.scores(&scoring::heads(model.network(), model.fused(), rows.view())?))
         };
         Ok(auc_roc(&scores(&rows)?, &scores(&anomalies_of(&rows, &mut rng))?))
     }

@@ -1,5 +1,7 @@
 //! The sizes of a network: figure 1, layer by layer.
 
+use std::ops::Range;
+
 /// The sizes of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -44,6 +46,20 @@ impl Shape {
     /// Numbers a network is made of.
     pub fn parameters(&self) -> i64 {
         self.layers().iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum()
+    }
+
+    /// Where a member's numbers are in the flat buffer of a fleet, in the order of a fleet of one.
+    pub fn member_ranges(&self, members: usize, member: usize) -> Vec<Range<usize>> {
+        let mut first = 0;
+        let layers = self.layers();
+        let counts = layers.iter().flat_map(|layer| [layer.inputs * layer.outputs, layer.outputs]);
+        counts
+            .map(|count| {
+                let from = first + member * count as usize;
+                first += members * count as usize;
+                from..from + count as usize
+            })
+            .collect()
     }
 
     /// Layers of one block.

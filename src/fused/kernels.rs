@@ -1,0 +1,336 @@
+//! The matrix products of a layer, forward and back, as one kernel over a tile.
+//!
+//! All three are `to[row] = Σ scalar[row, k] · vector[k]`: forward, a row is an output, and k an input; back, the other way
+//! round; for the gradient of a weight, a row is an input, k a row of the tile, and a vector holds outputs. So each number
+//! is one sum in one order, whatever the width of the vectors.
+
+use std::arch::x86_64::*;
+
+use super::vector::{Vector, VECTORS};
+
+/// Where a sum starts.
+#[derive(Clone, Copy)]
+pub enum Start {
+    Zero,
+    /// A number for each row, the same in all lanes.
+    Bias(*const f32),
+    /// What is there already.
+    Present,
+}
+
+/// What becomes of a sum.
+#[derive(Clone, Copy)]
+pub enum Finish {
+    Linear,
+    Relu,
+    /// 0 where the number at the same place in this matrix, laid out as `to`, is not above 0: back through a ReLU.
+    Gate(*const f32),
+}
+
+/// Matrices by their first number, and how far apart their numbers are.
+#[derive(Clone, Copy)]
+pub struct Product {
+    pub depth: usize,
+    pub scalars: *const f32,
+    pub scalar_next: usize,
+    pub scalar_row: usize,
+    pub vectors: *const f32,
+    pub vector_next: usize,
+    pub vector_beside: usize,
+    pub to: *mut f32,
+    pub to_row: usize,
+    pub start: Start,
+    pub finish: Finish,
+    pub tiles: Tiles,
+}
+
+/// What a product does with several tiles. Either way, a block of scalars or sums serves all of them while it is near.
+#[derive(Clone, Copy)]
+pub enum Tiles {
+    /// A product for each, with the same scalars; how far apart tiles are in `vectors` and `to`.
+    Each { count: usize, vectors: usize, to: usize },
+    /// One sum over all; how far apart tiles are in `scalars` and `vectors`.
+    Sum { count: usize, scalars: usize, vectors: usize },
+}
+
+impl Product {
+    /// The first `rows` rows, N vectors wide.
+    ///
+    /// # Safety
+    /// The pointers reach all that the sizes say.
+    #[inline(always)]
+    pub unsafe fn run<V: Vector, const N: usize>(&self, rows: usize) {
+        let mut at = 0;
+        while V::OUTPUTS == 8 && rows - at >= 8 {
+            self.blocks::<V, 8, N>(at);
+            at += 8;
+        }
+        while rows - at >= 4 {
+            self.blocks::<V, 4, N>(at);
+            at += 4;
+        }
+        while at < rows {
+            self.blocks::<V, 1, N>(at);
+            at += 1;
+        }
+    }
+
+    /// Rows `at .. at + J`, of all tiles.
+    #[inline(always)]
+    unsafe fn blocks<V: Vector, const J: usize, const N: usize>(&self, at: usize) {
+        match self.tiles {
+            Tiles::Each { count, vectors, to } => {
+                for tile in 0..count {
+                    self.block::<V, J, N>(at, self.vectors.add(tile * vectors), tile * to);
+                }
+            }
+            Tiles::Sum { .. } => self.block::<V, J, N>(at, self.vectors, 0),
+        }
+    }
+
+    /// Rows `at .. at + J`, `to_tile` numbers from the first tile on. Their sums stay in registers from the first k to the
+    /// last.
+    #[inline(always)]
+    unsafe fn block<V: Vector, const J: usize, const N: usize>(&self, at: usize, vectors: *const f32, to_tile: usize) {
+        let corner = at * self.to_row + to_tile;
+        let to = self.to.add(corner);
+        let mut sums = [[V::splat(0.0); N]; J];
+        for (row, sum) in sums.iter_mut().enumerate() {
+            for (beside, sum) in sum.iter_mut().enumerate() {
+                match self.start {
+                    Start::Zero => {}
+                    Start::Bias(bias) => *sum = V::splat(*bias.add(at + row)),
+                    Start::Present => *sum = V::load(to.add(row * self.to_row + beside * V::LANES)),
+                }
+            }
+        }
+        let scalars = self.scalars.add(at * self.scalar_row);
+        match self.tiles {
+            Tiles::Each { .. } => self.add_tile(scalars, vectors, &mut sums),
+            Tiles::Sum { count, scalars: scalar_tile, vectors: vector_tile } => {
+                for tile in 0..count {
+                    self.add_tile(scalars.add(tile * scalar_tile), vectors.add(tile * vector_tile), &mut sums);
+                }
+            }
+        }
+        for (row, sum) in sums.iter().enumerate() {
+            for (beside, sum) in sum.iter().enumerate() {
+                let place = row * self.to_row + beside * V::LANES;
+                let sum = match self.finish {
+                    Finish::Linear => *sum,
+                    Finish::Relu => sum.max(V::splat(0.0)),
+                    Finish::Gate(gate) => sum.where_positive(V::load(gate.add(corner + place))),
+                };
+                sum.store(to.add(place));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_tile<V: Vector, const J: usize, const N: usize>(
+        &self,
+        mut scalars: *const f32,
+        mut vectors: *const f32,
+        sums: &mut [[V; N]; J],
+    ) {
+        // Pointers, since a bound checked for each k would cost as much as its arithmetic.
+        for _ in 0..self.depth {
+            let mut vector = [V::splat(0.0); N];
+            for (beside, vector) in vector.iter_mut().enumerate() {
+                *vector = V::load(vectors.add(beside * self.vector_beside));
+            }
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let scalar = V::splat(*scalars.add(row * self.scalar_row));
+                for (sum, vector) in sum.iter_mut().zip(vector) {
+                    *sum = vector.mul_add(scalar, *sum);
+                }
+            }
+            scalars = scalars.wrapping_add(self.scalar_next);
+            vectors = vectors.wrapping_add(self.vector_next);
+        }
+    }
+}
+
+/// The tiles that go through a layer together.
+#[derive(Clone, Copy)]
+pub struct Stack {
+    pub tiles: usize,
+    /// Numbers from a tile to the next, in the layer's input and in its output
+    pub from: usize,
+    pub to: usize,
+}
+
+impl Stack {
+    /// One tile alone.
+    pub const ONE: Self = Self { tiles: 1, from: 0, to: 0 };
+
+    /// Whether a buffer of tiles so far apart reaches the first `rows` of every one.
+    #[inline(always)]
+    fn reaches<V: Vector>(self, buffer: &[f32], apart: usize, rows: usize) -> bool {
+        buffer.len() >= (self.tiles - 1) * apart + rows * V::TILE
+    }
+}
+
+/// `to = from·W + b` of tiles, with ReLU if asked.
+#[inline(always)]
+pub unsafe fn affine<V: Vector>(weights: &[f32], bias: &[f32], from: &[f32], to: &mut [f32], relu: bool, stack: Stack) {
+    let (inputs, outputs) = (weights.len() / bias.len(), bias.len());
+    assert!(stack.reaches::<V>(from, stack.from, inputs) && stack.reaches::<V>(to, stack.to, outputs));
+    let product = Product {
+        depth: inputs,
+        scalars: weights.as_ptr(),
+        scalar_next: outputs,
+        scalar_row: 1,
+        vectors: from.as_ptr(),
+        vector_next: V::TILE,
+        vector_beside: V::LANES,
+        to: to.as_mut_ptr(),
+        to_row: V::TILE,
+        start: Start::Bias(bias.as_ptr()),
+        finish: if relu { Finish::Relu } else { Finish::Linear },
+        tiles: Tiles::Each { count: stack.tiles, vectors: stack.from, to: stack.to },
+    };
+    product.run::<V, VECTORS>(outputs);
+}
+
+/// What becomes of the gradient of a layer's input.
+#[derive(Clone, Copy)]
+pub struct Back<'a> {
+    /// The input's activations, where it comes out of a ReLU.
+    pub relu: Option<&'a [f32]>,
+    /// The input serves another layer too, whose gradient is there already.
+    pub sum: bool,
+}
+
+/// `d_from = W·d` of tiles: the gradient of a layer's input from that of its output.
+#[inline(always)]
+pub unsafe fn d_input<V: Vector>(
+    weights: &[f32],
+    outputs: usize,
+    d: &[f32],
+    d_from: &mut [f32],
+    back: Back,
+    stack: Stack,
+) {
+    let inputs = weights.len() / outputs;
+    assert!(stack.reaches::<V>(d, stack.to, outputs) && stack.reaches::<V>(d_from, stack.from, inputs));
+    assert!(back.relu.is_none_or(|activations| stack.reaches::<V>(activations, stack.from, inputs)));
+    let product = Product {
+        depth: outputs,
+        scalars: weights.as_ptr(),
+        scalar_next: 1,
+        scalar_row: outputs,
+        vectors: d.as_ptr(),
+        vector_next: V::TILE,
+        vector_beside: V::LANES,
+        to: d_from.as_mut_ptr(),
+        to_row: V::TILE,
+        start: if back.sum { Start::Present } else { Start::Zero },
+        finish: back.relu.map_or(Finish::Linear, |activations| Finish::Gate(activations.as_ptr())),
+        tiles: Tiles::Each { count: stack.tiles, vectors: stack.to, to: stack.from },
+    };
+    product.run::<V, VECTORS>(inputs);
+}
+
+/// Numbers of a tile in [`panels`], of a layer of so many outputs.
+pub fn panel_len<V: Vector>(outputs: usize) -> usize {
+    outputs.next_multiple_of(V::LANES) * V::TILE
+}
+
+/// A layer's `[outputs, tile]` as `[outputs / lanes, tile, lanes]`, so that outputs are lanes; tile by tile.
+#[inline(always)]
+pub unsafe fn panels<V: Vector>(d: &[f32], outputs: usize, panels: &mut [f32], stack: Stack) {
+    let len = panel_len::<V>(outputs);
+    assert!(stack.reaches::<V>(d, stack.to, outputs) && panels.len() >= stack.tiles * len);
+    for (tile, panels) in panels.chunks_exact_mut(len).take(stack.tiles).enumerate() {
+        let d = &d[tile * stack.to..];
+        for (at, panel) in (0..outputs).step_by(V::LANES).zip(panels.chunks_exact_mut(V::LANES * V::TILE)) {
+            let outputs = V::LANES.min(outputs - at);
+            transpose(d[at * V::TILE..].as_ptr(), V::TILE, [outputs, V::TILE], panel.as_mut_ptr(), V::LANES);
+        }
+    }
+}
+
+/// Adds to `gradient` = ∂L/∂W `[inputs, outputs]` what the rows of tiles bring: `fromᵀ·d`, d in [`panels`].
+#[inline(always)]
+pub unsafe fn add_gradient<V: Vector>(
+    from: &[f32],
+    panels: &[f32],
+    gradient: &mut [f32],
+    outputs: usize,
+    spare: &mut [f32],
+    stack: Stack,
+) {
+    let inputs = gradient.len() / outputs;
+    assert!(stack.reaches::<V>(from, stack.from, inputs) && panels.len() >= stack.tiles * panel_len::<V>(outputs));
+    assert!(spare.len() >= inputs * V::LANES);
+    let panel = V::LANES * V::TILE;
+    let product = Product {
+        depth: V::TILE,
+        scalars: from.as_ptr(),
+        scalar_next: 1,
+        scalar_row: V::TILE,
+        vectors: panels.as_ptr(),
+        vector_next: V::LANES,
+        vector_beside: panel,
+        to: gradient.as_mut_ptr(),
+        to_row: outputs,
+        start: Start::Present,
+        finish: Finish::Linear,
+        tiles: Tiles::Sum { count: stack.tiles, scalars: stack.from, vectors: panel_len::<V>(outputs) },
+    };
+    let mut at = 0;
+    while outputs - at >= 2 * V::LANES {
+        let vectors = product.vectors.add(at * V::TILE);
+        Product { vectors, to: product.to.add(at), ..product }.run::<V, 2>(inputs);
+        at += 2 * V::LANES;
+    }
+    if outputs - at >= V::LANES {
+        let vectors = product.vectors.add(at * V::TILE);
+        Product { vectors, to: product.to.add(at), ..product }.run::<V, 1>(inputs);
+        at += V::LANES;
+    }
+    let left = outputs - at;
+    if left > 0 {
+        // A vector that is not full of outputs would reach into the next row.
+        for (spare, row) in spare.chunks_exact_mut(V::LANES).zip(gradient.chunks_exact(outputs)) {
+            spare[..left].copy_from_slice(&row[at..]);
+        }
+        let vectors = product.vectors.add(at * V::TILE);
+        Product { vectors, to: spare.as_mut_ptr(), to_row: V::LANES, ..product }.run::<V, 1>(inputs);
+        for (spare, row) in spare.chunks_exact(V::LANES).zip(gradient.chunks_exact_mut(outputs)) {
+            row[at..].copy_from_slice(&spare[..left]);
+        }
+    }
+}
+
+/// `[rows, columns]`, rows `from_row` apart, as `[columns, rows]`, columns `to_row` apart.
+///
+/// # Safety
+/// The pointers reach all of it.
+#[inline(always)]
+pub unsafe fn transpose(from: *const f32, from_row: usize, [rows, columns]: [usize; 2], to: *mut f32, to_row: usize) {
+    let (square_rows, square_columns) = (rows - rows % 4, columns - columns % 4);
+    for row in (0..square_rows).step_by(4) {
+        for column in (0..square_columns).step_by(4) {
+            let from = from.add(row * from_row + column);
+            let [mut a, mut b, mut c, mut d] = [0, 1, 2, 3].map(|at| _mm_loadu_ps(from.add(at * from_row)));
+            _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+            let to = to.add(column * to_row + row);
+            _mm_storeu_ps(to, a);
+            _mm_storeu_ps(to.add(to_row), b);
+            _mm_storeu_ps(to.add(2 * to_row), c);
+            _mm_storeu_ps(to.add(3 * to_row), d);
+        }
+        for column in square_columns..columns {
+            for row in row..row + 4 {
+                *to.add(column * to_row + row) = *from.add(row * from_row + column);
+            }
+        }
+    }
+    for row in square_rows..rows {
+        for column in 0..columns {
+            *to.add(column * to_row + row) = *from.add(row * from_row + column);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A training step: forward and back through a network tile by tile, so that a tile's activations stay in the first-level
+//! cache, and Adam.
+
+use std::arch::x86_64::{__m256, __m512};
+use std::ops::Range;
+
+use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
+
+use super::heads::norms;
+use super::kernels::{add_gradient, affine, d_input, panels, transpose, Back, Stack};
+use super::trainer::{Batch, Buffers, Layer, LossSums, Place, Plan, Source, Trainer};
+use super::vector::Vector;
+
+#[target_feature(enable = "avx512f")]
+pub unsafe fn differentiate_512(trainer: &mut Trainer, batch: &Batch) {
+    differentiate::<__m512>(trainer, batch);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn differentiate_256(trainer: &mut Trainer, batch: &Batch) {
+    differentiate::<__m256>(trainer, batch);
+}
+
+#[target_feature(enable = "avx512f")]
+pub unsafe fn update_512(trainer: &mut Trainer, corrections: &Corrections) {
+    update::<__m512>(trainer, corrections);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn update_256(trainer: &mut Trainer, corrections: &Corrections) {
+    update::<__m256>(trainer, corrections);
+}
+
+#[target_feature(enable = "avx512f")]
+pub unsafe fn losses_512(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
+    losses::<__m512>(trainer, x, synthetic)
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn losses_256(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
+    losses::<__m256>(trainer, x, synthetic)
+}
+
+/// The gradient of eq. 4, summed over the batch's rows in their order.
+#[inline(always)]
+unsafe fn differentiate<V: Vector>(trainer: &mut Trainer, batch: &Batch) {
+    let Trainer { plan, parameters, gradient, buffers, .. } = trainer;
+    gradient.fill(0.0);
+    let rows = plan.tiles * V::TILE;
+    for (x, synthetic) in batch.x.chunks(rows * plan.inputs).zip(batch.synthetic.chunks(rows)) {
+        forward::<V>(plan, parameters, x, buffers);
+        for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
+            output_deltas::<V>(plan, batch, synthetic, tile, buffers);
+        }
+        let tiles = synthetic.len().div_ceil(V::TILE);
+        for layer in &plan.backward {
+            back::<V>(plan, &plan.layers[*layer], parameters, gradient, tiles, buffers);
+        }
+    }
+}
+
+/// All activations of some rows, in tiles.
+#[inline(always)]
+unsafe fn forward<V: Vector>(plan: &Plan, parameters: &[f32], x: &[f32], buffers: &mut Buffers) {
+    let tile_len = V::TILE * plan.inputs;
+    for (x, tile) in x.chunks(tile_len).zip(buffers.activations.chunks_exact_mut(tile_len)) {
+        if x.len() < tile_len {
+            tile.fill(0.0);
+        }
+        transpose(x.as_ptr(), plan.inputs, [x.len() / plan.inputs, plan.inputs], tile.as_mut_ptr(), V::TILE);
+    }
+    let tiles = x.len().div_ceil(tile_len);
+    for layer in &plan.layers {
+        let (before, to) = buffers.activations.split_at_mut(layer.to.first(plan.tiles, V::TILE));
+        let from = &before[layer.from.first(plan.tiles, V::TILE)..];
+        let weights = &parameters[layer.weight..][..layer.inputs * layer.outputs];
+        let bias = &parameters[layer.bias..][..layer.outputs];
+        affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles));
+    }
+}
+
+#[inline(always)]
+fn stack<V: Vector>(layer: &Layer, tiles: usize) -> Stack {
+    Stack { tiles, from: layer.from.apart(V::TILE), to: layer.to.apart(V::TILE) }
+}
+
+/// A tile's x, logit and reconstruction, as ranges of the buffers.
+#[inline(always)]
+fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
+    let range = |place: Place, height: usize| {
+        let first = place.first(plan.tiles, V::TILE) + tile * place.apart(V::TILE);
+        first..first + height * V::TILE
+    };
+    let x = tile * plan.inputs * V::TILE..(tile + 1) * plan.inputs * V::TILE;
+    [x, range(plan.logit, 1), range(plan.reconstruction, plan.inputs)]
+}
+
+/// Eq. 4 differentiated with respect to logit and reconstruction. Rows that only fill the tile count nothing.
+#[inline(always)]
+unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool], tile: usize, buffers: &mut Buffers) {
+    let Buffers { activations, deltas, spare, .. } = buffers;
+    let [x, logit, reconstruction] = ends::<V>(plan, tile);
+    let (logits, d_logit, ae_weights) = (&activations[logit.clone()], &mut deltas[logit], &mut spare[..V::TILE]);
+    d_logit.fill(0.0);
+    ae_weights.fill(0.0);
+    for (at, synthetic) in synthetic.iter().enumerate() {
+        // ∂CE/∂logit = σ(logit) − y
+        let y = if *synthetic { 1.0 } else { 0.0 };
+        d_logit[at] = (1.0 / (1.0 + (-logits[at]).exp()) - y) * batch.ce_weight;
+        ae_weights[at] = if *synthetic { 0.0 } else { batch.ae_weight };
+    }
+    let (x, d) = (&activations[x], &mut deltas[reconstruction.clone()]);
+    let reconstruction = &activations[reconstruction];
+    // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
+    let mut factors = norms::<V>(x, reconstruction);
+    for (at, factor) in factors.iter_mut().enumerate() {
+        let weight = V::load(ae_weights[at * V::LANES..].as_ptr());
+        *factor = weight.div(*factor).where_positive(*factor);
+    }
+    let rows = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
+    for ((x, reconstruction), d) in rows.zip(d.chunks_exact_mut(V::TILE)) {
+        for (at, factor) in factors.iter().enumerate() {
+            let lanes = at * V::LANES..;
+            let residual = V::load(reconstruction[lanes.clone()].as_ptr()).sub(V::load(x[lanes.clone()].as_ptr()));
+            residual.mul(*factor).store(d[lanes].as_mut_ptr());
+        }
+    }
+}
+
+/// Back through a layer: adds to its part of the gradient, and finds its input's deltas, unless those are features.
+#[inline(always)]
+unsafe fn back<V: Vector>(
+    plan: &Plan,
+    layer: &Layer,
+    parameters: &[f32],
+    gradient: &mut [f32],
+    tiles: usize,
+    buffers: &mut Buffers,
+) {
+    let Buffers { activations, deltas, panels: scratch, spare, ones } = buffers;
+    let Layer { inputs, outputs, .. } = *layer;
+    let stack = stack::<V>(layer, tiles);
+    let first = layer.from.first(plan.tiles, V::TILE);
+    let (before, d) = deltas.split_at_mut(layer.to.first(plan.tiles, V::TILE));
+    let (from, d_from) = (&activations[first..], &mut before[first..]);
+    let weights = layer.weight..layer.weight + inputs * outputs;
+    panels::<V>(d, outputs, scratch, stack);
+    add_gradient::<V>(from, scratch, &mut gradient[weights.clone()], outputs, spare, stack);
+    let bias = &mut gradient[layer.bias..][..outputs];
+    add_gradient::<V>(ones, scratch, bias, outputs, spare, Stack { from: 0, ..stack });
+    let how = match layer.source {
+        Source::Features => return,
+        Source::Hidden => Back { relu: Some(from), sum: false },
+        Source::Latent => Back { relu: None, sum: false },
+        Source::Z0 => Back { relu: Some(from), sum: true },
+    };
+    d_input::<V>(&parameters[weights], outputs, d, d_from, how, stack);
+}
+
+/// Adam on every parameter, in one pass.
+#[inline(always)]
+unsafe fn update<V: Vector>(trainer: &mut Trainer, corrections: &Corrections) {
+    let (new_mean, new_square) = (V::splat((1.0 - BETA1) as f32), V::splat((1.0 - BETA2) as f32));
+    let (rate, scale) = (V::splat(corrections.rate as f32), V::splat(corrections.scale as f32));
+    let epsilon = V::splat(EPSILON as f32);
+    let Trainer { parameters, gradient, mean, square, .. } = trainer;
+    let gradients = gradient.chunks_exact(V::LANES);
+    let moments = mean.chunks_exact_mut(V::LANES).zip(square.chunks_exact_mut(V::LANES));
+    for ((parameter, gradient), (mean, square)) in parameters.chunks_exact_mut(V::LANES).zip(gradients).zip(moments) {
+        let g = V::load(gradient.as_ptr());
+        let (m, v) = (V::load(mean.as_ptr()), V::load(square.as_ptr()));
+        let m = g.sub(m).mul_add(new_mean, m);
+        let v = g.mul(g).sub(v).mul_add(new_square, v);
+        m.store(mean.as_mut_ptr());
+        v.store(square.as_mut_ptr());
+        let step = m.mul(rate).div(v.sqrt().mul_add(scale, epsilon));
+        V::load(parameter.as_ptr()).sub(step).store(parameter.as_mut_ptr());
+    }
+}
+
+#[inline(always)]
+unsafe fn losses<V: Vector>(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
+    let Trainer { plan, parameters, buffers, .. } = trainer;
+    let mut sums = LossSums::default();
+    let rows = plan.tiles * V::TILE;
+    for (x, synthetic) in x.chunks(rows * plan.inputs).zip(synthetic.chunks(rows)) {
+        forward::<V>(plan, parameters, x, buffers);
+        let Buffers { activations, spare, .. } = &mut *buffers;
+        for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
+            let [x, logits, reconstruction] = ends::<V>(plan, tile).map(|range| &activations[range]);
+            for (at, norm) in norms::<V>(x, reconstruction).into_iter().enumerate() {
+                norm.store(spare[at * V::LANES..].as_mut_ptr());
+            }
+            for ((synthetic, logit), error) in synthetic.iter().zip(logits).zip(spare.iter()) {
+                // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
+                let logit = f64::from(*logit);
+                let softplus = logit.max(0.0) + (-logit.abs()).exp().ln_1p();
+                sums.cross_entropy += if *synthetic { softplus - logit } else { softplus };
+                sums.reconstruction += if *synthetic { 0.0 } else { f64::from(*error) };
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,128 @@
+//! A vector of f32 as the kernels see it, for AVX-512 and for AVX2 with FMA.
+
+use std::arch::x86_64::*;
+
+/// Vectors that a tile is wide, so that a weight that was broadcast serves as often. With the outputs computed together,
+/// their sums fill the registers, and hide each other's latency.
+pub const VECTORS: usize = 2;
+pub const TILE_512: usize = VECTORS * <__m512 as Vector>::LANES;
+pub const TILE_256: usize = VECTORS * <__m256 as Vector>::LANES;
+
+/// A vector of f32 and what is done with it. Every method needs the CPU's support for the vector.
+pub trait Vector: Copy {
+    const LANES: usize;
+    /// Rows of a tile.
+    const TILE: usize = VECTORS * Self::LANES;
+    /// Outputs of a layer computed together: as many as there are registers for.
+    const OUTPUTS: usize;
+    unsafe fn splat(number: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// `self × by + plus`, rounded once
+    unsafe fn mul_add(self, by: Self, plus: Self) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn div(self, other: Self) -> Self;
+    unsafe fn max(self, other: Self) -> Self;
+    unsafe fn sqrt(self) -> Self;
+    /// Itself where `gate` is above 0, and 0 elsewhere.
+    unsafe fn where_positive(self, gate: Self) -> Self;
+}
+
+macro_rules! vector {
+    ($type:ty, $lanes:literal, $outputs:literal, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
+     $sub:ident, $mul:ident, $div:ident, $max:ident, $sqrt:ident, $where_positive:ident) => {
+        impl Vector for $type {
+            const LANES: usize = $lanes;
+            const OUTPUTS: usize = $outputs;
+            #[inline(always)]
+            unsafe fn splat(number: f32) -> Self {
+                $set1(number)
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                $load(from)
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                $store(to, self)
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
+                $fma(self, by, plus)
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                $add(self, other)
+            }
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                $sub(self, other)
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                $mul(self, other)
+            }
+            #[inline(always)]
+            unsafe fn div(self, other: Self) -> Self {
+                $div(self, other)
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                $max(self, other)
+            }
+            #[inline(always)]
+            unsafe fn sqrt(self) -> Self {
+                $sqrt(self)
+            }
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                $where_positive(self, gate)
+            }
+        }
+    };
+}
+
+vector!(
+    __m512,
+    16,
+    8,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_max_ps,
+    _mm512_sqrt_ps,
+    where_positive_512
+);
+vector!(
+    __m256,
+    8,
+    4,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_fmadd_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_max_ps,
+    _mm256_sqrt_ps,
+    where_positive_256
+);
+
+#[inline(always)]
+unsafe fn where_positive_512(numbers: __m512, gate: __m512) -> __m512 {
+    _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), numbers)
+}
+
+#[inline(always)]
+unsafe fn where_positive_256(numbers: __m256, gate: __m256) -> __m256 {
+    _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), numbers)
+}
