@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::categories::{Encoder, Frequencies};
 use crate::options::{Encode, Missing};
 use crate::scaling::Scaling;
+use crate::summary::Summary;
 
 /// What a feature's numbers mean. Features of one kind can be compared, whatever their dtype: an Int8 column scores
 /// against a model fitted on Float64, and `Datetime[ms]` against `Datetime[ns]`.
@@ -276,7 +277,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Per feature, the smallest, median and largest value that is not missing, over the rows of `usable`.
+    /// Per feature, what the values that are not missing are like, over the rows of `usable`. A category's median is a value.
     pub fn summaries(&self, usable: &[bool]) -> PolarsResult<Vec<Summary>> {
         let (mut values, mut known) = (vec![], vec![]);
         let mut summaries = Vec::with_capacity(self.features.len());
@@ -287,7 +288,7 @@ impl Columns {
             known.extend(rows.filter(|(value, usable)| **usable && !value.is_nan()).map(|(value, _)| *value));
             polars_ensure!(!known.is_empty(), NoData:
                 "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
-            summaries.push(Summary::of(&mut known, feature.kind));
+            summaries.push(Summary::of(&mut known, feature.kind == Kind::Category));
         }
         Ok(summaries)
     }
@@ -330,31 +331,6 @@ impl Columns {
             }
         }
         Ok(())
-    }
-}
-
-/// A feature's smallest, median and largest training value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
-    pub low: f64,
-    pub median: f64,
-    pub high: f64,
-}
-
-impl Summary {
-    /// Of at least one value; none of them NaN. Reorders the values.
-    ///
-    /// The median of an even number of categories is the lower of the two in the middle, so that some category has it.
-    fn of(values: &mut [f64], kind: Kind) -> Self {
-        let even = values.len().is_multiple_of(2);
-        let middle = if even && kind == Kind::Category { values.len() / 2 - 1 } else { values.len() / 2 };
-        let even = even && kind != Kind::Category;
-        let (below, upper, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
-        let lower = if even { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { *upper };
-        let low = below.iter().copied().fold(*upper, f64::min);
-        let high = above.iter().copied().fold(*upper, f64::max);
-        // Halved before the sum, which could overflow.
-        Self { low, median: lower * 0.5 + *upper * 0.5, high }
     }
 }
 
@@ -423,18 +399,6 @@ mod tests {
         let frame = df!("a" => [1, 2], "b" => [Some(1), None]).unwrap();
         let message = columns(frame).training_rows(Missing::Error).unwrap_err().to_string();
         assert!(message.contains("\"b\"") && message.contains("row 1"), "{message}");
-    }
-
-    #[test]
-    fn summaries_match_a_sorted_column() {
-        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0], Kind::Number);
-        assert_eq!(summary, Summary { low: 1.0, median: 2.5, high: 4.0 });
-        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0], Kind::Category);
-        assert_eq!(summary, Summary { low: 1.0, median: 2.0, high: 4.0 });
-        for kind in [Kind::Number, Kind::Category] {
-            let summary = Summary::of(&mut [9.0], kind);
-            assert_eq!(summary, Summary { low: 9.0, median: 9.0, high: 9.0 });
-        }
     }
 
     #[test]

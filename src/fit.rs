@@ -46,7 +46,7 @@ pub fn fit_with_labels(
     let summaries = columns.summaries(&usable)?;
     let ranges: Vec<(f64, f64)> = summaries.iter().map(|summary| (summary.low, summary.high)).collect();
     let medians: Vec<f64> = summaries.iter().map(|summary| summary.median).collect();
-    let scaling = Scaling::min_max(&ranges);
+    let scaling = Scaling::of(&summaries, options.scaling);
     let rows = columns.scaled(&usable, &scaling, &medians)?;
 
     let varied: Vec<usize> = (0..ranges.len()).filter(|at| ranges[*at].0 < ranges[*at].1).collect();

@@ -51,6 +51,7 @@ pub mod selection;
 pub mod shape;
 pub mod sketch;
 pub mod store;
+pub mod summary;
 pub mod synthetic;
 pub mod threads;
 pub mod training;

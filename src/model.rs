@@ -198,7 +198,7 @@ impl Model {
             "anorand: not a model: a network sees a feature beyond the {} that there are", known.end);
         let flat = tensors.f32s(metadata.network_tensors().len());
         let network = Network::from_flat(metadata.shape(), &selection, &flat, Device::Cpu)?;
-        let scaling = Scaling { offset: tensors.f64s(), scale: tensors.f64s() };
+        let scaling = Scaling { kind: metadata.options.scaling, offset: tensors.f64s(), scale: tensors.f64s() };
         let medians = tensors.f64s();
         let sketch = Sketch::from_parts(tensors.f32s(1), tensors.f32s(1));
         let fused = network.fused()?;

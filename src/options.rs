@@ -5,6 +5,7 @@
 //! | `members` | 1 | 20 | 1 to 1,000 | m, the networks of the fleet, whose heads are averaged |
 //! | `max_samples` | 0 | 256 | 0 to 2³¹ | rows that a member is trained on, drawn for it, at most half of them; 0: all |
 //! | `max_features` | 1 | 0.3 | above 0, at most 1 | share of the features that a member sees, drawn for it; at least 2 |
+//! | `scaling` | `minmax` | `minmax` | `minmax`, `asinh` | how features are scaled; see [`ScalingKind`] |
 //! | `noise` | `smote` | `uniform` | `smote`, `uniform` | how synthetic anomalies are made |
 //! | `noise_std` | 1.0 | 1.0 | above 0, at most 1000 | `smote`: standard deviation of the noise, in the scaled space |
 //! | `noise_margin` | 0.5 | 0.5 | 0 to 1000 | `uniform`: how far the noise reaches beyond the data, in its ranges |
@@ -83,6 +84,16 @@ pub enum Missing {
     Error,
 }
 
+/// How features are scaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScalingKind {
+    /// The training range becomes \[0, 1\].
+    Minmax,
+    /// asinh of the distance from the median in robust standard deviations: heavy tails do not squeeze the rest.
+    Asinh,
+}
+
 /// What becomes of a String, Categorical or Enum feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +112,7 @@ pub struct UncheckedOptions {
     pub seed: Option<i64>,
     pub missing: Option<String>,
     pub encode: Option<String>,
+    pub scaling: Option<String>,
     pub members: Option<i64>,
     pub max_samples: Option<i64>,
     pub max_features: Option<f64>,
@@ -129,6 +141,7 @@ pub struct Options {
     pub seed: u64,
     pub missing: Missing,
     pub encode: Encode,
+    pub scaling: ScalingKind,
     pub members: usize,
     pub max_samples: usize,
     pub max_features: f64,
@@ -157,6 +170,7 @@ impl Options {
             seed: 0,
             missing: Missing::Null,
             encode: Encode::Frequency,
+            scaling: ScalingKind::Minmax,
             members: 1,
             max_samples: 0,
             max_features: 1.0,
@@ -204,10 +218,15 @@ impl Options {
             // The labels take the place of the synthetic rows, and nothing else changes (§6, table 2).
             Preset::Paper => unlabelled,
             Preset::Default => Self {
-                members: 8,
+                scaling: ScalingKind::Asinh,
+                members: 6,
                 max_samples: 0,
                 max_features: 1.0,
-                min_steps: 2_000,
+                synthetic_fraction: 0.1,
+                loss_weight: 0.5,
+                hidden: vec![64, 32],
+                min_steps: 1_500,
+                // Anomalies that are known need no order among those that are clear.
                 combination: Combination::Probability,
                 ..unlabelled
             },
@@ -228,6 +247,7 @@ impl UncheckedOptions {
         let of = if labelled { Options::with_labels(preset) } else { Options::preset(preset) };
         let missing = [("null", Missing::Null), ("impute", Missing::Impute), ("error", Missing::Error)];
         let encode = [("frequency", Encode::Frequency), ("error", Encode::Error)];
+        let scaling = [("minmax", ScalingKind::Minmax), ("asinh", ScalingKind::Asinh)];
         let noise = [("smote", Noise::Smote), ("uniform", Noise::Uniform)];
         let schedule = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
         let combination = [("probability", Combination::Probability), ("robust", Combination::Robust)];
@@ -235,6 +255,7 @@ impl UncheckedOptions {
             preset,
             missing: choice("missing", self.missing, of.missing, &missing)?,
             encode: choice("encode", self.encode, of.encode, &encode)?,
+            scaling: choice("scaling", self.scaling, of.scaling, &scaling)?,
             seed: integer("seed", self.seed, of.seed as i64, 0..=i64::MAX)? as u64,
             members: integer("members", self.members, of.members as i64, 1..=1_000)? as usize,
             max_samples: integer("max_samples", self.max_samples, of.max_samples as i64, 0..=1 << 31)? as usize,

@@ -1,40 +1,80 @@
-//! Feature scaling, fitted on the training rows: min–max, computed in f64, so that values near f32's limits survive.
+//! Feature scaling, fitted on the training rows: min–max, or asinh of robust scores, which keeps outliers of heavy tails apart
+//! without letting them squeeze the rest. Computed in f64, so that values near f32's limits survive.
+
+use crate::options::ScalingKind;
+use crate::summary::Summary;
 
 /// Scaled values are held within ± this, so that a row far outside the training range still has a finite f32 score.
 pub const CLIP: f64 = 1e6;
 
-/// `scaled = (value − offset) / scale`, one offset and one scale a feature.
+/// `scaled = (value − offset) / scale`, one offset and one scale a feature; for `asinh`, asinh of that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
+    pub kind: ScalingKind,
     pub offset: Vec<f64>,
     pub scale: Vec<f64>,
 }
 
 impl Scaling {
+    /// From each feature's training values.
+    pub fn of(summaries: &[Summary], kind: ScalingKind) -> Self {
+        match kind {
+            ScalingKind::Minmax => {
+                Self::min_max(&summaries.iter().map(|summary| (summary.low, summary.high)).collect::<Vec<_>>())
+            }
+            ScalingKind::Asinh => Self {
+                kind,
+                offset: summaries.iter().map(|summary| summary.median).collect(),
+                scale: summaries.iter().map(spread).collect(),
+            },
+        }
+    }
+
     /// Min–max scaling from each feature's smallest and largest finite training value.
     pub fn min_max(ranges: &[(f64, f64)]) -> Self {
         let offset = ranges.iter().map(|(low, _)| *low).collect();
         let scale = ranges.iter().map(|(low, high)| width(*low, *high)).collect();
-        Self { offset, scale }
+        Self { kind: ScalingKind::Minmax, offset, scale }
     }
 
     /// Feature `j`'s finite `value` in the scaled space.
     pub fn apply(&self, j: usize, value: f64) -> f32 {
-        scaled(value, self.offset[j], self.scale[j])
+        let scaled = scaled(value, self.offset[j], self.scale[j]);
+        match self.kind {
+            ScalingKind::Minmax => scaled as f32,
+            ScalingKind::Asinh => scaled.asinh() as f32,
+        }
     }
 
     /// Feature `j`'s finite `values` in the scaled space, into as many of `out`.
     pub fn apply_all(&self, j: usize, values: &[f64], out: &mut [f32]) {
         let (offset, scale) = (self.offset[j], self.scale[j]);
-        out.iter_mut().zip(values).for_each(|(out, value)| *out = scaled(*value, offset, scale));
+        let pairs = out.iter_mut().zip(values);
+        match self.kind {
+            ScalingKind::Minmax => pairs.for_each(|(out, value)| *out = scaled(*value, offset, scale) as f32),
+            ScalingKind::Asinh => pairs.for_each(|(out, value)| *out = scaled(*value, offset, scale).asinh() as f32),
+        }
     }
 }
 
+/// The standard deviation that the quartiles tell of, which a few outliers do not move; the values' own where the quartiles
+/// are one.
+fn spread(summary: &Summary) -> f64 {
+    /// Between the quartiles of a normal distribution, in standard deviations.
+    const NORMAL: f64 = 1.349;
+    let between = width(summary.quartiles[0] / NORMAL, summary.quartiles[1] / NORMAL);
+    let constant = summary.quartiles[0] == summary.quartiles[1];
+    if constant && summary.deviation > f64::MIN_POSITIVE * 4.0 && summary.deviation.is_finite() {
+        return summary.deviation;
+    }
+    between
+}
+
 #[inline(always)]
-fn scaled(value: f64, offset: f64, scale: f64) -> f32 {
+fn scaled(value: f64, offset: f64, scale: f64) -> f64 {
     // Halved, so that the difference of two huge values of opposite sign stays finite; halving is exact.
     let scaled = (value * 0.5 - offset * 0.5) / (scale * 0.5);
-    scaled.clamp(-CLIP, CLIP) as f32
+    scaled.clamp(-CLIP, CLIP)
 }
 
 /// The range of a feature; 1 for a constant one, so that its training rows become 0.
@@ -63,11 +103,39 @@ mod tests {
         assert_eq!(scaling.apply(0, 5.0), 2.0);
     }
 
+    fn of(values: &mut [f64]) -> Scaling {
+        Scaling::of(&[Summary::of(values, false)], ScalingKind::Asinh)
+    }
+
+    #[test]
+    fn asinh_is_of_robust_scores() {
+        let mut values: Vec<f64> = (0..1_001).map(f64::from).collect();
+        values.push(1e12);
+        let scaling = of(&mut values);
+        let robust = (700.0 - 500.5) / (500.0 / 1.349);
+        assert!((f64::from(scaling.apply(0, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
+        assert!(scaling.apply(0, 1e12) > scaling.apply(0, 1e11));
+        let mut out = [0.0; 2];
+        scaling.apply_all(0, &[700.0, -3.0], &mut out);
+        assert_eq!(out, [scaling.apply(0, 700.0), scaling.apply(0, -3.0)]);
+    }
+
+    #[test]
+    fn a_feature_that_is_mostly_one_value_is_scaled_by_its_deviation() {
+        let mut values = [vec![0.0; 90], vec![5.0; 10]].concat();
+        let scaling = of(&mut values);
+        assert!((scaling.scale[0] - 1.5).abs() < 1e-9, "{:?}", scaling.scale);
+        assert_eq!(of(&mut [3.0; 8]).apply(0, 4.0), f64::asinh(1.0) as f32);
+    }
+
     #[test]
     fn the_largest_floats_stay_finite() {
         let scaling = Scaling::min_max(&[(f64::MIN, f64::MAX), (0.0, 5e-324)]);
         assert!(scaling.apply(0, f64::MAX).is_finite());
         assert!(scaling.apply(0, f64::MIN) < scaling.apply(0, f64::MAX));
         assert!(scaling.apply(1, f64::MAX).is_finite());
+        let scaling = of(&mut [f64::MIN, -1.0, 0.0, 1.0, f64::MAX]);
+        assert!(scaling.apply(0, f64::MAX).is_finite());
+        assert!(scaling.apply(0, f64::MIN) < scaling.apply(0, f64::MAX));
     }
 }

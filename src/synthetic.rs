@@ -3,14 +3,15 @@
 //! `smote` (§5.1): a few training rows, grown by SMOTE, disturbed with Gaussian noise; the same ones in every epoch.
 //! `uniform`: noise all over the data's box, and beyond; fresh in every epoch.
 //!
-//! With labels, the known anomalies take their place: for `smote` as often as they occur, for `uniform` as a share of each batch.
+//! With labels, the known anomalies take their place: for `smote` as often as they occur; for `uniform` they are half of each
+//! batch, beside a share of noise, which stands for the anomalies that nobody has labelled.
 
 use ndarray::{s, Array2, ArrayView1, ArrayView2, Axis};
 use rand::seq::{index, SliceRandom};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::options::{Noise, Options};
+use crate::options::{Noise, Options, ScalingKind};
 
 /// SMOTE looks for neighbours among at most so many rows of X0, drawn at random where there are more: memory stays linear
 /// in the rows, and time stays bounded a synthetic row. Below this, that is up to 400,000 training rows at 2 %, it is exact.
@@ -20,10 +21,10 @@ const NEIGHBOR_POOL: usize = 8_192;
 pub enum TrainingSet {
     /// X1, the rows left as they are, then X0¹, the synthetic anomalies, or the known ones: the first `normal` rows have y = 0.
     Fixed { rows: Array2<f32>, normal: usize },
-    /// All rows are normal. Noise comes from U(−margin, 1 + margin), the scaled data's box being \[0, 1\].
-    Uniform { rows: Array2<f32>, margin: f32 },
-    /// The first `normal` rows have y = 0; the others, known anomalies, are drawn for a share of each batch.
-    Balanced { rows: Array2<f32>, normal: usize },
+    /// All rows are normal; noise comes from the box.
+    Uniform { rows: Array2<f32>, noise: NoiseBox },
+    /// The first `normal` rows have y = 0; the others, known anomalies, are as many in each batch, and noise comes on top.
+    Balanced { rows: Array2<f32>, normal: usize, noise: NoiseBox },
 }
 
 /// One epoch of one member: its rows in the order of their batches.
@@ -50,7 +51,7 @@ impl TrainingSet {
         };
         match options.noise {
             Noise::Smote => Self::smote(&sampled, options, rng),
-            Noise::Uniform => Self::Uniform { rows: sampled, margin: options.noise_margin as f32 },
+            Noise::Uniform => Self::Uniform { rows: sampled, noise: NoiseBox::around(rows, inputs, options) },
         }
     }
 
@@ -68,10 +69,11 @@ impl TrainingSet {
             others = index::sample(rng, others.len(), options.max_samples).iter().map(|at| others[at]).collect();
         }
         let normal = others.len();
+        let noise = NoiseBox::around(rows, inputs, options);
         let rows = rows.select(Axis(0), &[others, known].concat()).select(Axis(1), inputs);
         match options.noise {
             Noise::Smote => Self::Fixed { rows, normal },
-            Noise::Uniform => Self::Balanced { rows, normal },
+            Noise::Uniform => Self::Balanced { rows, normal, noise },
         }
     }
 
@@ -115,35 +117,72 @@ impl TrainingSet {
                     epoch.batches.push(batch.len());
                 }
             }
-            Self::Uniform { margin, .. } => {
+            Self::Uniform { noise: noise_box, .. } => {
                 let (real, noise) = batch_shares(options);
                 for batch in order.chunks(real) {
                     batch.iter().for_each(|row| epoch.x.extend(rows.row(*row)));
                     // A last batch that is not full gets its share of noise.
                     let noise = (noise * batch.len()).div_ceil(real);
-                    let width = 1.0 + 2.0 * margin;
-                    epoch.x.extend((0..noise * rows.ncols()).map(|_| rng.random::<f32>() * width - margin));
+                    noise_box.draw_into(&mut epoch.x, noise, rng);
                     epoch.synthetic.extend(std::iter::repeat_n(false, batch.len()));
                     epoch.synthetic.extend(std::iter::repeat_n(true, noise));
                     epoch.batches.push(batch.len() + noise);
                 }
             }
-            Self::Balanced { normal, .. } => {
-                let (real, known) = batch_shares(options);
+            Self::Balanced { normal, noise: noise_box, .. } => {
+                let (others, noise) = batch_shares(options);
+                let real = others.div_ceil(2);
                 let mut deck = Vec::new();
                 for batch in order.chunks(real) {
-                    let known = (known * batch.len()).div_ceil(real);
+                    let known = batch.len();
+                    let noise = (noise * batch.len()).div_ceil(real);
                     let anomalies = (0..known).map(|_| deal(&mut deck, *normal..rows.nrows(), rng));
                     for row in batch.iter().copied().chain(anomalies) {
                         epoch.x.extend(rows.row(row));
                     }
+                    noise_box.draw_into(&mut epoch.x, noise, rng);
                     epoch.synthetic.extend(std::iter::repeat_n(false, batch.len()));
-                    epoch.synthetic.extend(std::iter::repeat_n(true, known));
-                    epoch.batches.push(batch.len() + known);
+                    epoch.synthetic.extend(std::iter::repeat_n(true, known + noise));
+                    epoch.batches.push(batch.len() + known + noise);
                 }
             }
         }
         epoch
+    }
+}
+
+/// Where uniform noise comes from: the box of the scaled data, widened on each side.
+pub struct NoiseBox {
+    low: Vec<f32>,
+    width: Vec<f32>,
+}
+
+impl NoiseBox {
+    fn around(rows: ArrayView2<f32>, inputs: &[usize], options: &Options) -> Self {
+        let margin = options.noise_margin as f32;
+        let (mut lows, mut widths) = (vec![], vec![]);
+        for input in inputs {
+            let (low, range) = match options.scaling {
+                // Known, without another look at all rows.
+                ScalingKind::Minmax => (0.0, 1.0),
+                ScalingKind::Asinh => {
+                    let ends = (f32::INFINITY, f32::NEG_INFINITY);
+                    let column = rows.column(*input);
+                    let (low, high) = column.iter().fold(ends, |(low, high), v| (low.min(*v), high.max(*v)));
+                    (low, if high > low { high - low } else { 1.0 })
+                }
+            };
+            lows.push(low - margin * range);
+            widths.push((1.0 + 2.0 * margin) * range);
+        }
+        Self { low: lows, width: widths }
+    }
+
+    /// Adds so many rows of noise.
+    fn draw_into(&self, x: &mut Vec<f32>, rows: usize, rng: &mut impl Rng) {
+        for _ in 0..rows {
+            x.extend(self.low.iter().zip(&self.width).map(|(low, width)| rng.random::<f32>() * width + low));
+        }
     }
 }
 
@@ -381,27 +420,36 @@ mod tests {
     }
 
     #[test]
-    fn known_anomalies_are_a_share_of_each_batch_each_as_often_as_any_other() {
-        let options = Options { batch_size: 16, synthetic_fraction: 0.25, ..Options::preset(Preset::Default) };
+    fn known_anomalies_are_half_of_each_batch_each_as_often_as_any_other_and_noise_comes_on_top() {
+        let options = Options {
+            batch_size: 20,
+            synthetic_fraction: 0.1,
+            scaling: ScalingKind::Asinh,
+            ..Options::preset(Preset::Default)
+        };
         let epoch = labelled(&options).epoch(&options, &mut rng());
-        assert_eq!(epoch.batches, [16, 16, 16]);
-        let mut at = 0;
-        for count in &epoch.batches {
-            assert_eq!(epoch.synthetic[at..at + count].iter().filter(|synthetic| **synthetic).count(), 4);
-            at += count;
+        // 9 of the 36 normal rows, as many anomalies, and 2 rows of noise.
+        assert_eq!(epoch.batches, [20; 4]);
+        for synthetic in epoch.synthetic.chunks(20) {
+            assert_eq!(synthetic.iter().filter(|synthetic| **synthetic).count(), 11);
         }
+        let rows: Vec<&[f32]> = epoch.x.chunks(2).collect();
         for anomaly in [0.0, 10.0, 20.0, 30.0] {
-            assert_eq!(epoch.x.chunks(2).filter(|row| row[0] == anomaly).count(), 3);
+            assert_eq!(rows.iter().filter(|row| row[0] == anomaly && row[1] == 1.0).count(), 9);
         }
-        for (row, synthetic) in epoch.x.chunks(2).zip(&epoch.synthetic) {
-            assert_eq!(row[1] == 1.0, *synthetic);
+        for (batch, synthetic) in rows.chunks(20).zip(epoch.synthetic.chunks(20)) {
+            assert!(batch[..9].iter().all(|row| row[1] == 0.0) && synthetic[..9] == [false; 9]);
+            assert!(batch[9..18].iter().all(|row| row[1] == 1.0) && synthetic[9..] == [true; 11]);
+            for noise in &batch[18..] {
+                assert!((-19.5..58.5).contains(&noise[0]) && (-0.5..1.5).contains(&noise[1]), "{noise:?}");
+            }
         }
     }
 
     #[test]
     fn a_sample_of_labelled_rows_has_all_anomalies() {
         let options = Options { max_samples: 5, ..Options::preset(Preset::Default) };
-        let TrainingSet::Balanced { rows, normal } = labelled(&options) else { panic!("a share of each batch") };
+        let TrainingSet::Balanced { rows, normal, .. } = labelled(&options) else { panic!("half of each batch") };
         assert_eq!((normal, rows.nrows()), (5, 9));
         assert_eq!(rows.column(1).to_vec(), [[0.0; 5].as_slice(), &[1.0; 4]].concat());
     }

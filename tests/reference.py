@@ -44,6 +44,8 @@ def members(data: bytes, rows: Array) -> Iterator[Pass]:
     """Each member's forward pass, for unscaled rows with their columns in the model's order."""
     tensors = load(data)
     scaled = (rows - tensors["scaling.offset"]) / tensors["scaling.scale"]
+    if metadata(data)["options"]["scaling"] == "asinh":
+        scaled = np.arcsinh(scaled)
     depth = len(metadata(data)["options"]["hidden"]) + 1
 
     def block(name: str, member: int, value: Array) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, cast
 Preset = Literal["default", "paper"]
 Missing = Literal["null", "impute", "error"]
 Encode = Literal["frequency", "error"]
+Scaling = Literal["minmax", "asinh"]
 SmallGroups = Literal["null", "error"]
 Noise = Literal["smote", "uniform"]
 Schedule = Literal["constant", "cosine"]
@@ -40,6 +41,9 @@ class FitOptions(TypedDict, total=False):
     encode: Encode
     """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (default): a value counts as its
     log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"error"``."""
+    scaling: Scaling | Sequence[Scaling]
+    """``"minmax"``: the training range becomes 0 to 1 (default); ``"asinh"``: asinh of the distance from the median in
+    robust standard deviations, so that heavy tails don't squeeze the rest (default with labels)."""
     members: int | Sequence[int]
     """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, paper 1."""
     max_samples: int | Sequence[int]
@@ -113,6 +117,7 @@ _TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {
     "seed": ("an int", _integer),
     "missing": ("a str", _text),
     "encode": ("a str", _text),
+    "scaling": ("a str", _text),
     "members": ("an int", _integer),
     "max_samples": ("an int", _integer),
     "max_features": ("a number", _number),

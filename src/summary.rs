@@ -1,0 +1,87 @@
+//! What the training values of one feature are like.
+
+/// A feature's training values in a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    pub low: f64,
+    pub median: f64,
+    pub high: f64,
+    /// The first and the third quartile, each a training value
+    pub quartiles: [f64; 2],
+    /// Standard deviation
+    pub deviation: f64,
+}
+
+impl Summary {
+    /// Of at least one value; none of them NaN. Reorders the values.
+    ///
+    /// The median of an even number of values is the mean of the two in the middle; their lower if it must be a value.
+    pub fn of(values: &mut [f64], median_is_a_value: bool) -> Self {
+        let count = values.len();
+        let middle = if count.is_multiple_of(2) && median_is_a_value { count / 2 - 1 } else { count / 2 };
+        let deviation = deviation(values);
+        let (below, upper, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
+        let upper = *upper;
+        let mean_of_two = count.is_multiple_of(2) && !median_is_a_value;
+        let lower = if mean_of_two { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { upper };
+        let low = below.iter().copied().fold(upper, f64::min);
+        let high = above.iter().copied().fold(upper, f64::max);
+        let nth = |values: &mut [f64], at: usize| match values.is_empty() {
+            true => upper,
+            false => *values.select_nth_unstable_by(at.min(values.len() - 1), f64::total_cmp).1,
+        };
+        let first = nth(below, count / 4);
+        let third = nth(above, (3 * count / 4).saturating_sub(middle + 1));
+        // Halved before the sum, which could overflow.
+        Self { low, median: lower * 0.5 + upper * 0.5, high, quartiles: [first, third], deviation }
+    }
+}
+
+/// In units of the largest value, so that no square overflows.
+fn deviation(values: &[f64]) -> f64 {
+    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    let count = values.len() as f64;
+    let mean = values.iter().map(|value| value / largest).sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value / largest - mean).powi(2)).sum::<f64>() / count;
+    variance.sqrt() * largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_matches_a_sorted_column() {
+        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0], false);
+        assert_eq!((summary.low, summary.median, summary.high), (1.0, 2.5, 4.0));
+        assert_eq!(Summary::of(&mut [4.0, 1.0, 3.0, 2.0], true).median, 2.0);
+        for median_is_a_value in [false, true] {
+            let one = Summary::of(&mut [9.0], median_is_a_value);
+            assert_eq!(one, Summary { low: 9.0, median: 9.0, high: 9.0, quartiles: [9.0; 2], deviation: 0.0 });
+        }
+    }
+
+    #[test]
+    fn quartiles_leave_a_quarter_of_the_values_on_each_side() {
+        for count in 4..40 {
+            let mut values: Vec<f64> = (0..count).map(|at| f64::from(at * 7 % count)).collect();
+            let [first, third] = Summary::of(&mut values, false).quartiles;
+            let below = values.iter().filter(|value| **value < first).count();
+            let above = values.iter().filter(|value| **value > third).count();
+            let quarter = count as usize / 4;
+            assert!((quarter.saturating_sub(1)..=quarter + 1).contains(&below), "{count}: {below}");
+            assert!((quarter.saturating_sub(1)..=quarter + 1).contains(&above), "{count}: {above}");
+        }
+    }
+
+    #[test]
+    fn the_deviation_does_not_overflow() {
+        let summary = Summary::of(&mut [-1e308, 1e308], false);
+        assert!((summary.deviation / 1e308 - 1.0).abs() < 1e-12);
+        let summary = Summary::of(&mut [1.0, 3.0], false);
+        assert_eq!(summary.deviation, 1.0);
+    }
+}
