@@ -1,11 +1,12 @@
-//! A choice among candidate options that needs no labels: the candidate that best tells rows it has not seen from synthetic
-//! anomalies that it has not seen either.
+//! A choice among candidate options that needs no labels: by how well each tells rows that it has not seen from noise.
 //!
-//! A share of the rows is held out. Each candidate is fitted on the rest, and scores the held-out rows and as many anomalies
-//! made of them; its criterion is the AUC-ROC between the two. With labels, the held-out known anomalies are those to be told
-//! from the other held-out rows. The candidate chosen is then fitted on all rows, as it would be alone.
+//! A share of the rows is held out. Each candidate is fitted on the rest, and scores the held-out rows and as many anomalies,
+//! uniform in the box of the held-out rows; its criterion is the AUC-ROC between the two. With labels, the held-out known
+//! anomalies are those to be told from the other held-out rows. Chosen is the first candidate within one standard error of the
+//! best, so that chance decides little: the value that one would take without a choice comes first. It is then fitted on all
+//! rows, as it would be alone.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use polars::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -54,14 +55,8 @@ pub fn fit_best(
         Device::Cpu => threads::map(candidates.iter().collect(), judge)?,
         _ => candidates.iter().map(judge).collect::<PolarsResult<_>>()?,
     };
-    // The first of the best, so that the order in which they are given decides between equals.
-    let mut best = &judged[0];
-    for candidate in &judged[1..] {
-        if candidate.criterion > best.criterion {
-            best = candidate;
-        }
-    }
-    let model = fit_with_labels(columns, labels, &best.options, device)?;
+    let chosen = first_of_the_best(&judged, split.held.0.rows());
+    let model = fit_with_labels(columns, labels, &judged[chosen].options, device)?;
     Ok(model.with_candidates(judged))
 }
 
@@ -126,20 +121,20 @@ impl Split {
     }
 }
 
-/// As many anomalies as rows: in each, about half of the features come from other rows, so that every value is usual and their
-/// combination is not.
+/// The first candidate whose criterion is within one standard error of the highest.
+fn first_of_the_best(judged: &[Candidate], held: usize) -> usize {
+    let best = judged.iter().map(|candidate| candidate.criterion).fold(0.0, f64::max);
+    let error = (best * (1.0 - best) / held.max(1) as f64).sqrt();
+    judged.iter().position(|candidate| candidate.criterion >= best - error).unwrap_or(0)
+}
+
+/// As many anomalies as rows, uniform in their box.
 fn anomalies_of(rows: &Array2<f32>, rng: &mut impl Rng) -> Array2<f32> {
-    let mut anomalies = rows.clone();
-    let mut order: Vec<usize> = (0..rows.nrows()).collect();
-    for (mut column, values) in anomalies.columns_mut().into_iter().zip(rows.columns()) {
-        order.shuffle(rng);
-        for (value, other) in column.iter_mut().zip(&order) {
-            if rng.random() {
-                *value = values[*other];
-            }
-        }
-    }
-    anomalies
+    let ends = |column: ArrayView1<f32>| {
+        column.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
+    };
+    let ends: Vec<(f32, f32)> = rows.columns().into_iter().map(ends).collect();
+    Array2::from_shape_fn(rows.dim(), |(_, j)| ends[j].0 + rng.random::<f32>() * (ends[j].1 - ends[j].0))
 }
 
 /// The probability that a random one of `higher` is above a random one of `lower`; equal ones count half.
@@ -209,11 +204,22 @@ mod tests {
     }
 
     #[test]
-    fn mixed_rows_have_usual_values_in_unusual_company() {
-        let rows = Array2::from_shape_fn((50, 3), |(row, _)| row as f32);
-        let mixed = anomalies_of(&rows, &mut ChaCha8Rng::seed_from_u64(0));
-        assert!(mixed.iter().all(|value| (0.0..50.0).contains(value) && value.fract() == 0.0));
-        let whole = mixed.rows().into_iter().filter(|row| row[0] == row[1] && row[1] == row[2]).count();
-        assert!(whole < 20, "{whole}");
+    fn the_first_of_those_that_are_as_good_is_chosen() {
+        let judged = |criteria: &[f64]| -> Vec<Candidate> {
+            criteria.iter().map(|criterion| Candidate { options: options(0.2), criterion: *criterion }).collect()
+        };
+        // One standard error of 0.9 on 100 rows is 0.03.
+        assert_eq!(first_of_the_best(&judged(&[0.88, 0.9, 0.5]), 100), 0);
+        assert_eq!(first_of_the_best(&judged(&[0.86, 0.9, 0.89]), 100), 1);
+        assert_eq!(first_of_the_best(&judged(&[0.88, 0.9]), 10_000), 1);
+        assert_eq!(first_of_the_best(&judged(&[1.0, 1.0]), 100), 0);
+    }
+
+    #[test]
+    fn anomalies_lie_in_the_box_of_the_rows() {
+        let rows = Array2::from_shape_fn((50, 2), |(row, feature)| (row * (feature + 1)) as f32);
+        let noise = anomalies_of(&rows, &mut ChaCha8Rng::seed_from_u64(0));
+        assert!(noise.column(0).iter().all(|value| (0.0..=49.0).contains(value)));
+        assert!(noise.column(1).iter().any(|value| *value > 60.0));
     }
 }

@@ -16,13 +16,15 @@ def chosen(frame: pl.DataFrame, **options: Any) -> anorand.Model:
     return anorand.Model(frame.select(anorand.fit(FEATURES, **(FAST | options))).item())
 
 
-def test_the_choice_is_the_best_by_the_criterion_and_fitted_as_if_alone(frame: pl.DataFrame) -> None:
+def test_the_choice_is_the_first_of_the_best_and_fitted_as_if_alone(frame: pl.DataFrame) -> None:
     model = chosen(frame, loss_weight=[0.0, 0.2, 0.9], learning_rate=[1e-9, 0.003])
     assert model.candidates is not None
     assert [(each["loss_weight"], each["learning_rate"]) for each in model.candidates] == [
         (weight, rate) for weight in (0.0, 0.2, 0.9) for rate in (1e-9, 0.003)
     ]
-    best = max(model.candidates, key=lambda each: each["criterion"])
+    highest = max(each["criterion"] for each in model.candidates)
+    error = (highest * (1 - highest) / 100) ** 0.5  # one row in five of 500 is held out
+    best = next(each for each in model.candidates if each["criterion"] >= highest - error)
     options = {name: best[name] for name in ("loss_weight", "learning_rate")}
     assert {name: model.options[name] for name in options} == options
     alone = chosen(frame, **options)

@@ -26,8 +26,8 @@ class FitOptions(TypedDict, total=False):
     the range.
 
     Most may also be a list of values, or several of them lists: then the best of all combinations is chosen, by how
-    well it tells held-out rows from anomalies made of them, each with about half of its values from other rows (with
-    labels: from held-out known anomalies). ``Model.candidates`` has what each reached.
+    well it tells held-out rows from uniform noise (with labels: from held-out known anomalies); of those that are
+    within one standard error of the best, the first. ``Model.candidates`` has what each reached.
     """
 
     preset: Preset

@@ -143,7 +143,8 @@ class Model:
     @property
     def candidates(self) -> list[dict[str, Any]] | None:
         """What the options were chosen from, if there was a choice: for each, the options that were given as lists, and
-        ``criterion``, the AUC-ROC that it reached on held-out rows, of which the highest was chosen.
+        ``criterion``, the AUC-ROC that it reached on held-out rows, of which the first within one standard
+        error of the highest was chosen.
         """
         found = self._metadata["candidates"]
         if found is None:

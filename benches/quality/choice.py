@@ -1,0 +1,58 @@
+"""Whether the choice of w is worth it: `python -m benches.quality.choice FOLDER [--seeds 3]`.
+
+For each set, the AUC-PR of each value of `loss_weight` alone, and of the one that `fit(loss_weight=[…])` chooses
+without labels.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import average_precision_score
+
+import polars_anorand as anorand
+
+from .datasets import Split, dataset_paths, load_split
+
+# The preset's first: it is what one would take without a choice.
+WEIGHTS = [0.2, 0.0, 0.05, 0.5, 0.8, 1.0]
+
+
+def main() -> None:
+    """Measure, print a row for each set, and the means."""
+    parser = argparse.ArgumentParser(prog="benches.quality.choice", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
+    options = parser.parse_args()
+    names = [*(f"w={weight}" for weight in WEIGHTS), "chosen"]
+    print(f"{'AUC-PR':26}" + "".join(f"{name:>9}" for name in names))
+    rows = []
+    for path in dataset_paths(options.folder):
+        if any(part in path.stem for part in options.skip):
+            continue
+        splits = [load_split(path, seed) for seed in range(options.seeds)]
+        rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
+        print(f"{path.stem:26}" + "".join(f"{value:9.3f}" for value in rows[-1]), flush=True)
+    print(f"{'mean':26}" + "".join(f"{value:9.4f}" for value in np.mean(rows, axis=0)))
+
+
+def measured(split: Split, seed: int) -> list[float]:
+    """AUC-PR on the test rows: of each weight, then of the choice."""
+
+    def frame(rows: np.ndarray) -> pl.DataFrame:
+        return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
+
+    def reached(weight: float | list[float]) -> float:
+        model = frame(split.train).select(anorand.fit(pl.all(), loss_weight=weight, seed=seed)).item()
+        scores = frame(split.test).select(anorand.score(pl.all(), model)).to_series()
+        return float(average_precision_score(split.test_labels, scores))
+
+    return [*(reached(weight) for weight in WEIGHTS), reached(WEIGHTS)]
+
+
+if __name__ == "__main__":
+    main()
