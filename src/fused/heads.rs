@@ -123,6 +123,6 @@ unsafe fn run<V: Vector>(
         let Layer { inputs, outputs, .. } = *layer;
         let weights = &n.flat[layer.weight + member * inputs * outputs..][..inputs * outputs];
         let bias = &n.flat[layer.bias + member * outputs..][..outputs];
-        affine::<V>(weights, bias, from, to, relu || !last, Stack::ONE);
+        affine::<V>(weights, bias, from, to, relu || !last, Stack::ONE, &mut []);
     }
 }

@@ -42,6 +42,8 @@ pub struct Product {
     pub start: Start,
     pub finish: Finish,
     pub tiles: Tiles,
+    /// Room for the scalars of a block, to be gathered there where they are too far apart to stay near for all tiles.
+    pub gathered: Option<*mut f32>,
 }
 
 /// What a product does with several tiles. Either way, a block of scalars or sums serves all of them while it is near.
@@ -78,20 +80,31 @@ impl Product {
     /// Rows `at .. at + J`, of all tiles.
     #[inline(always)]
     unsafe fn blocks<V: Vector, const J: usize, const N: usize>(&self, at: usize) {
+        let mut product = *self;
+        product.scalars = self.scalars.add(at * self.scalar_row);
+        if let Some(room) = self.gathered {
+            for k in 0..self.depth {
+                for row in 0..J {
+                    *room.add(k * J + row) = *product.scalars.add(k * self.scalar_next + row * self.scalar_row);
+                }
+            }
+            (product.scalars, product.scalar_next, product.scalar_row) = (room, J, 1);
+        }
         match self.tiles {
             Tiles::Each { count, vectors, to } => {
                 for tile in 0..count {
-                    self.block::<V, J, N>(at, self.vectors.add(tile * vectors), tile * to);
+                    product.vectors = self.vectors.add(tile * vectors);
+                    product.block::<V, J, N>(at, tile * to);
                 }
             }
-            Tiles::Sum { .. } => self.block::<V, J, N>(at, self.vectors, 0),
+            Tiles::Sum { .. } => product.block::<V, J, N>(at, 0),
         }
     }
 
-    /// Rows `at .. at + J`, `to_tile` numbers from the first tile on. Their sums stay in registers from the first k to the
-    /// last.
+    /// Rows `at .. at + J`, whose scalars come first, `to_tile` numbers from the first tile on. Their sums stay in registers
+    /// from the first k to the last.
     #[inline(always)]
-    unsafe fn block<V: Vector, const J: usize, const N: usize>(&self, at: usize, vectors: *const f32, to_tile: usize) {
+    unsafe fn block<V: Vector, const J: usize, const N: usize>(&self, at: usize, to_tile: usize) {
         let corner = at * self.to_row + to_tile;
         let to = self.to.add(corner);
         let mut sums = [[V::splat(0.0); N]; J];
@@ -104,12 +117,13 @@ impl Product {
                 }
             }
         }
-        let scalars = self.scalars.add(at * self.scalar_row);
         match self.tiles {
-            Tiles::Each { .. } => self.add_tile(scalars, vectors, &mut sums),
+            Tiles::Each { .. } => self.add_tile(self.scalars, self.vectors, &mut sums),
             Tiles::Sum { count, scalars: scalar_tile, vectors: vector_tile } => {
                 for tile in 0..count {
-                    self.add_tile(scalars.add(tile * scalar_tile), vectors.add(tile * vector_tile), &mut sums);
+                    let (scalars, vectors) =
+                        (self.scalars.add(tile * scalar_tile), self.vectors.add(tile * vector_tile));
+                    self.add_tile(scalars, vectors, &mut sums);
                 }
             }
         }
@@ -171,11 +185,24 @@ impl Stack {
     }
 }
 
+/// A layer of more weights does not stay in the cache from tile to tile, least of all where they are a power of 2 apart.
+const FAR: usize = 32_768;
+
 /// `to = from·W + b` of tiles, with ReLU if asked.
 #[inline(always)]
-pub unsafe fn affine<V: Vector>(weights: &[f32], bias: &[f32], from: &[f32], to: &mut [f32], relu: bool, stack: Stack) {
+pub unsafe fn affine<V: Vector>(
+    weights: &[f32],
+    bias: &[f32],
+    from: &[f32],
+    to: &mut [f32],
+    relu: bool,
+    stack: Stack,
+    room: &mut [f32],
+) {
     let (inputs, outputs) = (weights.len() / bias.len(), bias.len());
     assert!(stack.reaches::<V>(from, stack.from, inputs) && stack.reaches::<V>(to, stack.to, outputs));
+    let far = stack.tiles > 1 && weights.len() > FAR;
+    assert!(!far || room.len() >= inputs * V::OUTPUTS);
     let product = Product {
         depth: inputs,
         scalars: weights.as_ptr(),
@@ -189,6 +216,7 @@ pub unsafe fn affine<V: Vector>(weights: &[f32], bias: &[f32], from: &[f32], to:
         start: Start::Bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Linear },
         tiles: Tiles::Each { count: stack.tiles, vectors: stack.from, to: stack.to },
+        gathered: far.then_some(room.as_mut_ptr()),
     };
     product.run::<V, VECTORS>(outputs);
 }
@@ -228,6 +256,7 @@ pub unsafe fn d_input<V: Vector>(
         start: if back.sum { Start::Present } else { Start::Zero },
         finish: back.relu.map_or(Finish::Linear, |activations| Finish::Gate(activations.as_ptr())),
         tiles: Tiles::Each { count: stack.tiles, vectors: stack.to, to: stack.from },
+        gathered: None,
     };
     product.run::<V, VECTORS>(inputs);
 }
@@ -278,6 +307,7 @@ pub unsafe fn add_gradient<V: Vector>(
         start: Start::Present,
         finish: Finish::Linear,
         tiles: Tiles::Sum { count: stack.tiles, scalars: stack.from, vectors: panel_len::<V>(outputs) },
+        gathered: None,
     };
     let mut at = 0;
     while outputs - at >= 2 * V::LANES {

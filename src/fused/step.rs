@@ -75,7 +75,7 @@ unsafe fn forward<V: Vector>(plan: &Plan, parameters: &[f32], x: &[f32], buffers
         let from = &before[layer.from.first(plan.tiles, V::TILE)..];
         let weights = &parameters[layer.weight..][..layer.inputs * layer.outputs];
         let bias = &parameters[layer.bias..][..layer.outputs];
-        affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles));
+        affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles), &mut buffers.spare);
     }
 }
 

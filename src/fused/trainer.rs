@@ -5,10 +5,8 @@ use crate::shape::Shape;
 
 use super::tile_rows;
 
-/// A network of so many parameters is near enough for each tile alone, and a tile then stays nearer.
-const SMALL: usize = 65_536;
-/// Tiles that go through a layer of a larger one together, so that its weights come from far away once for all.
-const TOGETHER: usize = 8;
+/// Rows that go through a layer together: its weights come from the cache once for all, and the rows' own numbers stay in it.
+const TOGETHER: usize = 64;
 
 /// Rows of a batch, and what they count in the loss.
 pub struct Batch<'a> {
@@ -154,7 +152,7 @@ impl Plan {
         }
         let backward = (2 * depth..3 * depth).rev().chain((0..depth).rev()).chain((depth..2 * depth).rev()).collect();
         let (logit, reconstruction) = (layers[depth - 1].to, layers[3 * depth - 1].to);
-        let tiles = if number <= SMALL { 1 } else { TOGETHER };
+        let tiles = tile_rows().map_or(1, |tile| TOGETHER / tile);
         Self { inputs, tiles, layers, backward, logit, reconstruction, rows: late }
     }
 }
@@ -273,8 +271,8 @@ mod tests {
             shape(1, &[40], 17),
             shape(35, &[70, 33, 9], 5),
             shape(5, &[8, 7, 6, 5, 4, 5, 6, 7], 2),
-            // Not small: several tiles together
-            shape(9, &[150, 201], 37),
+            // A layer whose weights are gathered
+            shape(9, &[150, 301], 37),
         ]
     }
 

@@ -59,7 +59,8 @@ pub fn train<R: Rng + Clone + Send>(
     let finite = after.cross_entropy.is_finite()
         && after.reconstruction.is_finite()
         && network.to_flat()?.iter().all(|number| number.is_finite());
-    polars_ensure!(finite, ComputeError: "anorand: the training diverged: the loss is no longer a number; lower learning_rate (now {})",
+    polars_ensure!(finite, ComputeError:
+        "anorand: the training diverged: the loss is no longer a number; lower learning_rate (now {})",
         options.learning_rate);
     let Course { normal_rows, synthetic_rows, epochs, steps } = course;
     Ok(Report { rows, normal_rows, synthetic_rows, epochs, steps, before, after })
