@@ -57,6 +57,40 @@ def test_threads_do_not_matter() -> None:
     assert len(digests.pop()) == len(hashlib.sha256().hexdigest())
 
 
+THREADS = """
+from pathlib import Path
+import polars as pl
+import polars_anorand as anorand
+frame = pl.DataFrame({"a": [float(at % 13) for at in range(5_000)]})
+frame.select(anorand.score("a", epochs=1, min_steps=0))
+names = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
+print(sum(name.startswith("anorand-") for name in names))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"POLARS_ANORAND_THREADS": "3"}, 3),
+        ({"POLARS_MAX_THREADS": "2"}, 2),
+        ({"POLARS_ANORAND_THREADS": "1", "POLARS_MAX_THREADS": "4"}, 1),
+    ],
+)
+def test_threads_are_bounded(environment: dict[str, str], expected: int) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) == expected
+
+
+@pytest.mark.parametrize("threads", ["0", "many"])
+def test_a_number_of_threads_that_is_none_is_refused(threads: str) -> None:
+    environment = os.environ | {"POLARS_ANORAND_THREADS": threads}
+    run = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=False)
+    assert f'POLARS_ANORAND_THREADS must be a whole number from 1 on, got "{threads}"' in run.stderr
+
+
 def test_the_row_order_of_the_options_does_not_matter(frame: pl.DataFrame) -> None:
     one = frame.select(anorand.fit(FEATURES, epochs=2, min_steps=0, seed=1)).item()
     other = frame.select(anorand.fit(FEATURES, seed=1, min_steps=0, epochs=2)).item()
