@@ -92,7 +92,8 @@ def fleets() -> None:
     eager = seconds(lambda: [eager_fit(part, 20) for part in parts], 1) * groups / tried
     print(
         f"{groups:,} groups × {size} rows × {features} features, paper's network, 20 epochs: by= is "
-        f"{eager / by:.0f} × as fast as eager PyTorch (of {tried} groups), {grouped / by:.2f} × as fast as group_by().agg(fit)"
+        f"{eager / by:.0f} × as fast as eager PyTorch (of {tried} groups), "
+        f"{grouped / by:.2f} × as fast as group_by().agg(fit)"
     )
 
 
