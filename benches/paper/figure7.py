@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from pathlib import Path
 from typing import Any
 
 import altair as alt
 import numpy as np
 import polars as pl
+from digits import PIXELS, TRAINING, ones_and_sevens
+from reference import heads
 from sklearn.preprocessing import MinMaxScaler
 
 import polars_anorand as anorand
@@ -25,11 +26,6 @@ from benches.quality.detectors import PYOD_VERSION, Detector, anorand_detector
 from benches.quality.evaluation import evaluate
 
 from . import output
-
-sys.path += [str(Path(__file__).parents[2] / folder) for folder in ("examples", "tests")]  # neither is a package
-
-from digits import PIXELS, TRAINING, ones_and_sevens
-from reference import heads
 
 LABEL = "seven"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,17 @@ def runs(results: Iterable[Result]) -> pl.DataFrame:
     return pl.DataFrame([vars(result) for result in results])
 
 
-def summary(frame: pl.DataFrame, by: str) -> pl.DataFrame:
-    """Mean, standard deviation and quartiles of both AUCs for each value of a column, in the order they come in."""
+def summary(frame: pl.DataFrame, by: str, means: Sequence[str] = ("fit_seconds", "score_seconds")) -> pl.DataFrame:
+    """Mean, standard deviation and quartiles of both AUCs, and the mean of other columns, for each value of a column.
+
+    Values are in the order in which they come.
+    """
     statistics: list[pl.Expr] = []
     for metric in METRICS:
         value = pl.col(metric)
         statistics += [value.mean().alias(f"{metric}_mean"), value.std().alias(f"{metric}_std")]
         statistics += [value.quantile(q, "linear").alias(f"{metric}_q{q * 100:.0f}") for q in (0.25, 0.5, 0.75)]
-    times = pl.col("fit_seconds", "score_seconds").mean()
-    return frame.group_by(by, maintain_order=True).agg(*statistics, times, pl.len().alias("runs"))
+    return frame.group_by(by, maintain_order=True).agg(*statistics, pl.col(*means).mean(), pl.len().alias("runs"))
 
 
 def write_json(path: Path, settings: dict[str, Any], **frames: pl.DataFrame) -> None:
