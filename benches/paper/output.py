@@ -13,7 +13,7 @@ import polars as pl
 from benches.quality.evaluation import Result
 
 METRICS = {"auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
-PIXELS_PER_INCH = 110  # readable, and a picture stays well below 150 kB
+PIXELS_PER_INCH = 96  # readable, and a picture stays well below 150 kB
 
 
 def runs(results: Iterable[Result]) -> pl.DataFrame:
