@@ -51,7 +51,12 @@ def run(options: argparse.Namespace) -> None:
 
 def _picture(runs: pl.DataFrame, order: list[str]) -> alt.HConcatChart:
     """A box a detector, best first, for both AUCs and for the time of a fit."""
-    group = alt.Y("detector:N").sort(order).title(None)
-    panels = [output.boxes(runs, group, metric) for metric in output.METRICS]
-    panels.append(output.boxes(runs, group, "fit_seconds", alt.Scale(type="log")))
-    return alt.hconcat(*(panel.properties(width=230, height=300) for panel in panels))
+    named = alt.Y("detector:N").sort(order).title(None)
+    bare = named.axis(labels=False, ticks=False)
+    seconds = alt.X("mean(fit_seconds):Q").title("seconds a fit, mean").scale(type="log")
+    panels = [
+        output.boxes(runs, named, "auc_pr"),
+        output.boxes(runs, bare, "auc_roc"),
+        alt.Chart(runs).mark_point(filled=True).encode(bare, seconds.axis(values=[0.01, 0.1, 1, 10, 100])),
+    ]
+    return alt.hconcat(*(panel.properties(width=200, height=250) for panel in panels))

@@ -42,9 +42,12 @@ def run(options: argparse.Namespace) -> None:
     ranks = pl.concat([ranked(means, ours) for ours in OURS])
     settings = {"seeds": options.seeds, "baselines": options.detectors}
     places = counted(ranks)
-    output.write_json(options.out / "table1.json", settings, places=places, ranks=ranks, means=means)
+    averages = means.group_by("detector").agg(pl.col("auc_pr", "auc_roc").mean()).sort("auc_pr", descending=True)
+    tables = {"places": places, "averages": averages, "ranks": ranks, "means": means}
+    output.write_json(options.out / "table1.json", settings, **tables)
     output.write_markdown(options.out / "table1.md", by_dataset(ranks))
     output.write_markdown(options.out / "table1-places.md", places)
+    output.write_markdown(options.out / "table1-averages.md", averages)
     output.save(_picture(ranks, means), options.out / "table1.png")
 
 
