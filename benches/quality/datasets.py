@@ -17,9 +17,10 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class Split:
-    """One seeded split of one data set. The training rows carry no labels."""
+    """One seeded split of one data set. The training rows' labels are for supervised methods alone."""
 
     train: np.ndarray
+    train_labels: np.ndarray
     test: np.ndarray
     test_labels: np.ndarray
 
@@ -40,10 +41,10 @@ def load_split(path: Path, seed: int) -> Split:
     if len(labels) > MAX_ROWS:
         drawn = np.random.default_rng(seed).choice(len(labels), MAX_ROWS, replace=False)
         features, labels = features[drawn], labels[drawn]
-    train, test, _, test_labels = train_test_split(
+    train, test, train_labels, test_labels = train_test_split(
         features, labels, test_size=TEST_SHARE, stratify=labels, random_state=seed
     )
-    return Split(train, test, test_labels)
+    return Split(train, train_labels, test, test_labels)
 
 
 def fingerprint(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,7 +31,7 @@ class Detector:
 
 
 PYOD_VERSION = "3.6.7"
-SEEDED = frozenset({"IForest", "CBLOF", "AutoEncoder", "DeepSVDD"})
+SEEDED = frozenset({"IForest", "CBLOF", "AutoEncoder", "DeepSVDD", "GMM", "VAE"})
 CHEAP = {
     "IForest": "iforest",
     "ECOD": "ecod",
@@ -87,22 +87,26 @@ def _fit_first(detector_class: type, option_sets: list[dict[str, Any]], rows: np
     return None
 
 
-def anorand_detector(name: str, preset: Literal["default", "paper"]) -> Detector:
-    """A preset of polars_anorand, on the features as they are."""
+def frame(rows: np.ndarray) -> pl.DataFrame:
+    """The rows as polars_anorand takes them: columns f0, f1 and so on."""
+    return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
 
-    def frame(rows: np.ndarray) -> pl.DataFrame:
-        return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
+
+def anorand_score(model: bytes, rows: np.ndarray) -> np.ndarray:
+    """The scores of the rows by a fitted model."""
+    return frame(rows).select(anorand.score(pl.all(), model)).to_series().to_numpy()
+
+
+def anorand_detector(name: str, options: anorand.FitOptions) -> Detector:
+    """polars_anorand with some options, on the features as they are."""
 
     def fit(rows: np.ndarray, seed: int) -> bytes:
-        model: bytes = frame(rows).select(anorand.fit(pl.all(), preset=preset, seed=seed)).item()
+        model: bytes = frame(rows).select(anorand.fit(pl.all(), **(options | {"seed": seed}))).item()
         return model
 
-    def score(model: bytes, rows: np.ndarray) -> np.ndarray:
-        return frame(rows).select(anorand.score(pl.all(), model)).to_series().to_numpy()
-
-    return Detector(name, fit, score, version=None)
+    return Detector(name, fit, anorand_score, version=None)
 
 
-OURS = [anorand_detector("AnoRand", "default"), anorand_detector("AnoRand (paper)", "paper")]
+OURS = [anorand_detector("AnoRand", {}), anorand_detector("AnoRand (paper)", {"preset": "paper"})]
 BASELINES = [pyod_detector(name, module) for name, module in {**CHEAP, **SLOW}.items()]
 DETECTORS = {detector.name: detector for detector in [*OURS, *BASELINES]}
