@@ -25,6 +25,10 @@
 //! | `missing` | `null` | `null` | `null`, `impute`, `error` | what a null, NaN or infinity in a feature does |
 //! | `encode` | `frequency` | `frequency` | `frequency`, `error` | what becomes of a String, Categorical or Enum feature |
 //!
+//! With labels, `default` is another: `scaling` `asinh`, 6 `members`, `max_samples` 0, `max_features` 1, `synthetic_fraction` 0.1
+//! (noise, beside as many known anomalies as other rows), `loss_weight` 0.5, `hidden` \[64, 32\], `min_steps` 1,500, and
+//! `combination` `probability`.
+//!
 //! A value outside its range is a `ComputeError` that names the option, the value and the range.
 
 use std::fmt::{Debug, Display};

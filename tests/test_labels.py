@@ -165,3 +165,23 @@ def test_two_columns_of_labels_are_refused(cancer: pl.DataFrame) -> None:
 def test_labels_beside_a_model_are_refused_at_once(model: anorand.Model) -> None:
     with pytest.raises(TypeError, match="go without a model, got a model and labels"):
         anorand.score(X, model, labels="label")
+
+
+def test_a_labelled_fit_has_defaults_of_its_own(cancer: pl.DataFrame) -> None:
+    def options(**given: Any) -> dict[str, Any]:
+        return anorand.Model(cancer.select(anorand.fit(X, **FAST, **given)).item()).options
+
+    labelled, unlabelled = options(labels="label"), options()
+    changed = {name: value for name, value in labelled.items() if value != unlabelled[name]}
+    assert changed == {
+        "scaling": "asinh",
+        "members": 6,
+        "max_samples": 0,
+        "max_features": 1.0,
+        "synthetic_fraction": 0.1,
+        "loss_weight": 0.5,
+        "hidden": [64, 32],
+        "combination": "probability",
+    }
+    assert options(labels="label", preset="paper") == options(preset="paper")
+    assert options(labels="label", members=3)["members"] == 3

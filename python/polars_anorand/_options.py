@@ -45,11 +45,13 @@ class FitOptions(TypedDict, total=False):
     """``"minmax"``: the training range becomes 0 to 1 (default); ``"asinh"``: asinh of the distance from the median in
     robust standard deviations, so that heavy tails don't squeeze the rest (default with labels)."""
     members: int | Sequence[int]
-    """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, paper 1."""
+    """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, with labels 6, paper 1."""
     max_samples: int | Sequence[int]
-    """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, paper 0."""
+    """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, with labels 0, when
+    known anomalies are never left out; paper 0."""
     max_features: float | Sequence[float]
-    """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, paper 1."""
+    """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, with labels
+    1, paper 1."""
     noise: Noise | Sequence[Noise]
     """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
     few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""
@@ -63,17 +65,20 @@ class FitOptions(TypedDict, total=False):
     neighbors: int | Sequence[int]
     """``"smote"``: nearest neighbours, 1 to 1,000. Default 5."""
     synthetic_fraction: float | Sequence[float]
-    """Share of synthetic anomalies in the training set, above 0 and at most 0.9. Default 0.5, paper 0.05."""
+    """Share of synthetic anomalies in the training set, above 0 and at most 0.9. Default 0.5; with labels 0.1, beside
+    as many known anomalies as other rows; paper 0.05, and none with labels."""
     loss_weight: float | Sequence[float]
-    """w of eq. 4, 0 to 1: the share of the noise-detection loss. Default 0.2."""
+    """w of eq. 4, 0 to 1: the share of the noise-detection loss. Default 0.2, with labels 0.5, paper 0.2."""
     hidden: Sequence[int] | Sequence[Sequence[int]]
-    """Widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [32, 16]."""
+    """Widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [32, 16], with
+    labels [64, 32], paper [32, 16]."""
     latent: int | Sequence[int]
     """Width of the encoder's latent z1, 1 to 4,096. Default 16."""
     epochs: int | Sequence[int]
     """Passes over a member's rows, 1 to 1,000,000. Default 1, paper 200."""
     min_steps: int | Sequence[int]
-    """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, paper 0."""
+    """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, with labels 1,500, paper
+    0."""
     batch_size: int | Sequence[int]
     """Rows an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128."""
     learning_rate: float | Sequence[float]
@@ -81,8 +86,8 @@ class FitOptions(TypedDict, total=False):
     schedule: Schedule | Sequence[Schedule]
     """The step size falls to 0 along a ``"cosine"`` (default), or stays ``"constant"`` (paper)."""
     combination: Combination | Sequence[Combination]
-    """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper), or the heads before their sigmoids, from their
-    medians on, ``"robust"`` (default)."""
+    """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper, and default with labels), or the heads before
+    their sigmoids, from their medians on, ``"robust"`` (default without labels)."""
 
 
 def _text(value: object) -> str:
