@@ -39,21 +39,82 @@ impl Scaling {
 
     /// Feature `j`'s finite `value` in the scaled space.
     pub fn apply(&self, j: usize, value: f64) -> f32 {
-        let scaled = scaled(value, self.offset[j], self.scale[j]);
+        let scaled = scaled(value, self.offset[j], self.scale[j]) as f32;
         match self.kind {
-            ScalingKind::Minmax => scaled as f32,
-            ScalingKind::Asinh => scaled.asinh() as f32,
+            ScalingKind::Minmax => scaled,
+            ScalingKind::Asinh => asinh(scaled),
         }
     }
 
-    /// Feature `j`'s finite `values` in the scaled space, into as many of `out`.
-    pub fn apply_all(&self, j: usize, values: &[f64], out: &mut [f32]) {
-        let (offset, scale) = (self.offset[j], self.scale[j]);
-        let pairs = out.iter_mut().zip(values);
-        match self.kind {
-            ScalingKind::Minmax => pairs.for_each(|(out, value)| *out = scaled(*value, offset, scale) as f32),
-            ScalingKind::Asinh => pairs.for_each(|(out, value)| *out = scaled(*value, offset, scale).asinh() as f32),
+    /// Feature `j`'s `values` in the scaled space, into its place in the tiles; for one that is not finite `fill`, and its row is
+    /// marked as `incomplete`.
+    pub fn scale_tiles<T: Copy + Into<f64>>(
+        &self,
+        j: usize,
+        values: &[T],
+        fill: f64,
+        target: &mut Tiles,
+        incomplete: &mut [bool],
+    ) {
+        let line = Line { offset: self.offset[j], scale: self.scale[j], fill };
+        #[cfg(target_arch = "x86_64")]
+        let wide = is_x86_feature_detected!("avx2");
+        let rows = values.chunks(target.tile).zip(incomplete.chunks_mut(target.tile));
+        for ((values, incomplete), out) in rows.zip(target.places()) {
+            #[cfg(target_arch = "x86_64")]
+            if wide {
+                // SAFETY: the CPU's support has been found.
+                unsafe { line.scale_256(values, out, incomplete) };
+            } else {
+                line.scale(values, out, incomplete);
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            line.scale(values, out, incomplete);
+            if self.kind == ScalingKind::Asinh {
+                out.iter_mut().for_each(|out| *out = asinh(*out));
+            }
         }
+    }
+}
+
+/// Where a feature's numbers go: tiles of rows, `[tiles, features, tile]`.
+pub struct Tiles<'a> {
+    pub tile: usize,
+    pub features: usize,
+    pub feature: usize,
+    pub tiles: &'a mut [f32],
+}
+
+impl Tiles<'_> {
+    /// The feature's numbers in each tile.
+    fn places(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        let (tile, from) = (self.tile, self.feature * self.tile);
+        self.tiles.chunks_exact_mut(self.features * tile).map(move |rows| &mut rows[from..from + tile])
+    }
+}
+
+/// The line that scaled values of one feature lie on.
+struct Line {
+    offset: f64,
+    scale: f64,
+    fill: f64,
+}
+
+impl Line {
+    #[inline(always)]
+    fn scale<T: Copy + Into<f64>>(&self, values: &[T], out: &mut [f32], incomplete: &mut [bool]) {
+        for ((value, out), incomplete) in values.iter().zip(out).zip(incomplete) {
+            let value: f64 = (*value).into();
+            *incomplete |= !value.is_finite();
+            *out = scaled(if value.is_finite() { value } else { self.fill }, self.offset, self.scale) as f32;
+        }
+    }
+
+    /// The same, by wider vectors.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn scale_256<T: Copy + Into<f64>>(&self, values: &[T], out: &mut [f32], incomplete: &mut [bool]) {
+        self.scale(values, out, incomplete);
     }
 }
 
@@ -68,6 +129,10 @@ fn spread(summary: &Summary) -> f64 {
         return summary.deviation;
     }
     between
+}
+
+fn asinh(number: f32) -> f32 {
+    f64::from(number).asinh() as f32
 }
 
 #[inline(always)]
@@ -115,9 +180,11 @@ mod tests {
         let robust = (700.0 - 500.5) / (500.0 / 1.349);
         assert!((f64::from(scaling.apply(0, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
         assert!(scaling.apply(0, 1e12) > scaling.apply(0, 1e11));
-        let mut out = [0.0; 2];
-        scaling.apply_all(0, &[700.0, -3.0], &mut out);
-        assert_eq!(out, [scaling.apply(0, 700.0), scaling.apply(0, -3.0)]);
+        let (mut out, mut incomplete) = ([0.0; 4], [false; 3]);
+        let mut tiles = Tiles { tile: 2, features: 1, feature: 0, tiles: &mut out };
+        scaling.scale_tiles(0, &[700.0, f64::NAN, -3.0], 1.0, &mut tiles, &mut incomplete);
+        assert_eq!(out, [700.0, 1.0, -3.0, 0.0].map(|value| if value == 0.0 { 0.0 } else { scaling.apply(0, value) }));
+        assert_eq!(incomplete, [false, true, false]);
     }
 
     #[test]
