@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import polars as pl
@@ -88,3 +89,38 @@ def test_scores_are_always_equation_8(frame: pl.DataFrame) -> None:
     scores = rows.select(anorand.score(pl.all(), data)).to_series().to_numpy()
     np.testing.assert_allclose(scores, reference.score(data, rows.to_numpy()), atol=1e-5)
     assert not math.isnan(scores.sum())
+
+
+@RELAXED
+@given(tables(), st.sampled_from(["default", "paper"]), st.sampled_from(["minmax", "asinh"]))
+def test_explanations_always_add_up(frame: pl.DataFrame, preset: str, scaling: str) -> None:
+    options = {**FAST, "preset": preset, "scaling": scaling}
+    try:
+        model = anorand.Model(frame.select(anorand.fit(pl.all(), **options)).item())
+    except pl.exceptions.ComputeError:
+        return
+    out = frame.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
+    reference_row = pl.DataFrame([model.reference], schema=frame.schema)
+    at_reference = reference_row.select(anorand.score(pl.all(), model)).item()
+    sums = out["explanation"].struct.unnest().sum_horizontal(ignore_nulls=False)
+    assert sums.is_null().equals(out["score"].is_null().alias(sums.name))
+    differences = (sums - (out["score"] - at_reference)).abs().drop_nulls()
+    assert (differences < 1e-3).all()
+
+
+@RELAXED
+@given(tables(), st.lists(st.integers(0, 3), min_size=48, max_size=48))
+def test_each_group_is_fitted_as_if_alone(frame: pl.DataFrame, keys: list[int]) -> None:
+    keyed = frame.with_columns(key=pl.Series(keys, dtype=pl.Int64).head(frame.height))
+    features = pl.exclude("key")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # groups too small
+        models = keyed.select(anorand.fit(features, by="key", **FAST)).unnest("model")
+    assert models["key"].to_list() == keyed["key"].unique(maintain_order=True).to_list()
+    for key, model in models.iter_rows():
+        rows = keyed.filter(pl.col("key") == key)
+        try:
+            alone = rows.select(anorand.fit(features, **FAST)).item()
+        except pl.exceptions.ComputeError:
+            alone = None
+        assert model == alone
