@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn asinh_is_of_robust_scores() {
         let mut values: Vec<f64> = (0..1_001).map(f64::from).collect();
-        values.push(1e12);
+        values.push(1e8);
         let scaling = of(&mut values);
         let robust = (700.0 - 500.5) / (500.0 / 1.349);
         assert!((f64::from(scaling.apply(0, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
-        assert!(scaling.apply(0, 1e12) > scaling.apply(0, 1e11));
+        assert!(scaling.apply(0, 1e8) > scaling.apply(0, 1e7));
         let (mut out, mut incomplete) = ([0.0; 4], [false; 3]);
         let mut tiles = Tiles { tile: 2, features: 1, feature: 0, tiles: &mut out };
         scaling.scale_tiles(0, &[700.0, f64::NAN, -3.0], 1.0, &mut tiles, &mut incomplete);
