@@ -53,6 +53,11 @@ impl Frequencies {
     }
 }
 
+/// What makes numbers of each feature that is a category.
+pub fn encoders(frequencies: &[Option<Frequencies>]) -> Vec<Option<Encoder>> {
+    frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
+}
+
 /// ln(count / rows) by value.
 #[derive(Clone, Debug)]
 pub struct Encoder {

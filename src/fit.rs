@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
 
-use crate::categories::Frequencies;
+use crate::categories::{encoders, Frequencies};
 use crate::columns::Columns;
 use crate::combination::Combiner;
 use crate::labels::Labels;
@@ -41,15 +41,14 @@ pub fn fit_with_labels(
     let labels = labels.map(|labels| labels.of_training_rows(&usable)).transpose()?;
     let frequencies = columns.frequencies(&usable)?;
     warn_of_ids(columns, &frequencies);
-    let encoders: Vec<_> = frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect();
+    let encoders = encoders(&frequencies);
     let columns = &columns.encoded(&encoders)?;
     let summaries = columns.summaries(&usable)?;
-    let ranges: Vec<(f64, f64)> = summaries.iter().map(|summary| (summary.low, summary.high)).collect();
     let medians: Vec<f64> = summaries.iter().map(|summary| summary.median).collect();
     let scaling = Scaling::of(&summaries, options.scaling);
     let rows = columns.scaled(&usable, &scaling, &medians)?;
 
-    let varied: Vec<usize> = (0..ranges.len()).filter(|at| ranges[*at].0 < ranges[*at].1).collect();
+    let varied: Vec<usize> = (0..summaries.len()).filter(|at| summaries[*at].low < summaries[*at].high).collect();
     let anomalies = labels.as_ref().map(Labels::anomalies);
     let (network, training) = train(&rows, anomalies.as_deref(), &varied, options, device)?;
     let fused = network.fused()?;
@@ -68,7 +67,7 @@ pub fn fit_with_labels(
         training,
         candidates: None,
     };
-    Model::new(metadata, Statistics { scaling, medians, sketch }, &network, fused)
+    Model::new(metadata, Statistics { scaling, medians, sketch }, &network, fused, encoders)
 }
 
 fn warn_of_ids(columns: &Columns, frequencies: &[Option<Frequencies>]) {

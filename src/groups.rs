@@ -92,10 +92,7 @@ impl Groups {
             }
         };
         let groups = self.rows.iter().enumerate().collect();
-        let fitted: Vec<Result<T, String>> = match device {
-            Device::Cpu => threads::map(groups, fit_one)?,
-            _ => groups.into_iter().map(fit_one).collect::<PolarsResult<_>>()?,
-        };
+        let fitted: Vec<Result<T, String>> = threads::map_on(device, groups, fit_one)?;
         self.warn_of_small(&fitted);
         Ok(fitted.into_iter().map(Result::ok).collect())
     }

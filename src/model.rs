@@ -21,13 +21,13 @@ use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use crate::categories::{Encoder, Frequencies};
+use crate::categories::{encoders, Encoder, Frequencies};
 use crate::columns::{Columns, Feature, Kind};
 use crate::combination::Combiner;
 use crate::fused::FusedNetwork;
 use crate::labels::LabelCounts;
 use crate::network::Network;
-use crate::options::Options;
+use crate::options::{Missing, Options};
 use crate::scaling::Scaling;
 use crate::selection::Candidate;
 use crate::shape::Shape;
@@ -82,15 +82,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// From what a fit found; `fused` is the network once more.
+    /// From what a fit found; `fused` is the network once more, `encoders` are of the metadata's frequencies.
     pub fn new(
         metadata: Metadata,
         statistics: Statistics,
         network: &Network,
         fused: FusedNetwork,
+        encoders: Vec<Option<Encoder>>,
     ) -> PolarsResult<Self> {
         let network = network.to_device(Device::Cpu)?;
-        let encoders = metadata.encoders();
         Ok(Self { metadata, statistics, network, fused, encoders })
     }
 
@@ -117,9 +117,25 @@ impl Model {
         &self.fused
     }
 
-    /// What makes numbers of each feature that is a category.
-    pub fn encoders(&self) -> &[Option<Encoder>] {
-        &self.encoders
+    /// The model's features among the columns, in its order; missing values are an error if it was fitted to refuse them.
+    pub fn matched(&self, columns: &Columns) -> PolarsResult<Columns> {
+        let columns = columns.matched(&self.metadata.features)?;
+        if self.metadata.options.missing == Missing::Error {
+            columns.refuse_missing()?;
+        }
+        Ok(columns)
+    }
+
+    /// Matched columns as the networks take them; see [`Columns::scale_into`].
+    pub fn scale_into(
+        &self,
+        columns: &Columns,
+        tile: usize,
+        tiles: &mut [f32],
+        incomplete: &mut [bool],
+    ) -> PolarsResult<()> {
+        let Statistics { scaling, medians, .. } = &self.statistics;
+        columns.encoded(&self.encoders)?.scale_into(scaling, medians, tile, tiles, incomplete)
     }
 
     /// The numbers of an embedding: (z0, z1) of each member in turn.
@@ -202,7 +218,7 @@ impl Model {
         let medians = tensors.f64s();
         let sketch = Sketch::from_parts(tensors.f32s(1), tensors.f32s(1));
         let fused = network.fused()?;
-        let encoders = metadata.encoders();
+        let encoders = encoders(&metadata.frequencies);
         Ok(Self { metadata, statistics: Statistics { scaling, medians, sketch }, network, fused, encoders })
     }
 }
@@ -230,10 +246,6 @@ impl TensorSpec {
 impl Metadata {
     pub fn shape(&self) -> Shape {
         Shape { inputs: self.inputs, hidden: self.options.hidden.clone(), latent: self.options.latent }
-    }
-
-    fn encoders(&self) -> Vec<Option<Encoder>> {
-        self.frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
     }
 
     fn parse(entry: &str) -> PolarsResult<Self> {

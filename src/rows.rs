@@ -20,11 +20,9 @@ pub struct ScaledRows {
 impl ScaledRows {
     fn of(model: &Model, columns: &Columns) -> PolarsResult<Self> {
         let count = columns.rows();
-        let columns = columns.encoded(model.encoders())?;
-        let statistics = model.statistics();
         let mut rows =
             Self { numbers: vec![0.0; count * columns.features().len()], count, incomplete: vec![false; count] };
-        columns.scale_into(&statistics.scaling, &statistics.medians, 1, &mut rows.numbers, &mut rows.incomplete)?;
+        model.scale_into(columns, 1, &mut rows.numbers, &mut rows.incomplete)?;
         Ok(rows)
     }
 
@@ -51,22 +49,16 @@ pub fn by_chunk<T: Send>(
     device: Device,
     work: impl Fn(&ScaledRows) -> PolarsResult<T> + Sync,
 ) -> PolarsResult<Worked<T>> {
-    let columns = columns.matched(&model.metadata().features)?;
-    let missing = model.metadata().options.missing;
-    if missing == Missing::Error {
-        columns.refuse_missing()?;
-    }
+    let columns = model.matched(columns)?;
     let of_chunk = |start: usize| {
         let rows = ScaledRows::of(model, &columns.slice(start, chunk.min(columns.rows() - start)))?;
         Ok((work(&rows)?, rows.incomplete))
     };
     let starts: Vec<usize> = (0..columns.rows()).step_by(chunk).collect();
-    let worked: Vec<(T, Vec<bool>)> = match device {
-        Device::Cpu => threads::map(starts, of_chunk)?,
-        _ => starts.into_iter().map(of_chunk).collect::<PolarsResult<_>>()?,
-    };
+    let worked: Vec<(T, Vec<bool>)> = threads::map_on(device, starts, of_chunk)?;
     let (chunks, incomplete): (Vec<T>, Vec<Vec<bool>>) = worked.into_iter().unzip();
-    let nulls = missing == Missing::Null && incomplete.iter().flatten().any(|incomplete| *incomplete);
+    let nulls =
+        model.metadata().options.missing == Missing::Null && incomplete.iter().flatten().any(|incomplete| *incomplete);
     let missing = nulls.then(|| incomplete.into_iter().flatten().map(Some).collect());
     Ok(Worked { chunks, missing })
 }

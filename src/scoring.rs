@@ -26,7 +26,15 @@ enum Engine<'a> {
     Libtorch(&'a Network),
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
+    /// For the network's device, from the network and the same one laid out for the CPU.
+    fn of(network: &'a Network, fused: &'a FusedNetwork) -> Self {
+        match (network.device(), fused::tile_rows()) {
+            (Device::Cpu, Some(tile)) => Self::Fused { network: fused, tile },
+            _ => Self::Libtorch(network),
+        }
+    }
+
     fn tile(&self) -> usize {
         match self {
             Self::Fused { tile, .. } => *tile,
@@ -49,10 +57,7 @@ impl Engine<'_> {
 
 /// Both heads of scaled rows, from a network and the same one laid out for the CPU.
 pub fn heads(network: &Network, fused: &FusedNetwork, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
-    let engine = match (network.device(), fused::tile_rows()) {
-        (Device::Cpu, Some(tile)) => Engine::Fused { network: fused, tile },
-        _ => Engine::Libtorch(network),
-    };
+    let engine = Engine::of(network, fused);
     let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
     let chunk = chunk_rows(network.device(), rows.nrows());
     let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
@@ -65,21 +70,18 @@ pub fn heads(network: &Network, fused: &FusedNetwork, rows: ArrayView2<f32>) -> 
 
 /// The anomaly score of every row; null for a row with a missing value, unless the model imputes or refuses such rows.
 pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
-    let columns = columns.matched(&model.metadata().features)?;
-    if model.metadata().options.missing == Missing::Error {
-        columns.refuse_missing()?;
-    }
+    let columns = model.matched(columns)?;
     let mut scores = vec![0f32; columns.rows()];
     let mut incomplete = vec![false; columns.rows()];
     let on_gpu;
-    let engine = match (device, fused::tile_rows()) {
-        (Device::Cpu, Some(tile)) => Engine::Fused { network: model.fused(), tile },
-        (Device::Cpu, None) => Engine::Libtorch(model.network()),
-        (gpu, _) => {
+    let network = match device {
+        Device::Cpu => model.network(),
+        gpu => {
             on_gpu = model.network().to_device(gpu)?;
-            Engine::Libtorch(&on_gpu)
+            &on_gpu
         }
     };
+    let engine = Engine::of(network, model.fused());
     let chunk = chunk_rows(device, columns.rows());
     let chunks = scores.chunks_mut(chunk).zip(incomplete.chunks_mut(chunk)).enumerate().collect();
     threads::map(chunks, |(at, (scores, incomplete))| {
@@ -107,10 +109,8 @@ fn score_chunk(
     incomplete: &mut [bool],
 ) -> PolarsResult<()> {
     let (features, tile) = (model.metadata().features.len(), engine.tile());
-    let statistics = model.statistics();
-    let columns = columns.encoded(model.encoders())?;
     let mut tiles = vec![0f32; columns.rows().div_ceil(tile) * tile * features];
-    columns.scale_into(&statistics.scaling, &statistics.medians, tile, &mut tiles, incomplete)?;
+    model.scale_into(columns, tile, &mut tiles, incomplete)?;
     let mut errors = vec![0f32; columns.rows()];
     engine.heads_into(&tiles, features, scores, &mut errors)?;
     let combiner = &model.metadata().combiner;

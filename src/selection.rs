@@ -51,10 +51,7 @@ pub fn fit_best(
     let judge = |options: &Options| {
         split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })
     };
-    let judged: Vec<Candidate> = match device {
-        Device::Cpu => threads::map(candidates.iter().collect(), judge)?,
-        _ => candidates.iter().map(judge).collect::<PolarsResult<_>>()?,
-    };
+    let judged = threads::map_on(device, candidates.iter().collect(), judge)?;
     let chosen = first_of_the_best(&judged, split.held.0.rows());
     let model = fit_with_labels(columns, labels, &judged[chosen].options, device)?;
     Ok(model.with_candidates(judged))

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use polars::prelude::{polars_bail, PolarsResult};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tch::Device;
 
 /// Bounds the plugin's threads, where there should be fewer than Polars has.
 const VARIABLE: &str = "POLARS_ANORAND_THREADS";
@@ -18,6 +19,18 @@ pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> 
         // One item at a time, since an item may be long.
         Some(pool) => pool.install(|| items.into_par_iter().with_max_len(1).map(&work).collect()),
         None => items.into_iter().map(work).collect(),
+    }
+}
+
+/// The same for work on a device: in turn on a GPU, which has one queue.
+pub fn map_on<T: Send, U: Send>(
+    device: Device,
+    items: Vec<T>,
+    work: impl Fn(T) -> PolarsResult<U> + Send + Sync,
+) -> PolarsResult<Vec<U>> {
+    match device {
+        Device::Cpu => map(items, work),
+        _ => items.into_iter().map(work).collect(),
     }
 }
 
