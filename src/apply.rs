@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use polars::prelude::*;
-use tch::Device;
 
 use crate::columns::Columns;
+use crate::device::Request;
 use crate::groups::Training;
 use crate::model::Model;
-use crate::selection::fit_best;
 use crate::store;
 use crate::verbs::Verb;
 
@@ -24,24 +23,26 @@ pub enum Source<'a> {
 }
 
 /// Apply a verb to every row, with the row's model.
-pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, device: Device) -> PolarsResult<Series> {
+pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, request: Request) -> PolarsResult<Series> {
     match source {
-        Source::File(path) => verb.apply(&*store::from_path(path)?, columns, device),
+        Source::File(path) => with_model(verb, &*store::from_path(path)?, columns, request),
         // No row has no score, rather than no model.
         Source::Rows(_) if columns.rows() == 0 => Ok(nulls(verb, 0)),
-        Source::Rows(training) => fit_and_apply(verb, columns, &training, device),
-        Source::Column(models) => by_row(verb, columns, models, device),
+        Source::Rows(training) => fit_and_apply(verb, columns, &training, request),
+        Source::Column(models) => by_row(verb, columns, models, request),
     }
 }
 
-fn fit_and_apply(verb: &impl Verb, columns: &Columns, training: &Training, device: Device) -> PolarsResult<Series> {
-    let Training { candidates, labels, groups } = training;
-    let Some(groups) = groups else {
-        let model = fit_best(columns, labels.as_ref(), candidates, device)?;
-        return verb.apply(&model, columns, device);
+fn with_model(verb: &impl Verb, model: &Model, columns: &Columns, request: Request) -> PolarsResult<Series> {
+    request.run(verb.cost(model, columns.rows()), |device| verb.apply(model, columns, device))
+}
+
+fn fit_and_apply(verb: &impl Verb, columns: &Columns, training: &Training, request: Request) -> PolarsResult<Series> {
+    let Some(groups) = &training.groups else {
+        return with_model(verb, &training.fit(columns, request)?, columns, request);
     };
-    let apply_to = |model: &Model, columns: &Columns| verb.apply(model, columns, device);
-    let outputs = groups.fit_each(columns, labels.as_ref(), candidates, device, apply_to)?;
+    let outputs =
+        training.fit_each(groups, columns, request, |model, columns, device| verb.apply(model, columns, device))?;
     let parts = groups.rows().iter().zip(outputs).filter_map(|(rows, output)| Some((rows.as_slice(), output?)));
     in_place(verb, columns.rows(), parts.map(Ok))
 }
@@ -50,7 +51,7 @@ fn nulls(verb: &impl Verb, rows: usize) -> Series {
     Series::full_null(PlSmallStr::EMPTY, rows, &verb.dtype())
 }
 
-fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, device: Device) -> PolarsResult<Series> {
+fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, request: Request) -> PolarsResult<Series> {
     let columns = broadcast(columns, models.len())?;
     let rows = columns.rows();
     if models.null_count() == models.len() {
@@ -58,11 +59,11 @@ fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, device: Device) 
     }
     let groups = ModelRows::of(models.binary()?);
     if let ([only], 0) = (groups.models.as_slice(), groups.null_rows) {
-        return verb.apply(&*store::from_bytes(only)?, &columns, device);
+        return with_model(verb, &*store::from_bytes(only)?, &columns, request);
     }
     let parts = groups.models.iter().zip(&groups.rows).map(|(model, rows)| {
         let part = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
-        Ok((rows.as_slice(), verb.apply(&*store::from_bytes(model)?, &part, device)?))
+        Ok((rows.as_slice(), with_model(verb, &*store::from_bytes(model)?, &part, request)?))
     });
     in_place(verb, rows, parts)
 }

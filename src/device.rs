@@ -1,70 +1,69 @@
-//! Which device a call runs on. CUDA is loaded when it is asked for, never before, and a refusal says why.
+//! Which device a call runs on: the one that was asked for, or the one that pays.
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
-
-use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, polars_err, polars_warn, PolarsResult};
 use tch::Device;
 
-/// The device that `"auto"`, `"cpu"`, `"cuda"` or `"cuda:N"` stands for.
-pub fn parse(name: Option<&str>) -> PolarsResult<Device> {
-    match name {
-        // CUDA must be asked for: whether it pays depends on the rows, and starting it up costs seconds.
-        None | Some("auto" | "cpu") => Ok(Device::Cpu),
-        Some("cuda") => cuda(0),
-        Some(other) => match other.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
-            Some(index) => cuda(index),
-            None => polars_bail!(ComputeError:
-                "anorand: device must be \"auto\", \"cpu\", \"cuda\" or \"cuda:N\", got {other:?}"),
-        },
+use crate::cost::Cost;
+use crate::cuda;
+use crate::fused::instruction_set;
+use crate::threads;
+
+/// What a caller asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// CUDA where it is there and pays, else the CPU.
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+impl Request {
+    /// From `"auto"`, `"cpu"`, `"cuda"` or `"cuda:N"`, without a look at what there is.
+    pub fn parse(name: Option<&str>) -> PolarsResult<Self> {
+        match name {
+            None | Some("auto") => Ok(Self::Auto),
+            Some("cpu") => Ok(Self::Cpu),
+            Some("cuda") => Ok(Self::Cuda(0)),
+            Some(other) => match other.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
+                Some(index) => Ok(Self::Cuda(index)),
+                None => polars_bail!(ComputeError:
+                    "anorand: device must be \"auto\", \"cpu\", \"cuda\" or \"cuda:N\", got {other:?}"),
+            },
+        }
     }
+
+    /// The job on the device. Where it is our choice, a GPU that fails costs time and a warning, and the CPU does the job.
+    pub fn run<T>(self, cost: Cost, job: impl Fn(Device) -> PolarsResult<T>) -> PolarsResult<T> {
+        match self {
+            Self::Cpu => job(Device::Cpu),
+            Self::Cuda(index) => job(cuda(index)?),
+            Self::Auto if cost.pays_on_gpu() && cuda::gpus().is_ok() => job(Device::Cuda(0)).or_else(|error| {
+                let done = job(Device::Cpu)?;
+                // An error of the call's own would have come back here too.
+                polars_warn!(
+                    "anorand: the GPU failed, the CPU did its work instead: {error}; device=\"cpu\" leaves it out"
+                );
+                Ok(done)
+            }),
+            Self::Auto => job(Device::Cpu),
+        }
+    }
+}
+
+/// The CPU, for people to read.
+pub fn describe_cpu() -> String {
+    let threads = threads::count();
+    let kernels = instruction_set().unwrap_or("libtorch, since it lacks AVX2 or FMA");
+    format!("{threads} {}, {kernels}", if threads == 1 { "thread" } else { "threads" })
 }
 
 fn cuda(index: usize) -> PolarsResult<Device> {
-    let loaded = load_cuda().as_ref();
-    if let Err(reason) = loaded {
-        polars_bail!(ComputeError: "anorand: device \"cuda\" can't be used: {reason}; use device=\"cpu\"");
-    }
-    let devices = tch::Cuda::device_count().max(0) as usize;
-    polars_ensure!(devices > 0, ComputeError:
-        "anorand: device \"cuda\" can't be used: libtorch finds no GPU (is the NVIDIA driver installed?); use device=\"cpu\"");
-    polars_ensure!(index < devices, ComputeError:
-        "anorand: device \"cuda:{index}\" does not exist: there are {devices} GPUs, \"cuda:0\" is the first");
+    let gpus = cuda::gpus().map_err(
+        |reason| polars_err!(ComputeError: "anorand: device \"cuda\" can't be used: {reason}; use device=\"cpu\""),
+    )?;
+    polars_ensure!(index < gpus.len(), ComputeError:
+        "anorand: device \"cuda:{index}\" does not exist: {} are there, from \"cuda:0\" on", gpus.len());
     Ok(Device::Cuda(index))
-}
-
-/// libtorch's CUDA part, loaded once a process from beside its CPU part; or why it can't be.
-///
-/// It must happen before libtorch is first asked about CUDA, which remembers the answer.
-fn load_cuda() -> &'static Result<(), String> {
-    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    LOADED.get_or_init(|| {
-        let folder = libtorch_folder().ok_or("the folder of libtorch_cpu is not known")?;
-        let library = folder.join("libtorch_cuda.so");
-        if !library.exists() {
-            return Err(format!("this libtorch has no CUDA part ({} does not exist)", library.display()));
-        }
-        // SAFETY: libtorch's own library, whose initialisers register its kernels; it stays loaded for good.
-        match unsafe { libloading::Library::new(&library) } {
-            Ok(library) => {
-                std::mem::forget(library);
-                Ok(())
-            }
-            Err(error) => Err(format!(
-                "libtorch's CUDA part can't be loaded ({error}); `pip install torch==2.11.0` brings \
-                                       the CUDA libraries that it needs"
-            )),
-        }
-    })
-}
-
-/// Where this process has libtorch_cpu from.
-fn libtorch_folder() -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps
-        .lines()
-        .find_map(|line| line.find('/').map(|at| &line[at..]).filter(|path| path.ends_with("/libtorch_cpu.so")))?;
-    PathBuf::from(path).parent().map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -72,17 +71,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libtorch_is_found() {
-        assert!(libtorch_folder().unwrap().join("libtorch_cpu.so").exists());
+    fn names_are_checked() {
+        let of = |name| Request::parse(Some(name)).unwrap();
+        assert_eq!(Request::parse(None).unwrap(), Request::Auto);
+        assert_eq!([of("auto"), of("cpu"), of("cuda")], [Request::Auto, Request::Cpu, Request::Cuda(0)]);
+        assert_eq!(of("cuda:3"), Request::Cuda(3));
+        for name in ["gpu", "cuda:", "cuda:x", "cuda:-1", "CUDA", ""] {
+            let message = Request::parse(Some(name)).unwrap_err().to_string();
+            assert!(message.contains(&format!("got {name:?}")), "{message}");
+        }
     }
 
     #[test]
-    fn names_are_checked() {
-        assert_eq!(parse(None).unwrap(), Device::Cpu);
-        assert_eq!(parse(Some("auto")).unwrap(), Device::Cpu);
-        for name in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
-            let message = parse(Some(name)).unwrap_err().to_string();
-            assert!(message.contains(&format!("got {name:?}")), "{message}");
+    fn a_small_job_runs_on_the_cpu() {
+        for request in [Request::Auto, Request::Cpu] {
+            assert_eq!(request.run(Cost::default(), Ok).unwrap(), Device::Cpu);
         }
+    }
+
+    #[test]
+    fn an_error_of_the_job_is_the_calls() {
+        let fails = |_| -> PolarsResult<()> { polars_bail!(ComputeError: "no") };
+        assert!(Request::Auto.run(Cost::default(), fails).is_err());
     }
 }

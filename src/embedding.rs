@@ -7,27 +7,13 @@ use polars::prelude::*;
 use tch::Device;
 
 use crate::columns::Columns;
-use crate::libtorch::{torch_error, SingleThread};
 use crate::model::Model;
-use crate::rows;
+use crate::rows::{self, Worked};
 
-/// Rows at a time.
+/// Rows at a time on the CPU.
 const CHUNK: usize = 1_024;
 
-pub struct Embedded {
-    /// `[rows, members × (last hidden + latent)]`, row by row
-    pub numbers: Vec<f32>,
-    /// Which rows are null, if any
-    pub missing: Option<BooleanChunked>,
-}
-
-/// The latent of every row.
-pub fn embed(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Embedded> {
-    let network = model.network().to_device(device)?;
-    let worked = rows::by_chunk(model, columns, CHUNK, device, |rows| {
-        let _one = SingleThread::enter();
-        let latent = rows.tensor(device).and_then(|x| network.latent(&x));
-        latent.and_then(|latent| rows::numbers(&latent)).map_err(torch_error)
-    })?;
-    Ok(Embedded { numbers: worked.chunks.concat(), missing: worked.missing })
+/// The latent of every row: `members × (last hidden + latent)` numbers.
+pub fn embed(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Worked> {
+    rows::by_chunk(model, columns, CHUNK, device, |network, x| network.latent(x))
 }

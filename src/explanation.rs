@@ -16,15 +16,16 @@ use polars::prelude::*;
 use tch::{Device, TchError, Tensor};
 
 use crate::columns::Columns;
-use crate::libtorch::{torch_error, SingleThread};
+use crate::combination::Combiner;
+use crate::libtorch::numbers;
 use crate::model::Model;
 use crate::network::Network;
-use crate::rows::{self, ScaledRows};
+use crate::rows;
 
-/// Rows at a time: their activations stay in the cache.
+/// Rows at a time on the CPU: their activations stay in the cache.
 const CHUNK: usize = 256;
 /// Midpoints of the line at which the gradient is taken.
-const STEPS: usize = 64;
+pub const STEPS: usize = 64;
 
 pub struct Explanation {
     /// `[rows, features]`, features in the model's order
@@ -35,33 +36,29 @@ pub struct Explanation {
 
 /// The contributions of every row.
 pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Explanation> {
-    let network = model.network().to_device(device)?;
     let reference = model.scaled_reference();
-    let worked = rows::by_chunk(model, columns, CHUNK, device, |rows| {
-        let _one = SingleThread::enter();
-        explain_rows(model, &network, &reference, rows).map_err(torch_error)
+    let worked = rows::by_chunk(model, columns, CHUNK, device, |network, x| {
+        explain_rows(&model.metadata().combiner, network, &reference, x)
     })?;
-    let size = (columns.rows(), reference.len());
-    let contributions = Array2::from_shape_vec(size, worked.chunks.concat())
+    let contributions = Array2::from_shape_vec((columns.rows(), reference.len()), worked.numbers)
         .map_err(|error| polars_err!(ComputeError: "anorand: the contributions have another shape: {error}"))?;
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
-fn explain_rows(model: &Model, network: &Network, reference: &[f32], rows: &ScaledRows) -> Result<Vec<f32>, TchError> {
-    let device = network.device();
-    let x = rows.tensor(device)?;
-    let from = Tensor::f_from_slice(reference)?.f_view([1, reference.len() as i64])?.f_to_device(device)?;
+/// The contributions of rows x `[rows, features]`, as many.
+fn explain_rows(combiner: &Combiner, network: &Network, reference: &[f32], x: &Tensor) -> Result<Tensor, TchError> {
+    let (device, width) = (x.device(), reference.len());
+    let from = Tensor::f_from_slice(reference)?.f_view([1, width as i64])?.f_to_device(device)?;
     let heads = |x: &Tensor| -> Result<Vec<(f32, f32)>, TchError> {
         let (logit, error) = network.heads(x)?;
-        Ok(rows::numbers(&logit)?.into_iter().zip(rows::numbers(&error)?).collect())
+        Ok(numbers(&logit)?.into_iter().zip(numbers(&error)?).collect())
     };
     let start = heads(&from)?[0];
-    let ends = heads(&x)?;
-    let combiner = &model.metadata().combiner;
+    let ends = heads(x)?;
     let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
     let column = |at: usize| -> Result<Tensor, TchError> {
         let numbers: Vec<f32> = slopes.iter().map(|pair| pair[at] as f32).collect();
-        Tensor::f_from_slice(&numbers)?.f_view([rows.count as i64, 1])?.f_to_device(device)
+        Tensor::f_from_slice(&numbers)?.f_view([-1, 1])?.f_to_device(device)
     };
     let (logit_slope, error_slope) = (column(0)?, column(1)?);
 
@@ -72,17 +69,16 @@ fn explain_rows(model: &Model, network: &Network, reference: &[f32], rows: &Scal
         let point = way.f_mul_scalar(share)?.f_add(&from)?;
         sum = sum.f_add_(&network.input_gradient(&point, &logit_slope, &error_slope)?)?;
     }
-    let mut contributions = rows::numbers(&sum.f_mul_(&way)?.f_mul_scalar_(1.0 / STEPS as f64)?)?;
-    let way = rows::numbers(&way)?;
+    let mut contributions = numbers(&sum.f_mul_(&way)?.f_mul_scalar_(1.0 / STEPS as f64)?)?;
+    let way = numbers(&way)?;
     let totals = ends
         .iter()
         .zip(&slopes)
         .map(|(end, [a, b])| a * (f64::from(end.0) - f64::from(start.0)) + b * (f64::from(end.1) - f64::from(start.1)));
-    let width = reference.len();
     for ((row, way), total) in contributions.chunks_mut(width).zip(way.chunks(width)).zip(totals) {
         complete(row, way, total);
     }
-    Ok(contributions)
+    Tensor::f_from_slice(&contributions)?.f_view([-1, width as i64])
 }
 
 /// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. A feature that is at
@@ -147,14 +143,12 @@ mod tests {
         let model = model(Preset::Default);
         let reference = model.scaled_reference();
         let columns = Columns::from_frame(&frame()).unwrap();
-        let network = model.network().to_device(Device::Cpu).unwrap();
         // a = 1, b = 0 and a = 0, b = 1: each head's own integral against its difference.
         for slopes in [[1f32, 0.0], [0.0, 1.0]] {
-            let worst = rows::by_chunk(&model, &columns, 1_000, Device::Cpu, |rows| {
-                let x = rows.tensor(Device::Cpu).unwrap();
+            let worst = rows::by_chunk(&model, &columns, 1_000, Device::Cpu, |network, x| {
                 let from = Tensor::from_slice(&reference).view([1, 3]);
-                let column = |number: f32| Tensor::from_slice(&vec![number; rows.count]).view([rows.count as i64, 1]);
-                let way = &x - &from;
+                let column = |number: f32| x.narrow(1, 0, 1).full_like(f64::from(number));
+                let way = x - &from;
                 let mut sum = way.zeros_like();
                 for step in 0..STEPS {
                     let point = &from + &way * ((step as f64 + 0.5) / STEPS as f64);
@@ -166,13 +160,12 @@ mod tests {
                     logit * f64::from(slopes[0]) + error * f64::from(slopes[1])
                 };
                 let size = parts.abs().sum_dim_intlist([1i64].as_slice(), false, tch::Kind::Double);
-                let rest =
-                    (head(&x) - head(&from)) - parts.sum_dim_intlist([1i64].as_slice(), false, tch::Kind::Double);
+                let rest = (head(x) - head(&from)) - parts.sum_dim_intlist([1i64].as_slice(), false, tch::Kind::Double);
                 // Beside a kink, a row close to the reference has little but the error.
                 let allowed = &size * 0.02 + size.max() * 1e-3;
-                Ok((rest.abs() / allowed).max().double_value(&[]))
+                Ok((rest.abs() / allowed).max())
             });
-            let worst = worst.unwrap().chunks[0];
+            let worst = worst.unwrap().numbers[0];
             assert!(worst < 1.0, "{worst}");
         }
     }

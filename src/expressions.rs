@@ -11,11 +11,10 @@ use serde::Deserialize;
 
 use crate::apply::{apply, Source};
 use crate::columns::{feature_fields, Columns, Feature};
-use crate::device;
+use crate::device::Request;
 use crate::groups::{Groups, SmallGroups, Training};
 use crate::labels::Labels;
 use crate::options::{Options, UncheckedOptions};
-use crate::selection::fit_best;
 use crate::store::Destination;
 use crate::verbs::{Detect, Embed, Explain, Score, Verb};
 
@@ -77,6 +76,7 @@ struct EmbedKwargs {
 }
 
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
+    Request::parse(kwargs.device.as_deref())?;
     let packed = PackedFields::of(inputs, Some(&kwargs.training))?;
     packed.check(&kwargs.name, Some(&kwargs.training))?;
     let dtype = if kwargs.training.by { models_dtype(&packed.keys)? } else { DataType::Binary };
@@ -86,17 +86,16 @@ fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
 #[polars_expr(output_type_func_with_kwargs=fit_field)]
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
     let (columns, training) = training(inputs, kwargs.training)?;
-    let device = device::parse(kwargs.device.as_deref())?;
-    let Training { candidates, labels, groups } = &training;
-    let Some(groups) = groups else {
+    let request = Request::parse(kwargs.device.as_deref())?;
+    let Some(groups) = &training.groups else {
         let destination = kwargs.path.map(|path| Destination::claim(&path)).transpose()?;
-        let bytes = fit_best(&columns, labels.as_ref(), candidates, device)?.to_bytes()?;
+        let bytes = training.fit(&columns, request)?.to_bytes()?;
         if let Some(destination) = destination {
             destination.write(&bytes)?;
         }
         return Ok(Series::new(kwargs.name.into(), [bytes.as_slice()]));
     };
-    let models = groups.fit_each(&columns, labels.as_ref(), candidates, device, |model, _| model.to_bytes())?;
+    let models = training.fit_each(groups, &columns, request, |model, _, _| model.to_bytes())?;
     let models: BinaryChunked = models.into_iter().collect();
     let mut fields: Vec<Series> = groups.keys().iter().map(|key| key.as_materialized_series().clone()).collect();
     fields.push(models.with_name(MODEL).into_series());
@@ -160,6 +159,7 @@ fn anorand_embed(inputs: &[Series], kwargs: EmbedKwargs) -> PolarsResult<Series>
 }
 
 fn apply_field(inputs: &[Field], kwargs: &ApplyKwargs, verb: &impl Verb) -> PolarsResult<Field> {
+    Request::parse(kwargs.device.as_deref())?;
     let packed = PackedFields::of(inputs, kwargs.training.as_ref())?;
     packed.check(&kwargs.name, kwargs.training.as_ref())?;
     if let Some(model) = inputs.get(1) {
@@ -174,7 +174,7 @@ fn apply_to<V: Verb>(
     kwargs: ApplyKwargs,
     verb: impl FnOnce(&Columns) -> PolarsResult<V>,
 ) -> PolarsResult<Series> {
-    let device = device::parse(kwargs.device.as_deref())?;
+    let request = Request::parse(kwargs.device.as_deref())?;
     let (columns, source) = match (inputs.get(1), &kwargs.model, kwargs.training) {
         (Some(models), _, _) => (Columns::from_series(first(inputs)?)?, Source::Column(models)),
         (None, Some(path), _) => (Columns::from_series(first(inputs)?)?, Source::File(path)),
@@ -184,7 +184,7 @@ fn apply_to<V: Verb>(
         }
         (None, None, None) => polars_bail!(ComputeError: "anorand: there is no model, and no options to fit one"),
     };
-    Ok(apply(&verb(&columns)?, &columns, source, device)?.with_name(kwargs.name.into()))
+    Ok(apply(&verb(&columns)?, &columns, source, request)?.with_name(kwargs.name.into()))
 }
 
 /// The features, and how to fit on them.

@@ -4,6 +4,8 @@ use polars::prelude::*;
 use tch::Device;
 
 use crate::columns::Columns;
+use crate::cost::Cost;
+use crate::device::Request;
 use crate::labels::Labels;
 use crate::model::Model;
 use crate::options::Options;
@@ -16,6 +18,36 @@ pub struct Training {
     pub candidates: Vec<Options>,
     pub labels: Option<Labels>,
     pub groups: Option<Groups>,
+}
+
+impl Training {
+    /// The model of all rows.
+    pub fn fit(&self, columns: &Columns, request: Request) -> PolarsResult<Model> {
+        let features = columns.features().len();
+        let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
+        request.run(cost, |device| fit_best(columns, self.labels.as_ref(), &self.candidates, device))
+    }
+
+    /// A model of each group and what `then` makes of it and its rows; None for a group too small for one.
+    ///
+    /// A group's model is the one that a fit of its rows alone would give. Where we choose, it is the CPU that fits them, all
+    /// its threads side by side: a GPU would fit one after the other.
+    pub fn fit_each<T: Send>(
+        &self,
+        groups: &Groups,
+        columns: &Columns,
+        request: Request,
+        then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
+    ) -> PolarsResult<Vec<Option<T>>> {
+        request.run(Cost::default(), |device| {
+            groups.each(device, |rows| {
+                let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
+                let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
+                let model = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
+                then(&model, &columns, device)
+            })
+        })
+    }
 }
 
 /// What a group too small for a model gets.
@@ -71,25 +103,16 @@ impl Groups {
         &self.rows
     }
 
-    /// A model of each group and what `then` makes of it and its rows, on the plugin's threads; None for one too small.
-    ///
-    /// A group's model is the one that a fit of its rows alone would give.
-    pub fn fit_each<T: Send>(
+    /// What `fit` makes of the rows of each group, on the plugin's threads; None where there are too few.
+    fn each<T: Send>(
         &self,
-        columns: &Columns,
-        labels: Option<&Labels>,
-        candidates: &[Options],
         device: Device,
-        then: impl Fn(&Model, &Columns) -> PolarsResult<T> + Sync,
+        fit: impl Fn(&[IdxSize]) -> PolarsResult<T> + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
-        let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| {
-            let labels = labels.map(|labels| labels.gather(rows));
-            let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
-            match fit_best(&columns, labels.as_ref(), candidates, device) {
-                Ok(model) => then(&model, &columns).map(Ok),
-                Err(PolarsError::NoData(reason)) if self.small == SmallGroups::Null => Ok(Err(reason.to_string())),
-                Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
-            }
+        let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| match fit(rows) {
+            Ok(fitted) => Ok(Ok(fitted)),
+            Err(PolarsError::NoData(reason)) if self.small == SmallGroups::Null => Ok(Err(reason.to_string())),
+            Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
         };
         let groups = self.rows.iter().enumerate().collect();
         let fitted: Vec<Result<T, String>> = threads::map_on(device, groups, fit_one)?;

@@ -33,6 +33,8 @@ pub mod adam;
 pub mod categories;
 pub mod columns;
 pub mod combination;
+pub mod cost;
+pub mod cuda;
 pub mod device;
 pub mod embedding;
 pub mod explanation;

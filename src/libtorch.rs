@@ -1,15 +1,86 @@
-//! What surrounds each use of libtorch: its errors as Polars errors, and its threads, bounded.
+//! What surrounds each use of libtorch: its errors as Polars errors, its threads, bounded, and rows to and from a device, in
+//! blocks that its memory has room for.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use polars::prelude::{polars_err, PolarsError};
-use tch::TchError;
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::network::Network;
 
 /// libtorch's message without its C++ stack.
 pub fn torch_error(error: TchError) -> PolarsError {
-    let message = error.to_string();
-    let first = message.split("\nException raised from").next().unwrap_or(&message);
-    polars_err!(ComputeError: "anorand: libtorch: {}", first.trim())
+    if is_out_of_memory(&error) {
+        return polars_err!(ComputeError:
+            "anorand: the GPU has too little free memory ({}); free some, ask for fewer members or narrower layers, or use \
+             device=\"cpu\"", first_sentences(&error));
+    }
+    polars_err!(ComputeError: "anorand: libtorch: {}", first_sentences(&error))
+}
+
+fn first_sentences(error: &TchError) -> String {
+    let message = match error {
+        TchError::Torch(message) => message.clone(),
+        other => other.to_string(),
+    };
+    message.split("\nException raised from").next().unwrap_or(&message).trim().to_string()
+}
+
+/// Whether a GPU's memory was too small, as libtorch's allocator and CUDA itself put it.
+pub fn is_out_of_memory(error: &TchError) -> bool {
+    let TchError::Torch(message) = error else { return false };
+    message.contains("CUDA out of memory") || message.contains("CUDA error: out of memory")
+}
+
+/// Activations that a GPU holds at a time for one thread of ours, in bytes: enough rows to be busy, on any GPU.
+const GPU_ACTIVATIONS: usize = 1 << 28;
+/// Fewer rows than these are not tried where a GPU's memory is short.
+const FEWEST_ROWS: usize = 64;
+
+/// How many rows a GPU takes at a time.
+pub fn gpu_rows(network: &Network) -> usize {
+    let widths: i64 = network.shape().layers().iter().map(|layer| layer.outputs).sum();
+    let bytes = (widths + network.shape().inputs) as usize * network.members() as usize * size_of::<f32>();
+    (GPU_ACTIVATIONS / bytes.max(1)).clamp(1_024, 1 << 20)
+}
+
+/// `work` on one block of rows after the other; where a GPU's memory is too small for a block, on halves of it from there on.
+pub fn in_blocks(
+    rows: usize,
+    block: usize,
+    mut work: impl FnMut(Range<usize>) -> Result<(), TchError>,
+) -> Result<(), TchError> {
+    let (mut block, mut at) = (block.max(1), 0);
+    while at < rows {
+        let end = rows.min(at + block);
+        match work(at..end) {
+            Ok(()) => at = end,
+            Err(error) if is_out_of_memory(&error) && end - at > FEWEST_ROWS => block = (end - at).div_ceil(2),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Some of the rows (`all`, row by row) as `[rows, features]` on a device.
+pub fn rows_on(device: Device, all: &[f32], features: usize, rows: Range<usize>) -> Result<Tensor, TchError> {
+    let size = [rows.len() as i64, features as i64];
+    Tensor::f_from_slice(&all[rows.start * features..rows.end * features])?.f_view(size)?.f_to_device(device)
+}
+
+/// A tensor's numbers, row by row.
+pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    let mut numbers = vec![0f32; tensor.numel()];
+    numbers_into(tensor, &mut numbers)?;
+    Ok(numbers)
+}
+
+/// The same into a slice of as many.
+pub fn numbers_into(tensor: &Tensor, numbers: &mut [f32]) -> Result<(), TchError> {
+    let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+    let count = numbers.len();
+    tensor.f_copy_data(numbers, count)
 }
 
 /// While one lives, libtorch uses one thread for what this thread asks of it.
@@ -72,5 +143,51 @@ mod tests {
         let error = tch::Tensor::from_slice(&[1f32, 2.0]).f_view([3i64]).unwrap_err();
         let message = torch_error(error).to_string();
         assert!(message.contains("shape") && !message.contains("Exception raised from"), "{message}");
+    }
+
+    fn out_of_memory() -> TchError {
+        TchError::Torch("CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc".to_string())
+    }
+
+    #[test]
+    fn a_block_that_finds_no_memory_is_halved_and_no_row_is_lost_or_done_twice() {
+        for room in [FEWEST_ROWS, 100, 999, 1_000, 5_000] {
+            let mut done = vec![];
+            let work = |block: Range<usize>| {
+                if block.len() > room {
+                    return Err(out_of_memory());
+                }
+                done.extend(block);
+                Ok(())
+            };
+            in_blocks(2_500, 1_000, work).unwrap();
+            assert_eq!(done, (0..2_500).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn where_no_block_is_small_enough_the_error_says_what_to_do() {
+        let mut tries = 0;
+        let error = in_blocks(2_500, 1_000, |_| {
+            tries += 1;
+            Err(out_of_memory())
+        });
+        let message = torch_error(error.unwrap_err()).to_string();
+        assert!(
+            message.contains("too little free memory (CUDA out of memory. Tried to allocate 2.00 GiB.)"),
+            "{message}"
+        );
+        assert!(message.contains("device=\"cpu\"") && tries < 10, "{message}, {tries}");
+    }
+
+    #[test]
+    fn another_error_is_not_tried_again() {
+        let mut tries = 0;
+        let work = |_| {
+            tries += 1;
+            Err(TchError::Torch("CUDA error: an illegal memory access was encountered".to_string()))
+        };
+        assert!(in_blocks(10_000, 1_000, work).is_err());
+        assert_eq!(tries, 1);
     }
 }

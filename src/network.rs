@@ -11,7 +11,7 @@ use rand::Rng;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::fused::FusedNetwork;
-use crate::libtorch::torch_error;
+use crate::libtorch::{numbers, torch_error};
 use crate::shape::Shape;
 
 type TorchResult<T> = Result<T, TchError>;
@@ -129,14 +129,7 @@ impl Network {
 
     /// The numbers of the flat buffer.
     pub fn to_flat(&self) -> PolarsResult<Vec<f32>> {
-        let copy = || {
-            let flat = self.parameters.flat.f_to_device(Device::Cpu)?;
-            let mut numbers = vec![0f32; flat.numel()];
-            let count = numbers.len();
-            flat.f_copy_data(&mut numbers, count)?;
-            Ok(numbers)
-        };
-        copy().map_err(torch_error)
+        numbers(&self.parameters.flat).map_err(torch_error)
     }
 
     /// The same numbers, laid out for the CPU's fused forward pass.

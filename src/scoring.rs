@@ -2,21 +2,19 @@
 
 use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError};
 
 use crate::columns::Columns;
 use crate::combination::Heads;
 use crate::fused::{self, FusedNetwork};
-use crate::libtorch::{torch_error, SingleThread};
+use crate::libtorch::{self, torch_error, SingleThread};
 use crate::model::Model;
 use crate::network::Network;
 use crate::options::Missing;
 use crate::threads;
 
-/// Rows that go through libtorch at a time: their activations stay in the CPU's cache.
+/// Rows that go through libtorch at a time on the CPU: their activations stay in the cache.
 const CPU_BLOCK: usize = 1_024;
-/// A GPU wants many rows a call.
-const GPU_BLOCK: usize = 65_536;
 /// Rows that one thread takes at a time: few enough for the cache to keep them from column to score.
 const CHUNK: usize = 4_096;
 
@@ -59,7 +57,7 @@ impl<'a> Engine<'a> {
 pub fn heads(network: &Network, fused: &FusedNetwork, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
     let engine = Engine::of(network, fused);
     let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
-    let chunk = chunk_rows(network.device(), rows.nrows());
+    let chunk = chunk_rows(network);
     let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
     let chunks = rows.axis_chunks_iter(Axis(0), chunk).zip(outputs).collect();
     threads::map(chunks, |(rows, (logit, error))| {
@@ -82,7 +80,7 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
         }
     };
     let engine = Engine::of(network, model.fused());
-    let chunk = chunk_rows(device, columns.rows());
+    let chunk = chunk_rows(network);
     let chunks = scores.chunks_mut(chunk).zip(incomplete.chunks_mut(chunk)).enumerate().collect();
     threads::map(chunks, |(at, (scores, incomplete))| {
         score_chunk(model, &engine, &columns.slice(at * chunk, scores.len()), scores, incomplete)
@@ -92,12 +90,12 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
     Ok(Float32Chunked::from_vec_validity(PlSmallStr::from_static("score"), scores, validity))
 }
 
-/// Rows that are one thread's at a time; on a GPU all of them, since it wants many rows a call and has one queue.
-fn chunk_rows(device: Device, rows: usize) -> usize {
-    if device == Device::Cpu {
-        CHUNK
-    } else {
-        rows.max(1)
+/// Rows that are one thread's at a time. On a GPU the threads' blocks follow each other, so that one is scaled while another
+/// is computed.
+fn chunk_rows(network: &Network) -> usize {
+    match network.device() {
+        Device::Cpu => CHUNK,
+        _ => libtorch::gpu_rows(network),
     }
 }
 
@@ -129,18 +127,11 @@ fn libtorch_heads_into(
     errors: &mut [f32],
 ) -> Result<(), TchError> {
     let _one = SingleThread::enter();
-    let block = if network.device() == Device::Cpu { CPU_BLOCK } else { GPU_BLOCK };
-    let blocks = rows.chunks(block * features).zip(logits.chunks_mut(block)).zip(errors.chunks_mut(block));
-    for ((rows, logits), errors) in blocks {
-        let size = [logits.len() as i64, features as i64];
-        // SAFETY: the slice has exactly these numbers, in this layout, and outlives the tensor, which lives in this
-        // iteration; the network only reads it.
-        let x = unsafe { Tensor::f_from_blob(rows.as_ptr().cast(), &size, &[size[1], 1], Kind::Float, Device::Cpu)? };
-        let (logit, error) = network.heads(&x.f_to_device(network.device())?)?;
-        for (head, out) in [(logit, logits), (error, errors)] {
-            let count = out.len();
-            head.f_to_device(Device::Cpu)?.f_copy_data(out, count)?;
-        }
-    }
-    Ok(())
+    let (device, all) = (network.device(), logits.len());
+    let block = if device == Device::Cpu { CPU_BLOCK } else { all };
+    libtorch::in_blocks(all, block, |range| {
+        let (logit, error) = network.heads(&libtorch::rows_on(device, rows, features, range.clone())?)?;
+        libtorch::numbers_into(&logit, &mut logits[range.clone()])?;
+        libtorch::numbers_into(&error, &mut errors[range])
+    })
 }

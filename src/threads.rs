@@ -38,9 +38,7 @@ pub fn map_on<T: Send, U: Send>(
 /// cores. None if they can't be started; the caller's thread then does the work.
 fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
     static POOL: LazyLock<Result<Option<ThreadPool>, String>> = LazyLock::new(|| {
-        let polars = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = asked(std::env::var(VARIABLE).ok())?.or(polars).unwrap_or_else(cores);
+        let threads = wanted()?;
         let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("anorand-{at}"));
         Ok(builder.build().ok())
     });
@@ -48,6 +46,17 @@ fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
         Ok(pool) => Ok(pool.as_ref()),
         Err(reason) => polars_bail!(ComputeError: "anorand: {reason}"),
     }
+}
+
+/// How many threads there are, or would be.
+pub fn count() -> usize {
+    wanted().unwrap_or(1)
+}
+
+fn wanted() -> Result<usize, String> {
+    let polars = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(asked(std::env::var(VARIABLE).ok())?.or(polars).unwrap_or_else(cores))
 }
 
 /// The number of threads that a variable's value asks for.

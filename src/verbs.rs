@@ -5,6 +5,7 @@ use polars::prelude::*;
 use tch::Device;
 
 use crate::columns::{Columns, Feature};
+use crate::cost::Cost;
 use crate::explanation::explain;
 use crate::model::{check_contamination, Model};
 use crate::{embedding, scoring};
@@ -12,6 +13,11 @@ use crate::{embedding, scoring};
 /// What a verb makes of the rows of one model: a series of as many.
 pub trait Verb: Sync {
     fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series>;
+
+    /// What that takes for so many rows.
+    fn cost(&self, model: &Model, rows: usize) -> Cost {
+        Cost::of_heads(model.network(), model.metadata().features.len(), rows)
+    }
 
     /// The dtype of that series.
     fn dtype(&self) -> DataType;
@@ -148,6 +154,10 @@ impl Verb for Explain {
         }
     }
 
+    fn cost(&self, model: &Model, rows: usize) -> Cost {
+        Cost::of_explanations(model.network(), model.metadata().features.len(), rows)
+    }
+
     fn dtype(&self) -> DataType {
         match self.top {
             None => {
@@ -186,6 +196,10 @@ impl Verb for Embed {
         let arrays = numbers
             .reshape_array(&[ReshapeDimension::new(columns.rows() as i64), ReshapeDimension::new(width as i64)])?;
         with_nulls(arrays, embedded.missing.as_ref())
+    }
+
+    fn cost(&self, model: &Model, rows: usize) -> Cost {
+        Cost::of_latents(model.network(), model.metadata().features.len(), rows)
     }
 
     fn dtype(&self) -> DataType {

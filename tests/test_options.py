@@ -139,20 +139,3 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
     assert set(options) == set(anorand.FitOptions.__annotations__)
     stored = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item()).options
     assert stored == options
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:x", ""])
-def test_a_device_that_does_not_exist_is_refused(frame: pl.DataFrame, device: str) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match='device must be "auto", "cpu", "cuda" or "cuda:N"'):
-        frame.select(anorand.fit(FEATURES, device=device))
-
-
-def test_cuda_works_or_says_why_not(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
-    try:
-        on_gpu = frame.select(anorand.score(FEATURES, model, device="cuda")).to_series()
-    except pl.exceptions.ComputeError as error:
-        message = str(error)
-        assert 'device "cuda" can\'t be used: libtorch' in message
-        assert 'use device="cpu"' in message
-    else:
-        assert (on_gpu - scores).abs().max() < 1e-4

@@ -87,6 +87,15 @@ pub fn tile_rows() -> Option<usize> {
     None
 }
 
+/// The vectors that this machine's CPU has for it, if any.
+pub fn instruction_set() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    if tile_rows() == Some(vector::TILE_512) {
+        return Some("AVX-512");
+    }
+    tile_rows().map(|_| "AVX2")
+}
+
 /// The rows of a matrix in tiles, `[tiles, features, tile]`, the last one padded with zeros.
 pub fn tiled(rows: ArrayView2<f32>, tile: usize) -> Vec<f32> {
     let (count, features) = rows.dim();

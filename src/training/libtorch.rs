@@ -1,11 +1,13 @@
 //! Training by libtorch: the whole fleet in one go, as a GPU wants it.
 
+use std::ops::Range;
+
 use polars::prelude::PolarsResult;
 use rand::Rng;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
-use crate::libtorch::torch_error;
+use crate::libtorch::{gpu_rows, in_blocks, is_out_of_memory, torch_error};
 use crate::network::{Network, Parameters, Targets};
 use crate::options::Options;
 use crate::synthetic::Epoch;
@@ -14,28 +16,32 @@ use super::{learning_rate, weights, Course, Losses, Members};
 
 type TorchResult<T> = Result<T, TchError>;
 
+/// Bytes of an epoch that are on the device at a time, unless a batch is larger.
+const SPAN_BYTES: usize = 1 << 28;
+
 pub fn train<R: Rng>(
     network: &mut Network,
     mut members: Members<R>,
     options: &Options,
 ) -> PolarsResult<(Course, Losses, Losses)> {
-    let first = next_epoch(&mut members, options);
-    let course = Course::of(&first[0], options);
     // The losses are those of one epoch, that is not trained on, so that before and after can be compared.
-    let shown = Batches::new(&first, options, network.device()).map_err(torch_error)?;
-    let before = losses(network, &shown).map_err(torch_error)?;
+    let shown = next_epoch(&mut members, options);
+    let course = Course::of(&shown[0], options);
+    let before = losses(network, &shown, options).map_err(torch_error)?;
     let mut adam = Adam::new(network).map_err(torch_error)?;
     let mut step = 0;
     for _ in 0..course.epochs {
         let epoch = next_epoch(&mut members, options);
-        let batches = Batches::new(&epoch, options, network.device()).map_err(torch_error)?;
-        for batch in &batches.ranges {
-            let rate = learning_rate(options, step, course.steps);
-            adam.step(network, &batches, *batch, rate).map_err(torch_error)?;
-            step += 1;
-        }
+        for_each_span(&epoch, options, network.device(), |span| {
+            for batch in &span.batches {
+                adam.step(network, span, batch, learning_rate(options, step, course.steps))?;
+                step += 1;
+            }
+            Ok(())
+        })
+        .map_err(torch_error)?;
     }
-    let after = losses(network, &shown).map_err(torch_error)?;
+    let after = losses(network, &shown, options).map_err(torch_error)?;
     Ok((course, before, after))
 }
 
@@ -44,25 +50,54 @@ fn next_epoch<R: Rng>(members: &mut Members<R>, options: &Options) -> Vec<Epoch>
     members.sets.iter().zip(&mut members.rngs).map(|(set, rng)| set.epoch(options, rng)).collect()
 }
 
-/// An epoch of the whole fleet as tensors, and where its batches are.
-struct Batches {
+/// Some batches of the whole fleet's epoch, as tensors.
+struct Span {
     /// `[m, rows, inputs]`
     x: Tensor,
     /// `[m, rows, 1]` each
     targets: Targets,
-    /// First row and number of rows of each batch
-    ranges: Vec<(i64, i64)>,
+    /// The rows of each batch
+    batches: Vec<Range<i64>>,
 }
 
-impl Batches {
-    fn new(epochs: &[Epoch], options: &Options, device: Device) -> TorchResult<Self> {
-        let members = epochs.len() as i64;
-        let rows = epochs[0].synthetic.len() as i64;
+/// `work` on one span of an epoch after the other. A span is shorter where a GPU's memory asks for it.
+fn for_each_span(
+    epochs: &[Epoch],
+    options: &Options,
+    device: Device,
+    mut work: impl FnMut(&Span) -> TorchResult<()>,
+) -> TorchResult<()> {
+    let batches = epochs[0].batches.len();
+    let bytes = size_of::<f32>() * epochs.iter().map(|epoch| epoch.x.len()).sum::<usize>();
+    let mut count = (batches * SPAN_BYTES / bytes.max(1)).clamp(1, batches);
+    let mut from = 0;
+    while from < batches {
+        let to = batches.min(from + count);
+        match Span::upload(epochs, from..to, options, device) {
+            // A step that fails is not tried again: it may have been half done.
+            Ok(span) => work(&span)?,
+            Err(error) if is_out_of_memory(&error) && count > 1 => {
+                count = (to - from).div_ceil(2);
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        from = to;
+    }
+    Ok(())
+}
+
+impl Span {
+    fn upload(epochs: &[Epoch], batches: Range<usize>, options: &Options, device: Device) -> TorchResult<Self> {
+        let sizes = &epochs[0].batches;
+        let first: usize = sizes[..batches.start].iter().sum();
+        let rows: usize = sizes[batches.clone()].iter().sum();
+        let inputs = epochs[0].x.len() / epochs[0].synthetic.len();
         let (mut x, mut synthetic, mut ce_weight, mut ae_weight) = (vec![], vec![], vec![], vec![]);
         for epoch in epochs {
-            x.extend_from_slice(&epoch.x);
-            let mut from = 0;
-            for count in &epoch.batches {
+            x.extend_from_slice(&epoch.x[first * inputs..(first + rows) * inputs]);
+            let mut from = first;
+            for count in &sizes[batches.clone()] {
                 let batch = &epoch.synthetic[from..from + count];
                 let (ce, ae) = weights(batch, options);
                 synthetic.extend(batch.iter().map(|synthetic| if *synthetic { 1f32 } else { 0.0 }));
@@ -72,16 +107,12 @@ impl Batches {
             }
         }
         let tensor = |numbers: &[f32]| {
-            Tensor::f_from_slice(numbers)?.f_to_device(device)?.f_view([
-                members,
-                rows,
-                numbers.len() as i64 / members / rows,
-            ])
+            Tensor::f_from_slice(numbers)?.f_to_device(device)?.f_view([epochs.len() as i64, rows as i64, -1])
         };
-        let starts = epochs[0].batches.iter().scan(0, |at, count| {
+        let ranges = sizes[batches].iter().scan(0, |at, count| {
             let from = *at;
             *at += *count as i64;
-            Some((from, *count as i64))
+            Some(from..*at)
         });
         Ok(Self {
             x: tensor(&x)?,
@@ -90,7 +121,7 @@ impl Batches {
                 ce_weight: tensor(&ce_weight)?,
                 ae_weight: tensor(&ae_weight)?,
             },
-            ranges: starts.collect(),
+            batches: ranges.collect(),
         })
     }
 }
@@ -111,14 +142,14 @@ impl Adam {
         Ok(Self { steps: 0, gradients, mean, square })
     }
 
-    /// One step on a batch, a range of the epoch's rows.
-    fn step(&mut self, network: &mut Network, epoch: &Batches, batch: (i64, i64), rate: f64) -> TorchResult<()> {
-        let rows = |tensor: &Tensor| tensor.f_narrow(1, batch.0, batch.1);
-        let x = rows(&epoch.x)?;
+    /// One step on a batch, some rows of a span.
+    fn step(&mut self, network: &mut Network, span: &Span, batch: &Range<i64>, rate: f64) -> TorchResult<()> {
+        let rows = |tensor: &Tensor| tensor.f_narrow(1, batch.start, batch.end - batch.start);
+        let x = rows(&span.x)?;
         let targets = Targets {
-            synthetic: rows(&epoch.targets.synthetic)?,
-            ce_weight: rows(&epoch.targets.ce_weight)?,
-            ae_weight: rows(&epoch.targets.ae_weight)?,
+            synthetic: rows(&span.targets.synthetic)?,
+            ce_weight: rows(&span.targets.ce_weight)?,
+            ae_weight: rows(&span.targets.ae_weight)?,
         };
         let forward = network.forward(&x)?;
         network.backward(&x, &forward, &targets, &self.gradients)?;
@@ -139,22 +170,31 @@ impl Adam {
 }
 
 /// Eq. 2 and 3 over an epoch, as means.
-fn losses(network: &Network, epoch: &Batches) -> TorchResult<Losses> {
-    const BLOCK: i64 = 4_096;
-    let (members, rows, _) = epoch.x.size3()?;
-    let (mut cross_entropy, mut reconstruction, mut normal) = (0.0, 0.0, 0.0);
-    for from in (0..rows).step_by(BLOCK as usize) {
-        let block = |tensor: &Tensor| tensor.f_narrow(1, from, BLOCK.min(rows - from));
-        let (logit, error) = network.member_heads(&block(&epoch.x)?)?;
-        let y = block(&epoch.targets.synthetic)?.f_squeeze_dim(2)?;
-        let is_normal = y.f_neg()?.f_add_scalar(1.0)?;
-        // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
-        cross_entropy += sum(&logit.f_softplus()?.f_sub(&logit.f_mul(&y)?)?)?;
-        reconstruction += sum(&error.f_mul(&is_normal)?)?;
-        normal += sum(&is_normal)?;
-    }
+fn losses(network: &Network, epochs: &[Epoch], options: &Options) -> TorchResult<Losses> {
+    const CPU_BLOCK: usize = 4_096;
+    let block = if network.device() == Device::Cpu { CPU_BLOCK } else { gpu_rows(network) };
+    let (mut cross_entropy, mut reconstruction, mut normal, mut all) = (0.0, 0.0, 0.0, 0.0);
+    for_each_span(epochs, options, network.device(), |span| {
+        in_blocks(span.x.size()[1] as usize, block, |rows| {
+            let of_block = |tensor: &Tensor| tensor.f_narrow(1, rows.start as i64, rows.len() as i64);
+            let (logit, error) = network.member_heads(&of_block(&span.x)?)?;
+            let y = of_block(&span.targets.synthetic)?.f_squeeze_dim(2)?;
+            let is_normal = y.f_neg()?.f_add_scalar(1.0)?;
+            // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
+            let sums = [
+                sum(&logit.f_softplus()?.f_sub(&logit.f_mul(&y)?)?)?,
+                sum(&error.f_mul(&is_normal)?)?,
+                sum(&is_normal)?,
+            ];
+            cross_entropy += sums[0];
+            reconstruction += sums[1];
+            normal += sums[2];
+            all += y.numel() as f64;
+            Ok(())
+        })
+    })?;
     Ok(Losses {
-        cross_entropy: (cross_entropy / (rows * members) as f64) as f32,
+        cross_entropy: (cross_entropy / all) as f32,
         reconstruction: (reconstruction / f64::max(normal, 1.0)) as f32,
     })
 }
@@ -167,6 +207,31 @@ fn sum(tensor: &Tensor) -> TorchResult<f64> {
 mod tests {
     use super::*;
     use crate::shape::Shape;
+
+    #[test]
+    fn spans_are_an_epochs_batches_in_their_order() {
+        let epoch = |first: usize| Epoch {
+            x: (first..first + 14).map(|number| number as f32).collect(),
+            synthetic: vec![false, true, false, true, false, false, true],
+            batches: vec![2, 3, 2],
+        };
+        let epochs = [epoch(0), epoch(100)];
+        let options = Options::preset(crate::options::Preset::Default);
+        let span = Span::upload(&epochs, 1..3, &options, Device::Cpu).unwrap();
+        assert_eq!(span.batches, [0..3, 3..5]);
+        assert_eq!(span.x.size(), [2, 5, 2]);
+        let first: Vec<f32> = Vec::try_from(span.x.narrow(1, 0, 1).reshape([-1])).unwrap();
+        assert_eq!(first, [4.0, 5.0, 104.0, 105.0]);
+        let normal: Vec<f32> = Vec::try_from(span.targets.synthetic.get(0).squeeze_dim(1)).unwrap();
+        assert_eq!(normal, [0.0, 1.0, 0.0, 0.0, 1.0]);
+        let mut seen = vec![];
+        for_each_span(&epochs, &options, Device::Cpu, |span| {
+            seen.push(span.batches.clone());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [vec![0..2, 2..5, 5..7]]);
+    }
 
     #[test]
     fn adam_agrees_with_libtorchs() {

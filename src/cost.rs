@@ -1,0 +1,169 @@
+//! What a call costs on the CPU and on a GPU, by its arithmetic, so that `device="auto"` takes CUDA only where it pays.
+//!
+//! Rows × features × models decide, as floating-point operations of the networks. The rates are rough on purpose: they err
+//! towards the CPU, and a GPU must be estimated to take half of the CPU's time. Those of the CPU were measured; those of a GPU
+//! are estimates below what any GPU of a data centre does, and have not been measured (docs/performance.md).
+
+use crate::fused::tile_rows;
+use crate::network::Network;
+use crate::options::{Noise, Options};
+use crate::shape::Shape;
+use crate::threads;
+use crate::{cuda, explanation};
+
+/// Operations a second of one thread: of the fused kernels, and of libtorch's calls.
+const FUSED_RATE: f64 = 5e10;
+const LIBTORCH_RATE: f64 = 1e10;
+/// Operations a second of a GPU on networks this small, whose layers are bound by its memory.
+const GPU_RATE: f64 = 5e12;
+/// Bytes a second to the GPU from memory that is not pinned.
+const GPU_COPY_RATE: f64 = 5e9;
+/// Seconds a training step takes at least: some hundred kernels, launched one after the other.
+const GPU_ROUND: f64 = 5e-4;
+/// Seconds until CUDA and its libraries have started.
+const GPU_START: f64 = 5.0;
+/// How many times faster a GPU must be.
+const MARGIN: f64 = 2.0;
+
+/// The work of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Floating-point operations, on the CPU by the fused kernels
+    pub fused: f64,
+    /// The same, by libtorch also on the CPU
+    pub libtorch: f64,
+    /// Steps that must wait for one another
+    pub rounds: f64,
+    /// Bytes to the device
+    pub bytes: f64,
+}
+
+impl Cost {
+    /// Of both heads of so many rows.
+    pub fn of_heads(network: &Network, features: usize, rows: usize) -> Self {
+        Self {
+            fused: forward(network.shape(), network.members(), rows),
+            bytes: bytes(features, rows),
+            ..Self::default()
+        }
+    }
+
+    /// Of the latents of so many rows.
+    pub fn of_latents(network: &Network, features: usize, rows: usize) -> Self {
+        let heads = Self::of_heads(network, features, rows);
+        Self { fused: 0.0, libtorch: heads.fused, ..heads }
+    }
+
+    /// Of the explanations of so many rows.
+    pub fn of_explanations(network: &Network, features: usize, rows: usize) -> Self {
+        let heads = Self::of_heads(network, features, rows);
+        // A gradient with respect to the inputs is a forward pass and as much again.
+        Self { fused: 0.0, libtorch: 2.0 * explanation::STEPS as f64 * heads.fused, ..heads }
+    }
+
+    /// Of a fit with so many rows, scores of the training rows included.
+    pub fn of_fit(options: &Options, features: usize, rows: usize) -> Self {
+        let members = options.members as i64;
+        let inputs = (features as f64 * options.max_features).ceil().max(1.0) as i64;
+        let shape = Shape { inputs, hidden: options.hidden.clone(), latent: options.latent };
+        let rows_of_member = match options.max_samples {
+            0 => rows,
+            most => most.min(rows.div_ceil(2)),
+        };
+        let noise = if options.noise == Noise::Uniform { options.synthetic_fraction } else { 0.0 };
+        let real = (options.batch_size as f64 * (1.0 - noise)).max(1.0);
+        let batches = (rows_of_member as f64 / real).ceil().max(1.0);
+        let epochs = (options.epochs as f64).max((options.min_steps as f64 / batches).ceil());
+        let rounds = epochs * batches;
+        let trained = epochs * rows_of_member as f64 / (1.0 - noise).max(0.1);
+        Self {
+            // Forward, and twice as much back.
+            fused: 3.0 * trained * forward(&shape, members, 1) + forward(&shape, members, rows),
+            libtorch: 0.0,
+            rounds,
+            bytes: trained * bytes(inputs as usize, 1) * members as f64 + bytes(features, rows),
+        }
+    }
+
+    /// Whether a GPU is worth it.
+    pub fn pays_on_gpu(&self) -> bool {
+        self.gpu_seconds(cuda::is_started()) * MARGIN < self.cpu_seconds(threads::count())
+    }
+
+    fn cpu_seconds(&self, threads: usize) -> f64 {
+        let fused_rate = if tile_rows().is_some() { FUSED_RATE } else { LIBTORCH_RATE };
+        (self.fused / fused_rate + self.libtorch / LIBTORCH_RATE) / threads as f64
+    }
+
+    fn gpu_seconds(&self, started: bool) -> f64 {
+        let start = if started { 0.0 } else { GPU_START };
+        start + self.rounds * GPU_ROUND + self.bytes / GPU_COPY_RATE + (self.fused + self.libtorch) / GPU_RATE
+    }
+}
+
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), |a, b| Self {
+            fused: a.fused + b.fused,
+            libtorch: a.libtorch + b.libtorch,
+            rounds: a.rounds + b.rounds,
+            bytes: a.bytes + b.bytes,
+        })
+    }
+}
+
+fn forward(shape: &Shape, members: i64, rows: usize) -> f64 {
+    2.0 * shape.parameters() as f64 * members as f64 * rows as f64
+}
+
+fn bytes(features: usize, rows: usize) -> f64 {
+    (features * size_of::<f32>()) as f64 * rows as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+
+    fn pays(cost: Cost, threads: usize) -> bool {
+        cost.gpu_seconds(false) * MARGIN < cost.cpu_seconds(threads)
+    }
+
+    fn scores(members: i64, rows: usize) -> Cost {
+        let shape = Shape { inputs: 30, hidden: vec![32, 16], latent: 16 };
+        Cost { fused: forward(&shape, members, rows), bytes: bytes(30, rows), ..Cost::default() }
+    }
+
+    #[test]
+    fn small_work_stays_on_the_cpu_and_large_work_does_not() {
+        assert!(!pays(Cost::default(), 1));
+        assert!(!pays(scores(20, 100_000), 2));
+        assert!(pays(scores(20, 100_000_000), 2));
+        // More threads move the crossover, or do away with it.
+        assert!(!pays(scores(1, 100_000_000), 64));
+    }
+
+    #[test]
+    fn a_lone_network_trains_on_the_cpu_whatever_its_rows() {
+        assert!(!pays(Cost::of_fit(&Options::preset(Preset::Default), 30, 1_000_000), 2));
+        for rows in [1_000, 10_000_000] {
+            assert!(!pays(Cost::of_fit(&Options::preset(Preset::Paper), 30, rows), 2));
+        }
+        let fleet = Options { members: 1_000, ..Options::preset(Preset::Paper) };
+        assert!(pays(Cost::of_fit(&fleet, 30, 100_000), 2));
+    }
+
+    #[test]
+    fn the_steps_of_a_fit_are_those_of_its_options() {
+        let paper = Cost::of_fit(&Options::preset(Preset::Paper), 30, 12_800);
+        assert_eq!(paper.rounds, 200.0 * 100.0);
+        let default = Cost::of_fit(&Options::preset(Preset::Default), 30, 12_800);
+        assert_eq!(default.rounds, 300.0);
+    }
+
+    #[test]
+    fn costs_add_up() {
+        let two: Cost = [scores(1, 10), scores(1, 10)].into_iter().sum();
+        assert_eq!(two, scores(1, 20));
+    }
+}

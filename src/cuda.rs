@@ -1,0 +1,204 @@
+//! NVIDIA GPUs: which there are, and CUDA's start, once a process and only when it is asked for; or why there is none.
+//!
+//! The driver is asked first, without libtorch: it knows best what is missing, and where there is none nothing large is loaded.
+
+use std::ffi::{c_char, c_int, CStr};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use libloading::{Library, Symbol};
+
+/// One GPU, as the driver describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    pub name: String,
+    /// Bytes
+    pub memory: usize,
+}
+
+/// What a process found, and which process it was.
+struct Found {
+    process: u32,
+    gpus: Result<Vec<Gpu>, String>,
+}
+
+static FOUND: OnceLock<Found> = OnceLock::new();
+
+/// The GPUs that libtorch can use, `cuda:0` first; or why there is none. The first call starts CUDA, which takes seconds.
+pub fn gpus() -> Result<&'static [Gpu], String> {
+    let Found { process, gpus } = FOUND.get_or_init(|| Found { process: std::process::id(), gpus: start() });
+    let gpus = gpus.as_ref().map_err(String::clone)?;
+    if *process != std::process::id() {
+        return Err("CUDA was started in the process that this one was forked from, and can't be used in both; start \
+                    processes with multiprocessing's \"spawn\" or \"forkserver\""
+            .to_string());
+    }
+    Ok(gpus)
+}
+
+/// Whether CUDA has been started, so that a further use costs no start.
+pub fn is_started() -> bool {
+    FOUND.get().is_some_and(|found| found.gpus.is_ok())
+}
+
+fn start() -> Result<Vec<Gpu>, String> {
+    let driver = Driver::open()?;
+    let gpus = driver.gpus()?;
+    load_libtorch_cuda()?;
+    // libtorch remembers what it finds here, so that its CUDA part must be loaded before it is first asked.
+    match tch::Cuda::device_count() {
+        ..=0 => Err(format!(
+            "libtorch finds no GPU, though the driver has {} ({}); the driver supports CUDA {}, which may be older than \
+             libtorch needs",
+            gpus.len(),
+            gpus[0].name,
+            driver.cuda_version()
+        )),
+        usable => Ok(gpus.into_iter().take(usable as usize).collect()),
+    }
+}
+
+/// The driver's own library, which is installed with the driver and with nothing else.
+struct Driver(Library);
+
+impl Driver {
+    fn open() -> Result<Self, String> {
+        // SAFETY: NVIDIA's library, whose initialisers do nothing beyond itself.
+        let library = unsafe { Library::new("libcuda.so.1") }
+            .map_err(|error| format!("there is no NVIDIA driver: libcuda.so.1 can't be loaded ({error})"))?;
+        let driver = Self(library);
+        // SAFETY: `CUresult cuInit(unsigned)`.
+        let status = unsafe { driver.function::<unsafe extern "C" fn(u32) -> c_int>(b"cuInit\0")?(0) };
+        driver.check("cuInit", status)?;
+        Ok(driver)
+    }
+
+    fn gpus(&self) -> Result<Vec<Gpu>, String> {
+        let mut count = 0;
+        // SAFETY: `CUresult cuDeviceGetCount(int *)`.
+        let status =
+            unsafe { self.function::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDeviceGetCount\0")?(&mut count) };
+        self.check("cuDeviceGetCount", status)?;
+        if count < 1 {
+            return Err("the NVIDIA driver finds no GPU (does CUDA_VISIBLE_DEVICES hide it?)".to_string());
+        }
+        (0..count).map(|at| self.gpu(at)).collect()
+    }
+
+    fn gpu(&self, at: c_int) -> Result<Gpu, String> {
+        let (mut device, mut memory, mut name) = (0, 0usize, [0 as c_char; 256]);
+        // SAFETY: `CUresult cuDeviceGet(CUdevice *, int)`; a CUdevice is an int.
+        let status = unsafe {
+            self.function::<unsafe extern "C" fn(*mut c_int, c_int) -> c_int>(b"cuDeviceGet\0")?(&mut device, at)
+        };
+        self.check("cuDeviceGet", status)?;
+        // SAFETY: `CUresult cuDeviceGetName(char *, int, CUdevice)`, which ends the name with a zero within the length.
+        let status = unsafe {
+            let get: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
+                self.function(b"cuDeviceGetName\0")?;
+            get(name.as_mut_ptr(), name.len() as c_int - 1, device)
+        };
+        self.check("cuDeviceGetName", status)?;
+        // SAFETY: `CUresult cuDeviceTotalMem_v2(size_t *, CUdevice)`.
+        let status = unsafe {
+            let get: Symbol<unsafe extern "C" fn(*mut usize, c_int) -> c_int> =
+                self.function(b"cuDeviceTotalMem_v2\0")?;
+            get(&mut memory, device)
+        };
+        self.check("cuDeviceTotalMem", status)?;
+        // SAFETY: the array is zero from its last element on at the latest.
+        let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
+        Ok(Gpu { name, memory })
+    }
+
+    /// The newest CUDA that the driver supports, as 13.0.
+    fn cuda_version(&self) -> String {
+        let mut version = 0;
+        // SAFETY: `CUresult cuDriverGetVersion(int *)`.
+        let status = self
+            .function::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDriverGetVersion\0")
+            .map(|get| unsafe { get(&mut version) });
+        match status {
+            Ok(0) => format!("{}.{}", version / 1_000, version % 1_000 / 10),
+            _ => "of an unknown version".to_string(),
+        }
+    }
+
+    fn check(&self, call: &str, status: c_int) -> Result<(), String> {
+        match status {
+            0 => Ok(()),
+            // CUDA_ERROR_NO_DEVICE
+            100 => Err("the NVIDIA driver finds no GPU (does CUDA_VISIBLE_DEVICES hide it?)".to_string()),
+            _ => Err(format!("the NVIDIA driver says {} ({call} returned {status})", self.error_text(status))),
+        }
+    }
+
+    fn error_text(&self, status: c_int) -> String {
+        let mut text: *const c_char = std::ptr::null();
+        // SAFETY: `CUresult cuGetErrorString(CUresult, const char **)`, which points to a constant or leaves null.
+        let found = self
+            .function::<unsafe extern "C" fn(c_int, *mut *const c_char) -> c_int>(b"cuGetErrorString\0")
+            .map(|get| unsafe { get(status, &mut text) });
+        match (found, text.is_null()) {
+            // SAFETY: a constant of the driver, which is loaded.
+            (Ok(0), false) => format!("{:?}", unsafe { CStr::from_ptr(text) }.to_string_lossy()),
+            _ => "an unknown error".to_string(),
+        }
+    }
+
+    /// A function of the driver's; the caller vouches for its type.
+    fn function<T>(&self, name: &[u8]) -> Result<Symbol<'_, T>, String> {
+        // SAFETY: the types at the calls are those of NVIDIA's documentation, which are the same in every driver.
+        unsafe { self.0.get(name) }.map_err(|error| format!("the NVIDIA driver is too old ({error})"))
+    }
+}
+
+/// libtorch's CUDA part, from beside its CPU part.
+fn load_libtorch_cuda() -> Result<(), String> {
+    let folder = libtorch_folder().ok_or("the folder of libtorch_cpu is not known")?;
+    let library = folder.join("libtorch_cuda.so");
+    if !library.exists() {
+        return Err(format!("this libtorch is one without CUDA ({} does not exist)", library.display()));
+    }
+    // SAFETY: libtorch's own library, whose initialisers register its kernels.
+    match unsafe { Library::new(&library) } {
+        Ok(library) => {
+            // Its kernels are registered for good.
+            std::mem::forget(library);
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "libtorch's CUDA part can't be loaded ({error}); `pip install torch==2.11.0` brings the CUDA libraries that \
+             it needs"
+        )),
+    }
+}
+
+/// Where this process has libtorch_cpu from.
+fn libtorch_folder() -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let path = maps
+        .lines()
+        .find_map(|line| line.find('/').map(|at| &line[at..]).filter(|path| path.ends_with("/libtorch_cpu.so")))?;
+    PathBuf::from(path).parent().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtorch_is_found() {
+        assert!(libtorch_folder().unwrap().join("libtorch_cpu.so").exists());
+    }
+
+    #[test]
+    fn there_are_gpus_or_a_reason() {
+        match gpus() {
+            Ok(gpus) => {
+                assert!(!gpus.is_empty() && gpus.iter().all(|gpu| !gpu.name.is_empty() && gpu.memory > 1 << 30))
+            }
+            Err(reason) => assert!(reason.contains("driver") || reason.contains("libtorch"), "{reason}"),
+        }
+    }
+}
