@@ -20,8 +20,9 @@ const GPU_RATE: f64 = 5e12;
 const GPU_COPY_RATE: f64 = 5e9;
 /// Seconds a training step takes at least: some hundred kernels, launched one after the other.
 const GPU_ROUND: f64 = 5e-4;
-/// Seconds until CUDA and its libraries have started.
+/// Seconds until CUDA and its libraries have started, and until the weights and the first rows of a call are there.
 const GPU_START: f64 = 5.0;
+const GPU_CALL: f64 = 0.01;
 /// How many times faster a GPU must be.
 const MARGIN: f64 = 2.0;
 
@@ -97,7 +98,11 @@ impl Cost {
 
     fn gpu_seconds(&self, started: bool) -> f64 {
         let start = if started { 0.0 } else { GPU_START };
-        start + self.rounds * GPU_ROUND + self.bytes / GPU_COPY_RATE + (self.fused + self.libtorch) / GPU_RATE
+        start
+            + GPU_CALL
+            + self.rounds * GPU_ROUND
+            + self.bytes / GPU_COPY_RATE
+            + (self.fused + self.libtorch) / GPU_RATE
     }
 }
 
@@ -124,6 +129,12 @@ fn bytes(features: usize, rows: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::options::Preset;
+
+    #[test]
+    fn a_few_rows_stay_on_the_cpu_though_cuda_runs() {
+        let few = scores(20, 1_000);
+        assert!(few.gpu_seconds(true) > few.cpu_seconds(1));
+    }
 
     fn pays(cost: Cost, threads: usize) -> bool {
         cost.gpu_seconds(false) * MARGIN < cost.cpu_seconds(threads)

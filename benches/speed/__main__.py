@@ -1,8 +1,9 @@
-"""Command line: `python -m benches.speed [scoring fitting fleets growth memory]`.
+"""Command line: `python -m benches.speed [scoring fitting fleets growth memory gpu]`.
 
-The first three need benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`). Every
-comparison measures both sides in one run, on as many threads as POLARS_MAX_THREADS says (all cores if it is not set).
-Only ratios mean anything on a shared machine.
+`gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
+benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`). Every comparison measures both
+sides in one run, on as many threads as POLARS_MAX_THREADS says (all cores if it is not set). Only ratios mean anything
+on a shared machine.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SECTIONS = {
     "fleets": "comparisons",
     "growth": "growth",
     "memory": "growth",
+    "gpu": "gpu",
 }
 
 
@@ -31,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benches.speed", description=__doc__)
     parser.add_argument("sections", nargs="*", help=", ".join(SECTIONS))
     print(f"{platform.machine()}, {os.cpu_count()} cores, {THREADS} threads; Polars {pl.__version__}")
-    for name in parser.parse_args().sections or SECTIONS:
+    for name in parser.parse_args().sections or [name for name in SECTIONS if name != "gpu"]:
         getattr(importlib.import_module(f".{SECTIONS[name]}", __package__), name)()
 
 

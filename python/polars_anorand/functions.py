@@ -45,7 +45,8 @@ def fit(
         With ``by``, what a group too small for a model gets: ``"null"`` (a null model, and one warning for all), or
         ``"error"``.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
+        :func:`polars_anorand.devices`.
     path
         Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
         it out there.
@@ -116,7 +117,8 @@ def score(
     labels, by, small_groups, **options
         Of the fit, only without a model; see :func:`fit`. Rows of a group too small for a model get a null.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
+        :func:`polars_anorand.devices`.
     name
         Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
 
