@@ -74,7 +74,7 @@ impl Cost {
         let noise = if options.noise == Noise::Uniform { options.synthetic_fraction } else { 0.0 };
         let real = (options.batch_size as f64 * (1.0 - noise)).max(1.0);
         let batches = (rows_of_member as f64 / real).ceil().max(1.0);
-        let epochs = (options.epochs as f64).max((options.min_steps as f64 / batches).ceil());
+        let epochs = options.epochs_of(batches as usize) as f64;
         let rounds = epochs * batches;
         let trained = epochs * rows_of_member as f64 / (1.0 - noise).max(0.1);
         Self {

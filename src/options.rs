@@ -16,7 +16,8 @@
 //! | `hidden` | \[32, 16\] | \[32, 16\] | 1 to 8 widths of 1 to 4,096 | widths of the hidden layers of ND and encoder |
 //! | `latent` | 16 | 16 | 1 to 4,096 | width of z1 |
 //! | `epochs` | 200 | 1 | 1 to 1,000,000 | passes over a member's rows |
-//! | `min_steps` | 0 | 300 | 0 to 100,000,000 | epochs are added until there are so many optimiser steps |
+//! | `min_steps` | 0 | 300 | 0 to 100,000,000 | epochs are added until there are so many optimiser steps, |
+//! | `max_epochs` | 1,000,000 | 75 | 1 to 1,000,000 | … or so many epochs: few rows are learned by heart otherwise |
 //! | `batch_size` | 128 | 128 | 2 to 1,000,000 | rows a step, synthetic ones included |
 //! | `learning_rate` | 1e-4 | 3e-3 | above 0, at most 1 | Adam's step size |
 //! | `schedule` | `constant` | `cosine` | `constant`, `cosine` | the step size stays, or falls to 0 along a cosine |
@@ -26,7 +27,7 @@
 //! | `encode` | `frequency` | `frequency` | `frequency`, `error` | what becomes of a String, Categorical or Enum feature |
 //!
 //! With labels, `default` is another: `scaling` `asinh`, 6 `members`, `max_samples` 0, `max_features` 1, `synthetic_fraction` 0.1
-//! (noise, beside as many known anomalies as other rows), `loss_weight` 0.5, `hidden` \[64, 32\], `min_steps` 1,500, and
+//! (noise, beside as many known anomalies as other rows), `loss_weight` 0.5, `hidden` \[64, 32\], `min_steps` 1,500 without a bound, and
 //! `combination` `probability`.
 //!
 //! A value outside its range is a `ComputeError` that names the option, the value and the range.
@@ -133,6 +134,7 @@ pub struct UncheckedOptions {
     pub latent: Option<i64>,
     pub epochs: Option<i64>,
     pub min_steps: Option<i64>,
+    pub max_epochs: Option<i64>,
     pub batch_size: Option<i64>,
     pub learning_rate: Option<f64>,
 }
@@ -162,6 +164,9 @@ pub struct Options {
     pub latent: i64,
     pub epochs: usize,
     pub min_steps: usize,
+    /// Models from before there was a bound had none.
+    #[serde(default = "unbounded")]
+    pub max_epochs: usize,
     pub batch_size: usize,
     pub learning_rate: f64,
 }
@@ -191,6 +196,7 @@ impl Options {
             latent: 16,
             epochs: 200,
             min_steps: 0,
+            max_epochs: MAX_EPOCHS as usize,
             batch_size: 128,
             learning_rate: 1e-4,
         };
@@ -207,6 +213,7 @@ impl Options {
                 synthetic_fraction: 0.5,
                 epochs: 1,
                 min_steps: 300,
+                max_epochs: 75,
                 learning_rate: 3e-3,
                 ..paper
             },
@@ -230,11 +237,18 @@ impl Options {
                 loss_weight: 0.5,
                 hidden: vec![64, 32],
                 min_steps: 1_500,
+                // Known anomalies are to be learned by heart.
+                max_epochs: MAX_EPOCHS as usize,
                 // Anomalies that are known need no order among those that are clear.
                 combination: Combination::Probability,
                 ..unlabelled
             },
         }
+    }
+
+    /// How often all rows of a member are gone through, in so many batches each time.
+    pub fn epochs_of(&self, batches: usize) -> usize {
+        self.epochs.max(self.min_steps.div_ceil(batches.max(1)).min(self.max_epochs))
     }
 
     /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
@@ -255,6 +269,8 @@ impl UncheckedOptions {
         let noise = [("smote", Noise::Smote), ("uniform", Noise::Uniform)];
         let schedule = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
         let combination = [("probability", Combination::Probability), ("robust", Combination::Robust)];
+        // Who asks for steps gets them, unless a bound is asked for too.
+        let max_epochs = if self.min_steps.is_some() { MAX_EPOCHS } else { of.max_epochs as i64 };
         let options = Options {
             preset,
             missing: choice("missing", self.missing, of.missing, &missing)?,
@@ -275,8 +291,9 @@ impl UncheckedOptions {
             neighbors: integer("neighbors", self.neighbors, of.neighbors as i64, 1..=1_000)? as usize,
             hidden: widths("hidden", self.hidden, of.hidden)?,
             latent: integer("latent", self.latent, of.latent, 1..=MAX_WIDTH)?,
-            epochs: integer("epochs", self.epochs, of.epochs as i64, 1..=1_000_000)? as usize,
+            epochs: integer("epochs", self.epochs, of.epochs as i64, 1..=MAX_EPOCHS)? as usize,
             min_steps: integer("min_steps", self.min_steps, of.min_steps as i64, 0..=100_000_000)? as usize,
+            max_epochs: integer("max_epochs", self.max_epochs, max_epochs, 1..=MAX_EPOCHS)? as usize,
             batch_size: integer("batch_size", self.batch_size, of.batch_size as i64, 2..=1_000_000)? as usize,
             learning_rate: half_open("learning_rate", self.learning_rate, of.learning_rate, 1.0)?,
         };
@@ -284,8 +301,13 @@ impl UncheckedOptions {
     }
 }
 
+const MAX_EPOCHS: i64 = 1_000_000;
 const MAX_WIDTH: i64 = 4_096;
 const MAX_LAYERS: usize = 8;
+
+fn unbounded() -> usize {
+    MAX_EPOCHS as usize
+}
 
 /// One of a few names.
 fn choice<T: Copy>(name: &str, given: Option<String>, default: T, choices: &[(&str, T)]) -> PolarsResult<T> {
@@ -355,6 +377,18 @@ mod tests {
         assert_eq!((options.hidden, options.latent), (vec![32, 16], 16));
         assert_eq!((options.epochs, options.batch_size, options.min_steps), (200, 128, 0));
         assert_eq!((options.learning_rate, options.loss_weight), (1e-4, 0.2));
+    }
+
+    #[test]
+    fn few_rows_are_not_gone_through_without_end() {
+        let default = Options::preset(Preset::Default);
+        assert_eq!([1, 2, 4, 5, 1_000].map(|batches| default.epochs_of(batches)), [75, 75, 75, 60, 1]);
+        assert_eq!(Options { epochs: 90, ..default }.epochs_of(1), 90);
+        let asked = UncheckedOptions { min_steps: Some(500), ..Default::default() };
+        assert_eq!(asked.clone().check(false).unwrap().epochs_of(1), 500);
+        let bounded = UncheckedOptions { max_epochs: Some(20), ..asked };
+        assert_eq!(bounded.check(false).unwrap().epochs_of(1), 20);
+        assert_eq!(Options::with_labels(Preset::Default).epochs_of(1), 1_500);
     }
 
     #[test]

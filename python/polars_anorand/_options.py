@@ -79,6 +79,9 @@ class FitOptions(TypedDict, total=False):
     min_steps: int | Sequence[int]
     """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, with labels 1,500, paper
     0."""
+    max_epochs: int | Sequence[int]
+    """But no more epochs than these, so that few rows are not learned by heart, 1 to 1,000,000. Default 75, and without
+    a bound with labels, for the paper, and where ``min_steps`` is given."""
     batch_size: int | Sequence[int]
     """Rows an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128."""
     learning_rate: float | Sequence[float]
@@ -139,6 +142,7 @@ _TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {
     "latent": ("an int", _integer),
     "epochs": ("an int", _integer),
     "min_steps": ("an int", _integer),
+    "max_epochs": ("an int", _integer),
     "batch_size": ("an int", _integer),
     "learning_rate": ("a number", _number),
 }

@@ -79,7 +79,7 @@ impl Course {
     /// From any of a member's epochs.
     fn of(epoch: &Epoch, options: &Options) -> Self {
         let synthetic_rows = epoch.synthetic.iter().filter(|synthetic| **synthetic).count();
-        let epochs = options.epochs.max(options.min_steps.div_ceil(epoch.batches.len()));
+        let epochs = options.epochs_of(epoch.batches.len());
         let normal_rows = epoch.synthetic.len() - synthetic_rows;
         Self { normal_rows, synthetic_rows, epochs, steps: epochs * epoch.batches.len() }
     }
