@@ -17,7 +17,7 @@
 //! | `latent` | 16 | 16 | 1 to 4,096 | width of z1 |
 //! | `epochs` | 200 | 1 | 1 to 1,000,000 | passes over a member's rows |
 //! | `min_steps` | 0 | 300 | 0 to 100,000,000 | epochs are added until there are so many optimiser steps, |
-//! | `max_epochs` | 1,000,000 | 75 | 1 to 1,000,000 | … or so many epochs: few rows are learned by heart otherwise |
+//! | `max_epochs` | 1,000,000 | 100 | 1 to 1,000,000 | … or so many epochs: few rows are learned by heart otherwise |
 //! | `batch_size` | 128 | 128 | 2 to 1,000,000 | rows a step, synthetic ones included |
 //! | `learning_rate` | 1e-4 | 3e-3 | above 0, at most 1 | Adam's step size |
 //! | `schedule` | `constant` | `cosine` | `constant`, `cosine` | the step size stays, or falls to 0 along a cosine |
@@ -213,7 +213,7 @@ impl Options {
                 synthetic_fraction: 0.5,
                 epochs: 1,
                 min_steps: 300,
-                max_epochs: 75,
+                max_epochs: 100,
                 learning_rate: 3e-3,
                 ..paper
             },
@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn few_rows_are_not_gone_through_without_end() {
         let default = Options::preset(Preset::Default);
-        assert_eq!([1, 2, 4, 5, 1_000].map(|batches| default.epochs_of(batches)), [75, 75, 75, 60, 1]);
+        assert_eq!([1, 2, 4, 5, 1_000].map(|batches| default.epochs_of(batches)), [100, 100, 75, 60, 1]);
         assert_eq!(Options { epochs: 90, ..default }.epochs_of(1), 90);
         let asked = UncheckedOptions { min_steps: Some(500), ..Default::default() };
         assert_eq!(asked.clone().check(false).unwrap().epochs_of(1), 500);

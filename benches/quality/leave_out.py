@@ -34,9 +34,9 @@ VARIANTS: dict[str, FitOptions] = {
     "synthetic_fraction=0.25": {"synthetic_fraction": 0.25},
     "loss_weight=0.1": {"loss_weight": 0.1},
     "loss_weight=0.5": {"loss_weight": 0.5},
-    "150 steps": {"min_steps": 150, "max_epochs": 75},
-    "600 steps": {"min_steps": 600, "max_epochs": 150},
-    "max_epochs=40": {"max_epochs": 40},
+    "150 steps": {"min_steps": 150, "max_epochs": 100},
+    "600 steps": {"min_steps": 600, "max_epochs": 200},
+    "max_epochs=50": {"max_epochs": 50},
     "max_epochs=300": {"max_epochs": 300},
     "scaling=asinh": {"scaling": "asinh"},
 }
