@@ -383,7 +383,7 @@ mod tests {
     fn few_rows_are_not_gone_through_without_end() {
         let default = Options::preset(Preset::Default);
         assert_eq!([1, 2, 4, 5, 1_000].map(|batches| default.epochs_of(batches)), [100, 100, 75, 60, 1]);
-        assert_eq!(Options { epochs: 90, ..default }.epochs_of(1), 90);
+        assert_eq!(Options { epochs: 120, ..default }.epochs_of(1), 120);
         let asked = UncheckedOptions { min_steps: Some(500), ..Default::default() };
         assert_eq!(asked.clone().check(false).unwrap().epochs_of(1), 500);
         let bounded = UncheckedOptions { max_epochs: Some(20), ..asked };

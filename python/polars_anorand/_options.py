@@ -80,8 +80,8 @@ class FitOptions(TypedDict, total=False):
     """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, with labels 1,500, paper
     0."""
     max_epochs: int | Sequence[int]
-    """But no more epochs than these, so that few rows are not learned by heart, 1 to 1,000,000. Default 100, and without
-    a bound with labels, for the paper, and where ``min_steps`` is given."""
+    """But no more epochs than these, so that few rows are not learned by heart, 1 to 1,000,000. Default 100; with
+    labels, for the paper, and where ``min_steps`` is given: no bound."""
     batch_size: int | Sequence[int]
     """Rows an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128."""
     learning_rate: float | Sequence[float]
