@@ -6,11 +6,18 @@ use tch::Device;
 use crate::cost::Cost;
 use crate::cuda;
 use crate::fused::instruction_set;
+use crate::precision::Precision;
 use crate::threads;
 
-/// What a caller asks for.
+/// Where a caller wants a job done, and how precisely on a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub struct Request {
+    device: Wanted,
+    precision: Precision,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
     /// CUDA where it is there and pays, else the CPU.
     Auto,
     Cpu,
@@ -18,8 +25,36 @@ pub enum Request {
 }
 
 impl Request {
-    /// From `"auto"`, `"cpu"`, `"cuda"` or `"cuda:N"`, without a look at what there is.
-    pub fn parse(name: Option<&str>) -> PolarsResult<Self> {
+    /// From names, without a look at what there is; see [`Precision::parse`] for that of the precision.
+    pub fn parse(device: Option<&str>, precision: Option<&str>) -> PolarsResult<Self> {
+        Ok(Self { device: Wanted::parse(device)?, precision: Precision::parse(precision)? })
+    }
+
+    /// The job on the device. Where it is our choice, a GPU that fails costs time and a warning, and the CPU does the job.
+    pub fn run<T>(self, cost: Cost, job: impl Fn(Device) -> PolarsResult<T>) -> PolarsResult<T> {
+        let on_gpu = |index| {
+            let _precision = self.precision.enter();
+            job(Device::Cuda(index))
+        };
+        match self.device {
+            Wanted::Cpu => job(Device::Cpu),
+            Wanted::Cuda(index) => on_gpu(usable(index)?),
+            Wanted::Auto if cost.pays_on_gpu() && cuda::gpus().is_ok() => on_gpu(0).or_else(|error| {
+                let done = job(Device::Cpu)?;
+                // An error of the call's own would have come back here too.
+                polars_warn!(
+                    "anorand: the GPU failed, the CPU did its work instead: {error}; device=\"cpu\" leaves it out"
+                );
+                Ok(done)
+            }),
+            Wanted::Auto => job(Device::Cpu),
+        }
+    }
+}
+
+impl Wanted {
+    /// From `"auto"`, `"cpu"`, `"cuda"` or `"cuda:N"`.
+    fn parse(name: Option<&str>) -> PolarsResult<Self> {
         match name {
             None | Some("auto") => Ok(Self::Auto),
             Some("cpu") => Ok(Self::Cpu),
@@ -31,23 +66,6 @@ impl Request {
             },
         }
     }
-
-    /// The job on the device. Where it is our choice, a GPU that fails costs time and a warning, and the CPU does the job.
-    pub fn run<T>(self, cost: Cost, job: impl Fn(Device) -> PolarsResult<T>) -> PolarsResult<T> {
-        match self {
-            Self::Cpu => job(Device::Cpu),
-            Self::Cuda(index) => job(cuda(index)?),
-            Self::Auto if cost.pays_on_gpu() && cuda::gpus().is_ok() => job(Device::Cuda(0)).or_else(|error| {
-                let done = job(Device::Cpu)?;
-                // An error of the call's own would have come back here too.
-                polars_warn!(
-                    "anorand: the GPU failed, the CPU did its work instead: {error}; device=\"cpu\" leaves it out"
-                );
-                Ok(done)
-            }),
-            Self::Auto => job(Device::Cpu),
-        }
-    }
 }
 
 /// The CPU, for people to read.
@@ -57,13 +75,14 @@ pub fn describe_cpu() -> String {
     format!("{threads} {}, {kernels}", if threads == 1 { "thread" } else { "threads" })
 }
 
-fn cuda(index: usize) -> PolarsResult<Device> {
+/// The index of a GPU, if it can be used.
+fn usable(index: usize) -> PolarsResult<usize> {
     let gpus = cuda::gpus().map_err(
         |reason| polars_err!(ComputeError: "anorand: device \"cuda\" can't be used: {reason}; use device=\"cpu\""),
     )?;
     polars_ensure!(index < gpus.len(), ComputeError:
         "anorand: device \"cuda:{index}\" does not exist: {} are there, from \"cuda:0\" on", gpus.len());
-    Ok(Device::Cuda(index))
+    Ok(index)
 }
 
 #[cfg(test)]
@@ -72,19 +91,20 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        let of = |name| Request::parse(Some(name)).unwrap();
-        assert_eq!(Request::parse(None).unwrap(), Request::Auto);
-        assert_eq!([of("auto"), of("cpu"), of("cuda")], [Request::Auto, Request::Cpu, Request::Cuda(0)]);
-        assert_eq!(of("cuda:3"), Request::Cuda(3));
+        let of = |name| Wanted::parse(Some(name)).unwrap();
+        assert_eq!(Wanted::parse(None).unwrap(), Wanted::Auto);
+        assert_eq!([of("auto"), of("cpu"), of("cuda")], [Wanted::Auto, Wanted::Cpu, Wanted::Cuda(0)]);
+        assert_eq!(of("cuda:3"), Wanted::Cuda(3));
         for name in ["gpu", "cuda:", "cuda:x", "cuda:-1", "CUDA", ""] {
-            let message = Request::parse(Some(name)).unwrap_err().to_string();
+            let message = Request::parse(Some(name), None).unwrap_err().to_string();
             assert!(message.contains(&format!("got {name:?}")), "{message}");
         }
     }
 
     #[test]
     fn a_small_job_runs_on_the_cpu() {
-        for request in [Request::Auto, Request::Cpu] {
+        for device in ["auto", "cpu"] {
+            let request = Request::parse(Some(device), Some("tf32")).unwrap();
             assert_eq!(request.run(Cost::default(), Ok).unwrap(), Device::Cpu);
         }
     }
@@ -92,6 +112,6 @@ mod tests {
     #[test]
     fn an_error_of_the_job_is_the_calls() {
         let fails = |_| -> PolarsResult<()> { polars_bail!(ComputeError: "no") };
-        assert!(Request::Auto.run(Cost::default(), fails).is_err());
+        assert!(Request::parse(None, None).unwrap().run(Cost::default(), fails).is_err());
     }
 }

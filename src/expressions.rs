@@ -37,6 +37,7 @@ struct TrainingKwargs {
 struct FitKwargs {
     training: TrainingKwargs,
     device: Option<String>,
+    precision: Option<String>,
     path: Option<PathBuf>,
     name: String,
 }
@@ -50,6 +51,7 @@ struct ApplyKwargs {
     /// How to fit a model on the rows themselves, if none is given.
     training: Option<TrainingKwargs>,
     device: Option<String>,
+    precision: Option<String>,
     name: String,
 }
 
@@ -76,7 +78,7 @@ struct EmbedKwargs {
 }
 
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
-    Request::parse(kwargs.device.as_deref())?;
+    Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let packed = PackedFields::of(inputs, Some(&kwargs.training))?;
     packed.check(&kwargs.name, Some(&kwargs.training))?;
     let dtype = if kwargs.training.by { models_dtype(&packed.keys)? } else { DataType::Binary };
@@ -86,7 +88,7 @@ fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
 #[polars_expr(output_type_func_with_kwargs=fit_field)]
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
     let (columns, training) = training(inputs, kwargs.training)?;
-    let request = Request::parse(kwargs.device.as_deref())?;
+    let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let Some(groups) = &training.groups else {
         let destination = kwargs.path.map(|path| Destination::claim(&path)).transpose()?;
         let bytes = training.fit(&columns, request)?.to_bytes()?;
@@ -159,7 +161,7 @@ fn anorand_embed(inputs: &[Series], kwargs: EmbedKwargs) -> PolarsResult<Series>
 }
 
 fn apply_field(inputs: &[Field], kwargs: &ApplyKwargs, verb: &impl Verb) -> PolarsResult<Field> {
-    Request::parse(kwargs.device.as_deref())?;
+    Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let packed = PackedFields::of(inputs, kwargs.training.as_ref())?;
     packed.check(&kwargs.name, kwargs.training.as_ref())?;
     if let Some(model) = inputs.get(1) {
@@ -174,7 +176,7 @@ fn apply_to<V: Verb>(
     kwargs: ApplyKwargs,
     verb: impl FnOnce(&Columns) -> PolarsResult<V>,
 ) -> PolarsResult<Series> {
-    let request = Request::parse(kwargs.device.as_deref())?;
+    let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let (columns, source) = match (inputs.get(1), &kwargs.model, kwargs.training) {
         (Some(models), _, _) => (Columns::from_series(first(inputs)?)?, Source::Column(models)),
         (None, Some(path), _) => (Columns::from_series(first(inputs)?)?, Source::File(path)),

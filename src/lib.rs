@@ -46,6 +46,7 @@ pub mod libtorch;
 pub mod model;
 pub mod network;
 pub mod options;
+pub mod precision;
 pub mod rows;
 pub mod scaling;
 pub mod scoring;

@@ -392,6 +392,14 @@ mod tests {
     }
 
     #[test]
+    fn a_model_from_before_the_bound_had_none() {
+        let mut written = serde_json::to_value(Options::preset(Preset::Default)).unwrap();
+        written.as_object_mut().unwrap().remove("max_epochs");
+        let read: Options = serde_json::from_value(written).unwrap();
+        assert_eq!(read, Options { max_epochs: 1_000_000, ..Options::preset(Preset::Default) });
+    }
+
+    #[test]
     fn an_error_names_the_option_the_value_and_the_range() {
         let given = UncheckedOptions { loss_weight: Some(1.5), ..Default::default() };
         let message = given.check(false).unwrap_err().to_string();

@@ -63,6 +63,15 @@ def test_a_name_that_is_no_device_is_refused_when_the_plan_is_built(frame: pl.Da
             frame.lazy().select(expression).collect_schema()
 
 
+def test_a_precision_is_checked_and_changes_nothing_on_the_cpu(
+    frame: pl.DataFrame, model: anorand.Model, scores: pl.Series
+) -> None:
+    precise = anorand.score(FEATURES, model, precision="tf32")
+    assert frame.select(precise).to_series().equals(scores)
+    with pytest.raises(pl.exceptions.ComputeError, match='precision must be "float32" or "tf32", got "half"'):
+        frame.lazy().select(anorand.embed(FEATURES, model, precision="half")).collect_schema()  # type: ignore[arg-type]
+
+
 DRIVER = """
 #include <stddef.h>
 #include <string.h>

@@ -67,6 +67,18 @@ def test_a_model_scores_alike_on_either_device_wherever_it_was_fitted(preset: st
     assert (on_cpu - on_gpu).abs().max() < 1e-4
 
 
+def test_tf32_is_coarser_and_only_where_it_is_asked_for() -> None:
+    frame = rows(3_000, 9)
+    model = fitted(frame, "cpu")
+
+    def on_gpu(precision: str) -> pl.Series:
+        return frame.select(anorand.score(FEATURES, model, device="cuda", precision=precision)).to_series()
+
+    before, coarse, after = on_gpu("float32"), on_gpu("tf32"), on_gpu("float32")
+    assert (before - after).abs().max() < 1e-6
+    assert (before - coarse).abs().max() < 0.02
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_detect_explain_and_embed_agree(preset: str) -> None:
     frame = rows(1_000, 1)

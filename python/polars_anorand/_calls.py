@@ -15,7 +15,7 @@ from polars_anorand.model import Model
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polars_anorand._options import SmallGroups
+    from polars_anorand._options import Precision, SmallGroups
 
 Columns: TypeAlias = "str | pl.Expr | Iterable[str | pl.Expr]"
 """Columns, selectors or expressions, of any number of columns; a struct stands for its fields."""
@@ -63,13 +63,18 @@ class Training:
 
 
 def applied(
-    function: str, features: Columns, model: ModelLike | Training, device: str, name: str, more: dict[str, Any]
+    function: str,
+    features: Columns,
+    model: ModelLike | Training,
+    placement: dict[str, str],
+    name: str,
+    more: dict[str, Any],
 ) -> pl.Expr:
     """A call that applies a model, or fits one on the rows themselves; what the verb takes ``more`` goes beside it."""
     apply: dict[str, Any] = {
         "model": None,
         "training": None,
-        "device": text("device", device),
+        **placement,
         "name": text("name", name),
     }
     if isinstance(model, Training):
@@ -83,6 +88,11 @@ def applied(
     kwargs = {"apply": apply, **more} if more else apply
     register = _plugin.whole_column if isinstance(model, Training) else _plugin.elementwise
     return register(function, args, kwargs).alias(name)
+
+
+def placed(device: str, precision: Precision) -> dict[str, str]:
+    """Where a call is to run, and how precisely: the plugin's kwargs."""
+    return {"device": text("device", device), "precision": text("precision", precision)}
 
 
 def struct(features: Columns) -> pl.Expr:

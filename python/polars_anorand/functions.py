@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from polars_anorand import _plugin
-from polars_anorand._calls import Columns, Labels, ModelLike, Training, absolute, applied, known_model, text
+from polars_anorand._calls import Columns, Labels, ModelLike, Training, absolute, applied, known_model, placed, text
 from polars_anorand._options import integer, number
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from polars_anorand._options import FitOptions, SmallGroups
+    from polars_anorand._options import FitOptions, Precision, SmallGroups
 
 
 def fit(
@@ -24,6 +24,7 @@ def fit(
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
     device: str = "auto",
+    precision: Precision = "float32",
     path: str | os.PathLike[str] | None = None,
     name: str = "model",
     **options: Unpack[FitOptions],
@@ -47,6 +48,9 @@ def fit(
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
         :func:`polars_anorand.devices`.
+    precision
+        Of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. The CPU's are in
+        float32 always.
     path
         Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
         it out there.
@@ -86,7 +90,7 @@ def fit(
     training = Training(options, labels, by, small_groups)
     kwargs = {
         "training": training.kwargs,
-        "device": text("device", device),
+        **placed(device, precision),
         "path": None if path is None else absolute(path),
         "name": text("name", name),
     }
@@ -102,6 +106,7 @@ def score(
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
     device: str = "auto",
+    precision: Precision = "float32",
     name: str = "score",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
@@ -119,6 +124,9 @@ def score(
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
         :func:`polars_anorand.devices`.
+    precision
+        Of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. The CPU's are in
+        float32 always.
     name
         Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
 
@@ -146,7 +154,7 @@ def score(
 
     """
     source = _source(model, options, labels, by, small_groups)
-    return applied("anorand_score", features, source, device, name, {})
+    return applied("anorand_score", features, source, placed(device, precision), name, {})
 
 
 def detect(
@@ -159,6 +167,7 @@ def detect(
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
     device: str = "auto",
+    precision: Precision = "float32",
     name: str = "anomaly",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
@@ -166,7 +175,7 @@ def detect(
 
     Parameters
     ----------
-    features, model, labels, by, small_groups, device, name, **options
+    features, model, labels, by, small_groups, device, precision, name, **options
         As :func:`score`.
     contamination
         The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
@@ -202,7 +211,7 @@ def detect(
         raise TypeError("detect takes a contamination or a threshold, not both")
     limits = {"contamination": number("contamination", contamination), "threshold": number("threshold", threshold)}
     source = _source(model, options, labels, by, small_groups)
-    return applied("anorand_detect", features, source, device, name, limits)
+    return applied("anorand_detect", features, source, placed(device, precision), name, limits)
 
 
 def explain(
@@ -211,6 +220,7 @@ def explain(
     *,
     top: int | None = None,
     device: str = "auto",
+    precision: Precision = "float32",
     name: str = "explanation",
 ) -> pl.Expr:
     """What each feature adds to a row's score, beside a row with all features at their training medians.
@@ -222,7 +232,7 @@ def explain(
 
     Parameters
     ----------
-    features, model, device, name
+    features, model, device, precision, name
         As :func:`score`.
     top
         Only so many of the largest contributions, with the features' names; at least 1.
@@ -250,7 +260,7 @@ def explain(
 
     """
     more = {"top": integer("top", top)}
-    return applied("anorand_explain", features, model, device, name, more)
+    return applied("anorand_explain", features, model, placed(device, precision), name, more)
 
 
 def embed(
@@ -259,6 +269,7 @@ def embed(
     *,
     width: int | None = None,
     device: str = "auto",
+    precision: Precision = "float32",
     name: str = "embedding",
 ) -> pl.Expr:
     """Where the model sees a row: the latent (z0, z1) of eq. 1.
@@ -268,7 +279,7 @@ def embed(
 
     Parameters
     ----------
-    features, model, device, name
+    features, model, device, precision, name
         As :func:`score`.
     width
         How many numbers an embedding has: ``Model.embedding_width``. Only needed for a model that is an expression,
@@ -307,7 +318,7 @@ def embed(
             )
         width = known.embedding_width
     more = {"width": integer("width", width)}
-    return applied("anorand_embed", features, model, device, name, more)
+    return applied("anorand_embed", features, model, placed(device, precision), name, more)
 
 
 def _source(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from polars_anorand._calls import Columns, Labels, ModelLike
-    from polars_anorand._options import FitOptions, SmallGroups
+    from polars_anorand._options import FitOptions, Precision, SmallGroups
 
 
 @pl.api.register_expr_namespace("anorand")
@@ -30,6 +30,7 @@ class Anorand:
         by: Columns | None = None,
         small_groups: SmallGroups = "null",
         device: str = "auto",
+        precision: Precision = "float32",
         path: str | os.PathLike[str] | None = None,
         name: str = "model",
         **options: Unpack[FitOptions],
@@ -41,6 +42,7 @@ class Anorand:
             by=by,
             small_groups=small_groups,
             device=device,
+            precision=precision,
             path=path,
             name=name,
             **options,
@@ -54,6 +56,7 @@ class Anorand:
         by: Columns | None = None,
         small_groups: SmallGroups = "null",
         device: str = "auto",
+        precision: Precision = "float32",
         name: str = "score",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
@@ -65,6 +68,7 @@ class Anorand:
             by=by,
             small_groups=small_groups,
             device=device,
+            precision=precision,
             name=name,
             **options,
         )
@@ -79,6 +83,7 @@ class Anorand:
         by: Columns | None = None,
         small_groups: SmallGroups = "null",
         device: str = "auto",
+        precision: Precision = "float32",
         name: str = "anomaly",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
@@ -92,21 +97,34 @@ class Anorand:
             by=by,
             small_groups=small_groups,
             device=device,
+            precision=precision,
             name=name,
             **options,
         )
 
     def explain(
-        self, model: ModelLike, *, top: int | None = None, device: str = "auto", name: str = "explanation"
+        self,
+        model: ModelLike,
+        *,
+        top: int | None = None,
+        device: str = "auto",
+        precision: Precision = "float32",
+        name: str = "explanation",
     ) -> pl.Expr:
         """What each feature adds to the score; see :func:`polars_anorand.explain`."""
-        return functions.explain(self._expr, model, top=top, device=device, name=name)
+        return functions.explain(self._expr, model, top=top, device=device, precision=precision, name=name)
 
     def embed(
-        self, model: ModelLike, *, width: int | None = None, device: str = "auto", name: str = "embedding"
+        self,
+        model: ModelLike,
+        *,
+        width: int | None = None,
+        device: str = "auto",
+        precision: Precision = "float32",
+        name: str = "embedding",
     ) -> pl.Expr:
         """The latent (z0, z1) of every row; see :func:`polars_anorand.embed`."""
-        return functions.embed(self._expr, model, width=width, device=device, name=name)
+        return functions.embed(self._expr, model, width=width, device=device, precision=precision, name=name)
 
 
 def anorand(expr: pl.Expr) -> Anorand:
