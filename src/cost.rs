@@ -65,24 +65,21 @@ impl Cost {
     /// Of a fit with so many rows, scores of the training rows included.
     pub fn of_fit(options: &Options, features: usize, rows: usize) -> Self {
         let members = options.members as i64;
-        let inputs = (features as f64 * options.max_features).ceil().max(1.0) as i64;
-        let shape = Shape { inputs, hidden: options.hidden.clone(), latent: options.latent };
-        let rows_of_member = match options.max_samples {
-            0 => rows,
-            most => most.min(rows.div_ceil(2)),
+        let inputs = options.features_of_member(features);
+        let shape = Shape { inputs: inputs as i64, hidden: options.hidden.clone(), latent: options.latent };
+        let (real, noise) = match options.noise {
+            Noise::Uniform => options.batch_shares(),
+            Noise::Smote => (options.batch_size, 0),
         };
-        let noise = if options.noise == Noise::Uniform { options.synthetic_fraction } else { 0.0 };
-        let real = (options.batch_size as f64 * (1.0 - noise)).max(1.0);
-        let batches = (rows_of_member as f64 / real).ceil().max(1.0);
-        let epochs = options.epochs_of(batches as usize) as f64;
-        let rounds = epochs * batches;
-        let trained = epochs * rows_of_member as f64 / (1.0 - noise).max(0.1);
+        let batches = options.rows_of_member(rows).div_ceil(real);
+        let rounds = (options.epochs_of(batches) * batches) as f64;
+        let trained = rounds * (real + noise) as f64;
         Self {
             // Forward, and twice as much back.
             fused: 3.0 * trained * forward(&shape, members, 1) + forward(&shape, members, rows),
-            libtorch: 0.0,
             rounds,
-            bytes: trained * bytes(inputs as usize, 1) * members as f64 + bytes(features, rows),
+            bytes: trained * bytes(inputs, 1) * members as f64 + bytes(features, rows),
+            ..Self::default()
         }
     }
 

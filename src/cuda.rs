@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use libloading::{Library, Symbol};
 
+const NO_GPU: &str = "the NVIDIA driver finds no GPU (does CUDA_VISIBLE_DEVICES hide it?)";
+
 /// One GPU, as the driver describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpu {
@@ -80,7 +82,7 @@ impl Driver {
             unsafe { self.function::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDeviceGetCount\0")?(&mut count) };
         self.check("cuDeviceGetCount", status)?;
         if count < 1 {
-            return Err("the NVIDIA driver finds no GPU (does CUDA_VISIBLE_DEVICES hide it?)".to_string());
+            return Err(NO_GPU.to_string());
         }
         (0..count).map(|at| self.gpu(at)).collect()
     }
@@ -128,7 +130,7 @@ impl Driver {
         match status {
             0 => Ok(()),
             // CUDA_ERROR_NO_DEVICE
-            100 => Err("the NVIDIA driver finds no GPU (does CUDA_VISIBLE_DEVICES hide it?)".to_string()),
+            100 => Err(NO_GPU.to_string()),
             _ => Err(format!("the NVIDIA driver says {} ({call} returned {status})", self.error_text(status))),
         }
     }

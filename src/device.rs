@@ -68,8 +68,20 @@ impl Wanted {
     }
 }
 
-/// The CPU, for people to read.
-pub fn describe_cpu() -> String {
+/// All devices: the name, whether it can be used, and what it is, or why it can't. Starts CUDA where there is a GPU.
+pub fn all() -> Vec<(String, bool, String)> {
+    let mut devices = vec![("cpu".to_string(), true, describe_cpu())];
+    match cuda::gpus() {
+        Ok(gpus) => devices.extend(gpus.iter().enumerate().map(|(at, gpu)| {
+            let gib = gpu.memory as f64 / f64::from(1 << 30);
+            (format!("cuda:{at}"), true, format!("{}, {gib:.0} GiB", gpu.name))
+        })),
+        Err(reason) => devices.push(("cuda".to_string(), false, reason)),
+    }
+    devices
+}
+
+fn describe_cpu() -> String {
     let threads = threads::count();
     let kernels = instruction_set().unwrap_or("libtorch, since it lacks AVX2 or FMA");
     format!("{threads} {}, {kernels}", if threads == 1 { "thread" } else { "threads" })

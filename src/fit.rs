@@ -123,8 +123,7 @@ fn deal_features(features: usize, varied: &[usize], options: &Options, rng: &mut
     if options.max_features == 1.0 || varied.is_empty() {
         return vec![(0..features).collect(); options.members];
     }
-    let share = (varied.len() as f64 * options.max_features).round() as usize;
-    let count = share.max(2).min(varied.len());
+    let count = options.features_of_member(varied.len());
     let mut deck: Vec<usize> = Vec::new();
     let mut deal = || {
         let mut hand: Vec<usize> = deck.split_off(deck.len().saturating_sub(count));

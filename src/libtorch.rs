@@ -7,8 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use polars::prelude::{polars_err, PolarsError};
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::network::Network;
-
 /// libtorch's message without its C++ stack.
 pub fn torch_error(error: TchError) -> PolarsError {
     if is_out_of_memory(&error) {
@@ -28,35 +26,41 @@ fn first_sentences(error: &TchError) -> String {
 }
 
 /// Whether a GPU's memory was too small, as libtorch's allocator and CUDA itself put it.
-pub fn is_out_of_memory(error: &TchError) -> bool {
+fn is_out_of_memory(error: &TchError) -> bool {
     let TchError::Torch(message) = error else { return false };
     message.contains("CUDA out of memory") || message.contains("CUDA error: out of memory")
 }
 
-/// Activations that a GPU holds at a time for one thread of ours, in bytes: enough rows to be busy, on any GPU.
-const GPU_ACTIVATIONS: usize = 1 << 28;
 /// Fewer rows than these are not tried where a GPU's memory is short.
 const FEWEST_ROWS: usize = 64;
-
-/// How many rows a GPU takes at a time.
-pub fn gpu_rows(network: &Network) -> usize {
-    let widths: i64 = network.shape().layers().iter().map(|layer| layer.outputs).sum();
-    let bytes = (widths + network.shape().inputs) as usize * network.members() as usize * size_of::<f32>();
-    (GPU_ACTIVATIONS / bytes.max(1)).clamp(1_024, 1 << 20)
-}
 
 /// `work` on one block of rows after the other; where a GPU's memory is too small for a block, on halves of it from there on.
 pub fn in_blocks(
     rows: usize,
     block: usize,
-    mut work: impl FnMut(Range<usize>) -> Result<(), TchError>,
+    work: impl FnMut(Range<usize>) -> Result<(), TchError>,
+) -> Result<(), TchError> {
+    in_prepared_blocks(rows, block, FEWEST_ROWS, work, |()| Ok(()))
+}
+
+/// `prepare`, then `work`, on one block after the other, of `fewest` at least. Only what prepares is tried again, on halves:
+/// work that fails may have been half done.
+pub fn in_prepared_blocks<T>(
+    all: usize,
+    block: usize,
+    fewest: usize,
+    mut prepare: impl FnMut(Range<usize>) -> Result<T, TchError>,
+    mut work: impl FnMut(T) -> Result<(), TchError>,
 ) -> Result<(), TchError> {
     let (mut block, mut at) = (block.max(1), 0);
-    while at < rows {
-        let end = rows.min(at + block);
-        match work(at..end) {
-            Ok(()) => at = end,
-            Err(error) if is_out_of_memory(&error) && end - at > FEWEST_ROWS => block = (end - at).div_ceil(2),
+    while at < all {
+        let end = all.min(at + block);
+        match prepare(at..end) {
+            Ok(prepared) => {
+                work(prepared)?;
+                at = end;
+            }
+            Err(error) if is_out_of_memory(&error) && end - at > fewest => block = (end - at).div_ceil(2),
             Err(error) => return Err(error),
         }
     }

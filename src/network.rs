@@ -16,6 +16,9 @@ use crate::shape::Shape;
 
 type TorchResult<T> = Result<T, TchError>;
 
+/// Activations that a GPU holds at a time for one thread of ours, in bytes.
+const GPU_ACTIVATIONS: usize = 1 << 28;
+
 /// A view of one layer's numbers inside a flat buffer.
 struct Layer {
     /// `[m, inputs, outputs]`
@@ -152,6 +155,16 @@ impl Network {
 
     pub fn device(&self) -> Device {
         self.parameters.flat.device()
+    }
+
+    /// How many rows go through it at a time: so many on the CPU; on a GPU enough to be busy.
+    pub fn rows_at_a_time(&self, on_cpu: usize) -> usize {
+        if self.device() == Device::Cpu {
+            return on_cpu;
+        }
+        let widths: i64 = self.shape.layers().iter().map(|layer| layer.outputs).sum();
+        let bytes = (widths + self.shape.inputs) as usize * self.members as usize * size_of::<f32>();
+        (GPU_ACTIVATIONS / bytes.max(1)).clamp(1_024, 1 << 20)
     }
 
     /// The flat parameter buffer, for an optimiser.

@@ -251,6 +251,27 @@ impl Options {
         self.epochs.max(self.min_steps.div_ceil(batches.max(1)).min(self.max_epochs))
     }
 
+    /// How many of so many rows a member is trained on, where none is known to be an anomaly.
+    pub fn rows_of_member(&self, rows: usize) -> usize {
+        match self.max_samples {
+            0 => rows,
+            // Half of a small table at most: members that all have seen an anomaly would take it for normal.
+            most => most.min(rows.div_ceil(2)).max(2),
+        }
+    }
+
+    /// How many of so many features a member sees: at least two where there are so many.
+    pub fn features_of_member(&self, features: usize) -> usize {
+        ((features as f64 * self.max_features).round() as usize).max(2).min(features)
+    }
+
+    /// How many rows of a batch are real, and how many are uniform noise; at least one of each.
+    pub fn batch_shares(&self) -> (usize, usize) {
+        let noise = (self.batch_size as f64 * self.synthetic_fraction).round() as usize;
+        let noise = noise.clamp(1, self.batch_size - 1);
+        (self.batch_size - noise, noise)
+    }
+
     /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
     pub fn has_valid_widths(&self) -> bool {
         widths_in_range(&self.hidden) && widths_in_range(&[self.latent])

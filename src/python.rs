@@ -1,4 +1,4 @@
-//! The Python module inside the plugin's library: what `polars_anorand.Model` needs of the core.
+//! The Python module inside the plugin's library: what `polars_anorand.Model` and `devices` need of the core.
 
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
 use crate::store::Destination;
-use crate::{cuda, device, model, store};
+use crate::{device, model, store};
 
 fn value_error(error: PolarsError) -> PyErr {
     // Without the kind of error that Polars puts before the message.
@@ -42,19 +42,10 @@ fn write_file(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
     Destination::claim(&path).and_then(|destination| destination.write(bytes)).map_err(value_error)
 }
 
-/// All devices: the name, whether it can be used, and what it is, or why it can't. Starts CUDA where there is a GPU.
+/// See [`device::all`].
 #[pyfunction]
 fn devices(py: Python<'_>) -> Vec<(String, bool, String)> {
-    let gpus = py.detach(cuda::gpus);
-    let mut devices = vec![("cpu".to_string(), true, device::describe_cpu())];
-    match gpus {
-        Ok(gpus) => devices.extend(gpus.iter().enumerate().map(|(at, gpu)| {
-            let gib = gpu.memory as f64 / f64::from(1 << 30);
-            (format!("cuda:{at}"), true, format!("{}, {gib:.0} GiB", gpu.name))
-        })),
-        Err(reason) => devices.push(("cuda".to_string(), false, reason)),
-    }
-    devices
+    py.detach(device::all)
 }
 
 /// A warning as Python's, from whichever thread Polars works on. Where warnings are errors, it is reported as one that can't

@@ -31,10 +31,7 @@ pub fn by_chunk(
 ) -> PolarsResult<Worked> {
     let columns = model.matched(columns)?;
     let network = model.network().to_device(device)?;
-    let chunk = match device {
-        Device::Cpu => cpu_chunk,
-        _ => libtorch::gpu_rows(&network),
-    };
+    let chunk = network.rows_at_a_time(cpu_chunk);
     let of_chunk = |start: usize| {
         let rows = columns.slice(start, chunk.min(columns.rows() - start));
         let mut scaled = vec![0f32; rows.rows() * rows.features().len()];

@@ -15,7 +15,8 @@ use crate::threads;
 
 /// Rows that go through libtorch at a time on the CPU: their activations stay in the cache.
 const CPU_BLOCK: usize = 1_024;
-/// Rows that one thread takes at a time: few enough for the cache to keep them from column to score.
+/// Rows that one thread takes at a time on the CPU: few enough for the cache to keep them from column to score. On a GPU the
+/// threads' chunks follow each other, so that one is scaled while another is computed.
 const CHUNK: usize = 4_096;
 
 /// What computes the heads. Both take scaled rows in tiles, `[tiles, features, tile]`; libtorch's tiles are single rows.
@@ -57,7 +58,7 @@ impl<'a> Engine<'a> {
 pub fn heads(network: &Network, fused: &FusedNetwork, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
     let engine = Engine::of(network, fused);
     let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
-    let chunk = chunk_rows(network);
+    let chunk = network.rows_at_a_time(CHUNK);
     let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
     let chunks = rows.axis_chunks_iter(Axis(0), chunk).zip(outputs).collect();
     threads::map(chunks, |(rows, (logit, error))| {
@@ -80,7 +81,7 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
         }
     };
     let engine = Engine::of(network, model.fused());
-    let chunk = chunk_rows(network);
+    let chunk = network.rows_at_a_time(CHUNK);
     let chunks = scores.chunks_mut(chunk).zip(incomplete.chunks_mut(chunk)).enumerate().collect();
     threads::map(chunks, |(at, (scores, incomplete))| {
         score_chunk(model, &engine, &columns.slice(at * chunk, scores.len()), scores, incomplete)
@@ -88,15 +89,6 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
     let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
     let validity = nulls.then(|| incomplete.iter().map(|incomplete| !incomplete).collect());
     Ok(Float32Chunked::from_vec_validity(PlSmallStr::from_static("score"), scores, validity))
-}
-
-/// Rows that are one thread's at a time. On a GPU the threads' blocks follow each other, so that one is scaled while another
-/// is computed.
-fn chunk_rows(network: &Network) -> usize {
-    match network.device() {
-        Device::Cpu => CHUNK,
-        _ => libtorch::gpu_rows(network),
-    }
 }
 
 fn score_chunk(
@@ -127,10 +119,8 @@ fn libtorch_heads_into(
     errors: &mut [f32],
 ) -> Result<(), TchError> {
     let _one = SingleThread::enter();
-    let (device, all) = (network.device(), logits.len());
-    let block = if device == Device::Cpu { CPU_BLOCK } else { all };
-    libtorch::in_blocks(all, block, |range| {
-        let (logit, error) = network.heads(&libtorch::rows_on(device, rows, features, range.clone())?)?;
+    libtorch::in_blocks(logits.len(), network.rows_at_a_time(CPU_BLOCK), |range| {
+        let (logit, error) = network.heads(&libtorch::rows_on(network.device(), rows, features, range.clone())?)?;
         libtorch::numbers_into(&logit, &mut logits[range.clone()])?;
         libtorch::numbers_into(&error, &mut errors[range])
     })

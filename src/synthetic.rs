@@ -42,10 +42,8 @@ impl TrainingSet {
     pub fn draw(rows: ArrayView2<f32>, inputs: &[usize], options: &Options, rng: &mut impl Rng) -> Self {
         let sampled = match options.max_samples {
             0 => rows.select(Axis(1), inputs),
-            most => {
-                // Half of a small table at most: members that all have seen an anomaly would take it for normal.
-                let count = most.min(rows.nrows().div_ceil(2)).max(2);
-                let drawn = index::sample(rng, rows.nrows(), count).into_vec();
+            _ => {
+                let drawn = index::sample(rng, rows.nrows(), options.rows_of_member(rows.nrows())).into_vec();
                 rows.select(Axis(0), &drawn).select(Axis(1), inputs)
             }
         };
@@ -118,7 +116,7 @@ impl TrainingSet {
                 }
             }
             Self::Uniform { noise: noise_box, .. } => {
-                let (real, noise) = batch_shares(options);
+                let (real, noise) = options.batch_shares();
                 for batch in order.chunks(real) {
                     batch.iter().for_each(|row| epoch.x.extend(rows.row(*row)));
                     // A last batch that is not full gets its share of noise.
@@ -130,7 +128,7 @@ impl TrainingSet {
                 }
             }
             Self::Balanced { normal, noise: noise_box, .. } => {
-                let (others, noise) = batch_shares(options);
+                let (others, noise) = options.batch_shares();
                 let real = others.div_ceil(2);
                 let mut deck = Vec::new();
                 for batch in order.chunks(real) {
@@ -193,13 +191,6 @@ fn deal(deck: &mut Vec<usize>, all: std::ops::Range<usize>, rng: &mut impl Rng) 
         deck.shuffle(rng);
     }
     deck.pop().unwrap_or(all.start)
-}
-
-/// How many rows of a batch are real, and how many are noise; at least one of each.
-fn batch_shares(options: &Options) -> (usize, usize) {
-    let noise = (options.batch_size as f64 * options.synthetic_fraction).round() as usize;
-    let noise = noise.clamp(1, options.batch_size - 1);
-    (options.batch_size - noise, noise)
 }
 
 /// How many rows become X0, and how many synthetic rows there are in the end.

@@ -38,7 +38,7 @@ pub fn map_on<T: Send, U: Send>(
 /// cores. None if they can't be started; the caller's thread then does the work.
 fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
     static POOL: LazyLock<Result<Option<ThreadPool>, String>> = LazyLock::new(|| {
-        let threads = wanted()?;
+        let threads = WANTED.clone()?;
         let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("anorand-{at}"));
         Ok(builder.build().ok())
     });
@@ -50,14 +50,15 @@ fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
 
 /// How many threads there are, or would be.
 pub fn count() -> usize {
-    wanted().unwrap_or(1)
+    WANTED.as_ref().map_or(1, |threads| *threads)
 }
 
-fn wanted() -> Result<usize, String> {
+/// Asked once: each small call wants to know.
+static WANTED: LazyLock<Result<usize, String>> = LazyLock::new(|| {
     let polars = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     Ok(asked(std::env::var(VARIABLE).ok())?.or(polars).unwrap_or_else(cores))
-}
+});
 
 /// The number of threads that a variable's value asks for.
 fn asked(value: Option<String>) -> Result<Option<usize>, String> {

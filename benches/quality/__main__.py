@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from .datasets import dataset_paths
+from .datasets import add_arguments, asked_paths
 from .detectors import DETECTORS
 from .evaluation import Cache, Result, evaluate_cached
 from .report import render, to_frame, to_json
@@ -16,10 +16,8 @@ from .report import render, to_frame, to_json
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """What to run, on what, and where results go."""
     parser = argparse.ArgumentParser(prog="benches.quality", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
+    add_arguments(parser)
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
     parser.add_argument("--cache", type=Path, default=Path(__file__).with_name("baselines.json"))
     parser.add_argument("--json", type=Path, help="write the results here")
     return parser.parse_args(arguments)
@@ -28,7 +26,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def measure(options: argparse.Namespace) -> list[Result]:
     """All results that the options ask for, one detector after the other."""
     cache = Cache(options.cache)
-    paths = [path for path in dataset_paths(options.folder) if not any(part in path.stem for part in options.skip)]
+    paths = asked_paths(options)
     results = []
     for name in options.detectors:
         for path in paths:

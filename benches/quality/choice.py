@@ -7,7 +7,6 @@ without labels.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 import polars_anorand as anorand
 
-from .datasets import Split, dataset_paths, load_split
+from .datasets import Split, add_arguments, asked_paths, load_split
 
 # The preset's first: it is what one would take without a choice.
 WEIGHTS = [0.2, 0.0, 0.05, 0.5, 0.8, 1.0]
@@ -24,16 +23,12 @@ WEIGHTS = [0.2, 0.0, 0.05, 0.5, 0.8, 1.0]
 def main() -> None:
     """Measure, print a row for each set, and the means."""
     parser = argparse.ArgumentParser(prog="benches.quality.choice", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
+    add_arguments(parser)
     options = parser.parse_args()
     names = [*(f"w={weight}" for weight in WEIGHTS), "chosen"]
     print(f"{'AUC-PR':26}" + "".join(f"{name:>9}" for name in names))
     rows = []
-    for path in dataset_paths(options.folder):
-        if any(part in path.stem for part in options.skip):
-            continue
+    for path in asked_paths(options):
         splits = [load_split(path, seed) for seed in range(options.seeds)]
         rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
         print(f"{path.stem:26}" + "".join(f"{value:9.3f}" for value in rows[-1]), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,18 @@ class Split:
     train_labels: np.ndarray
     test: np.ndarray
     test_labels: np.ndarray
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folder, the sets of it that are left out, and the seeds."""
+    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
+
+
+def asked_paths(options: argparse.Namespace) -> list[Path]:
+    """The files that the command line asks for."""
+    return [path for path in dataset_paths(options.folder) if not any(part in path.stem for part in options.skip)]
 
 
 def dataset_paths(folder: Path) -> list[Path]:

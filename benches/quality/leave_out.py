@@ -15,7 +15,7 @@ import numpy as np
 
 from polars_anorand import FitOptions
 
-from .datasets import dataset_paths
+from .datasets import add_arguments, asked_paths
 from .detectors import BASELINES, Detector, anorand_detector
 from .evaluation import Cache, evaluate_cached
 
@@ -46,12 +46,10 @@ HALVINGS = 1_000
 def main() -> None:
     """Measure the variants, halve, print."""
     parser = argparse.ArgumentParser(prog="benches.quality.leave_out", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
+    add_arguments(parser)
     parser.add_argument("--cache", type=Path, default=Path(__file__).with_name("baselines.json"))
     options = parser.parse_args()
-    paths = [path for path in dataset_paths(options.folder) if not any(part in path.stem for part in options.skip)]
+    paths = asked_paths(options)
     cache = Cache(options.cache)
 
     def measured(detector: Detector) -> np.ndarray:

@@ -7,7 +7,7 @@ use rand::Rng;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
-use crate::libtorch::{gpu_rows, in_blocks, is_out_of_memory, torch_error};
+use crate::libtorch::{in_blocks, in_prepared_blocks, torch_error};
 use crate::network::{Network, Parameters, Targets};
 use crate::options::Options;
 use crate::synthetic::Epoch;
@@ -69,22 +69,8 @@ fn for_each_span(
 ) -> TorchResult<()> {
     let batches = epochs[0].batches.len();
     let bytes = size_of::<f32>() * epochs.iter().map(|epoch| epoch.x.len()).sum::<usize>();
-    let mut count = (batches * SPAN_BYTES / bytes.max(1)).clamp(1, batches);
-    let mut from = 0;
-    while from < batches {
-        let to = batches.min(from + count);
-        match Span::upload(epochs, from..to, options, device) {
-            // A step that fails is not tried again: it may have been half done.
-            Ok(span) => work(&span)?,
-            Err(error) if is_out_of_memory(&error) && count > 1 => {
-                count = (to - from).div_ceil(2);
-                continue;
-            }
-            Err(error) => return Err(error),
-        }
-        from = to;
-    }
-    Ok(())
+    let span = batches * SPAN_BYTES / bytes.max(1);
+    in_prepared_blocks(batches, span, 1, |range| Span::upload(epochs, range, options, device), |span| work(&span))
 }
 
 impl Span {
@@ -172,7 +158,7 @@ impl Adam {
 /// Eq. 2 and 3 over an epoch, as means.
 fn losses(network: &Network, epochs: &[Epoch], options: &Options) -> TorchResult<Losses> {
     const CPU_BLOCK: usize = 4_096;
-    let block = if network.device() == Device::Cpu { CPU_BLOCK } else { gpu_rows(network) };
+    let block = network.rows_at_a_time(CPU_BLOCK);
     let (mut cross_entropy, mut reconstruction, mut normal, mut all) = (0.0, 0.0, 0.0, 0.0);
     for_each_span(epochs, options, network.device(), |span| {
         in_blocks(span.x.size()[1] as usize, block, |rows| {
