@@ -11,16 +11,15 @@
 //! the straight line from one row to the other, in scaled features; feature j gets (xⱼ − refⱼ)·∫ ∂/∂xⱼ. The contributions add
 //! up to the score's difference but for the error of the quadrature, which is shared out in proportion to them.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 use tch::{Device, TchError, Tensor};
 
 use crate::columns::Columns;
-use crate::combination::Combiner;
 use crate::libtorch::numbers;
 use crate::model::Model;
 use crate::network::Network;
-use crate::rows;
+use crate::{rows, scoring};
 
 /// Rows at a time on the CPU: their activations stay in the cache.
 const CHUNK: usize = 256;
@@ -37,24 +36,25 @@ pub struct Explanation {
 /// The contributions of every row.
 pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Explanation> {
     let reference = model.scaled_reference();
-    let worked = rows::by_chunk(model, columns, CHUNK, device, |network, x| {
-        explain_rows(&model.metadata().combiner, network, &reference, x)
-    })?;
+    let worked =
+        rows::by_chunk(model, columns, CHUNK, device, |network, x| explain_rows(model, network, &reference, x))?;
     let contributions = Array2::from_shape_vec((columns.rows(), reference.len()), worked.numbers)
         .map_err(|error| polars_err!(ComputeError: "anorand: the contributions have another shape: {error}"))?;
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
 /// The contributions of rows x `[rows, features]`, as many.
-fn explain_rows(combiner: &Combiner, network: &Network, reference: &[f32], x: &Tensor) -> Result<Tensor, TchError> {
+fn explain_rows(model: &Model, network: &Network, reference: &[f32], x: &Tensor) -> Result<Tensor, TchError> {
     let (device, width) = (x.device(), reference.len());
     let from = Tensor::f_from_slice(reference)?.f_view([1, width as i64])?.f_to_device(device)?;
-    let heads = |x: &Tensor| -> Result<Vec<(f32, f32)>, TchError> {
-        let (logit, error) = network.heads(x)?;
-        Ok(numbers(&logit)?.into_iter().zip(numbers(&error)?).collect())
+    // From where scores come from: heads that spread little turn another engine's rounding into a visible part of a score.
+    let heads = |rows: &[f32]| {
+        let rows = ArrayView2::from_shape((rows.len() / width, width), rows)?;
+        scoring::heads_of_few(network, model.fused(), rows)
     };
-    let start = heads(&from)?[0];
-    let ends = heads(x)?;
+    let start = heads(reference)?[0];
+    let ends = heads(&numbers(x)?)?;
+    let combiner = &model.metadata().combiner;
     let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
     let column = |at: usize| -> Result<Tensor, TchError> {
         let numbers: Vec<f32> = slopes.iter().map(|pair| pair[at] as f32).collect();

@@ -41,15 +41,19 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn heads_into(&self, tiles: &[f32], features: usize, logits: &mut [f32], errors: &mut [f32]) -> PolarsResult<()> {
+    fn heads_into(
+        &self,
+        tiles: &[f32],
+        features: usize,
+        logits: &mut [f32],
+        errors: &mut [f32],
+    ) -> Result<(), TchError> {
         match self {
             Self::Fused { network, .. } => {
                 fused::heads_into(network, tiles, features, logits, errors);
                 Ok(())
             }
-            Self::Libtorch(network) => {
-                libtorch_heads_into(network, tiles, features, logits, errors).map_err(torch_error)
-            }
+            Self::Libtorch(network) => libtorch_heads_into(network, tiles, features, logits, errors),
         }
     }
 }
@@ -62,9 +66,21 @@ pub fn heads(network: &Network, fused: &FusedNetwork, rows: ArrayView2<f32>) -> 
     let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
     let chunks = rows.axis_chunks_iter(Axis(0), chunk).zip(outputs).collect();
     threads::map(chunks, |(rows, (logit, error))| {
-        engine.heads_into(&fused::tiled(rows, engine.tile()), rows.ncols(), logit, error)
+        engine.heads_into(&fused::tiled(rows, engine.tile()), rows.ncols(), logit, error).map_err(torch_error)
     })?;
     Ok(heads)
+}
+
+/// The same on the caller's thread, for a few rows: to the bit what a score is made of.
+pub fn heads_of_few(
+    network: &Network,
+    fused: &FusedNetwork,
+    rows: ArrayView2<f32>,
+) -> Result<Vec<(f32, f32)>, TchError> {
+    let engine = Engine::of(network, fused);
+    let (mut logits, mut errors) = (vec![0.0; rows.nrows()], vec![0.0; rows.nrows()]);
+    engine.heads_into(&fused::tiled(rows, engine.tile()), rows.ncols(), &mut logits, &mut errors)?;
+    Ok(logits.into_iter().zip(errors).collect())
 }
 
 /// The anomaly score of every row; null for a row with a missing value, unless the model imputes or refuses such rows.
@@ -102,7 +118,7 @@ fn score_chunk(
     let mut tiles = vec![0f32; columns.rows().div_ceil(tile) * tile * features];
     model.scale_into(columns, tile, &mut tiles, incomplete)?;
     let mut errors = vec![0f32; columns.rows()];
-    engine.heads_into(&tiles, features, scores, &mut errors)?;
+    engine.heads_into(&tiles, features, scores, &mut errors).map_err(torch_error)?;
     let combiner = &model.metadata().combiner;
     for (score, error) in scores.iter_mut().zip(&errors) {
         *score = combiner.score(*score, *error);

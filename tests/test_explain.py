@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FEATURES
+from conftest import FAST, FEATURES
 from sklearn.datasets import load_breast_cancer
 
 import polars_anorand as anorand
@@ -159,3 +159,13 @@ def test_a_top_of_another_type_is_refused_at_once(model: anorand.Model) -> None:
 def test_the_namespace_has_it(frame: pl.DataFrame, model: anorand.Model) -> None:
     columns = pl.col(FEATURES)
     assert frame.select(columns.anorand.explain(model)).equals(frame.select(anorand.explain(columns, model)))
+
+
+def test_contributions_add_up_where_the_training_rows_hardly_differ() -> None:
+    # Heads that spread little make much of rounding: the ends must be those that the score is made of.
+    for odd in range(11):
+        frame = pl.DataFrame({"x": [-1.0 if row == odd else 0.0 for row in range(11)]})
+        model = anorand.Model(frame.select(anorand.fit("x", **FAST)).item())
+        out = frame.select(anorand.score("x", model), anorand.explain("x", model).struct.field("x"))
+        at_reference = pl.DataFrame([model.reference]).select(anorand.score("x", model)).item()
+        assert (out["x"] - (out["score"] - at_reference)).abs().max() < 1e-6
