@@ -62,9 +62,7 @@ pub mod verbs;
 
 pub mod apply;
 #[cfg(feature = "python")]
-mod expressions;
-#[cfg(feature = "python")]
-mod python;
+mod plugin;
 
 pub use columns::Columns;
 pub use fit::{fit, fit_with_labels};

@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use polars::prelude::*;
-use pyo3_polars::derive::polars_expr;
+use polars_arrow::ffi::ArrowSchema;
+use polars_ffi::version_0::{CallerContext, SeriesExport};
 use serde::Deserialize;
 
 use crate::apply::{apply, Source};
@@ -17,6 +18,8 @@ use crate::labels::Labels;
 use crate::options::{Options, UncheckedOptions};
 use crate::store::Destination;
 use crate::verbs::{Detect, Embed, Explain, Score, Verb};
+
+use super::ffi::{compute, resolve, Kwargs};
 
 /// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
 /// are any, then the keys if there are groups. One input, since Polars then runs the groups of a `group_by` side by side.
@@ -85,7 +88,6 @@ fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
     Ok(Field::new(kwargs.name.into(), dtype))
 }
 
-#[polars_expr(output_type_func_with_kwargs=fit_field)]
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
     let (columns, training) = training(inputs, kwargs.training)?;
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
@@ -117,7 +119,6 @@ fn score_field(inputs: &[Field], kwargs: ApplyKwargs) -> PolarsResult<Field> {
     apply_field(inputs, &kwargs, &Score)
 }
 
-#[polars_expr(output_type_func_with_kwargs=score_field)]
 fn anorand_score(inputs: &[Series], kwargs: ApplyKwargs) -> PolarsResult<Series> {
     apply_to(inputs, kwargs, |_| Ok(Score))
 }
@@ -126,7 +127,6 @@ fn detect_field(inputs: &[Field], kwargs: DetectKwargs) -> PolarsResult<Field> {
     apply_field(inputs, &kwargs.apply, &detect(kwargs.contamination, kwargs.threshold)?)
 }
 
-#[polars_expr(output_type_func_with_kwargs=detect_field)]
 fn anorand_detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Series> {
     apply_to(inputs, kwargs.apply, |_| detect(kwargs.contamination, kwargs.threshold))
 }
@@ -146,7 +146,6 @@ fn explain_field(inputs: &[Field], kwargs: ExplainKwargs) -> PolarsResult<Field>
     apply_field(inputs, &kwargs.apply, &Explain::new(packed.features()?.iter(), kwargs.top)?)
 }
 
-#[polars_expr(output_type_func_with_kwargs=explain_field)]
 fn anorand_explain(inputs: &[Series], kwargs: ExplainKwargs) -> PolarsResult<Series> {
     apply_to(inputs, kwargs.apply, |columns| Explain::new(columns.features().iter(), kwargs.top))
 }
@@ -155,7 +154,6 @@ fn embed_field(inputs: &[Field], kwargs: EmbedKwargs) -> PolarsResult<Field> {
     apply_field(inputs, &kwargs.apply, &Embed::new(kwargs.width)?)
 }
 
-#[polars_expr(output_type_func_with_kwargs=embed_field)]
 fn anorand_embed(inputs: &[Series], kwargs: EmbedKwargs) -> PolarsResult<Series> {
     apply_to(inputs, kwargs.apply, |_| Embed::new(kwargs.width))
 }
@@ -281,4 +279,149 @@ fn first(inputs: &[Series]) -> PolarsResult<&Series> {
 
 fn no_feature() -> PolarsError {
     polars_err!(ComputeError: "anorand: there is no feature: the expression selects no column")
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_fit(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_fit) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_fit(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, fit_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_score(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_score) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_score(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, score_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_detect(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_detect) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_detect(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, detect_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_explain(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_explain) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_explain(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, explain_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_embed(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_embed) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_embed(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, embed_field) }
 }

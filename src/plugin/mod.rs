@@ -1,0 +1,5 @@
+//! All that Polars and Python can call.
+
+mod expressions;
+mod ffi;
+mod module;
