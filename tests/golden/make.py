@@ -1,0 +1,84 @@
+"""Writes the golden files beside this script: models of format 2, fixed rows, and what each model makes of them.
+
+They were written once, by the build that first wrote format 2, and are read by every later one: see
+tests/model/test_golden.py. Running this again with a later build would pin that build instead: add a file for a new format, and
+leave the old ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+import polars_anorand as anorand
+
+FOLDER = Path(__file__).parent
+
+SMALL: anorand.FitOptions = {"hidden": [8, 4], "latent": 2, "batch_size": 32}
+
+MODELS: dict[str, anorand.FitOptions] = {
+    "default": {"members": 5, "max_samples": 64, "min_steps": 60, **SMALL},
+    "paper": {"preset": "paper", "epochs": 10, **SMALL},
+    "labelled": {"members": 2, "min_steps": 60, **SMALL},
+    "imputed": {"members": 3, "max_samples": 64, "min_steps": 60, "missing": "impute", "scaling": "asinh", **SMALL},
+    "chosen": {"members": 2, "max_samples": 64, "min_steps": 30, "loss_weight": [0.2, 0.8], **SMALL},
+}
+
+FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]
+
+
+def table() -> pl.DataFrame:
+    """200 rows of features of many kinds, a few of them missing, and labels."""
+    rng = np.random.default_rng(11)
+    amount = rng.lognormal(3.0, 1.0, 200)
+    frame = pl.DataFrame(
+        {
+            "amount": amount,
+            "ratio": rng.normal(size=200).astype(np.float32),
+            "count": rng.integers(0, 50, 200),
+            "day": pl.Series(rng.integers(18_000, 19_000, 200)).cast(pl.Int32).cast(pl.Date),
+            "wait": pl.Series(rng.integers(0, 10**9, 200)).cast(pl.Duration("us")),
+            "country": rng.choice(["DE", "FR", "IT", "ZA"], 200, p=[0.6, 0.3, 0.08, 0.02]),
+            "grade": pl.Series(rng.choice(["a", "b", "c"], 200), dtype=pl.Enum(["a", "b", "c"])),
+        }
+    )
+    holes = pl.Series(rng.random(200) < 0.05)
+    labels = pl.Series(rng.random(200) < 0.1)
+    return frame.with_columns(
+        pl.when(holes).then(None).otherwise("ratio").alias("ratio"),
+        pl.when(holes.shift(3, fill_value=False)).then(None).otherwise("country").alias("country"),
+        label=pl.when(labels).then(1).when(labels.shift(1, fill_value=False)).then(None).otherwise(0),
+    )
+
+
+def rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows to score: some of the table, and some that are far from it."""
+    far = frame.head(4).with_columns(
+        amount=pl.Series([1e9, -1e300, 0.0, 20.0]),
+        country=pl.Series(["XX", "DE", "", "ZA"]),
+        count=pl.Series([10**12, 0, 5, 6]),
+    )
+    return pl.concat([frame[::5], far]).select(FEATURES)
+
+
+def main() -> None:
+    """Write all files."""
+    frame = table()
+    given = rows(frame)
+    given.write_parquet(FOLDER / "rows.parquet")
+    for name, options in MODELS.items():
+        labels = "label" if name == "labelled" else None
+        model = anorand.Model(frame.select(anorand.fit(FEATURES, labels=labels, seed=3, **options)).item())
+        model.save(FOLDER / f"{name}.safetensors")
+        given.select(
+            anorand.score(FEATURES, model),
+            anorand.detect(FEATURES, model, contamination=0.05),
+            anorand.explain(FEATURES, model),
+            anorand.embed(FEATURES, model),
+        ).write_parquet(FOLDER / f"{name}.parquet")
+
+
+if __name__ == "__main__":
+    main()
