@@ -1,6 +1,6 @@
 //! AnoRand in a Rust program, without Python: fit, keep the model as bytes, score with it, and pick a threshold.
 //!
-//! `cargo run --example fit_and_score` (with LIBTORCH and LD_LIBRARY_PATH set as in the Makefile)
+//! `cargo run --example fit_and_score`
 
 use polars::prelude::*;
 use polars_anorand::{fit, score, Columns, Device, Model, Options, Preset};
@@ -16,7 +16,7 @@ fn main() -> PolarsResult<()> {
     let columns = Columns::from_frame(&readings)?;
 
     let options = Options::preset(Preset::Default);
-    let bytes = fit(&columns, &options, Device::Cpu)?.to_bytes()?;
+    let bytes = fit(&columns, None, &options, Device::Cpu)?.model.to_bytes()?;
     let model = Model::from_bytes(&bytes)?;
     println!("A model of {} features, {} bytes", model.metadata().features.len(), bytes.len());
 

@@ -2,8 +2,7 @@
 //! are taken as normal plus synthetic anomalies made from a few of them.
 //!
 //! ```text
-//! expressions → apply ─┬→ fit → columns → scaling → synthetic → training → network
-//!                      └→ store → model → scoring → columns
+//! plugin → query → {fit, device} → scoring → model → {engine, data} → {options, pool, simd, memory}
 //! ```
 //!
 //! Rust programs use it without Python:
@@ -16,7 +15,7 @@
 //! let frame = df!("x" => [1.0, 1.1, 0.9, 1.0, 9.0], "y" => [2.0, 2.1, 1.9, 2.0, 7.0])?;
 //! let columns = Columns::from_frame(&frame)?;
 //! let options = Options { epochs: 1, min_steps: 0, ..Options::preset(Preset::Default) };
-//! let model = fit(&columns, &options, Device::Cpu)?;
+//! let model = fit(&columns, None, &options, Device::Cpu)?.model;
 //! let scores = score(&model, &columns, Device::Cpu)?;
 //! assert_eq!(scores.len(), 5);
 //! # Ok(())
@@ -29,49 +28,61 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
 )]
 
-pub mod adam;
-pub mod categories;
-pub mod columns;
-pub mod combination;
-pub mod cost;
-pub mod cuda;
-pub mod device;
-pub mod embedding;
-pub mod explanation;
-pub mod fit;
-pub mod fused;
-pub mod groups;
-pub mod labels;
-pub mod libtorch;
-pub mod model;
-pub mod network;
-pub mod options;
-pub mod precision;
-pub mod rows;
-pub mod scaling;
-pub mod scoring;
-pub mod selection;
-pub mod shape;
-pub mod sketch;
-pub mod store;
-pub mod summary;
-pub mod synthetic;
-pub mod threads;
-pub mod training;
-pub mod verbs;
+mod data;
+mod device;
+mod engine;
+mod fit;
+mod memory;
+mod model;
+mod options;
+mod pool;
+mod query;
+mod scoring;
+mod simd;
 
-pub mod apply;
 #[cfg(feature = "python")]
 mod plugin;
 
-pub use columns::Columns;
-pub use fit::{fit, fit_with_labels};
-pub use labels::Labels;
-pub use model::Model;
-pub use options::{Encode, Missing, Options, Preset, UncheckedOptions};
-pub use scoring::score;
-pub use selection::fit_best;
-pub use tch::Device;
+use polars::prelude::{Float32Chunked, PolarsResult};
+
+pub use data::{Columns, Feature, Kind, Labels};
+pub use device::Request;
+pub use engine::Device;
+pub use fit::{Fitted, Warning};
+pub use model::{Candidate, LabelCounts, Metadata, Model, Report};
+pub use options::{
+    Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, UncheckedOptions,
+};
+
+/// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
+///
+/// # Errors
+/// `NoData` for too few rows, and `ComputeError` or `SchemaMismatch` for options, labels or a feature that can't be used, or a
+/// training that diverged.
+pub fn fit(columns: &Columns, labels: Option<&Labels>, options: &Options, device: Device) -> PolarsResult<Fitted> {
+    fit::fit_with_labels(columns, labels, options, device)
+}
+
+/// Fit the best of some candidates, by how well each tells held-out rows from noise, or from known anomalies.
+///
+/// # Errors
+/// As [`fit`], and `NoData` for too few rows to hold some out.
+pub fn fit_best(
+    columns: &Columns,
+    labels: Option<&Labels>,
+    candidates: &[Options],
+    device: Device,
+) -> PolarsResult<Fitted> {
+    fit::fit_best(columns, labels, candidates, device)
+}
+
+/// The anomaly score of every row, in (0, 1): the higher, the more anomalous.
+///
+/// # Errors
+/// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if the device can't be used.
+pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
+    scoring::score(model, columns, device)
+}
 
 /// Polars and the plugin share one allocator, so that either can free what the other made.
 #[cfg(feature = "python")]

@@ -35,7 +35,7 @@
 use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
-use polars::prelude::{polars_bail, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
 
 /// A named set of defaults.
@@ -160,8 +160,8 @@ pub struct Options {
     pub noise_fraction: f64,
     pub synthetic_fraction: f64,
     pub neighbors: usize,
-    pub hidden: Vec<i64>,
-    pub latent: i64,
+    pub hidden: Vec<usize>,
+    pub latent: usize,
     pub epochs: usize,
     pub min_steps: usize,
     /// Models from before there was a bound had none.
@@ -272,6 +272,15 @@ impl Options {
         (self.batch_size - noise, noise)
     }
 
+    /// An error if the whole ensemble has more parameters than a fit may ask for, from those of one network.
+    pub fn check_parameters(&self, of_one: usize) -> PolarsResult<()> {
+        let all = of_one.saturating_mul(self.members);
+        polars_ensure!(all <= MAX_PARAMETERS, ComputeError:
+            "anorand: members={}, hidden={:?} and latent={} make {all} parameters, expected at most {MAX_PARAMETERS}: ask for \
+             fewer members or narrower layers", self.members, self.hidden, self.latent);
+        Ok(())
+    }
+
     /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
     pub fn has_valid_widths(&self) -> bool {
         widths_in_range(&self.hidden) && widths_in_range(&[self.latent])
@@ -311,7 +320,7 @@ impl UncheckedOptions {
             synthetic_fraction: half_open("synthetic_fraction", self.synthetic_fraction, of.synthetic_fraction, 0.9)?,
             neighbors: integer("neighbors", self.neighbors, of.neighbors as i64, 1..=1_000)? as usize,
             hidden: widths("hidden", self.hidden, of.hidden)?,
-            latent: integer("latent", self.latent, of.latent, 1..=MAX_WIDTH)?,
+            latent: integer("latent", self.latent, of.latent as i64, 1..=MAX_WIDTH)? as usize,
             epochs: integer("epochs", self.epochs, of.epochs as i64, 1..=MAX_EPOCHS)? as usize,
             min_steps: integer("min_steps", self.min_steps, of.min_steps as i64, 0..=100_000_000)? as usize,
             max_epochs: integer("max_epochs", self.max_epochs, max_epochs, 1..=MAX_EPOCHS)? as usize,
@@ -325,6 +334,8 @@ impl UncheckedOptions {
 const MAX_EPOCHS: i64 = 1_000_000;
 const MAX_WIDTH: i64 = 4_096;
 const MAX_LAYERS: usize = 8;
+/// Half a gibibyte of weights; training one network takes four times its own.
+const MAX_PARAMETERS: usize = 1 << 27;
 
 fn unbounded() -> usize {
     MAX_EPOCHS as usize
@@ -365,16 +376,17 @@ fn half_open(name: &str, given: Option<f64>, default: f64, high: f64) -> PolarsR
     Ok(value)
 }
 
-fn widths(name: &str, given: Option<Vec<i64>>, default: Vec<i64>) -> PolarsResult<Vec<i64>> {
-    let value = given.unwrap_or(default);
-    if !widths_in_range(&value) {
+fn widths(name: &str, given: Option<Vec<i64>>, default: Vec<usize>) -> PolarsResult<Vec<usize>> {
+    let Some(value) = given else { return Ok(default) };
+    let widths: Vec<usize> = value.iter().filter_map(|width| usize::try_from(*width).ok()).collect();
+    if widths.len() != value.len() || !widths_in_range(&widths) {
         return out_of_range(name, format!("{value:?}"), format!("1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}"));
     }
-    Ok(value)
+    Ok(widths)
 }
 
-fn widths_in_range(widths: &[i64]) -> bool {
-    (1..=MAX_LAYERS).contains(&widths.len()) && widths.iter().all(|width| (1..=MAX_WIDTH).contains(width))
+fn widths_in_range(widths: &[usize]) -> bool {
+    (1..=MAX_LAYERS).contains(&widths.len()) && widths.iter().all(|width| (1..=MAX_WIDTH as usize).contains(width))
 }
 
 fn out_of_range<T>(name: &str, value: impl Display + Debug, expected: String) -> PolarsResult<T> {

@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use polars::prelude::{polars_bail, PolarsResult};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tch::Device;
 
 /// Bounds the plugin's threads, where there should be fewer than Polars has.
 const VARIABLE: &str = "POLARS_ANORAND_THREADS";
@@ -22,19 +21,7 @@ pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> 
     }
 }
 
-/// The same for work on a device: in turn on a GPU, which has one queue.
-pub fn map_on<T: Send, U: Send>(
-    device: Device,
-    items: Vec<T>,
-    work: impl Fn(T) -> PolarsResult<U> + Send + Sync,
-) -> PolarsResult<Vec<U>> {
-    match device {
-        Device::Cpu => map(items, work),
-        _ => items.into_iter().map(work).collect(),
-    }
-}
-
-/// As many threads as Polars has, or as the variable says: callers wait for them, so that threads at work never exceed the
+/// Pool size: `POLARS_ANORAND_THREADS`, else Polars' own. Callers wait for its threads, so that threads at work never exceed the
 /// cores. None if they can't be started; the caller's thread then does the work.
 fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
     static POOL: LazyLock<Result<Option<ThreadPool>, String>> = LazyLock::new(|| {

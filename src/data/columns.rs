@@ -3,100 +3,17 @@
 //! The one idea: every feature value is read as an f64, and NaN stands for missing (null, NaN or infinite). Categories become
 //! numbers first, see [`Columns::encoded`].
 
-use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 
 use ndarray::Array2;
 use polars::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use crate::categories::{Encoder, Frequencies};
-use crate::options::{Encode, Missing};
-use crate::scaling::{Scaling, Tiles};
-use crate::summary::Summary;
+use crate::options::Missing;
 
-/// What a feature's numbers mean. Features of one kind can be compared, whatever their dtype: an Int8 column scores
-/// against a model fitted on Float64, and `Datetime[ms]` against `Datetime[ns]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// Integers, floats, Decimal; Boolean as 0 and 1.
-    Number,
-    /// Days since 1970-01-01.
-    Date,
-    /// Microseconds since 1970-01-01, UTC where there is a time zone.
-    Datetime,
-    /// Microseconds.
-    Duration,
-    /// Nanoseconds since midnight.
-    Time,
-    /// String, Categorical or Enum: the log-frequency of the value, see [`crate::categories`].
-    Category,
-}
-
-impl Kind {
-    /// The kind of a dtype; an error that names the column if it can't be a feature.
-    pub fn of(name: &str, dtype: &DataType) -> PolarsResult<Self> {
-        match dtype {
-            DataType::Boolean | DataType::Decimal(_, _) => Ok(Kind::Number),
-            dtype if dtype.is_primitive_numeric() => Ok(Kind::Number),
-            DataType::Date => Ok(Kind::Date),
-            DataType::Datetime(_, _) => Ok(Kind::Datetime),
-            DataType::Duration(_) => Ok(Kind::Duration),
-            DataType::Time => Ok(Kind::Time),
-            DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => Ok(Kind::Category),
-            other => polars_bail!(SchemaMismatch:
-                "anorand: feature {name:?} has dtype {other}; features must be integers, floats, Decimal, Boolean, Date, \
-                 Datetime, Duration, Time, String, Categorical or Enum: leave the column out, or cast it"),
-        }
-    }
-}
-
-impl Display for Kind {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", format!("{self:?}").to_lowercase())
-    }
-}
-
-/// A feature as a model remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Feature {
-    pub name: String,
-    /// The dtype of the training column, for people to read.
-    pub dtype: String,
-    pub kind: Kind,
-}
-
-impl Feature {
-    pub fn from_field(field: &Field) -> PolarsResult<Self> {
-        let name = field.name().to_string();
-        let kind = Kind::of(&name, field.dtype())?;
-        Ok(Self { name, dtype: field.dtype().to_string(), kind })
-    }
-
-    /// An error if it is a category and a fit was asked to refuse those.
-    pub fn check_encoding(&self, encode: Encode) -> PolarsResult<()> {
-        polars_ensure!(self.kind != Kind::Category || encode == Encode::Frequency, SchemaMismatch:
-            "anorand: feature {:?} has dtype {}, and encode=\"error\" takes numbers and times only: leave the column out, cast \
-             it, or fit with encode=\"frequency\"", self.name, self.dtype);
-        Ok(())
-    }
-}
-
-/// The fields that an input column brings as features: a struct's own fields, or the column itself.
-pub fn feature_fields(input: &Field) -> PolarsResult<Vec<Field>> {
-    let fields = match input.dtype() {
-        DataType::Struct(fields) => match fields.as_slice() {
-            // `pl.col("s").anorand` on a struct column arrives as a struct of that one struct.
-            [only] if matches!(only.dtype(), DataType::Struct(_)) => return feature_fields(only),
-            _ => fields.clone(),
-        },
-        _ => vec![input.clone()],
-    };
-    polars_ensure!(!fields.is_empty(), ComputeError:
-        "anorand: there is no feature: the expression selects no column");
-    Ok(fields)
-}
+use super::categories::{Encoder, Frequencies};
+use super::feature::{Feature, Kind};
+use super::scaling::{Scaling, Tiles};
+use super::statistics::FeatureStatistics;
 
 /// Named feature columns of equal length, each of a dtype that can be a feature.
 #[derive(Clone)]
@@ -147,7 +64,7 @@ impl Columns {
     }
 
     /// The same features in the order of `wanted`, matched by name.
-    pub fn matched(&self, wanted: &[Feature]) -> PolarsResult<Self> {
+    pub fn align_to(&self, wanted: &[Feature]) -> PolarsResult<Self> {
         let position: PlHashMap<&str, usize> =
             self.features.iter().enumerate().map(|(at, feature)| (feature.name.as_str(), at)).collect();
         let missing = names(wanted.iter().filter(|feature| !position.contains_key(feature.name.as_str())));
@@ -278,9 +195,9 @@ impl Columns {
     }
 
     /// Per feature, what the values that are not missing are like, over the rows of `usable`. A category's median is a value.
-    pub fn summaries(&self, usable: &[bool]) -> PolarsResult<Vec<Summary>> {
+    pub fn statistics(&self, usable: &[bool]) -> PolarsResult<Vec<FeatureStatistics>> {
         let (mut values, mut known) = (vec![], vec![]);
-        let mut summaries = Vec::with_capacity(self.features.len());
+        let mut statistics = Vec::with_capacity(self.features.len());
         for (j, feature) in self.features.iter().enumerate() {
             self.read(j, &mut values)?;
             known.clear();
@@ -288,9 +205,9 @@ impl Columns {
             known.extend(rows.filter(|(value, usable)| **usable && !value.is_nan()).map(|(value, _)| *value));
             polars_ensure!(!known.is_empty(), NoData:
                 "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
-            summaries.push(Summary::of(&mut known, feature.kind == Kind::Category));
+            statistics.push(FeatureStatistics::of(&mut known, feature.kind == Kind::Category));
         }
-        Ok(summaries)
+        Ok(statistics)
     }
 
     /// Scaled rows for which `usable` holds, `[rows, features]`; `fill` stands in for missing values.
@@ -420,11 +337,11 @@ mod tests {
     fn features_are_matched_by_name() {
         let fitted = columns(df!("a" => [1], "b" => [2]).unwrap());
         let given = columns(df!("b" => [2], "a" => [1]).unwrap());
-        assert_eq!(given.matched(fitted.features()).unwrap().features(), fitted.features());
+        assert_eq!(given.align_to(fitted.features()).unwrap().features(), fitted.features());
 
         let short = columns(df!("a" => [1]).unwrap());
-        assert!(short.matched(fitted.features()).err().unwrap().to_string().contains("needs \"b\""));
-        assert!(fitted.matched(short.features()).err().unwrap().to_string().contains("does not know \"b\""));
+        assert!(short.align_to(fitted.features()).err().unwrap().to_string().contains("needs \"b\""));
+        assert!(fitted.align_to(short.features()).err().unwrap().to_string().contains("does not know \"b\""));
     }
 
     #[test]

@@ -4,22 +4,12 @@
 //! in a fit without labels.
 
 use polars::prelude::*;
-use serde::{Deserialize, Serialize};
 
-/// How many anomalies a fit needs: from one alone, nothing can be said of others.
+/// The least number of anomalies of a fit: one alone says nothing about others.
 pub const LEAST_ANOMALIES: usize = 2;
 
 /// The labels of all rows.
 pub struct Labels(Vec<Option<bool>>);
-
-/// How many rows had which label, kept in the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LabelCounts {
-    pub anomalies: usize,
-    pub normal: usize,
-    pub unlabelled: usize,
-}
 
 impl Labels {
     /// An error unless the dtype can hold labels.
@@ -63,8 +53,10 @@ impl Labels {
 
     /// The labels of the rows for which `usable` holds; an error if a fit can't learn from them.
     pub fn of_training_rows(&self, usable: &[bool]) -> PolarsResult<Self> {
+        polars_ensure!(self.rows() == usable.len(), ShapeMismatch:
+            "anorand: there are {} labels for {} rows, expected one label for each row", self.rows(), usable.len());
         let known = Self(self.0.iter().zip(usable).filter(|(_, usable)| **usable).map(|(label, _)| *label).collect());
-        let LabelCounts { anomalies, normal, unlabelled } = known.counts();
+        let [anomalies, normal, unlabelled] = [Some(true), Some(false), None].map(|label| known.count(label));
         polars_ensure!(anomalies >= LEAST_ANOMALIES, NoData:
             "anorand: a fit with labels needs at least {LEAST_ANOMALIES} anomalies (label 1) among the rows without a missing \
              value, got {anomalies}, beside {normal} normal rows and {unlabelled} unlabelled ones: label more, or fit without \
@@ -80,9 +72,9 @@ impl Labels {
         self.0.iter().map(|label| *label == Some(true)).collect()
     }
 
-    pub fn counts(&self) -> LabelCounts {
-        let count = |label| self.0.iter().filter(|known| **known == label).count();
-        LabelCounts { anomalies: count(Some(true)), normal: count(Some(false)), unlabelled: count(None) }
+    /// The number of rows with a label: `Some(true)` is an anomaly, `Some(false)` normal, and `None` unlabelled.
+    pub fn count(&self, label: Option<bool>) -> usize {
+        self.0.iter().filter(|known| **known == label).count()
     }
 }
 
@@ -123,7 +115,7 @@ mod tests {
     #[test]
     fn a_row_that_is_not_used_has_no_label() {
         let labels = Labels(vec![Some(true), Some(true), Some(true), None, Some(false)]);
-        let counts = labels.of_training_rows(&[false, true, true, true, true]).unwrap().counts();
-        assert_eq!(counts, LabelCounts { anomalies: 2, normal: 1, unlabelled: 1 });
+        let known = labels.of_training_rows(&[false, true, true, true, true]).unwrap();
+        assert_eq!([Some(true), Some(false), None].map(|label| known.count(label)), [2, 1, 1]);
     }
 }

@@ -2,7 +2,9 @@
 //! without letting them squeeze the rest. Computed in f64, so that values near f32's limits survive.
 
 use crate::options::ScalingKind;
-use crate::summary::Summary;
+use crate::simd::{Simd, Task, Vector};
+
+use super::statistics::FeatureStatistics;
 
 /// Scaled values are held within ± this, so that a row far outside the training range still has a finite f32 score.
 pub const CLIP: f64 = 1e6;
@@ -17,15 +19,15 @@ pub struct Scaling {
 
 impl Scaling {
     /// From each feature's training values.
-    pub fn of(summaries: &[Summary], kind: ScalingKind) -> Self {
+    pub fn of(statistics: &[FeatureStatistics], kind: ScalingKind) -> Self {
         match kind {
             ScalingKind::Minmax => {
-                Self::min_max(&summaries.iter().map(|summary| (summary.low, summary.high)).collect::<Vec<_>>())
+                Self::min_max(&statistics.iter().map(|feature| (feature.low, feature.high)).collect::<Vec<_>>())
             }
             ScalingKind::Asinh => Self {
                 kind,
-                offset: summaries.iter().map(|summary| summary.median).collect(),
-                scale: summaries.iter().map(spread).collect(),
+                offset: statistics.iter().map(|feature| feature.median).collect(),
+                scale: statistics.iter().map(spread).collect(),
             },
         }
     }
@@ -56,20 +58,11 @@ impl Scaling {
         target: &mut Tiles,
         incomplete: &mut [bool],
     ) {
+        let simd = Simd::chosen();
         let line = Line { offset: self.offset[j], scale: self.scale[j], fill };
-        #[cfg(target_arch = "x86_64")]
-        let wide = is_x86_feature_detected!("avx2");
         let rows = values.chunks(target.tile).zip(incomplete.chunks_mut(target.tile));
         for ((values, incomplete), out) in rows.zip(target.places()) {
-            #[cfg(target_arch = "x86_64")]
-            if wide {
-                // SAFETY: the CPU's support has been found.
-                unsafe { line.scale_256(values, out, incomplete) };
-            } else {
-                line.scale(values, out, incomplete);
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            line.scale(values, out, incomplete);
+            simd.run(Scale { line: &line, values, out: &mut *out, incomplete });
             if self.kind == ScalingKind::Asinh {
                 out.iter_mut().for_each(|out| *out = asinh(*out));
             }
@@ -100,33 +93,36 @@ struct Line {
     fill: f64,
 }
 
-impl Line {
+/// Values of one feature onto its line, by the widest vectors that there are for f64.
+struct Scale<'a, T> {
+    line: &'a Line,
+    values: &'a [T],
+    out: &'a mut [f32],
+    incomplete: &'a mut [bool],
+}
+
+impl<T: Copy + Into<f64>> Task for Scale<'_, T> {
+    type Output = ();
+
     #[inline(always)]
-    fn scale<T: Copy + Into<f64>>(&self, values: &[T], out: &mut [f32], incomplete: &mut [bool]) {
-        for ((value, out), incomplete) in values.iter().zip(out).zip(incomplete) {
+    unsafe fn run<V: Vector>(self) {
+        let Line { offset, scale, fill } = *self.line;
+        for ((value, out), incomplete) in self.values.iter().zip(self.out).zip(self.incomplete) {
             let value: f64 = (*value).into();
             *incomplete |= !value.is_finite();
-            *out = scaled(if value.is_finite() { value } else { self.fill }, self.offset, self.scale) as f32;
+            *out = scaled(if value.is_finite() { value } else { fill }, offset, scale) as f32;
         }
-    }
-
-    /// The same, by wider vectors.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    unsafe fn scale_256<T: Copy + Into<f64>>(&self, values: &[T], out: &mut [f32], incomplete: &mut [bool]) {
-        self.scale(values, out, incomplete);
     }
 }
 
-/// The standard deviation that the quartiles tell of, which a few outliers do not move; the values' own where the quartiles
-/// are one.
-fn spread(summary: &Summary) -> f64 {
+/// IQR / 1.349, which a few outliers do not move; the sample standard deviation if the quartiles coincide.
+fn spread(feature: &FeatureStatistics) -> f64 {
     /// Between the quartiles of a normal distribution, in standard deviations.
     const NORMAL: f64 = 1.349;
-    let between = width(summary.quartiles[0] / NORMAL, summary.quartiles[1] / NORMAL);
-    let constant = summary.quartiles[0] == summary.quartiles[1];
-    if constant && summary.deviation > f64::MIN_POSITIVE * 4.0 && summary.deviation.is_finite() {
-        return summary.deviation;
+    let between = width(feature.quartiles[0] / NORMAL, feature.quartiles[1] / NORMAL);
+    let constant = feature.quartiles[0] == feature.quartiles[1];
+    if constant && feature.deviation > f64::MIN_POSITIVE * 4.0 && feature.deviation.is_finite() {
+        return feature.deviation;
     }
     between
 }
@@ -169,7 +165,7 @@ mod tests {
     }
 
     fn of(values: &mut [f64]) -> Scaling {
-        Scaling::of(&[Summary::of(values, false)], ScalingKind::Asinh)
+        Scaling::of(&[FeatureStatistics::of(values, false)], ScalingKind::Asinh)
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What the training values of one feature are like.
+//! The statistics of one feature's training values.
 
-/// A feature's training values in a few numbers.
+/// The statistics of one feature's training values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
+pub struct FeatureStatistics {
     pub low: f64,
     pub median: f64,
     pub high: f64,
@@ -12,7 +12,7 @@ pub struct Summary {
     pub deviation: f64,
 }
 
-impl Summary {
+impl FeatureStatistics {
     /// Of at least one value; none of them NaN. Reorders the values.
     ///
     /// The median of an even number of values is the mean of the two in the middle; their lower if it must be a value.
@@ -55,12 +55,12 @@ mod tests {
 
     #[test]
     fn it_matches_a_sorted_column() {
-        let summary = Summary::of(&mut [4.0, 1.0, 3.0, 2.0], false);
-        assert_eq!((summary.low, summary.median, summary.high), (1.0, 2.5, 4.0));
-        assert_eq!(Summary::of(&mut [4.0, 1.0, 3.0, 2.0], true).median, 2.0);
+        let statistics = FeatureStatistics::of(&mut [4.0, 1.0, 3.0, 2.0], false);
+        assert_eq!((statistics.low, statistics.median, statistics.high), (1.0, 2.5, 4.0));
+        assert_eq!(FeatureStatistics::of(&mut [4.0, 1.0, 3.0, 2.0], true).median, 2.0);
         for median_is_a_value in [false, true] {
-            let one = Summary::of(&mut [9.0], median_is_a_value);
-            assert_eq!(one, Summary { low: 9.0, median: 9.0, high: 9.0, quartiles: [9.0; 2], deviation: 0.0 });
+            let one = FeatureStatistics::of(&mut [9.0], median_is_a_value);
+            assert_eq!(one, FeatureStatistics { low: 9.0, median: 9.0, high: 9.0, quartiles: [9.0; 2], deviation: 0.0 });
         }
     }
 
@@ -68,7 +68,7 @@ mod tests {
     fn quartiles_leave_a_quarter_of_the_values_on_each_side() {
         for count in 4..40 {
             let mut values: Vec<f64> = (0..count).rev().map(f64::from).collect();
-            let [first, third] = Summary::of(&mut values, false).quartiles;
+            let [first, third] = FeatureStatistics::of(&mut values, false).quartiles;
             let below = values.iter().filter(|value| **value < first).count();
             let above = values.iter().filter(|value| **value > third).count();
             let quarter = count as usize / 4;
@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn the_deviation_does_not_overflow() {
-        let summary = Summary::of(&mut [-1e308, 1e308], false);
-        assert!((summary.deviation / 1e308 - 1.0).abs() < 1e-12);
-        let summary = Summary::of(&mut [1.0, 3.0], false);
-        assert_eq!(summary.deviation, 1.0);
+        let statistics = FeatureStatistics::of(&mut [-1e308, 1e308], false);
+        assert!((statistics.deviation / 1e308 - 1.0).abs() < 1e-12);
+        let statistics = FeatureStatistics::of(&mut [1.0, 3.0], false);
+        assert_eq!(statistics.deviation, 1.0);
     }
 }

@@ -4,16 +4,15 @@
 //! towards the CPU, and a GPU must be estimated to take half of the CPU's time. Those of the CPU were measured; those of a GPU
 //! are estimates below what any GPU of a data centre does, and have not been measured (docs/performance.md).
 
-use crate::fused::tile_rows;
-use crate::network::Network;
+use crate::engine::{Shape, Weights};
 use crate::options::{Noise, Options};
-use crate::shape::Shape;
-use crate::threads;
-use crate::{cuda, explanation};
+use crate::pool;
+use crate::scoring::STEPS;
 
-/// Operations a second of one thread: of the fused kernels, and of libtorch's calls.
-const FUSED_RATE: f64 = 5e10;
-const LIBTORCH_RATE: f64 = 1e10;
+use super::cuda;
+
+/// Operations a second of one thread.
+const CPU_RATE: f64 = 5e10;
 /// Operations a second of a GPU on networks this small, whose layers are bound by its memory.
 const GPU_RATE: f64 = 5e12;
 /// Bytes a second to the GPU from memory that is not pinned.
@@ -29,10 +28,8 @@ const MARGIN: f64 = 2.0;
 /// The work of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// Floating-point operations, on the CPU by the fused kernels
-    pub fused: f64,
-    /// The same, by libtorch also on the CPU
-    pub libtorch: f64,
+    /// Floating-point operations
+    pub operations: f64,
     /// Steps that must wait for one another
     pub rounds: f64,
     /// Bytes to the device
@@ -40,33 +37,27 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of both heads of so many rows.
-    pub fn of_heads(network: &Network, features: usize, rows: usize) -> Self {
+    /// Of both heads, or the latents, of `rows` rows.
+    pub fn of_heads(weights: &Weights, features: usize, rows: usize) -> Self {
         Self {
-            fused: forward(network.shape(), network.members(), rows),
+            operations: forward(weights.shape(), weights.members(), rows),
             bytes: bytes(features, rows),
             ..Self::default()
         }
     }
 
-    /// Of the latents of so many rows.
-    pub fn of_latents(network: &Network, features: usize, rows: usize) -> Self {
-        let heads = Self::of_heads(network, features, rows);
-        Self { fused: 0.0, libtorch: heads.fused, ..heads }
+    /// Of the explanations of `rows` rows.
+    pub fn of_explanations(weights: &Weights, features: usize, rows: usize) -> Self {
+        let heads = Self::of_heads(weights, features, rows);
+        // A gradient with respect to the inputs is a forward pass and the same again.
+        Self { operations: 2.0 * STEPS as f64 * heads.operations, ..heads }
     }
 
-    /// Of the explanations of so many rows.
-    pub fn of_explanations(network: &Network, features: usize, rows: usize) -> Self {
-        let heads = Self::of_heads(network, features, rows);
-        // A gradient with respect to the inputs is a forward pass and as much again.
-        Self { fused: 0.0, libtorch: 2.0 * explanation::STEPS as f64 * heads.fused, ..heads }
-    }
-
-    /// Of a fit with so many rows, scores of the training rows included.
+    /// Of a fit with `rows` rows, scores of the training rows included.
     pub fn of_fit(options: &Options, features: usize, rows: usize) -> Self {
-        let members = options.members as i64;
+        let members = options.members;
         let inputs = options.features_of_member(features);
-        let shape = Shape { inputs: inputs as i64, hidden: options.hidden.clone(), latent: options.latent };
+        let shape = Shape { inputs, hidden: options.hidden.clone(), latent: options.latent };
         let (real, noise) = match options.noise {
             Noise::Uniform => options.batch_shares(),
             Noise::Smote => (options.batch_size, 0),
@@ -76,7 +67,7 @@ impl Cost {
         let trained = rounds * (real + noise) as f64;
         Self {
             // Forward, and twice as much back.
-            fused: 3.0 * trained * forward(&shape, members, 1) + forward(&shape, members, rows),
+            operations: 3.0 * trained * forward(&shape, members, 1) + forward(&shape, members, rows),
             rounds,
             bytes: trained * bytes(inputs, 1) * members as f64 + bytes(features, rows),
             ..Self::default()
@@ -85,36 +76,30 @@ impl Cost {
 
     /// Whether a GPU is worth it.
     pub fn pays_on_gpu(&self) -> bool {
-        self.gpu_seconds(cuda::is_started()) * MARGIN < self.cpu_seconds(threads::count())
+        self.gpu_seconds(cuda::is_started()) * MARGIN < self.cpu_seconds(pool::count())
     }
 
     fn cpu_seconds(&self, threads: usize) -> f64 {
-        let fused_rate = if tile_rows().is_some() { FUSED_RATE } else { LIBTORCH_RATE };
-        (self.fused / fused_rate + self.libtorch / LIBTORCH_RATE) / threads as f64
+        self.operations / CPU_RATE / threads as f64
     }
 
     fn gpu_seconds(&self, started: bool) -> f64 {
         let start = if started { 0.0 } else { GPU_START };
-        start
-            + GPU_CALL
-            + self.rounds * GPU_ROUND
-            + self.bytes / GPU_COPY_RATE
-            + (self.fused + self.libtorch) / GPU_RATE
+        start + GPU_CALL + self.rounds * GPU_ROUND + self.bytes / GPU_COPY_RATE + self.operations / GPU_RATE
     }
 }
 
 impl std::iter::Sum for Cost {
     fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
         costs.fold(Self::default(), |a, b| Self {
-            fused: a.fused + b.fused,
-            libtorch: a.libtorch + b.libtorch,
+            operations: a.operations + b.operations,
             rounds: a.rounds + b.rounds,
             bytes: a.bytes + b.bytes,
         })
     }
 }
 
-fn forward(shape: &Shape, members: i64, rows: usize) -> f64 {
+fn forward(shape: &Shape, members: usize, rows: usize) -> f64 {
     2.0 * shape.parameters() as f64 * members as f64 * rows as f64
 }
 
@@ -137,9 +122,9 @@ mod tests {
         cost.gpu_seconds(false) * MARGIN < cost.cpu_seconds(threads)
     }
 
-    fn scores(members: i64, rows: usize) -> Cost {
+    fn scores(members: usize, rows: usize) -> Cost {
         let shape = Shape { inputs: 30, hidden: vec![32, 16], latent: 16 };
-        Cost { fused: forward(&shape, members, rows), bytes: bytes(30, rows), ..Cost::default() }
+        Cost { operations: forward(&shape, members, rows), bytes: bytes(30, rows), ..Cost::default() }
     }
 
     #[test]
@@ -157,8 +142,8 @@ mod tests {
         for rows in [1_000, 10_000_000] {
             assert!(!pays(Cost::of_fit(&Options::preset(Preset::Paper), 30, rows), 2));
         }
-        let fleet = Options { members: 1_000, ..Options::preset(Preset::Paper) };
-        assert!(pays(Cost::of_fit(&fleet, 30, 100_000), 2));
+        let ensemble = Options { members: 1_000, ..Options::preset(Preset::Paper) };
+        assert!(pays(Cost::of_fit(&ensemble, 30, 100_000), 2));
     }
 
     #[test]

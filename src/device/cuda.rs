@@ -3,10 +3,11 @@
 //! The driver is asked first, without libtorch: it knows best what is missing, and where there is none nothing large is loaded.
 
 use std::ffi::{c_char, c_int, CStr};
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libloading::{Library, Symbol};
+
+use crate::engine::torch;
 
 const NO_GPU: &str = "the NVIDIA driver finds no GPU (does CUDA_VISIBLE_DEVICES hide it?)";
 
@@ -46,17 +47,15 @@ pub fn is_started() -> bool {
 fn start() -> Result<Vec<Gpu>, String> {
     let driver = Driver::open()?;
     let gpus = driver.gpus()?;
-    load_libtorch_cuda()?;
-    // libtorch remembers what it finds here, so that its CUDA part must be loaded before it is first asked.
-    match tch::Cuda::device_count() {
-        ..=0 => Err(format!(
+    match torch::start_cuda()? {
+        0 => Err(format!(
             "libtorch finds no GPU, though the driver has {} ({}); the driver supports CUDA {}, which may be older than \
              libtorch needs",
             gpus.len(),
             gpus[0].name,
             driver.cuda_version()
         )),
-        usable => Ok(gpus.into_iter().take(usable as usize).collect()),
+        usable => Ok(gpus.into_iter().take(usable).collect()),
     }
 }
 
@@ -155,44 +154,9 @@ impl Driver {
     }
 }
 
-/// libtorch's CUDA part, from beside its CPU part.
-fn load_libtorch_cuda() -> Result<(), String> {
-    let folder = libtorch_folder().ok_or("the folder of libtorch_cpu is not known")?;
-    let library = folder.join("libtorch_cuda.so");
-    if !library.exists() {
-        return Err(format!("this libtorch is one without CUDA ({} does not exist)", library.display()));
-    }
-    // SAFETY: libtorch's own library, whose initialisers register its kernels.
-    match unsafe { Library::new(&library) } {
-        Ok(library) => {
-            // Its kernels are registered for good.
-            std::mem::forget(library);
-            Ok(())
-        }
-        Err(error) => Err(format!(
-            "libtorch's CUDA part can't be loaded ({error}); `pip install torch==2.11.0` brings the CUDA libraries that \
-             it needs"
-        )),
-    }
-}
-
-/// Where this process has libtorch_cpu from.
-fn libtorch_folder() -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps
-        .lines()
-        .find_map(|line| line.find('/').map(|at| &line[at..]).filter(|path| path.ends_with("/libtorch_cpu.so")))?;
-    PathBuf::from(path).parent().map(PathBuf::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn libtorch_is_found() {
-        assert!(libtorch_folder().unwrap().join("libtorch_cpu.so").exists());
-    }
 
     #[test]
     fn there_are_gpus_or_a_reason() {

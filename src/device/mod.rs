@@ -1,13 +1,16 @@
 //! Which device a call runs on: the one that was asked for, or the one that pays.
 
-use polars::prelude::{polars_bail, polars_ensure, polars_err, polars_warn, PolarsResult};
-use tch::Device;
+mod cost;
+mod cuda;
 
-use crate::cost::Cost;
-use crate::cuda;
-use crate::fused::instruction_set;
-use crate::precision::Precision;
-use crate::threads;
+pub use cost::Cost;
+
+use polars::prelude::{polars_bail, polars_ensure, polars_err, polars_warn, PolarsResult};
+
+use crate::engine::torch::Precision;
+use crate::engine::Device;
+use crate::pool;
+use crate::simd::Simd;
 
 /// Where a caller wants a job done, and how precisely on a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Request {
     /// The job on the device. Where it is our choice, a GPU that fails costs time and a warning, and the CPU does the job.
     pub fn run<T>(self, cost: Cost, job: impl Fn(Device) -> PolarsResult<T>) -> PolarsResult<T> {
         let on_gpu = |index| {
-            let _precision = self.precision.enter();
+            let _precision = self.precision.enter()?;
             job(Device::Cuda(index))
         };
         match self.device {
@@ -82,9 +85,8 @@ pub fn all() -> Vec<(String, bool, String)> {
 }
 
 fn describe_cpu() -> String {
-    let threads = threads::count();
-    let kernels = instruction_set().unwrap_or("libtorch, since it lacks AVX2 or FMA");
-    format!("{threads} {}, {kernels}", if threads == 1 { "thread" } else { "threads" })
+    let threads = pool::count();
+    format!("{threads} {}, {}", if threads == 1 { "thread" } else { "threads" }, Simd::chosen().name())
 }
 
 /// The index of a GPU, if it can be used.

@@ -4,7 +4,7 @@ pub const BETA1: f64 = 0.9;
 pub const BETA2: f64 = 0.999;
 pub const EPSILON: f64 = 1e-8;
 
-/// What a step multiplies with: `parameter −= rate · mean / (√square · scale + ε)`.
+/// The factors of a step: `parameter −= rate · mean / (√square · scale + ε)`.
 pub struct Corrections {
     /// The learning rate over the correction of the mean
     pub rate: f64,

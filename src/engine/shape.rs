@@ -5,10 +5,11 @@ use std::ops::Range;
 /// The sizes of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// d of one network: the features that it sees.
-    pub inputs: i64,
-    pub hidden: Vec<i64>,
-    pub latent: i64,
+    /// d of one network: the number of features that it sees.
+    pub inputs: usize,
+    /// At least one width
+    pub hidden: Vec<usize>,
+    pub latent: usize,
 }
 
 /// One affine layer: `y = x·weight + bias`, weight `[m, inputs, outputs]`.
@@ -16,50 +17,47 @@ pub struct Shape {
 pub struct LayerShape {
     /// As in the model file: `nd.0`, `encoder.2`, `decoder.1`, …
     pub name: String,
-    pub inputs: i64,
-    pub outputs: i64,
+    pub inputs: usize,
+    pub outputs: usize,
 }
 
 impl Shape {
     /// All layers, in the order of the flat parameter buffer: ND, encoder, decoder, each from its input on.
     pub fn layers(&self) -> Vec<LayerShape> {
-        let last = self.hidden[self.hidden.len() - 1];
         let nd = chain(self.inputs, self.hidden.iter(), 1);
         let encoder = chain(self.inputs, self.hidden.iter(), self.latent);
-        let decoder = chain(last + self.latent, self.hidden.iter().rev(), self.inputs);
-        [("nd", nd), ("encoder", encoder), ("decoder", decoder)]
-            .into_iter()
-            .flat_map(|(block, widths)| {
-                widths
-                    .windows(2)
-                    .enumerate()
-                    .map(move |(at, pair)| LayerShape {
-                        name: format!("{block}.{at}"),
-                        inputs: pair[0],
-                        outputs: pair[1],
-                    })
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+        let decoder = chain(self.latent_width(), self.hidden.iter().rev(), self.inputs);
+        let mut layers = Vec::with_capacity(3 * self.depth());
+        for (block, widths) in [("nd", nd), ("encoder", encoder), ("decoder", decoder)] {
+            for (at, pair) in widths.windows(2).enumerate() {
+                layers.push(LayerShape { name: format!("{block}.{at}"), inputs: pair[0], outputs: pair[1] });
+            }
+        }
+        layers
     }
 
-    /// Numbers a network is made of.
-    pub fn parameters(&self) -> i64 {
+    /// The number of parameters of one network.
+    pub fn parameters(&self) -> usize {
         self.layers().iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum()
     }
 
-    /// Where a member's numbers are in the flat buffer of a fleet, in the order of a fleet of one.
+    /// The width of (z0, z1), eq. 1.
+    pub fn latent_width(&self) -> usize {
+        self.hidden.last().copied().unwrap_or_default() + self.latent
+    }
+
+    /// Where a member's numbers are in the flat buffer of an ensemble, in the order of an ensemble of one.
     pub fn member_ranges(&self, members: usize, member: usize) -> Vec<Range<usize>> {
         let mut first = 0;
-        let layers = self.layers();
-        let counts = layers.iter().flat_map(|layer| [layer.inputs * layer.outputs, layer.outputs]);
-        counts
-            .map(|count| {
-                let from = first + member * count as usize;
-                first += members * count as usize;
-                from..from + count as usize
-            })
-            .collect()
+        let mut ranges = Vec::with_capacity(6 * self.depth());
+        for layer in self.layers() {
+            for count in [layer.inputs * layer.outputs, layer.outputs] {
+                let from = first + member * count;
+                ranges.push(from..from + count);
+                first += members * count;
+            }
+        }
+        ranges
     }
 
     /// Layers of one block.
@@ -68,6 +66,26 @@ impl Shape {
     }
 }
 
-fn chain<'a>(first: i64, middle: impl Iterator<Item = &'a i64>, last: i64) -> Vec<i64> {
+fn chain<'a>(first: usize, middle: impl Iterator<Item = &'a usize>, last: usize) -> Vec<usize> {
     std::iter::once(first).chain(middle.copied()).chain(std::iter::once(last)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_network_has_its_sizes() {
+        let shape = Shape { inputs: 30, hidden: vec![32, 16], latent: 16 };
+        let sizes: Vec<(usize, usize)> = shape.layers().iter().map(|l| (l.inputs, l.outputs)).collect();
+        assert_eq!(sizes, [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]);
+    }
+
+    #[test]
+    fn the_ranges_of_all_members_are_the_whole_buffer() {
+        let shape = Shape { inputs: 3, hidden: vec![4, 2], latent: 1 };
+        let mut all: Vec<usize> = (0..3).flat_map(|member| shape.member_ranges(3, member)).flatten().collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..3 * shape.parameters()).collect::<Vec<_>>());
+    }
 }

@@ -11,28 +11,19 @@ use polars::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
-use tch::Device;
 
-use crate::columns::Columns;
-use crate::fit::fit_with_labels;
-use crate::labels::Labels;
-use crate::model::Model;
+use crate::data::{Columns, Labels};
+use crate::engine::Device;
+use crate::model::Candidate;
 use crate::options::Options;
-use crate::{scoring, threads};
+use crate::scoring;
 
-/// One row in so many is held out, and at most so many rows.
+use super::recipe::{fit_with_labels, Fitted};
+use super::side_by_side;
+
+/// One row of `ONE_IN` is held out, and at most `MOST` rows.
 const ONE_IN: usize = 5;
 const MOST: usize = 2_000;
-
-/// A candidate and what it reached, kept in the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Candidate {
-    pub options: Options,
-    /// AUC-ROC on held-out rows, 0.5 for a guess and 1 for a perfect separation
-    pub criterion: f64,
-}
 
 /// Fit the best of the candidates, of which there is at least one. A single one is fitted without further ado.
 pub fn fit_best(
@@ -40,7 +31,7 @@ pub fn fit_best(
     labels: Option<&Labels>,
     candidates: &[Options],
     device: Device,
-) -> PolarsResult<Model> {
+) -> PolarsResult<Fitted> {
     let Some(first) = candidates.first() else {
         polars_bail!(ComputeError: "anorand: there is no candidate to fit");
     };
@@ -51,10 +42,11 @@ pub fn fit_best(
     let judge = |options: &Options| {
         split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })
     };
-    let judged = threads::map_on(device, candidates.iter().collect(), judge)?;
+    let judged = side_by_side(device, candidates.iter().collect(), judge)?;
     let chosen = first_of_the_best(&judged, split.held.0.rows());
-    let model = fit_with_labels(columns, labels, &judged[chosen].options, device)?;
-    Ok(model.with_candidates(judged))
+    let fitted = fit_with_labels(columns, labels, &judged[chosen].options, device)?;
+    // Those of the candidates would say the same again.
+    Ok(Fitted { model: fitted.model.with_candidates(judged), warnings: fitted.warnings })
 }
 
 /// Rows to fit candidates on, and rows held out.
@@ -98,7 +90,7 @@ impl Split {
 
     fn criterion(&self, options: &Options, device: Device) -> PolarsResult<f64> {
         let (columns, labels) = &self.fitted;
-        let model = fit_with_labels(columns, labels.as_ref(), options, device)?;
+        let Fitted { model, .. } = fit_with_labels(columns, labels.as_ref(), options, device)?;
         let (held, labels) = &self.held;
         if let Some(labels) = labels {
             let scores: Vec<f32> =
@@ -112,7 +104,7 @@ impl Split {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(u64::MAX - 1);
         let scores = |rows: &Array2<f32>| -> PolarsResult<Vec<f32>> {
-            Ok(model.metadata().combiner.scores(&scoring::heads(model.network(), model.fused(), rows.view())?))
+            Ok(model.metadata().combiner.scores(&scoring::heads(model.weights(), rows.view(), Device::Cpu)?))
         };
         Ok(auc_roc(&scores(&rows)?, &scores(&anomalies_of(&rows, &mut rng))?))
     }
@@ -177,9 +169,9 @@ mod tests {
         let columns = Columns::from_frame(&frame()).unwrap();
         let untrained = Options { learning_rate: 1e-12, ..options(0.2) };
         let candidates = [untrained, options(0.2)];
-        let chosen = fit_best(&columns, None, &candidates, Device::Cpu).unwrap();
-        let alone = fit_best(&columns, None, &candidates[1..], Device::Cpu).unwrap();
-        assert_eq!(chosen.network().to_flat().unwrap(), alone.network().to_flat().unwrap());
+        let chosen = fit_best(&columns, None, &candidates, Device::Cpu).unwrap().model;
+        let alone = fit_best(&columns, None, &candidates[1..], Device::Cpu).unwrap().model;
+        assert_eq!(chosen.weights(), alone.weights());
         assert_eq!(chosen.metadata().options, candidates[1]);
         let judged = chosen.metadata().candidates.as_ref().unwrap();
         assert!(judged[1].criterion > judged[0].criterion + 0.1, "{judged:?}");
@@ -192,7 +184,7 @@ mod tests {
         let labels = Series::new("y".into(), (0..400).map(|row| row % 20 == 3).collect::<Vec<_>>());
         let labels = Labels::from_series(&labels).unwrap();
         let candidates = [options(0.2), options(0.8)];
-        let model = fit_best(&columns, Some(&labels), &candidates, Device::Cpu).unwrap();
+        let model = fit_best(&columns, Some(&labels), &candidates, Device::Cpu).unwrap().model;
         assert_eq!(model.metadata().candidates.as_ref().unwrap().len(), 2);
         let few = Series::new("y".into(), (0..400).map(|row| row < 3).collect::<Vec<_>>());
         let few = Labels::from_series(&few).unwrap();

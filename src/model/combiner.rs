@@ -10,13 +10,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::options::Combination;
-use crate::sketch::quantile_of_sorted;
+
+use super::quantiles::quantile_of_sorted;
 
 /// Scores lie inside (0, 1): the nearest floats stand for what rounds to the ends.
 const LOWEST: f32 = f32::MIN_POSITIVE;
 const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
 
-/// Both heads of some rows, means over the fleet's members.
+/// Both heads of some rows, means over the members.
 pub struct Heads {
     /// ND's output before the sigmoid
     pub logit: Vec<f32>,

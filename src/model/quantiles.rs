@@ -1,17 +1,17 @@
-//! The quantile sketch of the training scores, kept in the model, so that a threshold or a percentile needs no refit.
+//! The quantiles of the training scores, kept in the model, so that a threshold or a percentile needs no refit.
 
 const TAIL_FROM: f64 = 0.99;
 
 /// Quantiles of the training scores: every 0.1 percentage points, and every 0.01 in the top 1 %.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sketch {
+pub struct ScoreQuantiles {
     /// The quantiles at 0, 0.001, …, 1.
     body: Vec<f32>,
     /// The quantiles at 0.99, 0.9901, …, 1.
     tail: Vec<f32>,
 }
 
-impl Sketch {
+impl ScoreQuantiles {
     /// How many quantiles there are, 0 and 1 included.
     pub const BODY: usize = 1_001;
     /// How many of them in the tail, 0.99 and 1 included.
@@ -28,7 +28,7 @@ impl Sketch {
         Self { body: quantiles(0.0, Self::BODY), tail: quantiles(TAIL_FROM, Self::TAIL) }
     }
 
-    /// From the quantiles that [`Sketch::body`] and [`Sketch::tail`] gave.
+    /// From the quantiles that [`ScoreQuantiles::body`] and [`ScoreQuantiles::tail`] gave.
     pub fn from_parts(body: Vec<f32>, tail: Vec<f32>) -> Self {
         Self { body, tail }
     }
@@ -52,7 +52,7 @@ impl Sketch {
         quantile_of_sorted(kept, position)
     }
 
-    /// The share of the training rows whose score is lower; the inverse of [`Sketch::quantile`].
+    /// The share of the training rows whose score is lower; the inverse of [`ScoreQuantiles::quantile`].
     pub fn share_below(&self, score: f32) -> f32 {
         let share = if score > self.tail[0] {
             TAIL_FROM + (1.0 - TAIL_FROM) * position_in_sorted(&self.tail, score)
@@ -99,37 +99,37 @@ mod tests {
     }
 
     #[test]
-    fn the_sketch_is_fine_and_finer_at_the_top() {
+    fn they_are_fine_and_finer_at_the_top() {
         let scores: Vec<f32> = (0..=100_000).map(|k| k as f32 / 100_000.0).collect();
-        let sketch = Sketch::of(&scores);
+        let quantiles = ScoreQuantiles::of(&scores);
         for k in 0..=10_000 {
             let share = k as f64 / 10_000.0;
             let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
-            assert!((sketch.quantile(share) - share).abs() < tolerance);
+            assert!((quantiles.quantile(share) - share).abs() < tolerance);
         }
     }
 
     #[test]
     fn the_share_below_undoes_the_quantile() {
         let scores: Vec<f32> = (0..50_000).map(|k| (k as f32 / 50_000.0).powi(3)).collect();
-        let sketch = Sketch::of(&scores);
+        let quantiles = ScoreQuantiles::of(&scores);
         for (below, score) in scores.iter().enumerate() {
             let share = below as f64 / scores.len() as f64;
             let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
-            assert!((f64::from(sketch.share_below(*score)) - share).abs() <= tolerance, "{share}");
+            assert!((f64::from(quantiles.share_below(*score)) - share).abs() <= tolerance, "{share}");
         }
-        assert_eq!((sketch.share_below(-1.0), sketch.share_below(2.0)), (0.0, 1.0));
+        assert_eq!((quantiles.share_below(-1.0), quantiles.share_below(2.0)), (0.0, 1.0));
     }
 
     #[test]
     fn equal_scores_are_not_below_each_other() {
-        let sketch = Sketch::of(&[0.2, 0.5, 0.5, 0.5, 0.9]);
-        assert!(sketch.share_below(0.5) <= 0.25);
-        assert_eq!(Sketch::of(&[0.5; 3]).share_below(0.5), 0.0);
+        let quantiles = ScoreQuantiles::of(&[0.2, 0.5, 0.5, 0.5, 0.9]);
+        assert!(quantiles.share_below(0.5) <= 0.25);
+        assert_eq!(ScoreQuantiles::of(&[0.5; 3]).share_below(0.5), 0.0);
     }
 
     #[test]
     fn one_score_is_every_quantile() {
-        assert_eq!(Sketch::of(&[0.5]).quantile(0.3), 0.5);
+        assert_eq!(ScoreQuantiles::of(&[0.5]).quantile(0.3), 0.5);
     }
 }

@@ -3,82 +3,20 @@
 //! Each verb has a schema function, which Polars calls when a plan is built: it refuses a bad dtype or option there, where an
 //! error is an error, and where a column never comes near libtorch.
 
-use std::path::PathBuf;
-
 use polars::prelude::*;
 use polars_arrow::ffi::ArrowSchema;
 use polars_ffi::version_0::{CallerContext, SeriesExport};
-use serde::Deserialize;
 
-use crate::apply::{apply, Source};
-use crate::columns::{feature_fields, Columns, Feature};
+use crate::data::Columns;
 use crate::device::Request;
-use crate::groups::{Groups, SmallGroups, Training};
-use crate::labels::Labels;
-use crate::options::{Options, UncheckedOptions};
-use crate::store::Destination;
-use crate::verbs::{Detect, Embed, Explain, Score, Verb};
+use crate::model::Destination;
+use crate::query::verbs::{Detect, Embed, Explain, Score, Verb};
+use crate::query::{apply, Source};
 
 use super::ffi::{compute, resolve, Kwargs};
-
-/// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
-/// are any, then the keys if there are groups. One input, since Polars then runs the groups of a `group_by` side by side.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TrainingKwargs {
-    /// One of each, or all combinations of the options that were given as lists.
-    candidates: Vec<UncheckedOptions>,
-    labels: bool,
-    /// Whether there is a model for each group.
-    by: bool,
-    small_groups: Option<String>,
-}
-
-/// `fit`: what comes with the call.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FitKwargs {
-    training: TrainingKwargs,
-    device: Option<String>,
-    precision: Option<String>,
-    path: Option<PathBuf>,
-    name: String,
-}
-
-/// What comes with a call that applies a model. Inputs: the features, then the model if it is a value.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ApplyKwargs {
-    /// The model's file, if it is one.
-    model: Option<PathBuf>,
-    /// How to fit a model on the rows themselves, if none is given.
-    training: Option<TrainingKwargs>,
-    device: Option<String>,
-    precision: Option<String>,
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DetectKwargs {
-    apply: ApplyKwargs,
-    contamination: Option<f64>,
-    threshold: Option<f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExplainKwargs {
-    apply: ApplyKwargs,
-    top: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EmbedKwargs {
-    apply: ApplyKwargs,
-    width: i64,
-}
+use super::kwargs::{
+    first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, PackedFields,
+};
 
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
     Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
@@ -185,100 +123,6 @@ fn apply_to<V: Verb>(
         (None, None, None) => polars_bail!(ComputeError: "anorand: there is no model, and no options to fit one"),
     };
     Ok(apply(&verb(&columns)?, &columns, source, request)?.with_name(kwargs.name.into()))
-}
-
-/// The features, and how to fit on them.
-fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
-    let candidates = checked(kwargs.candidates, kwargs.labels)?;
-    let small = SmallGroups::parse(kwargs.small_groups.as_deref())?;
-    let input = first(inputs)?;
-    if !(kwargs.labels || kwargs.by) {
-        return Ok((Columns::from_series(input)?, Training { candidates, labels: None, groups: None }));
-    }
-    let mut fields = input.struct_()?.fields_as_series().into_iter();
-    let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
-    let labels = if kwargs.labels { fields.next() } else { None };
-    let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
-    let labels = labels.transpose()?;
-    let keys = if kwargs.by { fields.next() } else { None };
-    let groups = keys.map(|keys| Groups::of(keys.struct_()?.fields_as_series(), small)).transpose()?;
-    Ok((columns, Training { candidates, labels, groups }))
-}
-
-/// At least one set of options, each checked.
-fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
-    polars_ensure!(!candidates.is_empty(), ComputeError: "anorand: there is no candidate to fit");
-    candidates.into_iter().map(|options| options.check(labelled)).collect()
-}
-
-/// The fields of the first input, taken apart.
-struct PackedFields {
-    features: Field,
-    labels: Option<Field>,
-    keys: Vec<Field>,
-}
-
-impl PackedFields {
-    fn of(inputs: &[Field], training: Option<&TrainingKwargs>) -> PolarsResult<Self> {
-        let input = inputs.first().ok_or_else(no_feature)?;
-        let Some(training) = training.filter(|training| training.labels || training.by) else {
-            return Ok(Self { features: input.clone(), labels: None, keys: vec![] });
-        };
-        let DataType::Struct(fields) = input.dtype() else {
-            polars_bail!(SchemaMismatch: "anorand: features and labels came as {}, expected a struct", input.dtype());
-        };
-        let mut fields = fields.iter().cloned();
-        let features = fields.next().ok_or_else(no_feature)?;
-        let mut next = |is_there: bool| match is_there.then(|| fields.next()).flatten() {
-            Some(Field { dtype: DataType::Struct(fields), .. }) => fields,
-            _ => vec![],
-        };
-        let labels = next(training.labels);
-        let labels = training.labels.then(|| only(labels, "labels")).transpose()?;
-        Ok(Self { features, labels, keys: next(training.by) })
-    }
-
-    fn features(&self) -> PolarsResult<Vec<Feature>> {
-        feature_fields(&self.features)?.iter().map(Feature::from_field).collect()
-    }
-
-    /// That names, dtypes and options fit together. `output` is the name of the result.
-    fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
-        let features = self.features()?;
-        if let Some(training) = training {
-            for options in checked(training.candidates.clone(), training.labels)? {
-                features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
-            }
-            SmallGroups::parse(training.small_groups.as_deref())?;
-        }
-        let is_feature = |name: &str| features.iter().any(|feature| feature.name == name);
-        polars_ensure!(!is_feature(output), Duplicate:
-            "anorand: the feature {output:?} has the name of the result, which would take its place in with_columns: give the \
-             result another one, name=\"…\", or rename the feature");
-        if let Some(labels) = &self.labels {
-            Labels::check_dtype(labels)?;
-            polars_ensure!(!is_feature(labels.name()), Duplicate:
-                "anorand: the labels {:?} are among the features, so that the model would see the answer: leave them out, as in \
-                 pl.exclude({:?})", labels.name(), labels.name());
-        }
-        Ok(())
-    }
-}
-
-/// The one column that an argument must be.
-fn only<T>(mut columns: Vec<T>, argument: &str) -> PolarsResult<T> {
-    match (columns.pop(), columns.len()) {
-        (Some(column), 0) => Ok(column),
-        (_, more) => polars_bail!(ComputeError: "anorand: {argument} must be one column, got {}", more + 1),
-    }
-}
-
-fn first(inputs: &[Series]) -> PolarsResult<&Series> {
-    inputs.first().ok_or_else(no_feature)
-}
-
-fn no_feature() -> PolarsError {
-    polars_err!(ComputeError: "anorand: there is no feature: the expression selects no column")
 }
 
 /// # Safety

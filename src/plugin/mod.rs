@@ -2,4 +2,5 @@
 
 mod expressions;
 mod ffi;
+mod kwargs;
 mod module;

@@ -8,8 +8,9 @@ use polars::prelude::PolarsError;
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
-use crate::store::Destination;
-use crate::{device, model, store};
+use crate::device;
+use crate::engine::torch::{set_locator, Location};
+use crate::model::{self, Destination};
 
 fn value_error(error: PolarsError) -> PyErr {
     // Without the kind of error that Polars puts before the message.
@@ -20,20 +21,20 @@ fn value_error(error: PolarsError) -> PyErr {
 /// A model's metadata, as JSON; a ValueError if the bytes are not a model.
 #[pyfunction]
 fn model_metadata(bytes: &[u8]) -> PyResult<String> {
-    let model = store::from_bytes(bytes).map_err(value_error)?;
+    let model = model::from_bytes(bytes).map_err(value_error)?;
     serde_json::to_string(model.metadata()).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// The score above which a share of the training rows lies.
 #[pyfunction]
 fn model_threshold(bytes: &[u8], contamination: f64) -> PyResult<f64> {
-    store::from_bytes(bytes).and_then(|model| model.threshold(contamination)).map_err(value_error)
+    model::from_bytes(bytes).and_then(|model| model.threshold(contamination)).map_err(value_error)
 }
 
 /// Each feature's training median, in its own unit.
 #[pyfunction]
 fn model_medians(bytes: &[u8]) -> PyResult<Vec<f64>> {
-    store::from_bytes(bytes).map(|model| model.statistics().medians.clone()).map_err(value_error)
+    model::from_bytes(bytes).map(|model| model.statistics().medians.clone()).map_err(value_error)
 }
 
 /// Write a file whole, or leave what is there.
@@ -61,9 +62,20 @@ fn warn(message: &str, _: PolarsWarning) {
     });
 }
 
+/// Where the installed torch package and the engine's library are, or what is missing.
+fn locate_libtorch() -> Result<Location, String> {
+    Python::attach(|py| {
+        let found = py.import("polars_anorand._libtorch")?.call_method0("locate")?;
+        let (engine, libtorch): (PathBuf, PathBuf) = found.extract()?;
+        Ok(Location { engine, libtorch })
+    })
+    .map_err(|error: PyErr| Python::attach(|py| error.value(py).to_string()))
+}
+
 #[pymodule]
 fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_warning_function(warn);
+    set_locator(locate_libtorch);
     module.add("MODEL_FORMAT", model::FORMAT)?;
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use polars::prelude::*;
 
-use crate::columns::Columns;
+use crate::data::Columns;
 use crate::device::Request;
-use crate::groups::Training;
-use crate::model::Model;
-use crate::store;
-use crate::verbs::Verb;
+use crate::model::{self, Model};
+
+use super::request::Training;
+use super::verbs::Verb;
 
 /// Where the model of a call comes from.
 pub enum Source<'a> {
@@ -25,7 +25,7 @@ pub enum Source<'a> {
 /// Apply a verb to every row, with the row's model.
 pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, request: Request) -> PolarsResult<Series> {
     match source {
-        Source::File(path) => with_model(verb, &*store::from_path(path)?, columns, request),
+        Source::File(path) => with_model(verb, &*model::from_path(path)?, columns, request),
         // No row has no score, rather than no model.
         Source::Rows(_) if columns.rows() == 0 => Ok(nulls(verb, 0)),
         Source::Rows(training) => fit_and_apply(verb, columns, &training, request),
@@ -59,11 +59,11 @@ fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, request: Request
     }
     let groups = ModelRows::of(models.binary()?);
     if let ([only], 0) = (groups.models.as_slice(), groups.null_rows) {
-        return with_model(verb, &*store::from_bytes(only)?, &columns, request);
+        return with_model(verb, &*model::from_bytes(only)?, &columns, request);
     }
     let parts = groups.models.iter().zip(&groups.rows).map(|(model, rows)| {
         let part = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
-        Ok((rows.as_slice(), with_model(verb, &*store::from_bytes(model)?, &part, request)?))
+        Ok((rows.as_slice(), with_model(verb, &*model::from_bytes(model)?, &part, request)?))
     });
     in_place(verb, rows, parts)
 }

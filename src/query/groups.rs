@@ -1,54 +1,9 @@
 //! One model a group: which rows belong to which key, and a fit of each.
 
 use polars::prelude::*;
-use tch::Device;
 
-use crate::columns::Columns;
-use crate::cost::Cost;
-use crate::device::Request;
-use crate::labels::Labels;
-use crate::model::Model;
-use crate::options::Options;
-use crate::selection::fit_best;
-use crate::threads;
-
-/// How a model is fitted on rows: all of them, or those of each group.
-pub struct Training {
-    /// One, or those to choose from
-    pub candidates: Vec<Options>,
-    pub labels: Option<Labels>,
-    pub groups: Option<Groups>,
-}
-
-impl Training {
-    /// The model of all rows.
-    pub fn fit(&self, columns: &Columns, request: Request) -> PolarsResult<Model> {
-        let features = columns.features().len();
-        let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
-        request.run(cost, |device| fit_best(columns, self.labels.as_ref(), &self.candidates, device))
-    }
-
-    /// A model of each group and what `then` makes of it and its rows; None for a group too small for one.
-    ///
-    /// A group's model is the one that a fit of its rows alone would give. Where we choose, it is the CPU that fits them, all
-    /// its threads side by side: a GPU would fit one after the other.
-    pub fn fit_each<T: Send>(
-        &self,
-        groups: &Groups,
-        columns: &Columns,
-        request: Request,
-        then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
-    ) -> PolarsResult<Vec<Option<T>>> {
-        request.run(Cost::default(), |device| {
-            groups.each(device, |rows| {
-                let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
-                let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
-                let model = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
-                then(&model, &columns, device)
-            })
-        })
-    }
-}
+use crate::engine::Device;
+use crate::fit::side_by_side;
 
 /// What a group too small for a model gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +59,7 @@ impl Groups {
     }
 
     /// What `fit` makes of the rows of each group, on the plugin's threads; None where there are too few.
-    fn each<T: Send>(
+    pub fn each<T: Send>(
         &self,
         device: Device,
         fit: impl Fn(&[IdxSize]) -> PolarsResult<T> + Sync,
@@ -115,7 +70,7 @@ impl Groups {
             Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
         };
         let groups = self.rows.iter().enumerate().collect();
-        let fitted: Vec<Result<T, String>> = threads::map_on(device, groups, fit_one)?;
+        let fitted: Vec<Result<T, String>> = side_by_side(device, groups, fit_one)?;
         self.warn_of_small(&fitted);
         Ok(fitted.into_iter().map(Result::ok).collect())
     }

@@ -1,14 +1,13 @@
-//! Rows as a model's networks take them, chunk by chunk, for all that libtorch does to them.
+//! Rows as a model's networks take them, batch by batch, for the verbs that make several numbers of each row.
 
 use polars::prelude::*;
-use tch::{Device, TchError, Tensor};
 
-use crate::columns::Columns;
-use crate::libtorch::{self, numbers, torch_error, SingleThread};
+use crate::data::Columns;
+use crate::engine::{Device, Engine};
+use crate::memory::zeros;
 use crate::model::Model;
-use crate::network::Network;
 use crate::options::Missing;
-use crate::threads;
+use crate::pool;
 
 /// What a verb made of each row.
 pub struct Worked {
@@ -18,40 +17,40 @@ pub struct Worked {
     pub missing: Option<BooleanChunked>,
 }
 
-/// What `work` makes of scaled rows `[rows, features]` on a device, in the same number of numbers for each row.
+/// Scaled rows in tiles, `[tiles, features, tile]`, the last one padded.
+pub struct Batch {
+    pub tiles: Vec<f32>,
+    pub tile: usize,
+    pub features: usize,
+    pub rows: usize,
+}
+
+/// What `work` makes of scaled rows on a device: `width` numbers for each row, into its part of them.
 ///
-/// The rows come in chunks, on the plugin's threads: `cpu_chunk` rows, or as many as a GPU likes, whose memory may ask for
-/// fewer. A row with a missing value has the training medians in its place, and is to be null unless the model imputes.
-pub fn by_chunk(
+/// The rows come in batches, on the plugin's threads: `on_cpu` rows, or enough to keep a GPU busy. A row with a missing value
+/// has the training medians in its place, and is to be null unless the model imputes. `what` names the numbers in an error.
+pub fn by_batch(
     model: &Model,
     columns: &Columns,
-    cpu_chunk: usize,
+    on_cpu: usize,
     device: Device,
-    work: impl Fn(&Network, &Tensor) -> Result<Tensor, TchError> + Sync,
+    (width, what): (usize, &str),
+    work: impl Fn(&Engine, &Batch, &mut [f32]) -> PolarsResult<()> + Sync,
 ) -> PolarsResult<Worked> {
-    let columns = model.matched(columns)?;
-    let network = model.network().to_device(device)?;
-    let chunk = network.rows_at_a_time(cpu_chunk);
-    let of_chunk = |start: usize| {
-        let rows = columns.slice(start, chunk.min(columns.rows() - start));
-        let mut scaled = vec![0f32; rows.rows() * rows.features().len()];
-        let mut incomplete = vec![false; rows.rows()];
-        model.scale_into(&rows, 1, &mut scaled, &mut incomplete)?;
-        let mut worked = Vec::new();
-        let _one = SingleThread::enter();
-        libtorch::in_blocks(rows.rows(), chunk, |block| {
-            let x = libtorch::rows_on(device, &scaled, rows.features().len(), block)?;
-            worked.extend(numbers(&work(&network, &x)?)?);
-            Ok(())
-        })
-        .map_err(torch_error)?;
-        Ok((worked, incomplete))
-    };
-    let starts: Vec<usize> = (0..columns.rows()).step_by(chunk).collect();
-    let chunks: Vec<(Vec<f32>, Vec<bool>)> = threads::map(starts, of_chunk)?;
-    let nulls = model.metadata().options.missing == Missing::Null
-        && chunks.iter().any(|(_, incomplete)| incomplete.contains(&true));
-    let missing =
-        nulls.then(|| chunks.iter().flat_map(|(_, incomplete)| incomplete.iter().map(|row| Some(*row))).collect());
-    Ok(Worked { numbers: chunks.into_iter().flat_map(|(numbers, _)| numbers).collect(), missing })
+    let columns = model.align(columns)?;
+    let (rows, features) = (columns.rows(), columns.features().len());
+    let mut numbers: Vec<f32> = zeros(rows.saturating_mul(width), what)?;
+    let mut incomplete = vec![false; rows];
+    let engine = Engine::open(model.weights(), device)?;
+    let (size, tile) = (engine.rows_at_a_time(on_cpu), engine.tile());
+    let parts = numbers.chunks_mut(size * width.max(1)).zip(incomplete.chunks_mut(size)).enumerate().collect();
+    pool::map(parts, |(at, (numbers, incomplete))| {
+        let rows = incomplete.len();
+        let mut tiles = zeros(rows.div_ceil(tile) * tile * features, "the rows")?;
+        model.scale_into(&columns.slice(at * size, rows), tile, &mut tiles, incomplete)?;
+        work(&engine, &Batch { tiles, tile, features, rows }, numbers)
+    })?;
+    let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
+    let missing = nulls.then(|| incomplete.iter().map(|row| Some(*row)).collect());
+    Ok(Worked { numbers, missing })
 }

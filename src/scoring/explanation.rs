@@ -13,13 +13,12 @@
 
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
-use tch::{Device, TchError, Tensor};
 
-use crate::columns::Columns;
-use crate::libtorch::numbers;
+use crate::data::Columns;
+use crate::engine::{tiled, Device, Engine};
 use crate::model::Model;
-use crate::network::Network;
-use crate::{rows, scoring};
+
+use super::batches::{by_batch, Batch};
 
 /// Rows at a time on the CPU: their activations stay in the cache.
 const CHUNK: usize = 256;
@@ -36,49 +35,68 @@ pub struct Explanation {
 /// The contributions of every row.
 pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Explanation> {
     let reference = model.scaled_reference();
-    let worked =
-        rows::by_chunk(model, columns, CHUNK, device, |network, x| explain_rows(model, network, &reference, x))?;
+    let start = heads_of_reference(&Engine::open(model.weights(), device)?, &reference)?;
+    let numbers = (reference.len(), "the explanations");
+    let worked = by_batch(model, columns, CHUNK, device, numbers, |engine, batch, out| {
+        explain_batch(model, engine, (&reference, start), batch, out)
+    })?;
     let contributions = Array2::from_shape_vec((columns.rows(), reference.len()), worked.numbers)
         .map_err(|error| polars_err!(ComputeError: "anorand: the contributions have another shape: {error}"))?;
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
-/// The contributions of rows x `[rows, features]`, as many.
-fn explain_rows(model: &Model, network: &Network, reference: &[f32], x: &Tensor) -> Result<Tensor, TchError> {
-    let (device, width) = (x.device(), reference.len());
-    let from = Tensor::f_from_slice(reference)?.f_view([1, width as i64])?.f_to_device(device)?;
-    // From where scores come from: heads that spread little turn another engine's rounding into a visible part of a score.
-    let heads = |rows: &[f32]| {
-        let rows = ArrayView2::from_shape((rows.len() / width, width), rows)?;
-        scoring::heads_of_few(network, model.fused(), rows)
-    };
-    let start = heads(reference)?[0];
-    let ends = heads(&numbers(x)?)?;
-    let combiner = &model.metadata().combiner;
-    let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
-    let column = |at: usize| -> Result<Tensor, TchError> {
-        let numbers: Vec<f32> = slopes.iter().map(|pair| pair[at] as f32).collect();
-        Tensor::f_from_slice(&numbers)?.f_view([-1, 1])?.f_to_device(device)
-    };
-    let (logit_slope, error_slope) = (column(0)?, column(1)?);
+fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<(f32, f32)> {
+    let row = ArrayView2::from_shape((1, reference.len()), reference);
+    let row = row.map_err(|error| polars_err!(ComputeError: "anorand: the reference has another shape: {error}"))?;
+    let (mut logit, mut error) = ([0.0], [0.0]);
+    engine.heads_into(&tiled(row, engine.tile()), reference.len(), &mut logit, &mut error)?;
+    Ok((logit[0], error[0]))
+}
 
-    let way = x.f_sub(&from)?;
-    let mut sum = way.f_zeros_like()?;
+/// The contributions of a batch of rows, row by row; from the reference row, and its heads.
+fn explain_batch(
+    model: &Model,
+    engine: &Engine,
+    (reference, start): (&[f32], (f32, f32)),
+    batch: &Batch,
+    out: &mut [f32],
+) -> PolarsResult<()> {
+    let Batch { tiles, tile, features, rows } = batch;
+    // From where scores come from: heads that spread little turn another engine's rounding into a visible part of a score.
+    let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
+    engine.heads_into(tiles, *features, &mut logits, &mut errors)?;
+    let combiner = &model.metadata().combiner;
+    let ends: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
+    let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
+    // The padding's weights stay 0.
+    let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
+    for (at, slopes) in slopes.iter().enumerate() {
+        weights[0][at] = slopes[0] as f32;
+        weights[1][at] = slopes[1] as f32;
+    }
+    let from = |place: usize| reference[place / tile % features];
+    let way: Vec<f32> = tiles.iter().enumerate().map(|(place, x)| x - from(place)).collect();
+    let mut sum = vec![0f32; tiles.len()];
+    let mut point = vec![0f32; tiles.len()];
     for step in 0..STEPS {
-        let share = (step as f64 + 0.5) / STEPS as f64;
-        let point = way.f_mul_scalar(share)?.f_add(&from)?;
-        sum = sum.f_add_(&network.input_gradient(&point, &logit_slope, &error_slope)?)?;
+        let share = (step as f32 + 0.5) / STEPS as f32;
+        for (place, (point, way)) in point.iter_mut().zip(&way).enumerate() {
+            *point = way * share + from(place);
+        }
+        engine.add_input_gradients(&point, *features, &weights[0], &weights[1], &mut sum)?;
     }
-    let mut contributions = numbers(&sum.f_mul_(&way)?.f_mul_scalar_(1.0 / STEPS as f64)?)?;
-    let way = numbers(&way)?;
-    let totals = ends
-        .iter()
-        .zip(&slopes)
-        .map(|(end, [a, b])| a * (f64::from(end.0) - f64::from(start.0)) + b * (f64::from(end.1) - f64::from(start.1)));
-    for ((row, way), total) in contributions.chunks_mut(width).zip(way.chunks(width)).zip(totals) {
-        complete(row, way, total);
+    let place = |row: usize, feature: usize| (row / tile * features + feature) * tile + row % tile;
+    let mut way_of_row = vec![0f32; *features];
+    for (row, out) in out.chunks_exact_mut(*features).enumerate() {
+        for (feature, (out, way_of_row)) in out.iter_mut().zip(&mut way_of_row).enumerate() {
+            *way_of_row = way[place(row, feature)];
+            *out = sum[place(row, feature)] * *way_of_row / STEPS as f32;
+        }
+        let ([a, b], end) = (slopes[row], ends[row]);
+        let (logit, error) = (f64::from(end.0) - f64::from(start.0), f64::from(end.1) - f64::from(start.1));
+        complete(out, &way_of_row, a * logit + b * error);
     }
-    Tensor::f_from_slice(&contributions)?.f_view([-1, width as i64])
+    Ok(())
 }
 
 /// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. A feature that is at
@@ -102,7 +120,7 @@ fn complete(contributions: &mut [f32], way: &[f32], total: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::fit;
+    use crate::fit::fit_with_labels;
     use crate::options::{Options, Preset};
     use crate::scoring::score;
 
@@ -116,7 +134,7 @@ mod tests {
 
     fn model(preset: Preset) -> Model {
         let options = Options { epochs: 20, ..Options::preset(preset) };
-        fit(&Columns::from_frame(&frame()).unwrap(), &options, Device::Cpu).unwrap()
+        fit_with_labels(&Columns::from_frame(&frame()).unwrap(), None, &options, Device::Cpu).unwrap().model
     }
 
     #[test]
@@ -142,31 +160,37 @@ mod tests {
     fn the_quadrature_leaves_little_to_share_out() {
         let model = model(Preset::Default);
         let reference = model.scaled_reference();
+        let engine = Engine::open(model.weights(), Device::Cpu).unwrap();
         let columns = Columns::from_frame(&frame()).unwrap();
+        let rows = model.scaled_rows(&columns).unwrap();
+        let tiles = tiled(rows.view(), engine.tile());
+        let heads = crate::scoring::heads(model.weights(), rows.view(), Device::Cpu).unwrap();
+        let start = heads_of_reference(&engine, &reference).unwrap();
         // a = 1, b = 0 and a = 0, b = 1: each head's own integral against its difference.
-        for slopes in [[1f32, 0.0], [0.0, 1.0]] {
-            let worst = rows::by_chunk(&model, &columns, 1_000, Device::Cpu, |network, x| {
-                let from = Tensor::from_slice(&reference).view([1, 3]);
-                let column = |number: f32| x.narrow(1, 0, 1).full_like(f64::from(number));
-                let way = x - &from;
-                let mut sum = way.zeros_like();
-                for step in 0..STEPS {
-                    let point = &from + &way * ((step as f64 + 0.5) / STEPS as f64);
-                    sum += network.input_gradient(&point, &column(slopes[0]), &column(slopes[1])).unwrap();
-                }
-                let parts = sum * way / STEPS as f64;
-                let head = |x: &Tensor| {
-                    let (logit, error) = network.heads(x).unwrap();
-                    logit * f64::from(slopes[0]) + error * f64::from(slopes[1])
-                };
-                let size = parts.abs().sum_dim_intlist([1i64].as_slice(), false, tch::Kind::Double);
-                let rest = (head(x) - head(&from)) - parts.sum_dim_intlist([1i64].as_slice(), false, tch::Kind::Double);
+        let ones = vec![1f32; tiles.len() / 3];
+        let zeros = vec![0f32; tiles.len() / 3];
+        for (weights, ends, start) in
+            [((&ones, &zeros), &heads.logit, start.0), ((&zeros, &ones), &heads.error, start.1)]
+        {
+            let from = |place: usize| reference[place / engine.tile() % 3];
+            let mut sum = vec![0f32; tiles.len()];
+            for step in 0..STEPS {
+                let share = (step as f32 + 0.5) / STEPS as f32;
+                let point: Vec<f32> =
+                    tiles.iter().enumerate().map(|(place, x)| from(place) + (x - from(place)) * share).collect();
+                engine.add_input_gradients(&point, 3, weights.0, weights.1, &mut sum).unwrap();
+            }
+            let parts = |row: usize| {
+                let place = |j| (row / engine.tile() * 3 + j) * engine.tile() + row % engine.tile();
+                (0..3).map(place).map(|at| f64::from(sum[at] * (tiles[at] - from(at))) / STEPS as f64).collect::<Vec<_>>()
+            };
+            let sizes: Vec<f64> = (0..300).map(|row| parts(row).iter().map(|part| part.abs()).sum()).collect();
+            let largest = sizes.iter().copied().fold(0.0, f64::max);
+            for row in 0..300 {
+                let rest = f64::from(ends[row]) - f64::from(start) - parts(row).iter().sum::<f64>();
                 // Beside a kink, a row close to the reference has little but the error.
-                let allowed = &size * 0.02 + size.max() * 1e-3;
-                Ok((rest.abs() / allowed).max())
-            });
-            let worst = worst.unwrap().numbers[0];
-            assert!(worst < 1.0, "{worst}");
+                assert!(rest.abs() < 0.02 * sizes[row] + 1e-3 * largest, "{row}: {rest} of {}", sizes[row]);
+            }
         }
     }
 

@@ -4,9 +4,7 @@
 //! round; for the gradient of a weight, a row is an input, k a row of the tile, and a vector holds outputs. So each number
 //! is one sum in one order, whatever the width of the vectors.
 
-use std::arch::x86_64::*;
-
-use super::vector::{Vector, VECTORS};
+use crate::simd::{Vector, VECTORS};
 
 /// Where a sum starts.
 #[derive(Clone, Copy)]
@@ -27,31 +25,31 @@ pub enum Finish {
     Gate(*const f32),
 }
 
-/// Matrices by their first number, and how far apart their numbers are.
+/// Matrices by their first number and their strides.
 #[derive(Clone, Copy)]
 pub struct Product {
     pub depth: usize,
     pub scalars: *const f32,
-    pub scalar_next: usize,
-    pub scalar_row: usize,
+    pub scalar_stride: usize,
+    pub scalar_row_stride: usize,
     pub vectors: *const f32,
-    pub vector_next: usize,
-    pub vector_beside: usize,
+    pub vector_stride: usize,
+    pub vector_column_stride: usize,
     pub to: *mut f32,
-    pub to_row: usize,
+    pub to_row_stride: usize,
     pub start: Start,
     pub finish: Finish,
     pub tiles: Tiles,
-    /// Room for the scalars of a block, to be gathered there where they are too far apart to stay near for all tiles.
+    /// Room for the scalars of a block, gathered there where their stride is too large for the cache to keep them for all tiles.
     pub gathered: Option<*mut f32>,
 }
 
 /// What a product does with several tiles. Either way, a block of scalars or sums serves all of them while it is near.
 #[derive(Clone, Copy)]
 pub enum Tiles {
-    /// A product for each, with the same scalars; how far apart tiles are in `vectors` and `to`.
+    /// A product for each, with the same scalars; the strides between tiles in `vectors` and `to`.
     Each { count: usize, vectors: usize, to: usize },
-    /// One sum over all; how far apart tiles are in `scalars` and `vectors`.
+    /// One sum over all; the strides between tiles in `scalars` and `vectors`.
     Sum { count: usize, scalars: usize, vectors: usize },
 }
 
@@ -81,14 +79,14 @@ impl Product {
     #[inline(always)]
     unsafe fn blocks<V: Vector, const J: usize, const N: usize>(&self, at: usize) {
         let mut product = *self;
-        product.scalars = self.scalars.add(at * self.scalar_row);
+        product.scalars = self.scalars.add(at * self.scalar_row_stride);
         if let Some(room) = self.gathered {
             for k in 0..self.depth {
                 for row in 0..J {
-                    *room.add(k * J + row) = *product.scalars.add(k * self.scalar_next + row * self.scalar_row);
+                    *room.add(k * J + row) = *product.scalars.add(k * self.scalar_stride + row * self.scalar_row_stride);
                 }
             }
-            (product.scalars, product.scalar_next, product.scalar_row) = (room, J, 1);
+            (product.scalars, product.scalar_stride, product.scalar_row_stride) = (room, J, 1);
         }
         match self.tiles {
             Tiles::Each { count, vectors, to } => {
@@ -105,7 +103,7 @@ impl Product {
     /// from the first k to the last.
     #[inline(always)]
     unsafe fn block<V: Vector, const J: usize, const N: usize>(&self, at: usize, to_tile: usize) {
-        let corner = at * self.to_row + to_tile;
+        let corner = at * self.to_row_stride + to_tile;
         let to = self.to.add(corner);
         let mut sums = [[V::splat(0.0); N]; J];
         for (row, sum) in sums.iter_mut().enumerate() {
@@ -113,7 +111,7 @@ impl Product {
                 match self.start {
                     Start::Zero => {}
                     Start::Bias(bias) => *sum = V::splat(*bias.add(at + row)),
-                    Start::Present => *sum = V::load(to.add(row * self.to_row + beside * V::LANES)),
+                    Start::Present => *sum = V::load(to.add(row * self.to_row_stride + beside * V::LANES)),
                 }
             }
         }
@@ -129,7 +127,7 @@ impl Product {
         }
         for (row, sum) in sums.iter().enumerate() {
             for (beside, sum) in sum.iter().enumerate() {
-                let place = row * self.to_row + beside * V::LANES;
+                let place = row * self.to_row_stride + beside * V::LANES;
                 let sum = match self.finish {
                     Finish::Linear => *sum,
                     Finish::Relu => sum.max(V::splat(0.0)),
@@ -151,16 +149,16 @@ impl Product {
         for _ in 0..self.depth {
             let mut vector = [V::splat(0.0); N];
             for (beside, vector) in vector.iter_mut().enumerate() {
-                *vector = V::load(vectors.add(beside * self.vector_beside));
+                *vector = V::load(vectors.add(beside * self.vector_column_stride));
             }
             for (row, sum) in sums.iter_mut().enumerate() {
-                let scalar = V::splat(*scalars.add(row * self.scalar_row));
+                let scalar = V::splat(*scalars.add(row * self.scalar_row_stride));
                 for (sum, vector) in sum.iter_mut().zip(vector) {
                     *sum = vector.mul_add(scalar, *sum);
                 }
             }
-            scalars = scalars.wrapping_add(self.scalar_next);
-            vectors = vectors.wrapping_add(self.vector_next);
+            scalars = scalars.wrapping_add(self.scalar_stride);
+            vectors = vectors.wrapping_add(self.vector_stride);
         }
     }
 }
@@ -169,7 +167,7 @@ impl Product {
 #[derive(Clone, Copy)]
 pub struct Stack {
     pub tiles: usize,
-    /// Numbers from a tile to the next, in the layer's input and in its output
+    /// The strides between tiles, in the layer's input and in its output
     pub from: usize,
     pub to: usize,
 }
@@ -178,14 +176,14 @@ impl Stack {
     /// One tile alone.
     pub const ONE: Self = Self { tiles: 1, from: 0, to: 0 };
 
-    /// Whether a buffer of tiles so far apart reaches the first `rows` of every one.
+    /// Whether a buffer of tiles with this stride reaches the first `rows` rows of every tile.
     #[inline(always)]
-    fn reaches<V: Vector>(self, buffer: &[f32], apart: usize, rows: usize) -> bool {
-        buffer.len() >= (self.tiles - 1) * apart + rows * V::TILE
+    fn reaches<V: Vector>(self, buffer: &[f32], stride: usize, rows: usize) -> bool {
+        buffer.len() >= (self.tiles - 1) * stride + rows * V::TILE
     }
 }
 
-/// A layer of more weights does not stay in the cache from tile to tile, least of all where they are a power of 2 apart.
+/// A layer of more weights than these does not stay in the cache from tile to tile, least of all with strides of a power of 2.
 const FAR: usize = 32_768;
 
 /// `to = from·W + b` of tiles, with ReLU if asked.
@@ -206,13 +204,13 @@ pub unsafe fn affine<V: Vector>(
     let product = Product {
         depth: inputs,
         scalars: weights.as_ptr(),
-        scalar_next: outputs,
-        scalar_row: 1,
+        scalar_stride: outputs,
+        scalar_row_stride: 1,
         vectors: from.as_ptr(),
-        vector_next: V::TILE,
-        vector_beside: V::LANES,
+        vector_stride: V::TILE,
+        vector_column_stride: V::LANES,
         to: to.as_mut_ptr(),
-        to_row: V::TILE,
+        to_row_stride: V::TILE,
         start: Start::Bias(bias.as_ptr()),
         finish: if relu { Finish::Relu } else { Finish::Linear },
         tiles: Tiles::Each { count: stack.tiles, vectors: stack.from, to: stack.to },
@@ -246,13 +244,13 @@ pub unsafe fn d_input<V: Vector>(
     let product = Product {
         depth: outputs,
         scalars: weights.as_ptr(),
-        scalar_next: 1,
-        scalar_row: outputs,
+        scalar_stride: 1,
+        scalar_row_stride: outputs,
         vectors: d.as_ptr(),
-        vector_next: V::TILE,
-        vector_beside: V::LANES,
+        vector_stride: V::TILE,
+        vector_column_stride: V::LANES,
         to: d_from.as_mut_ptr(),
-        to_row: V::TILE,
+        to_row_stride: V::TILE,
         start: if back.sum { Start::Present } else { Start::Zero },
         finish: back.relu.map_or(Finish::Linear, |activations| Finish::Gate(activations.as_ptr())),
         tiles: Tiles::Each { count: stack.tiles, vectors: stack.to, to: stack.from },
@@ -261,7 +259,7 @@ pub unsafe fn d_input<V: Vector>(
     product.run::<V, VECTORS>(inputs);
 }
 
-/// Numbers of a tile in [`panels`], of a layer of so many outputs.
+/// The length of a tile in [`panels`], for a layer of `outputs` outputs.
 pub fn panel_len<V: Vector>(outputs: usize) -> usize {
     outputs.next_multiple_of(V::LANES) * V::TILE
 }
@@ -297,13 +295,13 @@ pub unsafe fn add_gradient<V: Vector>(
     let product = Product {
         depth: V::TILE,
         scalars: from.as_ptr(),
-        scalar_next: 1,
-        scalar_row: V::TILE,
+        scalar_stride: 1,
+        scalar_row_stride: V::TILE,
         vectors: panels.as_ptr(),
-        vector_next: V::LANES,
-        vector_beside: panel,
+        vector_stride: V::LANES,
+        vector_column_stride: panel,
         to: gradient.as_mut_ptr(),
-        to_row: outputs,
+        to_row_stride: outputs,
         start: Start::Present,
         finish: Finish::Linear,
         tiles: Tiles::Sum { count: stack.tiles, scalars: stack.from, vectors: panel_len::<V>(outputs) },
@@ -327,33 +325,27 @@ pub unsafe fn add_gradient<V: Vector>(
             spare[..left].copy_from_slice(&row[at..]);
         }
         let vectors = product.vectors.add(at * V::TILE);
-        Product { vectors, to: spare.as_mut_ptr(), to_row: V::LANES, ..product }.run::<V, 1>(inputs);
+        Product { vectors, to: spare.as_mut_ptr(), to_row_stride: V::LANES, ..product }.run::<V, 1>(inputs);
         for (spare, row) in spare.chunks_exact(V::LANES).zip(gradient.chunks_exact_mut(outputs)) {
             row[at..].copy_from_slice(&spare[..left]);
         }
     }
 }
 
-/// `[rows, columns]`, rows `from_row` apart, as `[columns, rows]`, columns `to_row` apart.
+/// `[rows, columns]` with a stride of `from_row` between rows, as `[columns, rows]` with a stride of `to_row` between columns.
 ///
 /// # Safety
 /// The pointers reach all of it.
 #[inline(always)]
 pub unsafe fn transpose(from: *const f32, from_row: usize, [rows, columns]: [usize; 2], to: *mut f32, to_row: usize) {
-    let (square_rows, square_columns) = (rows - rows % 4, columns - columns % 4);
-    for row in (0..square_rows).step_by(4) {
-        for column in (0..square_columns).step_by(4) {
-            let from = from.add(row * from_row + column);
-            let [mut a, mut b, mut c, mut d] = [0, 1, 2, 3].map(|at| _mm_loadu_ps(from.add(at * from_row)));
-            _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
-            let to = to.add(column * to_row + row);
-            _mm_storeu_ps(to, a);
-            _mm_storeu_ps(to.add(to_row), b);
-            _mm_storeu_ps(to.add(2 * to_row), c);
-            _mm_storeu_ps(to.add(3 * to_row), d);
+    const SIDE: usize = 4;
+    let (square_rows, square_columns) = (rows - rows % SIDE, columns - columns % SIDE);
+    for row in (0..square_rows).step_by(SIDE) {
+        for column in (0..square_columns).step_by(SIDE) {
+            transpose_square(from.add(row * from_row + column), from_row, to.add(column * to_row + row), to_row);
         }
         for column in square_columns..columns {
-            for row in row..row + 4 {
+            for row in row..row + SIDE {
                 *to.add(column * to_row + row) = *from.add(row * from_row + column);
             }
         }
@@ -363,4 +355,44 @@ pub unsafe fn transpose(from: *const f32, from_row: usize, [rows, columns]: [usi
             *to.add(column * to_row + row) = *from.add(row * from_row + column);
         }
     }
+}
+
+/// Four by four numbers.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transpose_square(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    use std::arch::x86_64::{_mm_loadu_ps, _mm_storeu_ps, _MM_TRANSPOSE4_PS};
+    let [mut a, mut b, mut c, mut d] = [0, 1, 2, 3].map(|at| _mm_loadu_ps(from.add(at * from_row)));
+    _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to.add(to_row), b);
+    _mm_storeu_ps(to.add(2 * to_row), c);
+    _mm_storeu_ps(to.add(3 * to_row), d);
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn transpose_square(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    let square: [[f32; 4]; 4] = std::array::from_fn(|row| *from.add(row * from_row).cast::<[f32; 4]>());
+    for column in 0..4 {
+        *to.add(column * to_row).cast::<[f32; 4]>() = std::array::from_fn(|row| square[row][column]);
+    }
+}
+
+/// ‖x − x̂‖₂ of the rows of a tile.
+#[inline(always)]
+pub unsafe fn norms<V: Vector>(x: &[f32], reconstruction: &[f32]) -> [V; VECTORS] {
+    let mut squares = [V::splat(0.0); VECTORS];
+    for (x, reconstruction) in x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE)) {
+        for (at, square) in squares.iter_mut().enumerate() {
+            let lanes = at * V::LANES..;
+            let residual = V::load(x[lanes.clone()].as_ptr()).sub(V::load(reconstruction[lanes].as_ptr()));
+            *square = residual.mul_add(residual, *square);
+        }
+    }
+    let mut norms = squares;
+    for norm in &mut norms {
+        *norm = norm.sqrt();
+    }
+    norms
 }

@@ -1,50 +1,95 @@
 //! A training step: forward and back through a network tile by tile, so that a tile's activations stay in the first-level
 //! cache, and Adam.
 
-use std::arch::x86_64::{__m256, __m512};
 use std::ops::Range;
 
-use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
+use crate::engine::adam::{Corrections, BETA1, BETA2, EPSILON};
 
-use super::heads::norms;
-use super::kernels::{add_gradient, affine, d_input, panels, transpose, Back, Stack};
-use super::trainer::{Batch, Buffers, Layer, LossSums, Place, Plan, Source, Trainer};
-use super::vector::Vector;
+use super::kernels::{add_gradient, affine, d_input, norms, panels, transpose, Back, Stack};
+use super::plan::{Buffers, Layer, Place, Plan, Source};
+use crate::simd::{Task, Vector};
 
-#[target_feature(enable = "avx512f")]
-pub unsafe fn differentiate_512(trainer: &mut Trainer, batch: &Batch) {
-    differentiate::<__m512>(trainer, batch);
+/// Rows of a batch, and what they count in the loss.
+pub struct Batch<'a> {
+    /// `[rows, inputs]`, row by row
+    pub x: &'a [f32],
+    /// y of each row
+    pub synthetic: &'a [bool],
+    /// Of every row: w / rows of the batch (eq. 3 and 4)
+    pub ce_weight: f32,
+    /// Of a normal row: (1 − w) / normal rows of the batch (eq. 2 and 4)
+    pub ae_weight: f32,
 }
 
-#[target_feature(enable = "avx2,fma")]
-pub unsafe fn differentiate_256(trainer: &mut Trainer, batch: &Batch) {
-    differentiate::<__m256>(trainer, batch);
+/// Sums over some rows: eq. 3, and eq. 2 over the normal ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LossSums {
+    pub cross_entropy: f64,
+    pub reconstruction: f64,
 }
 
-#[target_feature(enable = "avx512f")]
-pub unsafe fn update_512(trainer: &mut Trainer, corrections: &Corrections) {
-    update::<__m512>(trainer, corrections);
+/// A network in training: its numbers, layer by layer, weight then bias, as in an ensemble of one; then zeros, so that the last
+/// vector is full. The gradient and Adam's running means of it and of its square are laid out alike.
+pub struct State {
+    pub plan: Plan,
+    pub parameters: Vec<f32>,
+    pub gradient: Vec<f32>,
+    pub mean: Vec<f32>,
+    pub square: Vec<f32>,
+    pub buffers: Buffers,
 }
 
-#[target_feature(enable = "avx2,fma")]
-pub unsafe fn update_256(trainer: &mut Trainer, corrections: &Corrections) {
-    update::<__m256>(trainer, corrections);
+/// The gradient of eq. 4 on a batch.
+pub struct Differentiate<'a> {
+    pub state: &'a mut State,
+    pub batch: &'a Batch<'a>,
 }
 
-#[target_feature(enable = "avx512f")]
-pub unsafe fn losses_512(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
-    losses::<__m512>(trainer, x, synthetic)
+impl Task for Differentiate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        differentiate::<V>(self.state, self.batch);
+    }
 }
 
-#[target_feature(enable = "avx2,fma")]
-pub unsafe fn losses_256(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
-    losses::<__m256>(trainer, x, synthetic)
+/// Adam on every parameter.
+pub struct Update<'a> {
+    pub state: &'a mut State,
+    pub corrections: Corrections,
+}
+
+impl Task for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        update::<V>(self.state, &self.corrections);
+    }
+}
+
+/// Adds eq. 2 and 3 of rows to the sums.
+pub struct Losses<'a> {
+    pub state: &'a mut State,
+    pub x: &'a [f32],
+    pub synthetic: &'a [bool],
+    pub sums: &'a mut LossSums,
+}
+
+impl Task for Losses<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        add_losses::<V>(self.state, self.x, self.synthetic, self.sums);
+    }
 }
 
 /// The gradient of eq. 4, summed over the batch's rows in their order.
 #[inline(always)]
-unsafe fn differentiate<V: Vector>(trainer: &mut Trainer, batch: &Batch) {
-    let Trainer { plan, parameters, gradient, buffers, .. } = trainer;
+unsafe fn differentiate<V: Vector>(state: &mut State, batch: &Batch) {
+    let State { plan, parameters, gradient, buffers, .. } = state;
     gradient.fill(0.0);
     let rows = plan.tiles * V::TILE;
     for (x, synthetic) in batch.x.chunks(rows * plan.inputs).zip(batch.synthetic.chunks(rows)) {
@@ -69,7 +114,12 @@ unsafe fn forward<V: Vector>(plan: &Plan, parameters: &[f32], x: &[f32], buffers
         }
         transpose(x.as_ptr(), plan.inputs, [x.len() / plan.inputs, plan.inputs], tile.as_mut_ptr(), V::TILE);
     }
-    let tiles = x.len().div_ceil(tile_len);
+    run_layers::<V>(plan, parameters, x.len().div_ceil(tile_len), buffers);
+}
+
+/// All activations of tiles whose features are in their place.
+#[inline(always)]
+pub unsafe fn run_layers<V: Vector>(plan: &Plan, parameters: &[f32], tiles: usize, buffers: &mut Buffers) {
     for layer in &plan.layers {
         let (before, to) = buffers.activations.split_at_mut(layer.to.first(plan.tiles, V::TILE));
         let from = &before[layer.from.first(plan.tiles, V::TILE)..];
@@ -80,15 +130,15 @@ unsafe fn forward<V: Vector>(plan: &Plan, parameters: &[f32], x: &[f32], buffers
 }
 
 #[inline(always)]
-fn stack<V: Vector>(layer: &Layer, tiles: usize) -> Stack {
-    Stack { tiles, from: layer.from.apart(V::TILE), to: layer.to.apart(V::TILE) }
+pub fn stack<V: Vector>(layer: &Layer, tiles: usize) -> Stack {
+    Stack { tiles, from: layer.from.stride(V::TILE), to: layer.to.stride(V::TILE) }
 }
 
 /// A tile's x, logit and reconstruction, as ranges of the buffers.
 #[inline(always)]
-fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
+pub fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
     let range = |place: Place, height: usize| {
-        let first = place.first(plan.tiles, V::TILE) + tile * place.apart(V::TILE);
+        let first = place.first(plan.tiles, V::TILE) + tile * place.stride(V::TILE);
         first..first + height * V::TILE
     };
     let x = tile * plan.inputs * V::TILE..(tile + 1) * plan.inputs * V::TILE;
@@ -110,11 +160,15 @@ unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool
         ae_weights[at] = if *synthetic { 0.0 } else { batch.ae_weight };
     }
     let (x, d) = (&activations[x], &mut deltas[reconstruction.clone()]);
-    let reconstruction = &activations[reconstruction];
-    // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
+    residual_deltas::<V>(x, &activations[reconstruction], ae_weights, d);
+}
+
+/// `weights` · ∂‖r‖/∂x̂ = `weights` · r / ‖r‖ with r = x̂ − x, into `d`; 0 where r = 0.
+#[inline(always)]
+pub unsafe fn residual_deltas<V: Vector>(x: &[f32], reconstruction: &[f32], weights: &[f32], d: &mut [f32]) {
     let mut factors = norms::<V>(x, reconstruction);
     for (at, factor) in factors.iter_mut().enumerate() {
-        let weight = V::load(ae_weights[at * V::LANES..].as_ptr());
+        let weight = V::load(weights[at * V::LANES..].as_ptr());
         *factor = weight.div(*factor).where_positive(*factor);
     }
     let rows = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
@@ -159,11 +213,11 @@ unsafe fn back<V: Vector>(
 
 /// Adam on every parameter, in one pass.
 #[inline(always)]
-unsafe fn update<V: Vector>(trainer: &mut Trainer, corrections: &Corrections) {
+unsafe fn update<V: Vector>(state: &mut State, corrections: &Corrections) {
     let (new_mean, new_square) = (V::splat((1.0 - BETA1) as f32), V::splat((1.0 - BETA2) as f32));
     let (rate, scale) = (V::splat(corrections.rate as f32), V::splat(corrections.scale as f32));
     let epsilon = V::splat(EPSILON as f32);
-    let Trainer { parameters, gradient, mean, square, .. } = trainer;
+    let State { parameters, gradient, mean, square, .. } = state;
     let gradients = gradient.chunks_exact(V::LANES);
     let moments = mean.chunks_exact_mut(V::LANES).zip(square.chunks_exact_mut(V::LANES));
     for ((parameter, gradient), (mean, square)) in parameters.chunks_exact_mut(V::LANES).zip(gradients).zip(moments) {
@@ -179,9 +233,8 @@ unsafe fn update<V: Vector>(trainer: &mut Trainer, corrections: &Corrections) {
 }
 
 #[inline(always)]
-unsafe fn losses<V: Vector>(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]) -> LossSums {
-    let Trainer { plan, parameters, buffers, .. } = trainer;
-    let mut sums = LossSums::default();
+unsafe fn add_losses<V: Vector>(state: &mut State, x: &[f32], synthetic: &[bool], sums: &mut LossSums) {
+    let State { plan, parameters, buffers, .. } = state;
     let rows = plan.tiles * V::TILE;
     for (x, synthetic) in x.chunks(rows * plan.inputs).zip(synthetic.chunks(rows)) {
         forward::<V>(plan, parameters, x, buffers);
@@ -200,5 +253,4 @@ unsafe fn losses<V: Vector>(trainer: &mut Trainer, x: &[f32], synthetic: &[bool]
             }
         }
     }
-    sums
 }

@@ -1,245 +1,59 @@
 //! The training of one network on the CPU: all that a step needs, allocated once.
 
-use crate::adam::Corrections;
-use crate::shape::Shape;
+use crate::engine::adam::Corrections;
+use crate::engine::shape::Shape;
 
-use super::tile_rows;
+use super::plan::{Buffers, Plan};
+use crate::simd::Simd;
+use super::step::{Batch, Differentiate, Losses, LossSums, State, Update};
+use crate::simd::MOST_LANES;
 
-/// Rows that go through a layer together: its weights come from the cache once for all, and the rows' own numbers stay in it.
-const TOGETHER: usize = 64;
-
-/// Rows of a batch, and what they count in the loss.
-pub struct Batch<'a> {
-    /// `[rows, inputs]`, row by row
-    pub x: &'a [f32],
-    /// y of each row
-    pub synthetic: &'a [bool],
-    /// Of every row: w / rows of the batch (eq. 3 and 4)
-    pub ce_weight: f32,
-    /// Of a normal row: (1 − w) / normal rows of the batch (eq. 2 and 4)
-    pub ae_weight: f32,
-}
-
-/// Sums over some rows: eq. 3, and eq. 2 over the normal ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LossSums {
-    pub cross_entropy: f64,
-    pub reconstruction: f64,
-}
-
-/// A network in training. Without the CPU's support, nothing is computed; [`tile_rows`] says so.
+/// A network in training.
 pub struct Trainer {
-    pub(super) plan: Plan,
-    /// Layer by layer, weight then bias, as in a fleet of one; then zeros, so that a last vector is full. So are the next three.
-    pub(super) parameters: Vec<f32>,
-    pub(super) gradient: Vec<f32>,
-    /// Adam's running means of the gradient, and of its square
-    pub(super) mean: Vec<f32>,
-    pub(super) square: Vec<f32>,
-    /// How many of them are the network's
+    simd: Simd,
+    state: State,
+    /// The number of the network's parameters
     count: usize,
     steps: i32,
-    pub(super) buffers: Buffers,
-}
-
-/// The layers, and where they find their numbers.
-pub struct Plan {
-    pub(super) inputs: usize,
-    /// Tiles that go through a layer together
-    pub(super) tiles: usize,
-    /// ND, encoder, decoder, each from its input on
-    pub(super) layers: Vec<Layer>,
-    /// The same in the order of the backward pass
-    pub(super) backward: Vec<usize>,
-    pub(super) logit: Place,
-    pub(super) reconstruction: Place,
-    /// Rows of all matrices
-    rows: usize,
-}
-
-pub struct Layer {
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-    pub(super) weight: usize,
-    pub(super) bias: usize,
-    pub(super) from: Place,
-    pub(super) to: Place,
-    pub(super) relu: bool,
-    pub(super) source: Source,
-}
-
-/// Where a layer's input or output is: some rows of a matrix `[tiles, height, tile]`. The matrices lie in one buffer, in the
-/// order in which they are computed, so that a layer's input comes before its output.
-#[derive(Clone, Copy)]
-pub struct Place {
-    /// Rows of the matrices before this one
-    before: usize,
-    row: usize,
-    height: usize,
-}
-
-impl Place {
-    /// The first number, in a buffer of so many tiles of so many rows.
-    pub(super) fn first(self, tiles: usize, tile: usize) -> usize {
-        (self.before * tiles + self.row) * tile
-    }
-
-    /// Numbers from a tile to the next.
-    pub(super) fn apart(self, tile: usize) -> usize {
-        self.height * tile
-    }
-}
-
-/// What a layer's input is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The features: they need no gradient.
-    Features,
-    Hidden,
-    /// (z0, z1), whose ReLU is left to ND, which has a gradient for z0 too
-    Latent,
-    /// z0, as ND's last layer sees it
-    Z0,
-}
-
-/// A tile's numbers, `[rows, tile]` each.
-pub struct Buffers {
-    pub(super) activations: Vec<f32>,
-    /// Gradients of the layers' affine outputs, each at its activation's place
-    pub(super) deltas: Vec<f32>,
-    /// A layer's deltas, its outputs as lanes
-    pub(super) panels: Vec<f32>,
-    /// A column of a gradient that is not a whole vector wide
-    pub(super) spare: Vec<f32>,
-    /// What multiplies a bias, for all rows of a tile
-    pub(super) ones: Vec<f32>,
-}
-
-impl Plan {
-    fn new(shape: &Shape) -> Self {
-        let depth = shape.depth();
-        let shapes = shape.layers();
-        let sizes = || shapes.iter().map(|layer| (layer.inputs as usize, layer.outputs as usize));
-        let width = |layer: usize| shapes[layer].outputs as usize;
-        let inputs = shape.inputs as usize;
-        let (z0, z1) = (width(depth - 2), width(2 * depth - 1));
-        let latent = inputs + (0..depth - 2).chain(depth..2 * depth - 1).map(width).sum::<usize>();
-
-        // Matrices of ND and encoder come before (z0, z1), those of logit and decoder after it.
-        let (mut early, mut late) = (inputs, latent + z0 + z1);
-        let matrix = |next: &mut usize, height: usize| Place { before: take(next, height), row: 0, height };
-        let z = Place { before: latent, row: 0, height: z0 + z1 };
-        let mut number = 0;
-        let mut layers: Vec<Layer> = Vec::with_capacity(shapes.len());
-        for (at, (inputs, outputs)) in sizes().enumerate() {
-            let (block, place) = (at / depth, at % depth);
-            let last = place == depth - 1;
-            let to = match (block, place) {
-                (0, place) if place == depth - 2 => z,
-                (1, _) if last => Place { row: z0, ..z },
-                (0, _) if last => matrix(&mut late, outputs),
-                (2, _) => matrix(&mut late, outputs),
-                _ => matrix(&mut early, outputs),
-            };
-            let (source, from) = match (block, place) {
-                (2, 0) => (Source::Latent, z),
-                (_, 0) => (Source::Features, Place { before: 0, row: 0, height: inputs }),
-                (0, _) if last => (Source::Z0, z),
-                _ => (Source::Hidden, layers[at - 1].to),
-            };
-            let (weight, bias) = (take(&mut number, inputs * outputs), take(&mut number, outputs));
-            layers.push(Layer { inputs, outputs, weight, bias, from, to, relu: !last, source });
-        }
-        let backward = (2 * depth..3 * depth).rev().chain((0..depth).rev()).chain((depth..2 * depth).rev()).collect();
-        let (logit, reconstruction) = (layers[depth - 1].to, layers[3 * depth - 1].to);
-        let tiles = tile_rows().map_or(1, |tile| TOGETHER / tile);
-        Self { inputs, tiles, layers, backward, logit, reconstruction, rows: late }
-    }
-}
-
-/// The next `count` places.
-fn take(next: &mut usize, count: usize) -> usize {
-    let first = *next;
-    *next += count;
-    first
-}
-
-impl Buffers {
-    fn new(plan: &Plan) -> Self {
-        let tile = tile_rows().unwrap_or(0);
-        let widest = plan.layers.iter().map(|layer| layer.inputs.max(layer.outputs)).max().unwrap_or(0);
-        // A tile's rows are more than a vector's lanes.
-        Self {
-            activations: vec![0.0; plan.rows * plan.tiles * tile],
-            deltas: vec![0.0; plan.rows * plan.tiles * tile],
-            panels: vec![0.0; plan.tiles * (widest + tile) * tile],
-            spare: vec![0.0; widest * tile],
-            ones: vec![1.0; tile],
-        }
-    }
 }
 
 impl Trainer {
-    /// From a network's numbers, in the order of a fleet of one.
-    pub fn new(shape: &Shape, mut parameters: Vec<f32>) -> Self {
-        const WIDEST_VECTOR: usize = 16;
+    /// From a network's numbers, in the order of an ensemble of one.
+    pub fn new(simd: Simd, shape: &Shape, mut parameters: Vec<f32>) -> Self {
         let count = parameters.len();
-        parameters.resize(count.next_multiple_of(WIDEST_VECTOR), 0.0);
+        parameters.resize(count.next_multiple_of(MOST_LANES), 0.0);
         let zeros = || vec![0f32; parameters.len()];
         let (gradient, mean, square) = (zeros(), zeros(), zeros());
-        let plan = Plan::new(shape);
+        let plan = Plan::new(shape, simd.tile_rows());
         let buffers = Buffers::new(&plan);
-        Self { plan, parameters, gradient, mean, square, count, steps: 0, buffers }
+        Self { simd, state: State { plan, parameters, gradient, mean, square, buffers }, count, steps: 0 }
     }
 
-    /// The network's numbers, in the order of a fleet of one.
+    /// The network's numbers, in the order of an ensemble of one.
     pub fn parameters(&self) -> &[f32] {
-        &self.parameters[..self.count]
+        &self.state.parameters[..self.count]
     }
 
     /// One step of Adam on a batch.
     pub fn step(&mut self, batch: &Batch, learning_rate: f64) {
-        self.differentiate(batch);
+        self.simd.run(Differentiate { state: &mut self.state, batch });
         self.steps += 1;
-        self.update(&Corrections::of(self.steps, learning_rate));
+        self.update(self.steps, learning_rate);
     }
 
-    /// The gradient of eq. 4.
-    fn differentiate(&mut self, batch: &Batch) {
-        #[cfg(target_arch = "x86_64")]
-        match tile_rows() {
-            // SAFETY: tile_rows has found the CPU's support.
-            Some(super::vector::TILE_512) => unsafe { super::step::differentiate_512(self, batch) },
-            Some(_) => unsafe { super::step::differentiate_256(self, batch) },
-            None => {}
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = batch;
+    /// The gradient of eq. 4, in the order of the parameters.
+    pub fn gradient(&mut self, batch: &Batch) -> &[f32] {
+        self.simd.run(Differentiate { state: &mut self.state, batch });
+        &self.state.gradient[..self.count]
     }
 
-    fn update(&mut self, corrections: &Corrections) {
-        #[cfg(target_arch = "x86_64")]
-        match tile_rows() {
-            // SAFETY: tile_rows has found the CPU's support.
-            Some(super::vector::TILE_512) => unsafe { super::step::update_512(self, corrections) },
-            Some(_) => unsafe { super::step::update_256(self, corrections) },
-            None => {}
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = corrections;
+    fn update(&mut self, step: i32, learning_rate: f64) {
+        self.simd.run(Update { state: &mut self.state, corrections: Corrections::of(step, learning_rate) });
     }
 
-    /// Eq. 2 and 3 of rows, as sums.
-    pub fn losses(&mut self, x: &[f32], synthetic: &[bool]) -> LossSums {
-        #[cfg(target_arch = "x86_64")]
-        match tile_rows() {
-            // SAFETY: tile_rows has found the CPU's support.
-            Some(super::vector::TILE_512) => return unsafe { super::step::losses_512(self, x, synthetic) },
-            Some(_) => return unsafe { super::step::losses_256(self, x, synthetic) },
-            None => {}
-        }
-        let _ = (x, synthetic);
-        LossSums::default()
+    /// Adds eq. 2 and 3 of rows to the sums.
+    pub fn add_losses(&mut self, x: &[f32], synthetic: &[bool], sums: &mut LossSums) {
+        self.simd.run(Losses { state: &mut self.state, x, synthetic, sums });
     }
 }
 

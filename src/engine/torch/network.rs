@@ -1,469 +1,107 @@
-//! The network of figure 1, as a fleet: m networks of one shape side by side, every tensor with a leading dimension m.
-//!
-//! ND block: d → hidden → 1; its last hidden layer is z0. Encoder: d → hidden → latent, z1. Decoder: (z0, z1) → hidden
-//! reversed → d. Hidden layers have ReLU; logit, z1 and reconstruction are linear.
-//!
-//! The gradients are derived by hand (tested against autograd), since a step of these small networks costs libtorch's calls
-//! rather than its arithmetic, and autograd doubles the calls.
+//! An ensemble on a device of libtorch's.
 
-use polars::prelude::{polars_ensure, PolarsResult};
-use rand::Rng;
-use tch::{Device, Kind, TchError, Tensor};
+use polars::prelude::PolarsResult;
 
-use crate::fused::FusedNetwork;
-use crate::libtorch::{numbers, torch_error};
-use crate::shape::Shape;
+use crate::engine::device::Device;
+use crate::engine::weights::Weights;
 
-type TorchResult<T> = Result<T, TchError>;
+use super::interface::{Ensemble, Handle, Rows, CPU};
+use super::library::{call, functions};
 
 /// Activations that a GPU holds at a time for one thread of ours, in bytes.
 const GPU_ACTIVATIONS: usize = 1 << 28;
 
-/// A view of one layer's numbers inside a flat buffer.
-struct Layer {
-    /// `[m, inputs, outputs]`
-    weight: Tensor,
-    /// `[m, 1, outputs]`
-    bias: Tensor,
-}
-
-/// Parameters, or gradients: one flat buffer, and every layer as a view of it, so that an optimiser needs one call for all.
-pub struct Parameters {
-    /// Layer by layer, weight then bias, each `[m, …]`.
-    pub flat: Tensor,
-    layers: Vec<Layer>,
-}
-
-impl Parameters {
-    fn over(flat: Tensor, shape: &Shape, members: i64) -> TorchResult<Self> {
-        let mut layers = Vec::new();
-        let mut at = 0;
-        let mut next = |size: [i64; 3]| -> TorchResult<Tensor> {
-            let count = size.iter().product();
-            let view = flat.f_narrow(0, at, count)?.f_view(size)?;
-            at += count;
-            Ok(view)
-        };
-        for layer in shape.layers() {
-            let weight = next([members, layer.inputs, layer.outputs])?;
-            let bias = next([members, 1, layer.outputs])?;
-            layers.push(Layer { weight, bias });
-        }
-        Ok(Self { flat, layers })
-    }
-}
-
-/// A fleet of m networks.
+/// An ensemble on a device of libtorch's.
 pub struct Network {
-    shape: Shape,
-    /// Which features each member sees, `[m × inputs]`.
-    selection: Tensor,
-    members: i64,
-    parameters: Parameters,
+    handle: *mut Handle,
+    /// Numbers that a row has in all layers of all members
+    width: usize,
 }
 
-// SAFETY: after it is built or trained, a network is only read, and libtorch allows concurrent reads of a tensor. Training
-// needs `&mut Network`.
+// SAFETY: the interface allows a handle to be read by several threads at a time, and to be closed by any; training takes
+// `&mut self`.
+unsafe impl Send for Network {}
+// SAFETY: as above.
 unsafe impl Sync for Network {}
 
-/// What the backward pass needs of a forward pass.
-pub struct Forward {
-    /// Activations of the hidden layers, `[m, batch, width]`, from the input on.
-    nd: Vec<Tensor>,
-    encoder: Vec<Tensor>,
-    decoder: Vec<Tensor>,
-    /// (z0, z1) of eq. 1, `[m, batch, last hidden + latent]`
-    pub latent: Tensor,
-    /// ND's output before the sigmoid, `[m, batch, 1]`
-    pub logit: Tensor,
-    /// `[m, batch, d]`
-    pub reconstruction: Tensor,
-}
-
-/// What each row of a batch counts in the loss, `[m, batch, 1]` each.
-pub struct Targets {
-    /// y: 1 for a synthetic anomaly, 0 for a normal row
-    pub synthetic: Tensor,
-    /// w / rows of the batch (eq. 3 and 4)
-    pub ce_weight: Tensor,
-    /// (1 − w) / normal rows of the batch for a normal row, 0 for a synthetic one (eq. 2 and 4)
-    pub ae_weight: Tensor,
-}
-
 impl Network {
-    /// New networks, each drawn from a generator of its own: every layer from U(−1/√inputs, 1/√inputs).
-    pub fn draw(shape: Shape, selection: &[i64], rngs: &mut [impl Rng], device: Device) -> PolarsResult<Self> {
-        let mut numbers = Vec::with_capacity(shape.parameters() as usize * rngs.len());
-        for layer in shape.layers() {
-            let bound = 1.0 / (layer.inputs as f32).sqrt();
-            for count in [layer.inputs * layer.outputs, layer.outputs] {
-                for rng in rngs.iter_mut() {
-                    numbers.extend((0..count).map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound));
-                }
-            }
-        }
-        Self::from_flat(shape, selection, &numbers, device)
-    }
-
-    /// From the features that each member sees, `[m × inputs]`, and the numbers of the flat buffer.
-    pub fn from_flat(shape: Shape, selection: &[i64], numbers: &[f32], device: Device) -> PolarsResult<Self> {
-        let members = selection.len() as i64 / shape.inputs;
-        let expected = shape.parameters() * members;
-        polars_ensure!(numbers.len() as i64 == expected, ComputeError:
-            "anorand: a fleet of {members} networks of this shape has {expected} parameters, got {}", numbers.len());
-        let build = || {
-            let selection = Tensor::f_from_slice(selection)?.f_to_device(device)?;
-            let flat = Tensor::f_from_slice(numbers)?.f_to_device(device)?;
-            let parameters = Parameters::over(flat, &shape, members)?;
-            Ok(Self { shape: shape.clone(), selection, members, parameters })
+    pub fn open(weights: &Weights, device: Device) -> PolarsResult<Self> {
+        let shape = weights.shape();
+        let ensemble = Ensemble {
+            width: shape.inputs,
+            hidden: shape.hidden.as_slice().into(),
+            latent: shape.latent,
+            inputs: weights.inputs().into(),
+            flat: weights.flat().into(),
+            device: match device {
+                Device::Cpu => CPU,
+                Device::Cuda(index) => index as i64,
+            },
         };
-        build().map_err(torch_error)
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: all slices are the weights', which outlive the call.
+        call(|engine, failure| unsafe { (engine.open)(&ensemble, &mut handle, failure) })?;
+        let layers: usize = shape.layers().iter().map(|layer| layer.outputs).sum();
+        Ok(Self { handle, width: (layers + shape.inputs) * weights.members() })
     }
 
-    /// The same networks on a device.
-    pub fn to_device(&self, device: Device) -> PolarsResult<Self> {
-        let copy = || {
-            let selection = self.selection.f_to_device(device)?;
-            let parameters = Parameters::over(self.parameters.flat.f_to_device(device)?, &self.shape, self.members)?;
-            Ok(Self { shape: self.shape.clone(), selection, members: self.members, parameters })
-        };
-        copy().map_err(torch_error)
+    pub(super) fn handle(&self) -> *const Handle {
+        self.handle
     }
 
-    /// The numbers of the flat buffer.
-    pub fn to_flat(&self) -> PolarsResult<Vec<f32>> {
-        numbers(&self.parameters.flat).map_err(torch_error)
+    pub(super) fn handle_mut(&mut self) -> *mut Handle {
+        self.handle
     }
 
-    /// The same numbers, laid out for the CPU's fused forward pass.
-    pub fn fused(&self) -> PolarsResult<FusedNetwork> {
-        Ok(FusedNetwork::new(self.shape.clone(), &self.selection()?, self.to_flat()?))
+    /// The number of rows that keep a GPU busy.
+    pub fn rows_at_a_time(&self) -> usize {
+        (GPU_ACTIVATIONS / (self.width * size_of::<f32>()).max(1)).clamp(1_024, 1 << 20)
     }
 
-    /// The features that each member sees, `[m × inputs]`.
-    pub fn selection(&self) -> PolarsResult<Vec<i64>> {
-        Vec::try_from(&self.selection).map_err(torch_error)
-    }
-
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    pub fn members(&self) -> i64 {
-        self.members
-    }
-
-    pub fn device(&self) -> Device {
-        self.parameters.flat.device()
-    }
-
-    /// How many rows go through it at a time: so many on the CPU; on a GPU enough to be busy.
-    pub fn rows_at_a_time(&self, on_cpu: usize) -> usize {
-        if self.device() == Device::Cpu {
-            return on_cpu;
-        }
-        let widths: i64 = self.shape.layers().iter().map(|layer| layer.outputs).sum();
-        let bytes = (widths + self.shape.inputs) as usize * self.members as usize * size_of::<f32>();
-        (GPU_ACTIVATIONS / bytes.max(1)).clamp(1_024, 1 << 20)
-    }
-
-    /// The flat parameter buffer, for an optimiser.
-    pub fn flat_mut(&mut self) -> &mut Tensor {
-        &mut self.parameters.flat
-    }
-
-    /// A buffer for this network's gradients.
-    pub fn gradient_buffer(&self) -> TorchResult<Parameters> {
-        Parameters::over(self.parameters.flat.f_zeros_like()?, &self.shape, self.members)
-    }
-
-    fn block(&self, at: usize) -> &[Layer] {
-        block(&self.parameters, &self.shape, at)
-    }
-
-    /// x `[m, batch, d]` → the two heads and all that the backward pass needs.
-    pub fn forward(&self, x: &Tensor) -> TorchResult<Forward> {
-        let (nd, logit) = run(self.block(0), x)?;
-        let (encoder, z1) = run(self.block(1), x)?;
-        let latent = Tensor::f_cat(&[last(&nd), &z1], 2)?;
-        let (decoder, reconstruction) = run(self.block(2), &latent)?;
-        Ok(Forward { nd, encoder, decoder, latent, logit, reconstruction })
-    }
-
-    /// The gradient of eq. 4 with respect to every parameter, written into `gradients`.
-    pub fn backward(
+    /// Both heads of scaled rows, row by row.
+    pub fn heads_into(
         &self,
-        x: &Tensor,
-        forward: &Forward,
-        targets: &Targets,
-        gradients: &Parameters,
-    ) -> TorchResult<()> {
-        let width = last(&forward.nd).size()[2];
-        // ∂CE/∂logit = σ(logit) − y
-        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_(&targets.ce_weight)?;
-        // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
-        let mut residual = forward.reconstruction.f_sub(x)?;
-        let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
-        let d_reconstruction = residual.f_mul_(&targets.ae_weight.f_div(&norm)?)?;
-
-        let gradient = |at| block(gradients, &self.shape, at);
-        let d_first =
-            back(self.block(2), Some(gradient(2)), &forward.latent, &forward.decoder, d_reconstruction, None)?;
-        let d_latent = d_input(&self.block(2)[0], &d_first)?;
-        let d_z0 = d_latent.f_narrow(2, 0, width)?;
-        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
-        let _ = back(self.block(1), Some(gradient(1)), x, &forward.encoder, d_z1, None)?;
-        let _ = back(self.block(0), Some(gradient(0)), x, &forward.nd, d_logit, Some(&d_z0))?;
-        Ok(())
+        rows: &[f32],
+        features: usize,
+        logits: &mut [f32],
+        errors: &mut [f32],
+    ) -> PolarsResult<()> {
+        let rows = Rows { numbers: rows.into(), features };
+        // SAFETY: the slices outlive the call.
+        call(|engine, failure| unsafe { (engine.heads)(self.handle, &rows, logits.into(), errors.into(), failure) })
     }
 
-    /// The latents of rows x `[rows, features]`, each member's in turn: `[rows, m × (last hidden + latent)]`.
-    pub fn latent(&self, x: &Tensor) -> TorchResult<Tensor> {
-        let latent = self.forward(&self.seen(x)?)?.latent;
-        latent.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])
+    /// The latents, each member's in turn.
+    pub fn latents_into(&self, rows: &[f32], features: usize, out: &mut [f32]) -> PolarsResult<()> {
+        let rows = Rows { numbers: rows.into(), features };
+        // SAFETY: the slices outlive the call.
+        call(|engine, failure| unsafe { (engine.latents)(self.handle, &rows, out.into(), failure) })
     }
 
-    /// The gradient of `logit_weight`·logit + `error_weight`·‖x − x̂‖₂ with respect to x, both heads being the members' means.
-    ///
-    /// Rows x are `[rows, features]`, weights `[rows, 1]`, and so is the gradient `[rows, features]`.
-    pub fn input_gradient(&self, x: &Tensor, logit_weight: &Tensor, error_weight: &Tensor) -> TorchResult<Tensor> {
-        let seen = self.seen(x)?;
-        let forward = self.forward(&seen)?;
-        let shape = [self.members, x.size()[0], 1];
-        let d_logit = logit_weight.f_expand(shape, false)?;
-        let mut residual = forward.reconstruction.f_sub(&seen)?;
-        let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
-        let d_reconstruction = residual.f_mul_(&error_weight.f_div(&norm)?)?;
-
-        let d_latent =
-            back(self.block(2), None, &forward.latent, &forward.decoder, d_reconstruction.shallow_clone(), None)?;
-        let d_latent = d_input(&self.block(2)[0], &d_latent)?;
-        let width = last(&forward.nd).size()[2];
-        let d_z0 = d_latent.f_narrow(2, 0, width)?;
-        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
-        let d_encoder = back(self.block(1), None, &seen, &forward.encoder, d_z1, None)?;
-        let d_nd = back(self.block(0), None, &seen, &forward.nd, d_logit, Some(&d_z0))?;
-        // x is also what the reconstruction is compared with.
-        let d_seen = d_input(&self.block(1)[0], &d_encoder)?
-            .f_add_(&d_input(&self.block(0)[0], &d_nd)?)?
-            .f_sub_(&d_reconstruction)?;
-        let d_seen = d_seen.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])?;
-        x.f_zeros_like()?.f_index_add_(1, &self.selection, &d_seen)?.f_mul_scalar_(1.0 / self.members as f64)
-    }
-
-    /// Rows x `[rows, features]` as each member sees them, `[m, rows, inputs]`.
-    fn seen(&self, x: &Tensor) -> TorchResult<Tensor> {
-        let seen = x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.shape.inputs])?;
-        seen.f_transpose(0, 1)
-    }
-
-    /// Both heads of rows x `[m, rows, inputs]`, each member's own: logit and ‖x − x̂‖₂, each `[m, rows]`.
-    pub fn member_heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
-        let forward = self.forward(x)?;
-        let residual = forward.reconstruction.f_sub(x)?;
-        Ok((forward.logit.f_squeeze_dim(2)?, norm(&residual)?.f_squeeze_dim(2)?))
-    }
-
-    /// Both heads of rows x `[rows, features]`, each `[rows]`: the members' means.
-    pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
-        let (logit, error) = self.member_heads(&self.seen(x)?)?;
-        let mean = |head: &Tensor| head.f_mean_dim([0i64].as_slice(), false, None::<Kind>);
-        Ok((mean(&logit)?, mean(&error)?))
+    /// The gradient of `logit_weights` · logit + `error_weights` · error with respect to the rows, added to `out`.
+    pub fn add_input_gradients(
+        &self,
+        rows: &[f32],
+        features: usize,
+        logit_weights: &[f32],
+        error_weights: &[f32],
+        out: &mut [f32],
+    ) -> PolarsResult<()> {
+        let rows = Rows { numbers: rows.into(), features };
+        let (logit_weights, error_weights) = (logit_weights.into(), error_weights.into());
+        // SAFETY: the slices outlive the call.
+        call(|engine, failure| unsafe {
+            (engine.add_input_gradients)(self.handle, &rows, logit_weights, error_weights, out.into(), failure)
+        })
     }
 }
 
-fn block<'a>(parameters: &'a Parameters, shape: &Shape, at: usize) -> &'a [Layer] {
-    let depth = shape.depth();
-    &parameters.layers[at * depth..(at + 1) * depth]
-}
-
-fn last(activations: &[Tensor]) -> &Tensor {
-    // A shape has at least one hidden layer, so there is one.
-    &activations[activations.len() - 1]
-}
-
-/// ‖row‖₂ of `[m, batch, d]`, as `[m, batch, 1]`.
-fn norm(rows: &Tensor) -> TorchResult<Tensor> {
-    rows.f_norm_scalaropt_dim(2.0, [2i64].as_slice(), true)
-}
-
-/// A block from its input on: the activations of its hidden layers, and its linear output.
-fn run(block: &[Layer], input: &Tensor) -> TorchResult<(Vec<Tensor>, Tensor)> {
-    let (hidden, output) = block.split_at(block.len() - 1);
-    let mut activations: Vec<Tensor> = Vec::with_capacity(hidden.len());
-    for layer in hidden {
-        let input = activations.last().unwrap_or(input);
-        activations.push(affine(layer, input)?.f_relu_()?);
-    }
-    let out = affine(&output[0], last(&activations))?;
-    Ok((activations, out))
-}
-
-fn affine(layer: &Layer, input: &Tensor) -> TorchResult<Tensor> {
-    layer.bias.f_baddbmm(input, &layer.weight, 1.0, 1.0)
-}
-
-/// Back through a block, from the gradient of its output: writes its layers' gradients, if asked, and returns the gradient of
-/// the first layer's affine output. `extra` is a further gradient of the last hidden layer's activation (z0 also feeds the
-/// decoder).
-fn back(
-    block: &[Layer],
-    gradients: Option<&[Layer]>,
-    input: &Tensor,
-    activations: &[Tensor],
-    d_output: Tensor,
-    extra: Option<&Tensor>,
-) -> TorchResult<Tensor> {
-    let mut d = d_output;
-    for at in (1..block.len()).rev() {
-        if let Some(gradients) = gradients {
-            write_gradient(&gradients[at], &activations[at - 1], &d)?;
+impl Drop for Network {
+    fn drop(&mut self) {
+        // It was opened, so the functions are there.
+        if let Ok(engine) = functions() {
+            // SAFETY: the handle is open, and this is its last use.
+            unsafe { (engine.close)(self.handle) };
         }
-        d = d_input(&block[at], &d)?;
-        if let (true, Some(extra)) = (at == block.len() - 1, extra) {
-            d = d.f_add_(extra)?;
-        }
-        // ReLU lets a gradient pass where its output is above 0.
-        d = activations[at - 1].f_threshold_backward(&d, 0.0)?;
-    }
-    if let Some(gradients) = gradients {
-        write_gradient(&gradients[0], input, &d)?;
-    }
-    Ok(d)
-}
-
-/// ∂L/∂weight = inputᵀ·d and ∂L/∂bias = Σ d, where d = ∂L/∂(affine output), `[m, batch, outputs]`.
-fn write_gradient(gradient: &Layer, input: &Tensor, d: &Tensor) -> TorchResult<()> {
-    let _ = input.f_transpose(1, 2)?.f_bmm_out(&gradient.weight, d)?;
-    let _ = d.f_sum_intlist_out(&gradient.bias, Some([1i64].as_slice()), true, None::<Kind>)?;
-    Ok(())
-}
-
-fn d_input(layer: &Layer, d: &Tensor) -> TorchResult<Tensor> {
-    d.f_bmm(&layer.weight.f_transpose(1, 2)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
-
-    fn shape() -> Shape {
-        Shape { inputs: 5, hidden: vec![7, 4], latent: 3 }
-    }
-
-    fn random(size: &[i64], rng: &mut ChaCha8Rng) -> Tensor {
-        let numbers: Vec<f32> = (0..size.iter().product()).map(|_| rng.random()).collect();
-        Tensor::from_slice(&numbers).view(size)
-    }
-
-    /// `members` networks that see all five features.
-    fn fleet(members: u64) -> Network {
-        let mut rngs: Vec<ChaCha8Rng> = (0..members).map(ChaCha8Rng::seed_from_u64).collect();
-        Network::draw(shape(), &(0..5).cycle().take(5 * members as usize).collect::<Vec<_>>(), &mut rngs, Device::Cpu)
-            .unwrap()
-    }
-
-    #[test]
-    fn the_papers_network_has_its_sizes() {
-        let shape = Shape { inputs: 30, hidden: vec![32, 16], latent: 16 };
-        let sizes: Vec<(i64, i64)> = shape.layers().iter().map(|l| (l.inputs, l.outputs)).collect();
-        assert_eq!(sizes, [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]);
-    }
-
-    #[test]
-    fn gradients_agree_with_autograd() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let (members, batch) = (2, 11);
-        let mut network = fleet(2);
-        let x = random(&[members, batch, 5], &mut rng);
-        let targets = Targets {
-            synthetic: random(&[members, batch, 1], &mut rng).ge(0.5).to_kind(Kind::Float),
-            ce_weight: random(&[members, batch, 1], &mut rng),
-            ae_weight: random(&[members, batch, 1], &mut rng),
-        };
-        let gradients = network.gradient_buffer().unwrap();
-        network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
-
-        // The same loss, written as eq. 2 to 4 and differentiated by libtorch.
-        let leaf = network.parameters.flat.copy().set_requires_grad(true);
-        network.parameters = Parameters::over(leaf.shallow_clone(), &shape(), members).unwrap();
-        let forward = network.forward(&x).unwrap();
-        let p = forward.logit.sigmoid();
-        let y = &targets.synthetic;
-        let ones = y.ones_like();
-        let ce = -(y * p.log() + (&ones - y) * (&ones - &p).log());
-        let ae = norm(&(&x - &forward.reconstruction)).unwrap();
-        let loss = (ce * &targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
-        loss.backward();
-
-        let difference = (leaf.grad() - &gradients.flat).abs().max().double_value(&[]);
-        let size = leaf.grad().abs().max().double_value(&[]);
-        assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
-    }
-
-    #[test]
-    fn the_gradient_of_the_input_agrees_with_autograd() {
-        let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let mut rngs: Vec<ChaCha8Rng> = (0..3).map(ChaCha8Rng::seed_from_u64).collect();
-        // Three members, one of which sees a feature twice, of seven features.
-        let selection = [0, 1, 2, 3, 4, 6, 5, 4, 3, 3, 6, 2, 0, 1, 5];
-        let network = Network::draw(shape(), &selection, &mut rngs, Device::Cpu).unwrap();
-        let x = random(&[9, 7], &mut rng);
-        let (a, b) = (random(&[9, 1], &mut rng), random(&[9, 1], &mut rng));
-        let ours = network.input_gradient(&x, &a, &b).unwrap();
-
-        let leaf = x.copy().set_requires_grad(true);
-        let (logit, error) = network.heads(&leaf).unwrap();
-        (logit * a.squeeze_dim(1) + error * b.squeeze_dim(1)).sum(Kind::Float).backward();
-        let difference = (leaf.grad() - &ours).abs().max().double_value(&[]);
-        let size = leaf.grad().abs().max().double_value(&[]);
-        assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
-    }
-
-    #[test]
-    fn a_perfect_reconstruction_has_no_gradient_and_no_nan() {
-        let shape = Shape { inputs: 2, hidden: vec![2], latent: 1 };
-        let zeros = vec![0f32; shape.parameters() as usize];
-        let network = Network::from_flat(shape, &[0, 1], &zeros, Device::Cpu).unwrap();
-        let x = Tensor::zeros([1, 3, 2], (Kind::Float, Device::Cpu));
-        let ones = || Tensor::ones([1, 3, 1], (Kind::Float, Device::Cpu));
-        let targets = Targets { synthetic: ones() * 0.5, ce_weight: ones(), ae_weight: ones() };
-        let gradients = network.gradient_buffer().unwrap();
-        network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
-        assert_eq!(gradients.flat.abs().sum(Kind::Float).double_value(&[]), 0.0);
-    }
-
-    #[test]
-    fn a_member_is_the_network_that_its_generator_draws_alone() {
-        let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let x = random(&[6, 5], &mut rng);
-        let (logit, error) = fleet(3).member_heads(&x.expand([3, 6, 5], false)).unwrap();
-        for member in 0..3 {
-            let mut alone = [ChaCha8Rng::seed_from_u64(member as u64)];
-            let alone = Network::draw(shape(), &[0, 1, 2, 3, 4], &mut alone, Device::Cpu).unwrap();
-            let (alone_logit, alone_error) = alone.heads(&x).unwrap();
-            assert!(alone_logit.allclose(&logit.get(member), 1e-6, 1e-6, false));
-            assert!(alone_error.allclose(&error.get(member), 1e-6, 1e-6, false));
-        }
-    }
-
-    #[test]
-    fn a_member_sees_the_features_selected_for_it() {
-        let x = random(&[6, 9], &mut ChaCha8Rng::seed_from_u64(4));
-        let selection = [8i64, 0, 3, 1, 5];
-        let alone = |selection: &[i64]| {
-            Network::draw(shape(), selection, &mut [ChaCha8Rng::seed_from_u64(0)], Device::Cpu).unwrap()
-        };
-        let (selected, _) = alone(&selection).heads(&x).unwrap();
-        let (given, _) = alone(&[0, 1, 2, 3, 4]).heads(&x.index_select(1, &Tensor::from_slice(&selection))).unwrap();
-        assert!(selected.equal(&given));
-    }
-
-    #[test]
-    fn the_flat_buffer_has_a_fixed_length() {
-        let message = Network::from_flat(shape(), &[0, 1, 2, 3, 4], &[0.0; 3], Device::Cpu).err().unwrap().to_string();
-        assert!(message.contains("got 3"), "{message}");
     }
 }

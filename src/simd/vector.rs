@@ -1,19 +1,21 @@
-//! A vector of f32 as the kernels see it, for AVX-512 and for AVX2 with FMA.
+//! A vector of f32 as the kernels see it: AVX-512, AVX2 with FMA, and one that any CPU has.
 
+#[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-/// Vectors that a tile is wide, so that a weight that was broadcast serves as often. With the outputs computed together,
+/// The width of a tile in vectors, so that a weight that was broadcast serves as often. With the outputs computed together,
 /// their sums fill the registers, and hide each other's latency.
 pub const VECTORS: usize = 2;
-pub const TILE_512: usize = VECTORS * <__m512 as Vector>::LANES;
-pub const TILE_256: usize = VECTORS * <__m256 as Vector>::LANES;
+/// The widest vector's lanes.
+pub const MOST_LANES: usize = 16;
 
-/// A vector of f32 and what is done with it. Every method needs the CPU's support for the vector.
+/// A vector of f32 and what is done with it. Every method needs the CPU's support for the vector, and pointers that reach
+/// [`Vector::LANES`] numbers.
 pub trait Vector: Copy {
     const LANES: usize;
     /// Rows of a tile.
     const TILE: usize = VECTORS * Self::LANES;
-    /// Outputs of a layer computed together: as many as there are registers for.
+    /// Outputs of a layer computed together, bounded by the number of registers.
     const OUTPUTS: usize;
     unsafe fn splat(number: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
@@ -30,6 +32,7 @@ pub trait Vector: Copy {
     unsafe fn where_positive(self, gate: Self) -> Self;
 }
 
+#[cfg(target_arch = "x86_64")]
 macro_rules! vector {
     ($type:ty, $lanes:literal, $outputs:literal, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
      $sub:ident, $mul:ident, $div:ident, $max:ident, $sqrt:ident, $where_positive:ident) => {
@@ -84,6 +87,7 @@ macro_rules! vector {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 vector!(
     __m512,
     16,
@@ -100,6 +104,7 @@ vector!(
     _mm512_sqrt_ps,
     where_positive_512
 );
+#[cfg(target_arch = "x86_64")]
 vector!(
     __m256,
     8,
@@ -117,12 +122,83 @@ vector!(
     where_positive_256
 );
 
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn where_positive_512(numbers: __m512, gate: __m512) -> __m512 {
     _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), numbers)
 }
 
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn where_positive_256(numbers: __m256, gate: __m256) -> __m256 {
     _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), numbers)
+}
+
+/// Eight numbers that the compiler makes vectors of, for whatever CPU it compiles for.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+pub struct Portable([f32; 8]);
+
+impl Portable {
+    #[inline(always)]
+    fn with(self, other: Self, each: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| each(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Vector for Portable {
+    const LANES: usize = 8;
+    const OUTPUTS: usize = 4;
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self {
+        Self([number; 8])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
+        // Where there is no instruction for it, a fused product is a function call for each number.
+        if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+            Self(std::array::from_fn(|lane| self.0[lane].mul_add(by.0[lane], plus.0[lane])))
+        } else {
+            Self(std::array::from_fn(|lane| self.0[lane] * by.0[lane] + plus.0[lane]))
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.with(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.with(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.with(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        self.with(other, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // As the other vectors do: the second where either is not a number.
+        self.with(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+    #[inline(always)]
+    unsafe fn where_positive(self, gate: Self) -> Self {
+        self.with(gate, |number, gate| if gate > 0.0 { number } else { 0.0 })
+    }
 }

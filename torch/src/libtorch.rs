@@ -1,23 +1,14 @@
-//! What surrounds each use of libtorch: its errors as Polars errors, its threads, bounded, and rows to and from a device, in
-//! blocks that its memory has room for.
+//! The surroundings of each use of libtorch: its errors, its threads, bounded, and rows to and from a device, in blocks that
+//! its memory has room for.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use polars::prelude::{polars_err, PolarsError};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// libtorch's message without its C++ stack.
-pub fn torch_error(error: TchError) -> PolarsError {
-    if is_out_of_memory(&error) {
-        return polars_err!(ComputeError:
-            "anorand: the GPU has too little free memory ({}); free some, ask for fewer members or narrower layers, or use \
-             device=\"cpu\"", first_sentences(&error));
-    }
-    polars_err!(ComputeError: "anorand: libtorch: {}", first_sentences(&error))
-}
-
-fn first_sentences(error: &TchError) -> String {
+pub fn message(error: &TchError) -> String {
     let message = match error {
         TchError::Torch(message) => message.clone(),
         other => other.to_string(),
@@ -26,7 +17,7 @@ fn first_sentences(error: &TchError) -> String {
 }
 
 /// Whether a GPU's memory was too small, as libtorch's allocator and CUDA itself put it.
-fn is_out_of_memory(error: &TchError) -> bool {
+pub fn is_out_of_memory(error: &TchError) -> bool {
     let TchError::Torch(message) = error else { return false };
     message.contains("CUDA out of memory") || message.contains("CUDA error: out of memory")
 }
@@ -73,14 +64,7 @@ pub fn rows_on(device: Device, all: &[f32], features: usize, rows: Range<usize>)
     Tensor::f_from_slice(&all[rows.start * features..rows.end * features])?.f_view(size)?.f_to_device(device)
 }
 
-/// A tensor's numbers, row by row.
-pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
-    let mut numbers = vec![0f32; tensor.numel()];
-    numbers_into(tensor, &mut numbers)?;
-    Ok(numbers)
-}
-
-/// The same into a slice of as many.
+/// A tensor's numbers, row by row, into a slice of the same length.
 pub fn numbers_into(tensor: &Tensor, numbers: &mut [f32]) -> Result<(), TchError> {
     let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
     let count = numbers.len();
@@ -91,34 +75,45 @@ pub fn numbers_into(tensor: &Tensor, numbers: &mut [f32]) -> Result<(), TchError
 ///
 /// Polars brings the parallelism: groups, morsels and row blocks run side by side, so that threads never exceed the cores,
 /// and sums are in one order, so that a result does not depend on the number of threads. libtorch's setting is the
-/// process's, and the user may run torch too: the last guard to go puts back what the first one found.
+/// process's and each thread's, and the user may run torch too: the outermost guard of a thread puts back what the first
+/// guard of the process found.
 pub struct SingleThread(());
 
 struct Setting {
-    guards: usize,
+    /// Threads that have a guard
+    threads: usize,
     before: i32,
 }
 
-static SETTING: Mutex<Setting> = Mutex::new(Setting { guards: 0, before: 1 });
+static SETTING: Mutex<Setting> = Mutex::new(Setting { threads: 0, before: 1 });
+
+thread_local! {
+    /// Guards of this thread
+    static GUARDS: Cell<usize> = const { Cell::new(0) };
+}
 
 impl SingleThread {
     pub fn enter() -> Self {
-        let mut setting = setting();
-        if setting.guards == 0 {
-            setting.before = tch::get_num_threads();
+        if GUARDS.replace(GUARDS.get() + 1) == 0 {
+            let mut setting = setting();
+            if setting.threads == 0 {
+                setting.before = tch::get_num_threads();
+            }
+            setting.threads += 1;
+            tch::set_num_threads(1);
         }
-        setting.guards += 1;
-        tch::set_num_threads(1);
         Self(())
     }
 }
 
 impl Drop for SingleThread {
     fn drop(&mut self) {
-        let mut setting = setting();
-        setting.guards -= 1;
-        // For the whole process and this thread; threads whose guards live on keep their own setting of one.
-        tch::set_num_threads(setting.before);
+        if GUARDS.replace(GUARDS.get() - 1) == 1 {
+            let mut setting = setting();
+            setting.threads -= 1;
+            // For the whole process and this thread; threads that have a guard keep their own setting of one.
+            tch::set_num_threads(setting.before);
+        }
     }
 }
 
@@ -132,11 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_callers_setting_comes_back() {
+    fn the_callers_setting_comes_back_when_the_outermost_guard_goes() {
         tch::set_num_threads(2);
         {
             let _outer = SingleThread::enter();
-            let _inner = SingleThread::enter();
+            {
+                let _inner = SingleThread::enter();
+                assert_eq!(tch::get_num_threads(), 1);
+            }
             assert_eq!(tch::get_num_threads(), 1);
         }
         assert_eq!(tch::get_num_threads(), 2);
@@ -145,7 +143,7 @@ mod tests {
     #[test]
     fn an_error_has_no_stack() {
         let error = tch::Tensor::from_slice(&[1f32, 2.0]).f_view([3i64]).unwrap_err();
-        let message = torch_error(error).to_string();
+        let message = message(&error);
         assert!(message.contains("shape") && !message.contains("Exception raised from"), "{message}");
     }
 
@@ -170,18 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn where_no_block_is_small_enough_the_error_says_what_to_do() {
+    fn where_no_block_is_small_enough_the_error_is_the_devices() {
         let mut tries = 0;
         let error = in_blocks(2_500, 1_000, |_| {
             tries += 1;
             Err(out_of_memory())
         });
-        let message = torch_error(error.unwrap_err()).to_string();
-        assert!(
-            message.contains("too little free memory (CUDA out of memory. Tried to allocate 2.00 GiB.)"),
-            "{message}"
-        );
-        assert!(message.contains("device=\"cpu\"") && tries < 10, "{message}, {tries}");
+        let error = error.unwrap_err();
+        assert!(is_out_of_memory(&error) && tries < 10, "{error}, {tries}");
+        assert_eq!(message(&error), "CUDA out of memory. Tried to allocate 2.00 GiB.");
     }
 
     #[test]

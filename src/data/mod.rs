@@ -1,0 +1,15 @@
+//! Data as the networks take it: which columns are features, what is missing, labels, and scaled rows.
+
+mod categories;
+mod columns;
+mod feature;
+mod labels;
+mod scaling;
+mod statistics;
+
+pub use categories::{encoders, Encoder, Frequencies};
+pub use columns::Columns;
+pub use feature::{feature_fields, Feature, Kind};
+pub use labels::Labels;
+pub use scaling::Scaling;
+pub use statistics::FeatureStatistics;

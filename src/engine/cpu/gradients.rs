@@ -1,0 +1,102 @@
+//! The gradient of both heads with respect to the rows: forward and back through every member, down to its features.
+
+use crate::engine::weights::Weights;
+
+use super::kernels::{d_input, Back, Stack};
+use super::plan::{Buffers, Layer, Plan, Source};
+use crate::simd::{Simd, Task};
+use super::step::{ends, residual_deltas, run_layers};
+use crate::simd::Vector;
+
+/// An ensemble laid out for it.
+pub struct Differentiable<'a> {
+    weights: &'a Weights,
+    plan: Plan,
+    /// Each member's numbers, in the order of an ensemble of one
+    members: Vec<Vec<f32>>,
+}
+
+impl<'a> Differentiable<'a> {
+    pub fn of(simd: Simd, weights: &'a Weights) -> Self {
+        let plan = Plan::new(weights.shape(), simd.tile_rows());
+        Self { weights, plan, members: (0..weights.members()).map(|at| weights.member(at)).collect() }
+    }
+
+    /// Room for what a tile needs.
+    pub fn buffers(&self) -> Buffers {
+        Buffers::new(&self.plan)
+    }
+}
+
+/// Adds the gradient of `logit_weights` · logit + `error_weights` · ‖x − x̂‖₂, both heads being the members' means, to `out`.
+pub struct InputGradient<'a> {
+    pub network: &'a Differentiable<'a>,
+    /// A tile, `[features, tile rows]`
+    pub x: &'a [f32],
+    /// A number for each row of the tile
+    pub logit_weights: &'a [f32],
+    pub error_weights: &'a [f32],
+    pub buffers: &'a mut Buffers,
+    /// As `x`
+    pub out: &'a mut [f32],
+}
+
+impl Task for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { network: Differentiable { weights, plan, members }, x, logit_weights, error_weights, .. } = self;
+        let (buffers, out, rows) = (self.buffers, self.out, V::TILE);
+        let share = V::splat(1.0 / members.len() as f32);
+        for (member, parameters) in members.iter().enumerate() {
+            let inputs = weights.inputs_of(member);
+            for (to, feature) in buffers.activations.chunks_exact_mut(rows).zip(inputs) {
+                to.copy_from_slice(&x[feature * rows..(feature + 1) * rows]);
+            }
+            run_layers::<V>(plan, parameters, 1, buffers);
+            let [seen, logit, reconstruction] = ends::<V>(plan, 0);
+            let Buffers { activations, deltas, spare, .. } = &mut *buffers;
+            deltas[logit].copy_from_slice(logit_weights);
+            let (seen, reconstructed) = (&activations[seen], &activations[reconstruction.clone()]);
+            residual_deltas::<V>(seen, reconstructed, error_weights, &mut deltas[reconstruction.clone()]);
+            for layer in &plan.backward {
+                back::<V>(plan, &plan.layers[*layer], parameters, activations, deltas, spare);
+            }
+            // x is also what the reconstruction is compared with.
+            let d_x = spare.chunks_exact(rows).zip(deltas[reconstruction].chunks_exact(rows));
+            for ((d_x, d_reconstruction), feature) in d_x.zip(inputs) {
+                let out = &mut out[feature * rows..(feature + 1) * rows];
+                for at in (0..rows).step_by(V::LANES) {
+                    let d = V::load(d_x[at..].as_ptr()).sub(V::load(d_reconstruction[at..].as_ptr()));
+                    d.mul_add(share, V::load(out[at..].as_ptr())).store(out[at..].as_mut_ptr());
+                }
+            }
+        }
+    }
+}
+
+/// Back through a layer: finds its input's deltas. Those of the features are a sum over ND and encoder, in `d_x`.
+#[inline(always)]
+unsafe fn back<V: Vector>(
+    plan: &Plan,
+    layer: &Layer,
+    parameters: &[f32],
+    activations: &[f32],
+    deltas: &mut [f32],
+    d_x: &mut [f32],
+) {
+    let first = layer.from.first(plan.tiles, V::TILE);
+    let (before, d) = deltas.split_at_mut(layer.to.first(plan.tiles, V::TILE));
+    let from = &activations[first..];
+    let weights = &parameters[layer.weight..][..layer.inputs * layer.outputs];
+    // ND comes before the encoder in the backward pass.
+    let is_encoder = layer.weight > plan.layers[0].weight;
+    let (to, how) = match layer.source {
+        Source::Features => (d_x, Back { relu: None, sum: is_encoder }),
+        Source::Hidden => (&mut before[first..], Back { relu: Some(from), sum: false }),
+        Source::Latent => (&mut before[first..], Back { relu: None, sum: false }),
+        Source::Z0 => (&mut before[first..], Back { relu: Some(from), sum: true }),
+    };
+    d_input::<V>(weights, layer.outputs, d, to, how, Stack::ONE);
+}

@@ -1,0 +1,81 @@
+//! Training on the CPU: members side by side on the plugin's threads, each from its first batch to its last by one of them, so
+//! that a member is the same to the bit alone, in an ensemble, and on any number of threads.
+
+use polars::prelude::PolarsResult;
+
+use crate::engine::train::{Count, Course, Losses, Member, Trained, Training};
+use crate::engine::weights::Weights;
+use crate::pool;
+
+use crate::simd::Simd;
+use super::step::{Batch, LossSums};
+use super::trainer::Trainer;
+
+/// A member after its training.
+struct TrainedMember {
+    parameters: Vec<f32>,
+    course: Course,
+    before: LossSums,
+    after: LossSums,
+}
+
+/// Trains all members, each on its own set.
+pub fn train(
+    simd: Simd,
+    weights: &mut Weights,
+    members: Vec<Member>,
+    training: &Training,
+) -> PolarsResult<Trained> {
+    let shape = weights.shape().clone();
+    let untrained = members.into_iter().enumerate().map(|(at, member)| (weights.member(at), member)).collect();
+    let trained = pool::map(untrained, |(parameters, member)| {
+        Ok(train_member(Trainer::new(simd, &shape, parameters), member, training))
+    })?;
+    for (at, member) in trained.iter().enumerate() {
+        weights.set_member(at, &member.parameters);
+    }
+    let course = trained[0].course;
+    let before = means(trained.iter().map(|member| member.before), &course, trained.len());
+    let after = means(trained.iter().map(|member| member.after), &course, trained.len());
+    Ok(Trained { course, before, after })
+}
+
+fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> TrainedMember {
+    let Member { set, mut rng } = member;
+    // The losses are those of one epoch, that is not trained on, so that before and after can be compared. It is drawn again
+    // at the end.
+    let mut shown = rng.clone();
+    let (mut before, mut count) = (LossSums::default(), Count::default());
+    set.epoch(&mut rng, &mut |x, synthetic| {
+        count.add(synthetic);
+        trainer.add_losses(x, synthetic, &mut before);
+    });
+    let course = count.course(training);
+    let mut step = 0;
+    for _ in 0..course.epochs {
+        set.epoch(&mut rng, &mut |x, synthetic| {
+            let (ce_weight, ae_weight) = training.weights(synthetic);
+            let batch = Batch { x, synthetic, ce_weight, ae_weight };
+            trainer.step(&batch, training.learning_rate(step, course.steps));
+            step += 1;
+        });
+    }
+    let mut after = LossSums::default();
+    set.epoch(&mut shown, &mut |x, synthetic| trainer.add_losses(x, synthetic, &mut after));
+    TrainedMember { parameters: trainer.parameters().to_vec(), course, before, after }
+}
+
+/// Means over the rows of all members.
+fn means(sums: impl Iterator<Item = LossSums>, course: &Course, members: usize) -> Losses {
+    let (mut cross_entropy, mut reconstruction) = (0.0, 0.0);
+    for sum in sums {
+        cross_entropy += sum.cross_entropy;
+        reconstruction += sum.reconstruction;
+    }
+    let rows = (course.normal_rows + course.synthetic_rows) * members;
+    let normal = (course.normal_rows * members).max(1);
+    Losses {
+        cross_entropy: (cross_entropy / rows as f64) as f32,
+        reconstruction: (reconstruction / normal as f64) as f32,
+    }
+}

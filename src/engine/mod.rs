@@ -1,0 +1,129 @@
+//! Networks as arithmetic: one plain [`Weights`], and two engines that are built from it, which tests hold to agree.
+//!
+//! [`cpu`] is this crate's own code, and needs nothing. [`torch`] is libtorch on a GPU, in a library of its own that is opened
+//! when a call needs it. [`Engine::open`] and [`train`] are the only places where one of them is chosen.
+
+mod adam;
+mod device;
+mod shape;
+mod train;
+mod weights;
+
+pub mod cpu;
+pub mod torch;
+
+pub use device::Device;
+pub use shape::Shape;
+pub use train::{Course, Losses, Member, Trained, Training, TrainingSet};
+pub use weights::Weights;
+
+use ndarray::ArrayView2;
+use polars::prelude::PolarsResult;
+
+use crate::simd::Simd;
+
+/// An ensemble that is ready to compute.
+pub enum Engine<'a> {
+    Cpu(cpu::Network<'a>),
+    Torch(torch::Network),
+}
+
+impl<'a> Engine<'a> {
+    /// The engine for a device.
+    pub fn open(weights: &'a Weights, device: Device) -> PolarsResult<Self> {
+        match device {
+            Device::Cpu => Ok(Self::Cpu(cpu::Network::of(weights, Simd::chosen()))),
+            Device::Cuda(_) => Ok(Self::Torch(torch::Network::open(weights, device)?)),
+        }
+    }
+
+    /// The number of rows of a tile: rows come in tiles, `[tiles, features, tile]`. A GPU's tiles are single rows.
+    pub fn tile(&self) -> usize {
+        match self {
+            Self::Cpu(network) => network.tile_rows(),
+            Self::Torch(_) => 1,
+        }
+    }
+
+    /// The number of rows that should go through it at a time: `on_cpu`, or enough to keep a GPU busy.
+    pub fn rows_at_a_time(&self, on_cpu: usize) -> usize {
+        match self {
+            Self::Cpu(_) => on_cpu,
+            Self::Torch(network) => network.rows_at_a_time(),
+        }
+    }
+
+    /// Both heads, means over the members; `logits` and `errors` have a number for each row.
+    pub fn heads_into(
+        &self,
+        tiles: &[f32],
+        features: usize,
+        logits: &mut [f32],
+        errors: &mut [f32],
+    ) -> PolarsResult<()> {
+        match self {
+            Self::Cpu(network) => {
+                network.heads_into(tiles, features, logits, errors);
+                Ok(())
+            }
+            Self::Torch(network) => network.heads_into(tiles, features, logits, errors),
+        }
+    }
+
+    /// The latents, each member's in turn: `out` is `[rows, m × latent width]`.
+    pub fn latents_into(&self, tiles: &[f32], features: usize, out: &mut [f32]) -> PolarsResult<()> {
+        match self {
+            Self::Cpu(network) => {
+                network.latents_into(tiles, features, out);
+                Ok(())
+            }
+            Self::Torch(network) => network.latents_into(tiles, features, out),
+        }
+    }
+
+    /// The gradient of `logit_weights` · logit + `error_weights` · error with respect to the rows, added to `out`, which is as
+    /// `tiles`. There is a weight for each row, the last tile's padding included.
+    pub fn add_input_gradients(
+        &self,
+        tiles: &[f32],
+        features: usize,
+        logit_weights: &[f32],
+        error_weights: &[f32],
+        out: &mut [f32],
+    ) -> PolarsResult<()> {
+        match self {
+            Self::Cpu(network) => {
+                network.add_input_gradients(tiles, features, logit_weights, error_weights, out);
+                Ok(())
+            }
+            Self::Torch(network) => {
+                network.add_input_gradients(tiles, features, logit_weights, error_weights, out)
+            }
+        }
+    }
+}
+
+/// Train an ensemble, each member on its own set.
+pub fn train(
+    weights: &mut Weights,
+    members: Vec<Member>,
+    training: &Training,
+    device: Device,
+) -> PolarsResult<Trained> {
+    match device {
+        Device::Cpu => cpu::train(Simd::chosen(), weights, members, training),
+        Device::Cuda(_) => torch::train(weights, members, training, device),
+    }
+}
+
+/// The rows of a matrix in tiles, `[tiles, features, tile]`, the last one padded with zeros.
+pub fn tiled(rows: ArrayView2<f32>, tile: usize) -> Vec<f32> {
+    let (count, features) = rows.dim();
+    let mut tiles = vec![0f32; count.div_ceil(tile) * tile * features];
+    for (row, numbers) in rows.rows().into_iter().enumerate() {
+        for (feature, number) in numbers.iter().enumerate() {
+            tiles[(row / tile * features + feature) * tile + row % tile] = *number;
+        }
+    }
+    tiles
+}

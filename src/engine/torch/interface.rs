@@ -1,0 +1,204 @@
+//! The C interface between the plugin and its libtorch engine: compiled into both, and all that they share.
+//!
+//! The engine's library exports one symbol, [`SYMBOL`], a function that returns its [`Functions`]. All memory is the caller's.
+//! Every function returns [`OK`], or another status and a message in `failure`: no panic and no C++ exception crosses.
+
+/// The interface's version: the plugin refuses an engine of another one.
+pub const VERSION: u32 = 1;
+pub const SYMBOL: &[u8] = b"polars_anorand_torch_functions\0";
+
+/// The type of [`SYMBOL`].
+pub type Entry = unsafe extern "C" fn() -> *const Functions;
+
+pub const OK: i32 = 0;
+pub const FAILED: i32 = 1;
+pub const OUT_OF_MEMORY: i32 = 2;
+
+/// The index of the CPU among devices; GPUs count from 0.
+pub const CPU: i64 = -1;
+
+/// Numbers to read.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Slice<T> {
+    pub at: *const T,
+    pub len: usize,
+}
+
+/// Numbers to write.
+#[repr(C)]
+pub struct SliceMut<T> {
+    pub at: *mut T,
+    pub len: usize,
+}
+
+impl<T> Slice<T> {
+    /// # Safety
+    /// The slice that it was made from lives.
+    pub unsafe fn get<'a>(self) -> &'a [T] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.at, self.len) }
+    }
+}
+
+impl<T> SliceMut<T> {
+    /// # Safety
+    /// The slice that it was made from lives, and nothing else uses it.
+    pub unsafe fn get<'a>(self) -> &'a mut [T] {
+        if self.len == 0 {
+            return &mut [];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.at, self.len) }
+    }
+}
+
+impl<T> From<&[T]> for Slice<T> {
+    fn from(numbers: &[T]) -> Self {
+        Self { at: numbers.as_ptr(), len: numbers.len() }
+    }
+}
+
+impl<T> From<&mut [T]> for SliceMut<T> {
+    fn from(numbers: &mut [T]) -> Self {
+        Self { at: numbers.as_mut_ptr(), len: numbers.len() }
+    }
+}
+
+/// Why a call failed: the first `len` bytes of `text`, in UTF-8.
+#[repr(C)]
+pub struct Failure {
+    pub text: [u8; 2_048],
+    pub len: usize,
+}
+
+impl Failure {
+    pub const NONE: Self = Self { text: [0; 2_048], len: 0 };
+
+    pub fn write(&mut self, message: &str) {
+        let mut len = message.len().min(self.text.len());
+        while !message.is_char_boundary(len) {
+            len -= 1;
+        }
+        self.text[..len].copy_from_slice(&message.as_bytes()[..len]);
+        self.len = len;
+    }
+
+    pub fn message(&self) -> String {
+        String::from_utf8_lossy(&self.text[..self.len.min(self.text.len())]).into_owned()
+    }
+}
+
+/// An ensemble, as the plugin's `Weights` hold it.
+#[repr(C)]
+pub struct Ensemble {
+    /// Features that each member sees
+    pub width: usize,
+    pub hidden: Slice<usize>,
+    pub latent: usize,
+    /// `[m × width]`
+    pub inputs: Slice<usize>,
+    /// Layer by layer, weight then bias, each `[m, …]`
+    pub flat: Slice<f32>,
+    /// [`CPU`], or a GPU's index
+    pub device: i64,
+}
+
+/// Scaled rows, row by row.
+#[repr(C)]
+pub struct Rows {
+    pub numbers: Slice<f32>,
+    pub features: usize,
+}
+
+/// An epoch of all members, `[m, rows, …]`, every member's batches of equal sizes.
+#[repr(C)]
+pub struct Epoch {
+    /// `[m, rows, width]`
+    pub x: Slice<f32>,
+    /// y of each row, 0 or 1, `[m, rows]`
+    pub synthetic: Slice<f32>,
+    /// The weights of each row in the loss, `[m, rows]` each: w / rows (eq. 3 and 4), (1 − w) / normal rows (eq. 2 and 4)
+    pub ce_weights: Slice<f32>,
+    pub ae_weights: Slice<f32>,
+    /// The number of rows of each batch
+    pub batches: Slice<usize>,
+    /// The learning rate of each batch's step
+    pub rates: Slice<f64>,
+}
+
+/// Sums over an epoch: eq. 3, and eq. 2 over the normal rows; and how many rows these are.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LossSums {
+    pub cross_entropy: f64,
+    pub reconstruction: f64,
+    pub rows: f64,
+    pub normal_rows: f64,
+}
+
+/// An ensemble on its device.
+pub enum Handle {}
+
+/// All that the engine can do. A handle may be read by several threads at a time; training needs it alone.
+#[repr(C)]
+pub struct Functions {
+    pub version: u32,
+    /// The number of GPUs that libtorch can use; its CUDA part must have been loaded.
+    pub gpus: unsafe extern "C" fn() -> usize,
+    /// Products on a GPU in TF32 or in float32, until as many calls of `leave_precision`. Fails while others want another.
+    pub enter_precision: unsafe extern "C" fn(tf32: bool, failure: *mut Failure) -> i32,
+    pub leave_precision: unsafe extern "C" fn(),
+    pub open: unsafe extern "C" fn(ensemble: *const Ensemble, handle: *mut *mut Handle, failure: *mut Failure) -> i32,
+    pub close: unsafe extern "C" fn(handle: *mut Handle),
+    /// Both heads, means over the members.
+    pub heads: unsafe extern "C" fn(
+        handle: *const Handle,
+        rows: *const Rows,
+        logits: SliceMut<f32>,
+        errors: SliceMut<f32>,
+        failure: *mut Failure,
+    ) -> i32,
+    /// `[rows, m × latent width]`
+    pub latents:
+        unsafe extern "C" fn(handle: *const Handle, rows: *const Rows, out: SliceMut<f32>, failure: *mut Failure) -> i32,
+    /// The gradient of `logit_weights` · logit + `error_weights` · error with respect to the rows, added to `out`.
+    pub add_input_gradients: unsafe extern "C" fn(
+        handle: *const Handle,
+        rows: *const Rows,
+        logit_weights: Slice<f32>,
+        error_weights: Slice<f32>,
+        out: SliceMut<f32>,
+        failure: *mut Failure,
+    ) -> i32,
+    /// The gradient of eq. 4 on an epoch of one batch, laid out as `flat`.
+    pub gradient:
+        unsafe extern "C" fn(handle: *const Handle, epoch: *const Epoch, out: SliceMut<f32>, failure: *mut Failure) -> i32,
+    /// A step of Adam for each batch.
+    pub train: unsafe extern "C" fn(handle: *mut Handle, epoch: *const Epoch, failure: *mut Failure) -> i32,
+    pub losses: unsafe extern "C" fn(
+        handle: *const Handle,
+        epoch: *const Epoch,
+        sums: *mut LossSums,
+        failure: *mut Failure,
+    ) -> i32,
+    /// The numbers as they are now, laid out as `flat`.
+    pub flat: unsafe extern "C" fn(handle: *const Handle, out: SliceMut<f32>, failure: *mut Failure) -> i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_too_long_ends_at_a_character() {
+        let mut failure = Failure::NONE;
+        failure.write(&"é".repeat(5_000));
+        assert_eq!(failure.message(), "é".repeat(1_024));
+        failure.write("short");
+        assert_eq!(failure.message(), "short");
+    }
+}

@@ -1,0 +1,233 @@
+//! The recipe: columns → scaling → training sets → training → combiner and score quantiles → model.
+
+use std::fmt::{Display, Formatter};
+
+use ndarray::Array2;
+use polars::prelude::{polars_ensure, PolarsResult};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::{encoders, Columns, Frequencies, Labels, Scaling};
+use crate::engine::{self, Device, Member, Shape, Training, Weights};
+use crate::model::{Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, FORMAT};
+use crate::options::Options;
+use crate::scoring;
+
+use super::feature_bagging::draw_inputs;
+use super::training_set;
+
+/// A model, and what its user should hear about it.
+pub struct Fitted {
+    pub model: Model,
+    pub warnings: Vec<Warning>,
+}
+
+/// What a user should hear about a fit. It is the caller's to say, once for all groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A category with nearly as many values as rows
+    LooksLikeIds { feature: String, values: usize },
+}
+
+impl Warning {
+    /// The feature that it is about.
+    pub fn feature(&self) -> &str {
+        match self {
+            Self::LooksLikeIds { feature, .. } => feature,
+        }
+    }
+}
+
+impl Display for Warning {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LooksLikeIds { feature, values } => {
+                write!(f, "anorand: feature {feature:?} has {values} different values in the training rows, {ID_ADVICE}")
+            }
+        }
+    }
+}
+
+impl Warning {
+    /// The same warning of several groups, whose numbers differ.
+    pub fn in_groups(&self, count: usize, groups: usize) -> String {
+        match self {
+            Self::LooksLikeIds { feature, .. } => {
+                format!("anorand: in {count} of {groups} groups, feature {feature:?} has different values, {ID_ADVICE}")
+            }
+        }
+    }
+}
+
+const ID_ADVICE: &str = "nearly one for each row, as ids have: their frequencies say little, and any new one will look rare; \
+                         leave the column out";
+
+/// Fit a model on the rows of `columns`, with known anomalies in the place of synthetic ones if there are labels.
+///
+/// A `NoData` error says that there are too few rows.
+pub fn fit_with_labels(
+    columns: &Columns,
+    labels: Option<&Labels>,
+    options: &Options,
+    device: Device,
+) -> PolarsResult<Fitted> {
+    columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
+    let usable = columns.training_rows(options.missing)?;
+    let labels = labels.map(|labels| labels.of_training_rows(&usable)).transpose()?;
+    let frequencies = columns.frequencies(&usable)?;
+    let warnings = warnings(columns, &frequencies);
+    let columns = &columns.encoded(&encoders(&frequencies))?;
+    let statistics = columns.statistics(&usable)?;
+    let medians: Vec<f64> = statistics.iter().map(|feature| feature.median).collect();
+    let scaling = Scaling::of(&statistics, options.scaling);
+    let rows = columns.scaled(&usable, &scaling, &medians)?;
+
+    let varied: Vec<usize> = (0..statistics.len()).filter(|at| statistics[*at].low < statistics[*at].high).collect();
+    let anomalies = labels.as_ref().map(Labels::anomalies);
+    let (weights, training) = train(&rows, anomalies.as_deref(), &varied, options, device)?;
+    let heads = scoring::heads(&weights, rows.view(), device)?;
+    let combiner = Combiner::of(&heads, options.combination);
+    let quantiles = ScoreQuantiles::of(&combiner.scores(&heads));
+    let metadata = Metadata {
+        format: FORMAT,
+        features: columns.features().to_vec(),
+        frequencies,
+        labels: labels.as_ref().map(counts),
+        options: options.clone(),
+        members: weights.members(),
+        inputs: weights.shape().inputs,
+        combiner,
+        training,
+        candidates: None,
+    };
+    let model = Model::new(metadata, Statistics { scaling, medians, quantiles }, weights);
+    Ok(Fitted { model, warnings })
+}
+
+/// An error if an ensemble on that number of features has more parameters than a fit may ask for.
+pub fn check_size(options: &Options, features: usize) -> PolarsResult<()> {
+    options.check_parameters(shape(options, features).parameters())
+}
+
+/// The sizes of a network on that number of features.
+pub fn shape(options: &Options, inputs: usize) -> Shape {
+    Shape { inputs, hidden: options.hidden.clone(), latent: options.latent }
+}
+
+fn warnings(columns: &Columns, frequencies: &[Option<Frequencies>]) -> Vec<Warning> {
+    let features = columns.features().iter().zip(frequencies);
+    let ids = features.filter_map(|(feature, counted)| {
+        let counted = counted.as_ref().filter(|counted| counted.look_like_ids())?;
+        Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.values.len() })
+    });
+    ids.collect()
+}
+
+fn counts(labels: &Labels) -> LabelCounts {
+    let [anomalies, normal, unlabelled] = [Some(true), Some(false), None].map(|label| labels.count(label));
+    LabelCounts { anomalies, normal, unlabelled }
+}
+
+/// Draw and train the ensemble. `anomalies` are the rows that are known to be some; `varied` the features that are not constant.
+fn train(
+    rows: &Array2<f32>,
+    anomalies: Option<&[bool]>,
+    varied: &[usize],
+    options: &Options,
+    device: Device,
+) -> PolarsResult<(Weights, Report)> {
+    // Generators of its own for each member and use, so that a change of one does not move the others.
+    let generators = |purpose: u64| -> Vec<ChaCha8Rng> {
+        let generator = |member| {
+            let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+            rng.set_stream(4 * member as u64 + purpose);
+            rng
+        };
+        (0..options.members).map(generator).collect()
+    };
+    let inputs = draw_inputs(rows.ncols(), varied, options, &mut generators(0)[0]);
+    check_size(options, inputs[0].len())?;
+    let shape = shape(options, inputs[0].len());
+    let draw = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| match anomalies {
+        Some(anomalies) => training_set::draw_labelled(rows.view(), anomalies, inputs, options, rng),
+        None => training_set::draw(rows.view(), inputs, options, rng),
+    };
+    let sets = inputs.iter().zip(&mut generators(1)).map(draw).collect::<PolarsResult<Vec<_>>>()?;
+    let mut weights = Weights::draw(shape, inputs.concat(), &mut generators(2))?;
+    let members = sets.into_iter().zip(generators(3)).map(|(set, rng)| Member { set, rng }).collect();
+    let trained = engine::train(&mut weights, members, &Training(options), device)?;
+    let (course, before, after) = (trained.course, trained.before, trained.after);
+    // Weights too: a unit whose weights are no longer numbers may be one that the losses do not show.
+    let finite = after.cross_entropy.is_finite() && after.reconstruction.is_finite() && weights.all_finite();
+    polars_ensure!(finite, ComputeError:
+        "anorand: the training diverged: the loss is no longer a number; lower learning_rate (now {})",
+        options.learning_rate);
+    let engine::Course { normal_rows, synthetic_rows, epochs, steps } = course;
+    let report = Report { rows: rows.nrows(), normal_rows, synthetic_rows, epochs, steps, before, after };
+    Ok((weights, report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+    use rand::Rng;
+
+    /// Rows on a curve, so that there is something to learn.
+    fn curve(count: usize) -> Array2<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut rows = Array2::zeros((count, 3));
+        for mut row in rows.rows_mut() {
+            let t: f32 = rng.random();
+            row.assign(&ndarray::aview1(&[t, t * t, 1.0 - t]));
+        }
+        rows
+    }
+
+    fn trained(members: usize, options: &Options) -> (Weights, Report) {
+        let options = Options { members, max_features: 1.0, hidden: vec![16, 8], latent: 4, ..options.clone() };
+        train(&curve(600), None, &[0, 1, 2], &options, Device::Cpu).unwrap()
+    }
+
+    fn paper() -> Options {
+        Options { epochs: 40, learning_rate: 1e-3, ..Options::preset(Preset::Paper) }
+    }
+
+    #[test]
+    fn training_lowers_both_losses() {
+        for options in [paper(), Options::preset(Preset::Default)] {
+            let (_, report) = trained(1, &options);
+            assert!(report.after.cross_entropy < 0.95 * report.before.cross_entropy, "{report:?}");
+            assert!(report.after.reconstruction < 0.5 * report.before.reconstruction, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_an_ensemble_trains_as_it_would_alone() {
+        // To the bit: the ensemble's members side by side on the plugin's threads, the lone one on this thread.
+        let ((together, _), (alone, _)) = (trained(3, &paper()), trained(1, &paper()));
+        assert_eq!(together.member(0), alone.flat());
+    }
+
+    #[test]
+    fn a_training_that_diverges_is_an_error() {
+        // Rows of 1e30, whose squared errors are no f32.
+        let rows = curve(100) * 1e30;
+        let error = train(&rows, None, &[0, 1, 2], &Options { members: 2, ..paper() }, Device::Cpu).unwrap_err();
+        assert!(error.to_string().contains("diverged"), "{error}");
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let weights = |seed| trained(2, &Options { seed, ..paper() }).0;
+        assert_eq!(weights(5), weights(5));
+        assert_ne!(weights(5), weights(6));
+    }
+
+    #[test]
+    fn min_steps_adds_epochs() {
+        let options = Options { epochs: 1, min_steps: 50, batch_size: 300, ..paper() };
+        let (_, report) = trained(1, &options);
+        assert!(report.steps >= 50 && report.epochs > 1, "{report:?}");
+    }
+}

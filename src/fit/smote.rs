@@ -1,0 +1,207 @@
+//! §5.1: a few rows, grown by SMOTE and disturbed with Gaussian noise, are the synthetic anomalies.
+
+use ndarray::{s, Array2, ArrayView1, ArrayView2};
+use polars::prelude::{PlHashMap, PlHashSet, PolarsResult};
+use rand::seq::{index, SliceRandom};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::options::Options;
+use crate::pool;
+
+use super::training_set::{Anomalies, Fixed, Rows};
+
+/// SMOTE looks for neighbours among at most this number of rows of X0, drawn at random where there are more: memory stays
+/// linear in the rows, and the time for a synthetic row is bounded. It is exact up to 400,000 training rows at 2 %.
+const NEIGHBOR_POOL: usize = 8_192;
+
+/// X1, the rows left as they are, and the synthetic anomalies X0¹, from the table's rows `sampled`.
+pub fn training_set<'a>(
+    rows: Rows<'a>,
+    sampled: Vec<usize>,
+    options: &Options,
+    rng: &mut ChaCha8Rng,
+) -> PolarsResult<Fixed<'a>> {
+    let (seeds, synthetic) = sizes(sampled.len(), options);
+    let mut order: Vec<usize> = (0..sampled.len()).collect();
+    order.shuffle(rng);
+    let table_rows = |places: &[usize]| -> Vec<usize> { places.iter().map(|at| sampled[*at]).collect() };
+    let x0 = rows.select(&table_rows(&order[..seeds]));
+    let mut anomalies = Array2::zeros((synthetic, x0.ncols()));
+    anomalies.slice_mut(s![..seeds, ..]).assign(&x0);
+    anomalies.slice_mut(s![seeds.., ..]).assign(&smote(x0.view(), synthetic - seeds, options.neighbors, rng)?);
+    let std = options.noise_std as f32;
+    anomalies.mapv_inplace(|value| {
+        let noise: f32 = StandardNormal.sample(rng);
+        value + std * noise
+    });
+    Ok(Fixed::new(rows, table_rows(&order[seeds..]), Anomalies::Synthetic(anomalies), options))
+}
+
+/// The number of rows that become X0, and the number of synthetic rows in the end.
+fn sizes(rows: usize, options: &Options) -> (usize, usize) {
+    let seeds = ((rows as f64 * options.noise_fraction).round() as usize).clamp(1, rows - 1);
+    let normal = (rows - seeds) as f64;
+    // `synthetic_fraction` is the share of synthetic rows in the whole training set, normal rows included.
+    let synthetic = (normal * options.synthetic_fraction / (1.0 - options.synthetic_fraction)).round() as usize;
+    (seeds, synthetic.max(seeds))
+}
+
+/// Where a synthetic row lies: at `share` of the line from `parent` to the neighbour at `rank`, if it has one.
+struct Place {
+    parent: usize,
+    rank: Option<usize>,
+    share: f32,
+}
+
+/// SMOTE: each new row lies at a random place on the line from a row of `x0` to one of its `neighbors` nearest.
+fn smote(x0: ArrayView2<f32>, count: usize, neighbors: usize, rng: &mut impl Rng) -> PolarsResult<Array2<f32>> {
+    let pool_rows = neighbor_pool(x0.nrows(), rng);
+    let in_pool: PlHashSet<usize> = pool_rows.iter().copied().collect();
+    // All draws first, so that neighbours are looked for once for each parent, side by side, whatever the number of threads.
+    let places: Vec<Place> = (0..count)
+        .map(|_| {
+            let parent = rng.random_range(0..x0.nrows());
+            let others = pool_rows.len() - usize::from(in_pool.contains(&parent));
+            let nearest = others.min(neighbors);
+            let rank = (nearest > 0).then(|| rng.random_range(0..nearest));
+            Place { parent, rank, share: rng.random() }
+        })
+        .collect();
+    let mut parents: Vec<usize> = places.iter().map(|place| place.parent).collect();
+    parents.sort_unstable();
+    parents.dedup();
+    let found = pool::map(parents.clone(), |parent| Ok(nearest(x0, &pool_rows, parent, neighbors)))?;
+    let neighbors_of: PlHashMap<usize, Vec<usize>> = parents.into_iter().zip(found).collect();
+    let mut rows = Array2::zeros((count, x0.ncols()));
+    for (mut row, Place { parent, rank, share }) in rows.rows_mut().into_iter().zip(places) {
+        // A lone row of X0 has no neighbour: it is its own.
+        let other = rank.and_then(|rank| neighbors_of.get(&parent)?.get(rank).copied()).unwrap_or(parent);
+        for ((value, a), b) in row.iter_mut().zip(x0.row(parent)).zip(x0.row(other)) {
+            *value = a + share * (b - a);
+        }
+    }
+    Ok(rows)
+}
+
+fn neighbor_pool(rows: usize, rng: &mut impl Rng) -> Vec<usize> {
+    if rows <= NEIGHBOR_POOL {
+        return (0..rows).collect();
+    }
+    index::sample(rng, rows, NEIGHBOR_POOL).into_vec()
+}
+
+/// The `count` rows of the pool that are nearest to `parent`, itself left out; equal distances in order of the pool.
+fn nearest(x0: ArrayView2<f32>, pool: &[usize], parent: usize, count: usize) -> Vec<usize> {
+    let from = x0.row(parent);
+    let mut distances: Vec<(f32, usize)> =
+        pool.iter().filter(|row| **row != parent).map(|row| (squared_distance(from, x0.row(*row)), *row)).collect();
+    if distances.len() > count {
+        distances.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        distances.truncate(count);
+    }
+    // In a fixed order, so that a draw among them depends on the seed alone.
+    distances.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    distances.into_iter().map(|(_, row)| row).collect()
+}
+
+fn squared_distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::training_set::tests::{epoch, random_rows, rng, Epoch};
+    use crate::options::Preset;
+    use ndarray::array;
+
+    fn paper_epoch(rows: &Array2<f32>, options: &Options) -> (Epoch, usize) {
+        let inputs: Vec<usize> = (0..rows.ncols()).collect();
+        let set = crate::fit::training_set::draw(rows.view(), &inputs, options, &mut rng()).unwrap();
+        let epoch = epoch(&*set, &mut rng());
+        let normal = epoch.synthetic.iter().filter(|synthetic| !**synthetic).count();
+        (epoch, normal)
+    }
+
+    #[test]
+    fn a_smote_row_lies_between_a_row_and_one_of_its_nearest() {
+        let x0 = random_rows(40, 3);
+        let pool: Vec<usize> = (0..40).collect();
+        for row in smote(x0.view(), 200, 5, &mut rng()).unwrap().rows() {
+            let between = (0..40).any(|parent| {
+                nearest(x0.view(), &pool, parent, 5).iter().any(|other| on_segment(row, x0.row(parent), x0.row(*other)))
+            });
+            assert!(between, "{row}");
+        }
+    }
+
+    fn on_segment(point: ArrayView1<f32>, a: ArrayView1<f32>, b: ArrayView1<f32>) -> bool {
+        let whole = squared_distance(a, b).sqrt();
+        let parts = squared_distance(a, point).sqrt() + squared_distance(point, b).sqrt();
+        (parts - whole).abs() < 1e-5
+    }
+
+    #[test]
+    fn nearest_agrees_with_sorting_all_distances() {
+        let x0 = random_rows(60, 4);
+        let pool: Vec<usize> = (0..60).collect();
+        for parent in 0..60 {
+            let mut all: Vec<usize> = (0..60).filter(|row| *row != parent).collect();
+            all.sort_by(|a, b| {
+                squared_distance(x0.row(parent), x0.row(*a)).total_cmp(&squared_distance(x0.row(parent), x0.row(*b)))
+            });
+            assert_eq!(nearest(x0.view(), &pool, parent, 5), all[..5]);
+        }
+    }
+
+    #[test]
+    fn fewer_rows_than_neighbours_are_all_neighbours() {
+        let x0 = random_rows(3, 2);
+        assert_eq!(nearest(x0.view(), &[0, 1, 2], 0, 5).len(), 2);
+        assert_eq!(smote(x0.view(), 10, 1_000, &mut rng()).unwrap().nrows(), 10);
+    }
+
+    #[test]
+    fn a_lone_row_is_its_own_neighbour() {
+        let x0 = array![[0.25f32, 0.5]];
+        for row in smote(x0.view(), 4, 5, &mut rng()).unwrap().rows() {
+            assert_eq!(row, x0.row(0));
+        }
+    }
+
+    #[test]
+    fn two_percent_become_five_percent_of_the_training_set() {
+        let (epoch, normal) = paper_epoch(&random_rows(1_000, 4), &Options::preset(Preset::Paper));
+        assert_eq!((normal, epoch.synthetic.len()), (980, 980 + 52));
+    }
+
+    #[test]
+    fn noise_has_its_size() {
+        let options = Options { noise_std: 3.0, ..Options::preset(Preset::Paper) };
+        let (epoch, _) = paper_epoch(&random_rows(4_000, 5), &options);
+        let synthetic: Vec<f32> = epoch
+            .x
+            .chunks(5)
+            .zip(&epoch.synthetic)
+            .filter(|(_, synthetic)| **synthetic)
+            .flat_map(|(row, _)| row.to_vec())
+            .collect();
+        // Uniform rows have variance 1/12, SMOTE rows a little less: the rest is noise.
+        let std = Array2::from_shape_vec((synthetic.len(), 1), synthetic).unwrap().std(0.0);
+        assert!((2.8..3.2).contains(&std), "{std}");
+    }
+
+    #[test]
+    fn two_rows_are_enough() {
+        let (epoch, normal) = paper_epoch(&random_rows(2, 1), &Options::preset(Preset::Paper));
+        assert_eq!((normal, epoch.synthetic.len()), (1, 2));
+    }
+
+    #[test]
+    fn a_large_x0_searches_a_bounded_pool() {
+        assert_eq!(neighbor_pool(NEIGHBOR_POOL, &mut rng()).len(), NEIGHBOR_POOL);
+        assert_eq!(neighbor_pool(10 * NEIGHBOR_POOL, &mut rng()).len(), NEIGHBOR_POOL);
+    }
+}

@@ -1,0 +1,197 @@
+//! A model as bytes: one safetensors file, all numbers as tensors plus one JSON metadata entry.
+//!
+//! | tensor | dtype, size | |
+//! |---|---|---|
+//! | `inputs` | I64 `[m, inputs]` | the features that each network sees |
+//! | `<layer>.weight`, `<layer>.bias` | F32 `[m, inputs, outputs]`, `[m, outputs]` | the layers of [`Shape::layers`] |
+//! | `scaling.offset`, `scaling.scale` | F64 `[d]` | `scaled = (value − offset) / scale` |
+//! | `median` | F64 `[d]` | each feature's training median, in its own unit |
+//! | `sketch.body`, `sketch.tail` | F32 `[1001]`, `[101]` | the training scores' quantiles at 0, 0.001, …, 1 and 0.99, 0.9901, …, 1 |
+//! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
+//!
+//! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
+//! entries, and the same model must be the same bytes. The checksum finds damage, not tampering.
+
+use std::collections::HashMap;
+
+use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsError, PolarsResult};
+use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
+
+use crate::data::Scaling;
+use crate::engine::Weights;
+
+use super::metadata::Metadata;
+use super::quantiles::ScoreQuantiles;
+use super::{invalid, Model, Statistics};
+
+const ENTRY: &str = "anorand";
+const CHECKSUM: &str = "checksum";
+
+impl Model {
+    /// The model as a safetensors file.
+    pub fn to_bytes(&self) -> PolarsResult<Vec<u8>> {
+        let entry = serde_json::to_string(&self.metadata).map_err(unwritable)?;
+        let contents = self.contents()?;
+        let checksum = checksum(&entry, contents.iter().map(Vec::as_slice)).to_le_bytes();
+        let mut tensors = vec![(CHECKSUM.to_string(), view(Dtype::U32, vec![1], &checksum)?)];
+        for (spec, bytes) in self.metadata.tensors().into_iter().zip(&contents) {
+            tensors.push((spec.name, view(spec.dtype, spec.size, bytes)?));
+        }
+        serialize(tensors, Some(HashMap::from([(ENTRY.to_string(), entry)]))).map_err(unwritable)
+    }
+
+    /// The bytes of each tensor, in the order of [`Metadata::tensors`].
+    fn contents(&self) -> PolarsResult<Vec<Vec<u8>>> {
+        let mut numbers = self.weights.flat();
+        let inputs: Vec<i64> = self.weights.inputs().iter().map(|feature| *feature as i64).collect();
+        let mut contents = vec![i64_bytes(&inputs)];
+        for spec in self.metadata.network_tensors() {
+            let (tensor, rest) = numbers.split_at(spec.size.iter().product());
+            contents.push(f32_bytes(tensor));
+            numbers = rest;
+        }
+        let Statistics { scaling, medians, quantiles } = &self.statistics;
+        contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| f64_bytes(numbers)));
+        contents.extend([quantiles.body(), quantiles.tail()].map(f32_bytes));
+        Ok(contents)
+    }
+
+    /// Read a safetensors file that [`Model::to_bytes`] wrote. Anything else is an error that says what is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Self> {
+        polars_ensure!(!bytes.is_empty(), ComputeError: "anorand: not a model: it is empty");
+        let unreadable = |error| invalid(format!("it can't be read as safetensors ({error})"));
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+        let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+        let entry = header.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
+        let entry = entry.ok_or_else(|| invalid(format!("a safetensors file without the metadata entry {ENTRY:?}")))?;
+        let metadata = Metadata::parse(entry)?;
+        let mut tensors = Tensors::new(&file, &metadata)?;
+        let stored = file.tensor(CHECKSUM).map_err(|_| invalid(format!("the tensor {CHECKSUM:?} is missing")))?;
+        let actual = checksum(entry, tensors.parts.iter().copied()).to_le_bytes();
+        polars_ensure!(stored.data() == actual, ComputeError:
+            "anorand: the model is damaged: its checksum does not match its contents; fit it again, or restore the file");
+
+        let selection = tensors.i64s();
+        let known = 0..metadata.features.len() as i64;
+        polars_ensure!(selection.iter().all(|feature| known.contains(feature)), ComputeError:
+            "anorand: not a model: a network sees a feature beyond the {} that there are", known.end);
+        let inputs = selection.into_iter().map(|feature| feature as usize).collect();
+        let weights = Weights::new(metadata.shape(), inputs, tensors.f32s(metadata.network_tensors().len()))?;
+        let scaling = Scaling { kind: metadata.options.scaling, offset: tensors.f64s(), scale: tensors.f64s() };
+        let medians = tensors.f64s();
+        let quantiles = ScoreQuantiles::from_parts(tensors.f32s(1), tensors.f32s(1));
+        Ok(Self::new(metadata, Statistics { scaling, medians, quantiles }, weights))
+    }
+}
+
+/// What one tensor of a file is.
+struct TensorSpec {
+    name: String,
+    dtype: Dtype,
+    size: Vec<usize>,
+}
+
+impl TensorSpec {
+    fn new(name: impl Into<String>, dtype: Dtype, size: Vec<usize>) -> Self {
+        Self { name: name.into(), dtype, size }
+    }
+}
+
+impl Metadata {
+    /// All tensors of a file: the network's, its layers in the order of the flat buffer, then the statistics'.
+    fn tensors(&self) -> Vec<TensorSpec> {
+        let inputs = TensorSpec::new("inputs", Dtype::I64, vec![self.members, self.inputs]);
+        let mut tensors = vec![inputs];
+        tensors.extend(self.network_tensors());
+        let features = self.features.len();
+        for name in ["scaling.offset", "scaling.scale", "median"] {
+            tensors.push(TensorSpec::new(name, Dtype::F64, vec![features]));
+        }
+        for (name, len) in [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)] {
+            tensors.push(TensorSpec::new(name, Dtype::F32, vec![len]));
+        }
+        tensors
+    }
+
+    fn network_tensors(&self) -> Vec<TensorSpec> {
+        let members = self.members;
+        let mut tensors = Vec::new();
+        for layer in self.shape().layers() {
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            tensors.push(TensorSpec::new(layer.name.clone() + ".weight", Dtype::F32, vec![members, inputs, outputs]));
+            tensors.push(TensorSpec::new(layer.name + ".bias", Dtype::F32, vec![members, outputs]));
+        }
+        tensors
+    }
+}
+
+/// The tensors of a file, each of the dtype and size that it must have, read one after the other.
+struct Tensors<'a> {
+    parts: Vec<&'a [u8]>,
+    next: usize,
+}
+
+impl<'a> Tensors<'a> {
+    fn new(file: &SafeTensors<'a>, metadata: &Metadata) -> PolarsResult<Self> {
+        let mut parts = Vec::new();
+        for spec in metadata.tensors() {
+            let Ok(tensor) = file.tensor(&spec.name) else {
+                polars_bail!(ComputeError: "anorand: not a model: the tensor {:?} is missing", spec.name);
+            };
+            polars_ensure!(tensor.dtype() == spec.dtype && tensor.shape() == spec.size, ComputeError:
+                "anorand: not a model: the tensor {:?} is {:?} {:?}, but an ensemble of {} networks on {} features needs {:?} {:?}",
+                spec.name, tensor.dtype(), tensor.shape(), metadata.members, metadata.features.len(), spec.dtype, spec.size);
+            parts.push(tensor.data());
+        }
+        Ok(Self { parts, next: 0 })
+    }
+
+    /// The numbers of the next `count` tensors.
+    fn f32s(&mut self, count: usize) -> Vec<f32> {
+        let parts = &self.parts[self.next..self.next + count];
+        self.next += count;
+        let numbers = parts.iter().flat_map(|part| part.as_chunks::<4>().0);
+        numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The numbers of the next tensor.
+    fn i64s(&mut self) -> Vec<i64> {
+        let part = self.parts[self.next];
+        self.next += 1;
+        part.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The numbers of the next tensor.
+    fn f64s(&mut self) -> Vec<f64> {
+        let part = self.parts[self.next];
+        self.next += 1;
+        part.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+    }
+}
+
+fn f32_bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn i64_bytes(numbers: &[i64]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn f64_bytes(numbers: &[f64]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn checksum<'a>(entry: &str, parts: impl Iterator<Item = &'a [u8]>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(entry.as_bytes());
+    parts.for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
+
+fn view(dtype: Dtype, size: Vec<usize>, bytes: &[u8]) -> PolarsResult<TensorView<'_>> {
+    TensorView::new(dtype, size, bytes).map_err(unwritable)
+}
+
+fn unwritable(error: impl std::fmt::Display) -> PolarsError {
+    polars_err!(ComputeError: "anorand: the model can't be written: {error}")
+}

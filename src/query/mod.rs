@@ -1,0 +1,11 @@
+//! Queries: which rows go to which model, and what a verb makes of them.
+
+mod apply;
+mod groups;
+mod request;
+
+pub mod verbs;
+
+pub use apply::{apply, Source};
+pub use groups::{Groups, SmallGroups};
+pub use request::Training;

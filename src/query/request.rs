@@ -1,0 +1,79 @@
+//! How to fit: the options, labels and groups that a call brings.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use polars::prelude::*;
+
+use crate::data::{Columns, Labels};
+use crate::device::{Cost, Request};
+use crate::engine::Device;
+use crate::fit::{fit_best, Fitted, Warning};
+use crate::model::Model;
+use crate::options::Options;
+
+use super::groups::Groups;
+
+/// How a model is fitted on rows: all of them, or those of each group.
+pub struct Training {
+    /// One, or those to choose from
+    pub candidates: Vec<Options>,
+    pub labels: Option<Labels>,
+    pub groups: Option<Groups>,
+}
+
+impl Training {
+    /// The model of all rows.
+    pub fn fit(&self, columns: &Columns, request: Request) -> PolarsResult<Model> {
+        let features = columns.features().len();
+        let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
+        let fitted = request.run(cost, |device| fit_best(columns, self.labels.as_ref(), &self.candidates, device))?;
+        fitted.warnings.iter().for_each(|warning| polars_warn!("{warning}"));
+        Ok(fitted.model)
+    }
+
+    /// A model of each group and what `then` makes of it and its rows; None for a group too small for one.
+    ///
+    /// A group's model is the one that a fit of its rows alone would give. Where we choose, it is the CPU that fits them, all
+    /// its threads side by side: a GPU would fit one after the other.
+    pub fn fit_each<T: Send>(
+        &self,
+        groups: &Groups,
+        columns: &Columns,
+        request: Request,
+        then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
+    ) -> PolarsResult<Vec<Option<T>>> {
+        let warned = Warned::default();
+        let models = request.run(Cost::default(), |device| {
+            groups.each(device, |rows| {
+                let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
+                let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
+                let Fitted { model, warnings } = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
+                warned.add(warnings);
+                then(&model, &columns, device)
+            })
+        })?;
+        warned.say(groups.rows().len());
+        Ok(models)
+    }
+}
+
+/// The warnings of all groups, said once for each feature.
+#[derive(Default)]
+struct Warned(Mutex<BTreeMap<String, (usize, Warning)>>);
+
+impl Warned {
+    fn add(&self, warnings: Vec<Warning>) {
+        // A poisoned lock holds counts still.
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            warned.entry(warning.feature().to_string()).or_insert((0, warning)).0 += 1;
+        }
+    }
+
+    fn say(self, groups: usize) {
+        for (count, warning) in self.0.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
+            polars_warn!("{}", warning.in_groups(count, groups));
+        }
+    }
+}

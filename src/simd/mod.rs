@@ -1,0 +1,132 @@
+//! The one choice of an instruction set, and the one place where it is entered.
+//!
+//! Kernels are written once, over a [`Vector`]. Each set runs the same sums in the same order: AVX-512 and AVX2 give the same
+//! bits, and so do portable vectors where the CPU fuses products and sums (aarch64). Elsewhere portable vectors round twice,
+//! and agree to 1e-6.
+
+mod vector;
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256, __m512};
+
+use vector::Portable;
+pub use vector::{Vector, MOST_LANES, VECTORS};
+
+/// Names the set to use, for tests and for comparing machines; the best that the CPU has if it is not set.
+const VARIABLE: &str = "POLARS_ANORAND_SIMD";
+
+/// An instruction set that this machine's CPU has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Simd(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+/// Work that is written for any vector. Implementations of [`Task::run`] are `#[inline(always)]`, so that they are compiled
+/// for the instruction set that they are entered with.
+pub trait Task {
+    type Output;
+
+    /// # Safety
+    /// The CPU has the vector's instructions.
+    unsafe fn run<V: Vector>(self) -> Self::Output;
+}
+
+impl Simd {
+    /// The set that the environment names, if the CPU has it; else the best one.
+    pub fn chosen() -> Self {
+        static CHOSEN: OnceLock<Simd> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let available = Self::available();
+            let named = std::env::var(VARIABLE).ok();
+            let named = named.and_then(|name| available.iter().find(|simd| simd.variable_name() == name).copied());
+            named.unwrap_or(available[0])
+        })
+    }
+
+    /// All sets that the CPU has, the best one first.
+    pub fn available() -> Vec<Self> {
+        let mut sets = vec![];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2 && is_x86_feature_detected!("avx512f") {
+                sets.push(Self(Set::Avx512));
+            }
+            if avx2 {
+                sets.push(Self(Set::Avx2));
+            }
+        }
+        sets.push(Self(Set::Portable));
+        sets
+    }
+
+    /// For people to read.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            Set::Portable => "portable vectors",
+        }
+    }
+
+    fn variable_name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            Set::Portable => "portable",
+        }
+    }
+
+    /// The number of rows of a tile.
+    pub fn tile_rows(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => <__m512 as Vector>::TILE,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => <__m256 as Vector>::TILE,
+            Set::Portable => Portable::TILE,
+        }
+    }
+
+    /// The task, with this set's vectors.
+    #[inline]
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        match self.0 {
+            // SAFETY: a set exists only where the CPU's support has been found.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { run_avx512(task) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { run_avx2(task) },
+            // SAFETY: portable vectors need nothing.
+            Set::Portable => unsafe { task.run::<Portable>() },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn run_avx512<T: Task>(task: T) -> T::Output {
+    // SAFETY: the caller has found the support.
+    unsafe { task.run::<__m512>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_avx2<T: Task>(task: T) -> T::Output {
+    // SAFETY: the caller has found the support.
+    unsafe { task.run::<__m256>() }
+}

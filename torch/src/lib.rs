@@ -1,0 +1,267 @@
+//! The libtorch engine of polars-anorand: networks on a GPU, behind a small C interface.
+//!
+//! The plugin opens this library when a call needs it, after libtorch itself, so that nothing else needs libtorch. Here are only
+//! the functions of the interface; each is one call.
+
+#[path = "../../src/engine/adam.rs"]
+mod adam;
+#[path = "../../src/engine/torch/interface.rs"]
+mod interface;
+mod libtorch;
+mod network;
+mod precision;
+mod train;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use tch::{no_grad_guard, TchError, Tensor};
+
+use interface::{
+    Ensemble, Epoch, Failure, Functions, LossSums, Rows, Slice, SliceMut, FAILED, OK, OUT_OF_MEMORY, VERSION,
+};
+use libtorch::{in_blocks, is_out_of_memory, numbers_into, rows_on, SingleThread};
+use network::{Network, TorchResult};
+use train::Adam;
+
+/// An ensemble on its device, and Adam's state once its training has begun.
+struct Opened {
+    network: Network,
+    adam: Option<Adam>,
+}
+
+// SAFETY: an opened network is only read, which libtorch allows from several threads at a time; training has it alone.
+unsafe impl Sync for Opened {}
+
+static FUNCTIONS: Functions = Functions {
+    version: VERSION,
+    gpus,
+    enter_precision,
+    leave_precision,
+    open,
+    close,
+    heads,
+    latents,
+    add_input_gradients,
+    gradient,
+    train,
+    losses,
+    flat,
+};
+
+/// The interface; see [`interface::Entry`].
+#[no_mangle]
+pub extern "C" fn polars_anorand_torch_functions() -> *const Functions {
+    &FUNCTIONS
+}
+
+/// No panic may cross: it is a failure as any other.
+///
+/// # Safety
+/// `failure` points to a failure that nothing else uses.
+unsafe fn guarded(failure: *mut Failure, work: impl FnOnce() -> TorchResult<()>) -> i32 {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let _one = SingleThread::enter();
+        let _no_grad = no_grad_guard();
+        work()
+    }));
+    let (status, message) = match done {
+        Ok(Ok(())) => return OK,
+        Ok(Err(error)) if is_out_of_memory(&error) => (OUT_OF_MEMORY, libtorch::message(&error)),
+        Ok(Err(error)) => (FAILED, libtorch::message(&error)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            (FAILED, format!("a bug in its engine, please report it: {}", text.unwrap_or_default()))
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { (*failure).write(&message) };
+    status
+}
+
+extern "C" fn gpus() -> usize {
+    catch_unwind(|| tch::Cuda::device_count().max(0) as usize).unwrap_or(0)
+}
+
+unsafe extern "C" fn enter_precision(tf32: bool, failure: *mut Failure) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe { guarded(failure, || precision::enter(tf32).map_err(TchError::Torch)) }
+}
+
+extern "C" fn leave_precision() {
+    precision::leave();
+}
+
+unsafe extern "C" fn open(ensemble: *const Ensemble, handle: *mut *mut interface::Handle, failure: *mut Failure) -> i32 {
+    // SAFETY: the interface's promise, here and below: pointers and slices live, and are nobody else's to write.
+    unsafe {
+        guarded(failure, || {
+            let network = Network::open(&*ensemble)?;
+            *handle = Box::into_raw(Box::new(Opened { network, adam: None })).cast();
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn close(handle: *mut interface::Handle) {
+    // A failure to free has nobody to go to.
+    // SAFETY: `open` made it of a box.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(handle.cast::<Opened>()) })));
+}
+
+/// The network of a handle.
+unsafe fn network<'a>(handle: *const interface::Handle) -> &'a Network {
+    // SAFETY: `open` made it.
+    unsafe { &(*handle.cast::<Opened>()).network }
+}
+
+/// `work` on one block of rows after the other, with the rows' range.
+unsafe fn for_each_block(
+    network: &Network,
+    rows: &Rows,
+    mut work: impl FnMut(std::ops::Range<usize>, Tensor) -> TorchResult<()>,
+) -> TorchResult<()> {
+    /// On the CPU, where activations should stay in the cache; a GPU gets all rows of a call.
+    const CPU_BLOCK: usize = 1_024;
+    // SAFETY: the caller's promise.
+    let numbers = unsafe { rows.numbers.get() };
+    let count = numbers.len() / rows.features.max(1);
+    let block = if network.device() == tch::Device::Cpu { CPU_BLOCK } else { count };
+    in_blocks(count, block, |range| work(range.clone(), rows_on(network.device(), numbers, rows.features, range)?))
+}
+
+unsafe extern "C" fn heads(
+    handle: *const interface::Handle,
+    rows: *const Rows,
+    logits: SliceMut<f32>,
+    errors: SliceMut<f32>,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let (network, logits, errors) = (network(handle), logits.get(), errors.get());
+            for_each_block(network, &*rows, |range, x| {
+                let (logit, error) = network.heads(&x)?;
+                numbers_into(&logit, &mut logits[range.clone()])?;
+                numbers_into(&error, &mut errors[range])
+            })
+        })
+    }
+}
+
+unsafe extern "C" fn latents(
+    handle: *const interface::Handle,
+    rows: *const Rows,
+    out: SliceMut<f32>,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let (network, out) = (network(handle), out.get());
+            let width = network.latent_width();
+            for_each_block(network, &*rows, |range, x| {
+                numbers_into(&network.latent(&x)?, &mut out[range.start * width..range.end * width])
+            })
+        })
+    }
+}
+
+unsafe extern "C" fn add_input_gradients(
+    handle: *const interface::Handle,
+    rows: *const Rows,
+    logit_weights: Slice<f32>,
+    error_weights: Slice<f32>,
+    out: SliceMut<f32>,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let (network, out) = (network(handle), out.get());
+            let (logit_weights, error_weights) = (logit_weights.get(), error_weights.get());
+            let features = (*rows).features;
+            let mut gradient = Vec::new();
+            for_each_block(network, &*rows, |range, x| {
+                let column = |weights: &[f32]| rows_on(network.device(), weights, 1, range.clone());
+                let d_x = network.input_gradient(&x, &column(logit_weights)?, &column(error_weights)?)?;
+                gradient.resize(range.len() * features, 0f32);
+                numbers_into(&d_x, &mut gradient)?;
+                let out = &mut out[range.start * features..range.end * features];
+                out.iter_mut().zip(&gradient).for_each(|(out, gradient)| *out += gradient);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// The epoch's slices.
+unsafe fn borrowed<'a>(network: &Network, epoch: *const Epoch) -> train::Epoch<'a> {
+    // SAFETY: the interface's promise.
+    unsafe {
+        let Epoch { x, synthetic, ce_weights, ae_weights, batches, rates } = &*epoch;
+        train::Epoch {
+            members: network.members(),
+            x: x.get(),
+            synthetic: synthetic.get(),
+            ce_weights: ce_weights.get(),
+            ae_weights: ae_weights.get(),
+            batches: batches.get(),
+            rates: rates.get(),
+        }
+    }
+}
+
+unsafe extern "C" fn gradient(
+    handle: *const interface::Handle,
+    epoch: *const Epoch,
+    out: SliceMut<f32>,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let network = network(handle);
+            numbers_into(&train::gradient(network, &borrowed(network, epoch))?, out.get())
+        })
+    }
+}
+
+unsafe extern "C" fn train(handle: *mut interface::Handle, epoch: *const Epoch, failure: *mut Failure) -> i32 {
+    // SAFETY: the interface's promise: a training has the handle alone.
+    unsafe {
+        guarded(failure, || {
+            let Opened { network, adam } = &mut *handle.cast::<Opened>();
+            let mut state = match adam.take() {
+                Some(state) => state,
+                None => Adam::new(network)?,
+            };
+            let epoch = borrowed(network, epoch);
+            state.train(network, &epoch)?;
+            *adam = Some(state);
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn losses(
+    handle: *const interface::Handle,
+    epoch: *const Epoch,
+    sums: *mut LossSums,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let network = network(handle);
+            *sums = train::losses(network, &borrowed(network, epoch))?;
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn flat(handle: *const interface::Handle, out: SliceMut<f32>, failure: *mut Failure) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe { guarded(failure, || numbers_into(network(handle).flat(), out.get())) }
+}

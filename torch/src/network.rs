@@ -1,0 +1,442 @@
+//! The network of figure 1, as an ensemble: m networks of one shape side by side, every tensor with a leading dimension m.
+//!
+//! ND block: d → hidden → 1; its last hidden layer is z0. Encoder: d → hidden → latent, z1. Decoder: (z0, z1) → hidden
+//! reversed → d. Hidden layers have ReLU; logit, z1 and reconstruction are linear.
+//!
+//! The gradients are derived by hand (tested against autograd), since a step of these small networks costs libtorch's calls
+//! rather than its arithmetic, and autograd doubles the calls.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::interface::{Ensemble, CPU};
+
+pub type TorchResult<T> = Result<T, TchError>;
+
+/// The sizes of a network.
+pub struct Shape {
+    inputs: i64,
+    hidden: Vec<i64>,
+    latent: i64,
+}
+
+impl Shape {
+    /// Inputs and outputs of all layers, in the order of the flat buffer: ND, encoder, decoder, each from its input on.
+    fn layers(&self) -> Vec<[i64; 2]> {
+        let last = self.hidden.last().copied().unwrap_or_default();
+        let chain = |first: i64, middle: Vec<i64>, last: i64| [vec![first], middle, vec![last]].concat();
+        let reversed = self.hidden.iter().rev().copied().collect();
+        let blocks = [
+            chain(self.inputs, self.hidden.clone(), 1),
+            chain(self.inputs, self.hidden.clone(), self.latent),
+            chain(last + self.latent, reversed, self.inputs),
+        ];
+        blocks.iter().flat_map(|widths| widths.windows(2)).map(|pair| [pair[0], pair[1]]).collect()
+    }
+
+    /// Layers of one block.
+    fn depth(&self) -> usize {
+        self.hidden.len() + 1
+    }
+}
+
+/// A view of one layer's numbers inside a flat buffer.
+struct Layer {
+    /// `[m, inputs, outputs]`
+    weight: Tensor,
+    /// `[m, 1, outputs]`
+    bias: Tensor,
+}
+
+/// Parameters, or gradients: one flat buffer, and every layer as a view of it, so that an optimiser needs one call for all.
+pub struct Parameters {
+    /// Layer by layer, weight then bias, each `[m, …]`.
+    pub flat: Tensor,
+    layers: Vec<Layer>,
+}
+
+impl Parameters {
+    fn over(flat: Tensor, shape: &Shape, members: i64) -> TorchResult<Self> {
+        let mut layers = Vec::new();
+        let mut at = 0;
+        let mut next = |size: [i64; 3]| -> TorchResult<Tensor> {
+            let count = size.iter().product();
+            let view = flat.f_narrow(0, at, count)?.f_view(size)?;
+            at += count;
+            Ok(view)
+        };
+        for [inputs, outputs] in shape.layers() {
+            let weight = next([members, inputs, outputs])?;
+            let bias = next([members, 1, outputs])?;
+            layers.push(Layer { weight, bias });
+        }
+        Ok(Self { flat, layers })
+    }
+}
+
+/// An ensemble of m networks.
+pub struct Network {
+    shape: Shape,
+    /// Which features each member sees, `[m × inputs]`.
+    selection: Tensor,
+    members: i64,
+    parameters: Parameters,
+}
+
+// SAFETY: after it is built or trained, a network is only read, and libtorch allows concurrent reads of a tensor. Training
+// needs `&mut Network`.
+unsafe impl Sync for Network {}
+
+/// What the backward pass needs of a forward pass.
+pub struct Forward {
+    /// Activations of the hidden layers, `[m, batch, width]`, from the input on.
+    nd: Vec<Tensor>,
+    encoder: Vec<Tensor>,
+    decoder: Vec<Tensor>,
+    /// (z0, z1) of eq. 1, `[m, batch, last hidden + latent]`
+    pub latent: Tensor,
+    /// ND's output before the sigmoid, `[m, batch, 1]`
+    pub logit: Tensor,
+    /// `[m, batch, d]`
+    pub reconstruction: Tensor,
+}
+
+/// What each row of a batch counts in the loss, `[m, batch, 1]` each.
+pub struct Targets {
+    /// y: 1 for a synthetic anomaly, 0 for a normal row
+    pub synthetic: Tensor,
+    /// w / rows of the batch (eq. 3 and 4)
+    pub ce_weight: Tensor,
+    /// (1 − w) / normal rows of the batch for a normal row, 0 for a synthetic one (eq. 2 and 4)
+    pub ae_weight: Tensor,
+}
+
+impl Network {
+    /// On the ensemble's device.
+    ///
+    /// # Safety
+    /// The ensemble's slices live.
+    pub unsafe fn open(ensemble: &Ensemble) -> TorchResult<Self> {
+        // SAFETY: the caller's promise.
+        let (hidden, inputs, flat) = unsafe { (ensemble.hidden.get(), ensemble.inputs.get(), ensemble.flat.get()) };
+        let device = if ensemble.device == CPU { Device::Cpu } else { Device::Cuda(ensemble.device as usize) };
+        let shape = Shape {
+            inputs: ensemble.width as i64,
+            hidden: hidden.iter().map(|width| *width as i64).collect(),
+            latent: ensemble.latent as i64,
+        };
+        let members = (inputs.len() / ensemble.width) as i64;
+        let selection: Vec<i64> = inputs.iter().map(|feature| *feature as i64).collect();
+        let selection = Tensor::f_from_slice(&selection)?.f_to_device(device)?;
+        let flat = Tensor::f_from_slice(flat)?.f_to_device(device)?;
+        let parameters = Parameters::over(flat, &shape, members)?;
+        Ok(Self { shape, selection, members, parameters })
+    }
+
+    pub fn device(&self) -> Device {
+        self.parameters.flat.device()
+    }
+
+    /// The features that a member sees.
+    pub fn width(&self) -> usize {
+        self.shape.inputs as usize
+    }
+
+    /// m.
+    pub fn members(&self) -> usize {
+        self.members as usize
+    }
+
+    /// The numbers of (z0, z1) of all members.
+    pub fn latent_width(&self) -> usize {
+        (self.members * (self.shape.hidden.last().copied().unwrap_or_default() + self.shape.latent)) as usize
+    }
+
+    /// The flat parameter buffer.
+    pub fn flat(&self) -> &Tensor {
+        &self.parameters.flat
+    }
+
+    /// The flat parameter buffer, for an optimiser.
+    pub fn flat_mut(&mut self) -> &mut Tensor {
+        &mut self.parameters.flat
+    }
+
+    /// A buffer for this network's gradients.
+    pub fn gradient_buffer(&self) -> TorchResult<Parameters> {
+        Parameters::over(self.parameters.flat.f_zeros_like()?, &self.shape, self.members)
+    }
+
+    fn block(&self, at: usize) -> &[Layer] {
+        block(&self.parameters, &self.shape, at)
+    }
+
+    /// x `[m, batch, d]` → the two heads and all that the backward pass needs.
+    pub fn forward(&self, x: &Tensor) -> TorchResult<Forward> {
+        let (nd, logit) = run(self.block(0), x)?;
+        let (encoder, z1) = run(self.block(1), x)?;
+        let latent = Tensor::f_cat(&[last(&nd), &z1], 2)?;
+        let (decoder, reconstruction) = run(self.block(2), &latent)?;
+        Ok(Forward { nd, encoder, decoder, latent, logit, reconstruction })
+    }
+
+    /// The gradient of eq. 4 with respect to every parameter, written into `gradients`.
+    pub fn backward(
+        &self,
+        x: &Tensor,
+        forward: &Forward,
+        targets: &Targets,
+        gradients: &Parameters,
+    ) -> TorchResult<()> {
+        let width = last(&forward.nd).size()[2];
+        // ∂CE/∂logit = σ(logit) − y
+        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_(&targets.ce_weight)?;
+        // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
+        let mut residual = forward.reconstruction.f_sub(x)?;
+        let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
+        let d_reconstruction = residual.f_mul_(&targets.ae_weight.f_div(&norm)?)?;
+
+        let gradient = |at| block(gradients, &self.shape, at);
+        let d_first =
+            back(self.block(2), Some(gradient(2)), &forward.latent, &forward.decoder, d_reconstruction, None)?;
+        let d_latent = d_input(&self.block(2)[0], &d_first)?;
+        let d_z0 = d_latent.f_narrow(2, 0, width)?;
+        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
+        let _ = back(self.block(1), Some(gradient(1)), x, &forward.encoder, d_z1, None)?;
+        let _ = back(self.block(0), Some(gradient(0)), x, &forward.nd, d_logit, Some(&d_z0))?;
+        Ok(())
+    }
+
+    /// The latents of rows x `[rows, features]`, each member's in turn: `[rows, m × (last hidden + latent)]`.
+    pub fn latent(&self, x: &Tensor) -> TorchResult<Tensor> {
+        let latent = self.forward(&self.seen(x)?)?.latent;
+        latent.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])
+    }
+
+    /// The gradient of `logit_weight`·logit + `error_weight`·‖x − x̂‖₂ with respect to x, both heads being the members' means.
+    ///
+    /// Rows x are `[rows, features]`, weights `[rows, 1]`, and so is the gradient `[rows, features]`.
+    pub fn input_gradient(&self, x: &Tensor, logit_weight: &Tensor, error_weight: &Tensor) -> TorchResult<Tensor> {
+        let seen = self.seen(x)?;
+        let forward = self.forward(&seen)?;
+        let shape = [self.members, x.size()[0], 1];
+        let d_logit = logit_weight.f_expand(shape, false)?;
+        let mut residual = forward.reconstruction.f_sub(&seen)?;
+        let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
+        let d_reconstruction = residual.f_mul_(&error_weight.f_div(&norm)?)?;
+
+        let d_latent =
+            back(self.block(2), None, &forward.latent, &forward.decoder, d_reconstruction.shallow_clone(), None)?;
+        let d_latent = d_input(&self.block(2)[0], &d_latent)?;
+        let width = last(&forward.nd).size()[2];
+        let d_z0 = d_latent.f_narrow(2, 0, width)?;
+        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
+        let d_encoder = back(self.block(1), None, &seen, &forward.encoder, d_z1, None)?;
+        let d_nd = back(self.block(0), None, &seen, &forward.nd, d_logit, Some(&d_z0))?;
+        // x is also what the reconstruction is compared with.
+        let d_seen = d_input(&self.block(1)[0], &d_encoder)?
+            .f_add_(&d_input(&self.block(0)[0], &d_nd)?)?
+            .f_sub_(&d_reconstruction)?;
+        let d_seen = d_seen.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])?;
+        x.f_zeros_like()?.f_index_add_(1, &self.selection, &d_seen)?.f_mul_scalar_(1.0 / self.members as f64)
+    }
+
+    /// Rows x `[rows, features]` as each member sees them, `[m, rows, inputs]`.
+    fn seen(&self, x: &Tensor) -> TorchResult<Tensor> {
+        let seen = x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.shape.inputs])?;
+        seen.f_transpose(0, 1)
+    }
+
+    /// Both heads of rows x `[m, rows, inputs]`, each member's own: logit and ‖x − x̂‖₂, each `[m, rows]`.
+    pub fn member_heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
+        let forward = self.forward(x)?;
+        let residual = forward.reconstruction.f_sub(x)?;
+        Ok((forward.logit.f_squeeze_dim(2)?, norm(&residual)?.f_squeeze_dim(2)?))
+    }
+
+    /// Both heads of rows x `[rows, features]`, each `[rows]`: the members' means.
+    pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
+        let (logit, error) = self.member_heads(&self.seen(x)?)?;
+        let mean = |head: &Tensor| head.f_mean_dim([0i64].as_slice(), false, None::<Kind>);
+        Ok((mean(&logit)?, mean(&error)?))
+    }
+}
+
+fn block<'a>(parameters: &'a Parameters, shape: &Shape, at: usize) -> &'a [Layer] {
+    let depth = shape.depth();
+    &parameters.layers[at * depth..(at + 1) * depth]
+}
+
+fn last(activations: &[Tensor]) -> &Tensor {
+    // A shape has at least one hidden layer, so there is one.
+    &activations[activations.len() - 1]
+}
+
+/// ‖row‖₂ of `[m, batch, d]`, as `[m, batch, 1]`.
+fn norm(rows: &Tensor) -> TorchResult<Tensor> {
+    rows.f_norm_scalaropt_dim(2.0, [2i64].as_slice(), true)
+}
+
+/// A block from its input on: the activations of its hidden layers, and its linear output.
+fn run(block: &[Layer], input: &Tensor) -> TorchResult<(Vec<Tensor>, Tensor)> {
+    let (hidden, output) = block.split_at(block.len() - 1);
+    let mut activations: Vec<Tensor> = Vec::with_capacity(hidden.len());
+    for layer in hidden {
+        let input = activations.last().unwrap_or(input);
+        activations.push(affine(layer, input)?.f_relu_()?);
+    }
+    let out = affine(&output[0], last(&activations))?;
+    Ok((activations, out))
+}
+
+fn affine(layer: &Layer, input: &Tensor) -> TorchResult<Tensor> {
+    layer.bias.f_baddbmm(input, &layer.weight, 1.0, 1.0)
+}
+
+/// Back through a block, from the gradient of its output: writes its layers' gradients, if asked, and returns the gradient of
+/// the first layer's affine output. `extra` is a further gradient of the last hidden layer's activation (z0 also feeds the
+/// decoder).
+fn back(
+    block: &[Layer],
+    gradients: Option<&[Layer]>,
+    input: &Tensor,
+    activations: &[Tensor],
+    d_output: Tensor,
+    extra: Option<&Tensor>,
+) -> TorchResult<Tensor> {
+    let mut d = d_output;
+    for at in (1..block.len()).rev() {
+        if let Some(gradients) = gradients {
+            write_gradient(&gradients[at], &activations[at - 1], &d)?;
+        }
+        d = d_input(&block[at], &d)?;
+        if let (true, Some(extra)) = (at == block.len() - 1, extra) {
+            d = d.f_add_(extra)?;
+        }
+        // ReLU lets a gradient pass where its output is above 0.
+        d = activations[at - 1].f_threshold_backward(&d, 0.0)?;
+    }
+    if let Some(gradients) = gradients {
+        write_gradient(&gradients[0], input, &d)?;
+    }
+    Ok(d)
+}
+
+/// ∂L/∂weight = inputᵀ·d and ∂L/∂bias = Σ d, where d = ∂L/∂(affine output), `[m, batch, outputs]`.
+fn write_gradient(gradient: &Layer, input: &Tensor, d: &Tensor) -> TorchResult<()> {
+    let _ = input.f_transpose(1, 2)?.f_bmm_out(&gradient.weight, d)?;
+    let _ = d.f_sum_intlist_out(&gradient.bias, Some([1i64].as_slice()), true, None::<Kind>)?;
+    Ok(())
+}
+
+fn d_input(layer: &Layer, d: &Tensor) -> TorchResult<Tensor> {
+    d.f_bmm(&layer.weight.f_transpose(1, 2)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from 0 to 1 that look drawn.
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn random(size: &[i64], seed: u64) -> Tensor {
+        Tensor::from_slice(&numbers(size.iter().product::<i64>() as usize, seed)).view(size)
+    }
+
+    const HIDDEN: [usize; 2] = [7, 4];
+
+    /// Networks that see five features each.
+    fn network(inputs: &[usize]) -> Network {
+        let shape = Shape { inputs: 5, hidden: vec![7, 4], latent: 3 };
+        let count: i64 = shape.layers().iter().map(|[inputs, outputs]| (inputs + 1) * outputs).sum();
+        let flat: Vec<f32> =
+            numbers(count as usize * inputs.len() / 5, 9).iter().map(|number| number - 0.5).collect();
+        let ensemble = Ensemble {
+            width: 5,
+            hidden: HIDDEN.as_slice().into(),
+            latent: 3,
+            inputs: inputs.into(),
+            flat: flat.as_slice().into(),
+            device: CPU,
+        };
+        // SAFETY: the slices live.
+        unsafe { Network::open(&ensemble) }.unwrap()
+    }
+
+    #[test]
+    fn gradients_agree_with_autograd() {
+        let (members, batch) = (2, 11);
+        let mut network = network(&[0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+        let x = random(&[members, batch, 5], 1);
+        let targets = Targets {
+            synthetic: random(&[members, batch, 1], 2).ge(0.5).to_kind(Kind::Float),
+            ce_weight: random(&[members, batch, 1], 3),
+            ae_weight: random(&[members, batch, 1], 4),
+        };
+        let gradients = network.gradient_buffer().unwrap();
+        network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
+
+        // The same loss, written as eq. 2 to 4 and differentiated by libtorch.
+        let leaf = network.parameters.flat.copy().set_requires_grad(true);
+        network.parameters = Parameters::over(leaf.shallow_clone(), &network.shape, members).unwrap();
+        let forward = network.forward(&x).unwrap();
+        let p = forward.logit.sigmoid();
+        let y = &targets.synthetic;
+        let ones = y.ones_like();
+        let ce = -(y * p.log() + (&ones - y) * (&ones - &p).log());
+        let ae = norm(&(&x - &forward.reconstruction)).unwrap();
+        let loss = (ce * &targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
+        loss.backward();
+
+        let difference = (leaf.grad() - &gradients.flat).abs().max().double_value(&[]);
+        let size = leaf.grad().abs().max().double_value(&[]);
+        assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
+    }
+
+    #[test]
+    fn the_gradient_of_the_input_agrees_with_autograd() {
+        // Three members, one of which sees a feature twice, of seven features.
+        let network = network(&[0, 1, 2, 3, 4, 6, 5, 4, 3, 3, 6, 2, 0, 1, 5]);
+        let x = random(&[9, 7], 5);
+        let (a, b) = (random(&[9, 1], 6), random(&[9, 1], 7));
+        let ours = network.input_gradient(&x, &a, &b).unwrap();
+
+        let leaf = x.copy().set_requires_grad(true);
+        let (logit, error) = network.heads(&leaf).unwrap();
+        (logit * a.squeeze_dim(1) + error * b.squeeze_dim(1)).sum(Kind::Float).backward();
+        let difference = (leaf.grad() - &ours).abs().max().double_value(&[]);
+        let size = leaf.grad().abs().max().double_value(&[]);
+        assert!(size > 0.1 && difference < 1e-5 * size, "{difference} of {size}");
+    }
+
+    #[test]
+    fn a_perfect_reconstruction_has_no_gradient_and_no_nan() {
+        let mut network = network(&[0, 1, 2, 3, 4]);
+        let _ = network.flat_mut().zero_();
+        let x = Tensor::zeros([1, 3, 5], (Kind::Float, Device::Cpu));
+        let ones = || Tensor::ones([1, 3, 1], (Kind::Float, Device::Cpu));
+        let targets = Targets { synthetic: ones() * 0.5, ce_weight: ones(), ae_weight: ones() };
+        let gradients = network.gradient_buffer().unwrap();
+        network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
+        assert_eq!(gradients.flat.abs().sum(Kind::Float).double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn a_member_sees_the_features_selected_for_it() {
+        let x = random(&[6, 9], 8);
+        let selection = [8usize, 0, 3, 1, 5];
+        let (selected, _) = network(&selection).heads(&x).unwrap();
+        let index = Tensor::from_slice(&selection.map(|feature| feature as i64));
+        let (given, _) = network(&[0, 1, 2, 3, 4]).heads(&x.index_select(1, &index)).unwrap();
+        assert!(selected.equal(&given));
+    }
+}
