@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from polars_anorand import _plugin
-from polars_anorand._calls import Columns, Labels, ModelLike, Training, absolute, applied, known_model, placed, text
+from polars_anorand import _register
+from polars_anorand._arguments import Columns, Labels, ModelLike, Training, absolute, applied, known_model, placed, text
 from polars_anorand._options import integer, number
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def fit(
         "path": None if path is None else absolute(path),
         "name": text("name", name),
     }
-    register = _plugin.rows_of_groups if training.has_groups else _plugin.aggregation
+    register = _register.rows_of_groups if training.has_groups else _register.aggregation
     return register("anorand_fit", [training.input(features)], kwargs).alias(name)
 
 

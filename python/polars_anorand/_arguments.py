@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
 
-from polars_anorand import _plugin
+from polars_anorand import _register
 from polars_anorand._options import candidates
 from polars_anorand.model import Model
 
@@ -86,7 +86,7 @@ def applied(
     else:
         args = [struct(features), _model_value(model)]
     kwargs = {"apply": apply, **more} if more else apply
-    register = _plugin.whole_column if isinstance(model, Training) else _plugin.elementwise
+    register = _register.whole_column if isinstance(model, Training) else _register.elementwise
     return register(function, args, kwargs).alias(name)
 
 
