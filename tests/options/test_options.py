@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FEATURES
+from verbs import Verb, every_fitting_verb
 
 import polars_anorand as anorand
 
@@ -60,14 +61,14 @@ OTHER_TYPE = [
 ]
 
 
-def lazy(verb: Any, options: dict[str, Any]) -> pl.LazyFrame:
-    return pl.LazyFrame({name: [1.0, 2.0, 3.0] for name in FEATURES}).select(verb(FEATURES, **options))
+def lazy(verb: Verb, options: dict[str, Any]) -> pl.LazyFrame:
+    return pl.LazyFrame({name: [1.0, 2.0, 3.0] for name in FEATURES}).select(verb.function(FEATURES, **options))
 
 
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+@every_fitting_verb
 @pytest.mark.parametrize(("name", "value", "expected"), OUT_OF_RANGE)
 def test_out_of_range_is_refused_when_the_schema_is_resolved(
-    verb: Any, name: str, value: object, expected: str
+    verb: Verb, name: str, value: object, expected: str
 ) -> None:
     with pytest.raises(pl.exceptions.ComputeError) as caught:
         lazy(verb, {name: value}).collect_schema()
@@ -76,17 +77,17 @@ def test_out_of_range_is_refused_when_the_schema_is_resolved(
     assert expected in message
 
 
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+@every_fitting_verb
 @pytest.mark.parametrize(("name", "value", "expected"), OTHER_TYPE)
-def test_another_type_is_refused_at_once(verb: Any, name: str, value: object, expected: str) -> None:
+def test_another_type_is_refused_at_once(verb: Verb, name: str, value: object, expected: str) -> None:
     with pytest.raises(TypeError, match=f"{name} must be {expected}, got"):
-        verb(FEATURES, **{name: value})
+        verb.function(FEATURES, **{name: value})
 
 
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
-def test_an_option_that_does_not_exist_is_refused_at_once(verb: Any) -> None:
+@every_fitting_verb
+def test_an_option_that_does_not_exist_is_refused_at_once(verb: Verb) -> None:
     with pytest.raises(TypeError, match=r"no option 'epoch'; the options of a fit are .*epochs"):
-        verb(FEATURES, epoch=3)
+        verb.function(FEATURES, epoch=3)
 
 
 def test_a_seed_beyond_64_bits_is_refused_at_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import polars_anorand as anorand
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_screen_of_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
