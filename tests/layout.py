@@ -29,20 +29,25 @@ def python_violations(folder: Path, layers: Sequence[str]) -> list[str]:
     return violations
 
 
-def _python_imports(file: Path, package: str, layers: Sequence[str]) -> Iterator[str]:
-    """The modules of the package that a file imports, those for type checkers alone included."""
+def imports(file: Path, package: str = "") -> list[str]:
+    """The dotted names that a Python file imports, those for type checkers alone included."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(filter(None, [package if node.level else "", node.module]))
-            names = [f"{base}.{alias.name}" for alias in node.names]
-        for name in names:
-            first, *rest = name.split(".")
-            if first == package:
-                # What is no module is a name that the package exports.
-                yield rest[0] if rest and rest[0] in layers else "__init__"
+            names += [f"{base}.{alias.name}" for alias in node.names]
+    return names
+
+
+def _python_imports(file: Path, package: str, layers: Sequence[str]) -> Iterator[str]:
+    """The modules of its package that a file imports."""
+    for name in imports(file, package):
+        first, *rest = name.split(".")
+        if first == package:
+            # What is no module is a name that the package exports.
+            yield rest[0] if rest and rest[0] in layers else "__init__"
 
 
 def rust_violations(source: Path, allowed: Mapping[str, Collection[str]], doors: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from layout import python_violations, rust_violations
+from layout import imports, python_violations, rust_violations
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "polars_anorand"
@@ -77,6 +77,15 @@ def test_every_declared_room_is_there() -> None:
 def test_the_architecture_names_every_room() -> None:
     rooms = {f"{path.name}/" if path.is_dir() else path.name for path in SOURCE.iterdir()}
     assert {room for room in rooms if room not in ARCHITECTURE} == set()
+
+
+def test_benches_share_only_what_is_in_common() -> None:
+    benches = ROOT / "benches"
+    others = {file.stem for folder in ["tests", "examples"] for file in (ROOT / folder).glob("*.py")}
+    for file in benches.glob("*/*.py"):
+        imported = [name.split(".") for name in imports(file, "own")]
+        assert not others & {first for first, *_ in imported}, file
+        assert {rest[0] for first, *rest in imported if first == "benches"} <= {"common"}, file
 
 
 def written(folder: Path, files: dict[str, str]) -> Path:
