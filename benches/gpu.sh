@@ -36,7 +36,7 @@ mkdir -p "$out"
 {
     "$python" -c 'import polars_anorand as anorand; [print(*row, sep="  ") for row in anorand.devices().rows()]'
     # Not the repository's own settings, whose warnings-are-errors would also judge the machine's other packages.
-    timeout 240 "$python" -m pytest -c /dev/null --rootdir "$PWD" -p no:cacheprovider -q -rs tests/test_gpu.py || echo "TESTS FAILED: $?"
+    timeout 240 "$python" -m pytest -c /dev/null --rootdir "$PWD" -p no:cacheprovider -q -rs tests/devices/test_gpu.py || echo "TESTS FAILED: $?"
     timeout 240 "$python" -m benches.speed gpu || echo "BENCHES FAILED: $?"
 } 2>&1 | tee "$out/gpu.txt"
 ! grep -q FAILED "$out/gpu.txt"

@@ -8,9 +8,3 @@ table2             real sets, labels given, beside scikit-learn's classifiers
 
 `docs/reproduction.md` reads the results beside the paper's.
 """
-
-import sys
-from pathlib import Path
-
-# The reference that reads a model file head by head, and the digits of figure 6: neither folder is a package.
-sys.path += [str(Path(__file__).parents[2] / folder) for folder in ("tests", "examples")]

@@ -13,8 +13,8 @@ from dataclasses import asdict
 import altair as alt
 import polars as pl
 
-from benches.quality.detectors import DETECTORS, SLOW, Detector, pyod_detector
-from benches.quality.evaluation import evaluate
+from benches.common.detectors import DETECTORS, SLOW, Detector, pyod_detector
+from benches.common.evaluation import evaluate
 
 from . import output, synthetic
 

@@ -10,9 +10,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from benches.quality.evaluation import Result
+from benches.common.evaluation import METRICS, Result
 
-METRICS = {"auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
 PIXELS_PER_INCH = 96  # readable, and a picture stays well below 150 kB
 
 

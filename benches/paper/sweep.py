@@ -13,12 +13,13 @@ from typing import Any
 
 import altair as alt
 import polars as pl
-from reference import heads
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import polars_anorand as anorand
-from benches.quality.datasets import Split
-from benches.quality.detectors import anorand_detector
+from benches.common.datasets import Split
+from benches.common.detectors import anorand_detector
+from benches.common.evaluation import METRICS
+from benches.common.heads import heads
 
 from . import output, synthetic
 
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace, option: str, title: str) -> None:
             rows.append({option: value, "draw": draw} | measure(fit_options, split, draw))
         print(f"{option}: draw {draw + 1} of {options.draws}", file=sys.stderr)
     runs = pl.DataFrame(rows)
-    further = [f"{head}_{metric}" for head in HEADS for metric in output.METRICS]
+    further = [f"{head}_{metric}" for head in HEADS for metric in METRICS]
     summary = output.summary(runs, option, [*further, "alpha", "fit_seconds"])
     settings = asdict(data) | {"draws": options.draws}
     output.write_json(options.out / f"{options.experiment}.json", settings, summary=summary, runs=runs)
@@ -58,7 +59,7 @@ def measure(fit_options: anorand.FitOptions, split: Split, seed: int) -> dict[st
     model = detector.fit(split.train, seed)
     seconds = time.perf_counter() - start
     both = heads(model, split.test)
-    row: dict[str, Any] = {"alpha": anorand.Model(model).alpha, "fit_seconds": seconds}
+    row: dict[str, Any] = {"alpha": model.alpha, "fit_seconds": seconds}
     for name, scores in [("", detector.score(model, split.test)), ("nd_", both.logit), ("ae_", both.error)]:
         row[f"{name}auc_pr"] = float(average_precision_score(split.test_labels, scores))
         row[f"{name}auc_roc"] = float(roc_auc_score(split.test_labels, scores))
@@ -68,7 +69,7 @@ def measure(fit_options: anorand.FitOptions, split: Split, seed: int) -> dict[st
 def _picture(runs: pl.DataFrame, option: str, title: str) -> alt.HConcatChart:
     """Both AUCs as the paper draws them, a box a value; and each head's median as a line."""
     group = alt.X(f"{option}:O").title(title).axis(labelAngle=0, format="~g")
-    return alt.hconcat(*(_panel(runs, group, metric) for metric in output.METRICS))
+    return alt.hconcat(*(_panel(runs, group, metric) for metric in METRICS))
 
 
 def _panel(runs: pl.DataFrame, group: alt.X, metric: str) -> alt.LayerChart:

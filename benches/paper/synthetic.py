@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
 
-from benches.quality.datasets import Split
+from benches.common.datasets import Split
 
 ANOMALIES = 0.05
 

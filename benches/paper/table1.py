@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 import altair as alt
 import polars as pl
 
-from benches.quality import evaluation
-from benches.quality.detectors import BASELINES, OURS, Detector
-from benches.quality.evaluation import Cache, evaluate_cached
+from benches.common import datasets
+from benches.common.detectors import BASELINES, OURS, Detector
+from benches.common.evaluation import Cache, add_cache_argument, evaluate_cached
 
-from . import output, real
+from . import output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The sets, and PyOD's results."""
-    real.add_arguments(parser)
-    cache = Path(evaluation.__file__).with_name("baselines.json")
+    datasets.add_arguments(parser)
     names = [detector.name for detector in BASELINES]
     parser.add_argument("--detectors", nargs="+", choices=names, default=names, help="PyOD's to rank among")
-    parser.add_argument("--cache", type=Path, default=cache, help="where results of PyOD's detectors are kept")
+    add_cache_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     cache = Cache(options.cache)
     baselines = [detector for detector in BASELINES if detector.name in options.detectors]
     results = []
-    for path in real.paths(options):
+    for path in datasets.asked_paths(options):
         for detector in [*OURS, *baselines]:
             results += [evaluate_cached(detector, path, seed, cache) for seed in range(options.seeds)]
         print(path.stem, file=sys.stderr)

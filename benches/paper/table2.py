@@ -17,11 +17,13 @@ import polars as pl
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 import polars_anorand as anorand
-from benches.quality.datasets import LABEL, load_split
-from benches.quality.detectors import Detector, anorand_score, frame
-from benches.quality.evaluation import evaluate
+from benches.common import datasets
+from benches.common.datasets import load_split
+from benches.common.detectors import Detector, anorand_score
+from benches.common.evaluation import evaluate
+from benches.common.models import model_of, table
 
-from . import output, real
+from . import output
 
 PAPER = pl.DataFrame(
     {
@@ -50,12 +52,8 @@ class Learner:
 def anorand_learner(name: str, options: anorand.FitOptions) -> Learner:
     """polars_anorand with known anomalies."""
 
-    def fit(rows: np.ndarray, labels: np.ndarray, seed: int) -> bytes:
-        training = frame(rows).with_columns(pl.Series(LABEL, labels))
-        model: bytes = training.select(
-            anorand.fit(pl.exclude(LABEL), labels=LABEL, **(options | {"seed": seed}))
-        ).item()
-        return model
+    def fit(rows: np.ndarray, labels: np.ndarray, seed: int) -> anorand.Model:
+        return model_of(table(rows), labels=pl.Series(labels), **(options | {"seed": seed}))
 
     return Learner(name, fit, anorand_score)
 
@@ -82,13 +80,13 @@ LEARNERS = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The sets that the paper's table has."""
-    real.add_arguments(parser, PAPER["set"].to_list())
+    datasets.add_arguments(parser, PAPER["set"].to_list())
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure, write."""
     results = []
-    for path in real.paths(options):
+    for path in datasets.asked_paths(options):
         for seed in range(options.seeds):
             split = load_split(path, seed)
             results += [evaluate(learner.given(split.train_labels), path.stem, split, seed) for learner in LEARNERS]
@@ -97,9 +95,9 @@ def run(options: argparse.Namespace) -> None:
     means = runs.group_by("dataset", "detector", maintain_order=True).agg(
         pl.col("auc_pr", "auc_roc", "fit_seconds").mean(), pl.col("auc_pr").std().alias("auc_pr_std")
     )
-    table = beside_the_paper(means)
-    output.write_json(options.out / "table2.json", {"seeds": options.seeds}, table=table, means=means, runs=runs)
-    output.write_markdown(options.out / "table2.md", table)
+    sets = beside_the_paper(means)
+    output.write_json(options.out / "table2.json", {"seeds": options.seeds}, table=sets, means=means, runs=runs)
+    output.write_markdown(options.out / "table2.md", sets)
 
 
 def beside_the_paper(means: pl.DataFrame) -> pl.DataFrame:

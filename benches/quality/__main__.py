@@ -7,9 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from .datasets import add_arguments, asked_paths
-from .detectors import DETECTORS
-from .evaluation import Cache, Result, evaluate_cached
+from benches.common.datasets import add_arguments, asked_paths
+from benches.common.detectors import DETECTORS
+from benches.common.evaluation import Cache, Result, add_cache_argument, evaluate_cached
+
 from .report import render, to_frame, to_json
 
 
@@ -18,7 +19,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches.quality", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
-    parser.add_argument("--cache", type=Path, default=Path(__file__).with_name("baselines.json"))
+    add_cache_argument(parser)
     parser.add_argument("--json", type=Path, help="write the results here")
     return parser.parse_args(arguments)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import polars as pl
 from sklearn.metrics import average_precision_score
 
-import polars_anorand as anorand
-
-from .datasets import Split, add_arguments, asked_paths, load_split
+from benches.common.datasets import Split, add_arguments, asked_paths, load_split
+from benches.common.detectors import anorand_score
+from benches.common.models import model_of, table
 
 # The preset's first: it is what one would take without a choice.
 WEIGHTS = [0.2, 0.0, 0.05, 0.5, 0.8, 1.0]
@@ -38,13 +37,9 @@ def main() -> None:
 def measured(split: Split, seed: int) -> list[float]:
     """AUC-PR on the test rows: of each weight, then of the choice."""
 
-    def frame(rows: np.ndarray) -> pl.DataFrame:
-        return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
-
     def reached(weight: float | list[float]) -> float:
-        model = frame(split.train).select(anorand.fit(pl.all(), loss_weight=weight, seed=seed)).item()
-        scores = frame(split.test).select(anorand.score(pl.all(), model)).to_series()
-        return float(average_precision_score(split.test_labels, scores))
+        model = model_of(table(split.train), loss_weight=weight, seed=seed)
+        return float(average_precision_score(split.test_labels, anorand_score(model, split.test)))
 
     return [*(reached(weight) for weight in WEIGHTS), reached(WEIGHTS)]
 

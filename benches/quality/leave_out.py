@@ -9,15 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
+from benches.common.datasets import add_arguments, asked_paths
+from benches.common.detectors import BASELINES, Detector, anorand_detector
+from benches.common.evaluation import Cache, add_cache_argument, evaluate_cached
 from polars_anorand import FitOptions
-
-from .datasets import add_arguments, asked_paths
-from .detectors import BASELINES, Detector, anorand_detector
-from .evaluation import Cache, evaluate_cached
 
 PRESET = "as it is"
 # Each constant of the preset on its own, by half and by twice or so.
@@ -47,7 +45,7 @@ def main() -> None:
     """Measure the variants, halve, print."""
     parser = argparse.ArgumentParser(prog="benches.quality.leave_out", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--cache", type=Path, default=Path(__file__).with_name("baselines.json"))
+    add_cache_argument(parser)
     options = parser.parse_args()
     paths = asked_paths(options)
     cache = Cache(options.cache)

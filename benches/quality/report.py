@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from .evaluation import Result
-
-METRICS = ("auc_pr", "auc_roc")
+from benches.common.evaluation import METRICS, Result
 
 
 def to_frame(results: Iterable[Result]) -> pl.DataFrame:

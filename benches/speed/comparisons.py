@@ -10,9 +10,10 @@ from pyod.models.auto_encoder import AutoEncoder
 from sklearn.ensemble import IsolationForest
 
 import polars_anorand as anorand
+from benches.common.models import model_of
 
 from .rivals import eager_fit, sgemm_flops
-from .workloads import BRIEF, THREADS, frame, model_of, network_flops, seconds
+from .workloads import BRIEF, THREADS, frame, network_flops, seconds
 
 
 def scoring() -> None:

@@ -6,8 +6,9 @@ import polars as pl
 import torch
 
 import polars_anorand as anorand
+from benches.common.models import model_of
 
-from .workloads import BRIEF, THREADS, frame, model_of, seconds
+from .workloads import BRIEF, THREADS, frame, seconds
 
 
 def gpu() -> None:

@@ -10,8 +10,9 @@ import altair as alt
 import polars as pl
 
 import polars_anorand as anorand
+from benches.common.models import model_of
 
-from .workloads import BRIEF, frame, model_of, seconds
+from .workloads import BRIEF, frame, seconds
 
 
 def growth() -> None:

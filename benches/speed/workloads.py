@@ -47,8 +47,3 @@ def network_flops(features: int, hidden: tuple[int, ...] = (32, 16), latent: int
     encoder = chain([features, *hidden, latent])
     decoder = chain([hidden[-1] + latent, *reversed(hidden), features])
     return nd + encoder + decoder
-
-
-def model_of(rows: pl.DataFrame, **options: Any) -> anorand.Model:
-    """A fitted model."""
-    return anorand.Model(rows.select(anorand.fit(pl.all(), **options)).item())

@@ -11,8 +11,8 @@ from polars_anorand import _libtorch
 # Before anything that opens the plugin's library, which is linked against libtorch.
 _libtorch.load()
 
-from polars_anorand._devices import devices  # noqa: E402
 from polars_anorand._options import FitOptions  # noqa: E402
+from polars_anorand.devices import devices  # noqa: E402
 from polars_anorand.functions import detect, embed, explain, fit, score  # noqa: E402
 from polars_anorand.model import Model  # noqa: E402
 from polars_anorand.namespace import Anorand, anorand  # noqa: E402

@@ -7,7 +7,8 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from typing import Any, Literal, TypedDict, cast
+from types import UnionType
+from typing import Any, Literal, NamedTuple, TypedDict, Union, cast, get_args, get_origin, get_type_hints
 
 Preset = Literal["default", "paper"]
 Missing = Literal["null", "impute", "error"]
@@ -94,6 +95,10 @@ class FitOptions(TypedDict, total=False):
     their sigmoids, from their medians on, ``"robust"`` (default without labels)."""
 
 
+LARGEST = 2**63 - 1
+"""The plugin's integers have 64 bits."""
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -104,7 +109,7 @@ def _integer(value: object) -> int:
     if isinstance(value, bool):
         raise TypeError
     number = operator.index(value)  # type: ignore[arg-type]  # a TypeError is the check
-    if not -(2**63) <= number < 2**63:
+    if not -LARGEST <= number <= LARGEST:
         raise OverflowError
     return number
 
@@ -121,32 +126,34 @@ def _integers(value: object) -> list[int]:
     return [_integer(item) for item in cast("Sequence[object]", value)]
 
 
-_TYPES: dict[str, tuple[str, Callable[[object], Any]]] = {
-    "preset": ("a str", _text),
-    "seed": ("an int", _integer),
-    "missing": ("a str", _text),
-    "encode": ("a str", _text),
-    "scaling": ("a str", _text),
-    "members": ("an int", _integer),
-    "max_samples": ("an int", _integer),
-    "max_features": ("a number", _number),
-    "noise": ("a str", _text),
-    "schedule": ("a str", _text),
-    "combination": ("a str", _text),
-    "loss_weight": ("a number", _number),
-    "noise_std": ("a number", _number),
-    "noise_margin": ("a number", _number),
-    "noise_fraction": ("a number", _number),
-    "synthetic_fraction": ("a number", _number),
-    "neighbors": ("an int", _integer),
-    "hidden": ("a sequence of ints", _integers),
-    "latent": ("an int", _integer),
-    "epochs": ("an int", _integer),
-    "min_steps": ("an int", _integer),
-    "max_epochs": ("an int", _integer),
-    "batch_size": ("an int", _integer),
-    "learning_rate": ("a number", _number),
+class _Option(NamedTuple):
+    """What the annotation of an option says about its values."""
+
+    expected: str
+    convert: Callable[[object], Any]
+    is_sequence: bool
+    choosable: bool
+    """Whether a list of values may be given, to choose from."""
+
+
+_KINDS: dict[object, tuple[str, Callable[[object], Any]]] = {
+    Literal: ("a str", _text),
+    int: ("an int", _integer),
+    float: ("a number", _number),
+    Sequence: ("a sequence of ints", _integers),
 }
+
+
+def _read(annotation: Any) -> _Option:
+    """``T``, or ``T | Sequence[T]`` for an option that can be chosen from a list."""
+    is_union = get_origin(annotation) in (Union, UnionType)
+    value, *choice = get_args(annotation) if is_union else (annotation,)
+    kind = get_origin(value) or value
+    return _Option(*_KINDS[kind], is_sequence=kind is Sequence, choosable=bool(choice))
+
+
+OPTIONS: dict[str, _Option] = {name: _read(annotation) for name, annotation in get_type_hints(FitOptions).items()}
+"""Read from :class:`FitOptions`, the one place where an option is declared on this side."""
 
 
 def number(name: str, value: object) -> float | None:
@@ -160,17 +167,16 @@ def number(name: str, value: object) -> float | None:
 
 
 def integer(name: str, value: object) -> int | None:
-    """An integer that is not an option of a fit, checked in the same way."""
+    """An integer that is not an option of a fit, checked in the same way; its lower limit is the plugin's to check."""
     if value is None:
         return None
     try:
         return _integer(value)
-    except (TypeError, OverflowError):
+    except TypeError:
         raise TypeError(f"{name} must be an int, got {value!r} ({type(value).__name__})") from None
+    except OverflowError:
+        raise ValueError(f"{name} must be a whole number from 1 to {LARGEST}, got {value!r}") from None
 
-
-_SINGLE = {"preset", "seed", "missing", "encode"}
-"""Options that say what is wanted rather than how to reach it: not to be chosen from a list."""
 
 MOST_CANDIDATES = 1_000
 
@@ -188,8 +194,8 @@ def candidates(options: Mapping[str, object]) -> list[dict[str, Any]]:
     """
     choices: dict[str, list[Any]] = {}
     for name, value in options.items():
-        if name not in _TYPES:
-            raise TypeError(f"there is no option {name!r}; the options of a fit are {', '.join(_TYPES)}")
+        if name not in OPTIONS:
+            raise TypeError(f"there is no option {name!r}; the options of a fit are {', '.join(OPTIONS)}")
         if value is None:
             continue
         values = _listed(name, value)
@@ -204,19 +210,22 @@ def candidates(options: Mapping[str, object]) -> list[dict[str, Any]]:
 
 def _listed(name: str, value: object) -> list[object]:
     """The values that an option is to be chosen from; one, if it is not a list of them."""
-    if name in _SINGLE or isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+    option = OPTIONS[name]
+    if not option.choosable or isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         return [value]
     values = list(cast("Sequence[object]", value))
-    if name == "hidden" and not any(isinstance(item, Sequence) for item in values):
+    if option.is_sequence and not any(isinstance(item, Sequence) for item in values):
         return [value]
     return values
 
 
 def _converted(name: str, value: object) -> object:
-    expected, convert = _TYPES[name]
+    option = OPTIONS[name]
     try:
-        return convert(value)
+        return option.convert(value)
     except TypeError:
-        raise TypeError(f"{name} must be {expected}, got {value!r} ({type(value).__name__})") from None
+        raise TypeError(f"{name} must be {option.expected}, got {value!r} ({type(value).__name__})") from None
     except OverflowError:
-        raise ValueError(f"{name} must fit into 64 bits, got {value!r}") from None
+        # The plugin, which knows the ranges, can't be sent such a number. Seeds alone go up to the limit.
+        expected = f"must be a whole number from 0 to {LARGEST}" if name == "seed" else "is out of its range"
+        raise ValueError(f"{name} {expected}, got {value!r}") from None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from polars_anorand import _plugin
-from polars_anorand._calls import Columns, Labels, ModelLike, Training, absolute, applied, known_model, placed, text
+from polars_anorand import _paths, _register
+from polars_anorand._arguments import Columns, Labels, ModelLike, Training, applied, known_model, placed, text
 from polars_anorand._options import integer, number
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def fit(
     ------
     TypeError
         At once, for an option that does not exist or has another type.
+    ValueError
+        At once, for a path that is a URL, or an integer beyond 64 bits.
     ComputeError, SchemaMismatch
         From the query: an option out of its range, a column of another dtype, fewer than two rows without a missing
         value, labels that are not 0 or 1 or that a fit can't learn from, a path that can't be written.
@@ -91,10 +93,10 @@ def fit(
     kwargs = {
         "training": training.kwargs,
         **placed(device, precision),
-        "path": None if path is None else absolute(path),
+        "path": None if path is None else _paths.to_write(path),
         "name": text("name", name),
     }
-    register = _plugin.rows_of_groups if training.has_groups else _plugin.aggregation
+    register = _register.rows_of_groups if training.has_groups else _register.aggregation
     return register("anorand_fit", [training.input(features)], kwargs).alias(name)
 
 
@@ -140,6 +142,8 @@ def score(
     ------
     TypeError
         At once, for fit options beside a model, for an option that does not exist, or for a model of another type.
+    ValueError
+        At once, for a model's path that is a URL: pass the bytes of a remote file.
     ComputeError, SchemaMismatch, ColumnNotFound
         From the query: not a model, a feature that is missing, unexpected or of another kind.
 
@@ -192,8 +196,8 @@ def detect(
 
     Raises
     ------
-    TypeError
-        At once, as :func:`score`, and for both ``contamination`` and ``threshold``.
+    TypeError, ValueError
+        At once, as :func:`score`, and a TypeError for both ``contamination`` and ``threshold``.
     ComputeError, SchemaMismatch, ColumnNotFound
         From the query, as :func:`score`, and for a contamination out of its range.
 
@@ -246,7 +250,7 @@ def explain(
 
     Raises
     ------
-    TypeError, ComputeError, SchemaMismatch, ColumnNotFound
+    TypeError, ValueError, ComputeError, SchemaMismatch, ColumnNotFound
         As :func:`score`.
 
     Examples

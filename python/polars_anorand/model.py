@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from polars_anorand import _paths
 from polars_anorand import _polars_anorand as _core
 
 
@@ -52,32 +53,40 @@ class Model:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
-        """Read a model file.
+        """Read a model file; a leading ``~`` is the home folder.
 
         Raises
         ------
         OSError
             If the file can't be read.
         ValueError
-            If it is not a model.
+            If it is not a model, or if the path is a URL: pass the bytes of a remote file to ``Model``.
 
         """
+        file = Path(_paths.to_read(path))
+        data = file.read_bytes()
         try:
-            return cls(Path(path).read_bytes())
+            return cls(data)
         except ValueError as error:
-            raise ValueError(f"{error} (in the file {os.fspath(path)})") from None
+            raise ValueError(f"{error} (in the file {file})") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file: to a temporary file beside it, which is synced and renamed, so that a file that is
-        there is replaced whole or not at all.
+        there is replaced whole or not at all. A leading ``~`` is the home folder.
 
         Raises
         ------
-        ValueError
+        OSError
             If the file can't be written; the message says why.
+        ValueError
+            If the path is a URL: write :meth:`to_bytes` with a client of your own.
 
         """
-        _core.write_file(os.fspath(path), self._bytes)
+        file = _paths.to_write(path)
+        try:
+            _core.write_file(file, self._bytes)
+        except ValueError as error:
+            raise OSError(str(error)) from None
 
     def to_bytes(self) -> bytes:
         """The bytes of the model file."""

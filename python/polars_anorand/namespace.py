@@ -12,7 +12,7 @@ from polars_anorand import functions
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from polars_anorand._calls import Columns, Labels, ModelLike
+    from polars_anorand._arguments import Columns, Labels, ModelLike
     from polars_anorand._options import FitOptions, Precision, SmallGroups
 
 

@@ -172,11 +172,12 @@ def test_a_forked_process_is_told_that_it_can_not_use_the_gpu() -> None:
     program = """
         import os
         import polars_anorand as anorand
+        from polars_anorand import _polars_anorand as core
 
         assert anorand.devices().row(1)[1]
         if os.fork() == 0:
             # Not a query: Polars' own threads do not survive a fork either.
-            print(anorand._devices._core.devices()[1][2], flush=True)
+            print(core.devices()[1][2], flush=True)
             os._exit(0)
         os.wait()
     """

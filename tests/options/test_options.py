@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FEATURES
+from conftest import FAST, FEATURES
+from verbs import Verb, every_fitting_verb
 
 import polars_anorand as anorand
 
@@ -60,14 +61,14 @@ OTHER_TYPE = [
 ]
 
 
-def lazy(verb: Any, options: dict[str, Any]) -> pl.LazyFrame:
-    return pl.LazyFrame({name: [1.0, 2.0, 3.0] for name in FEATURES}).select(verb(FEATURES, **options))
+def lazy(verb: Verb, options: dict[str, Any]) -> pl.LazyFrame:
+    return pl.LazyFrame({name: [1.0, 2.0, 3.0] for name in FEATURES}).select(verb.function(FEATURES, **options))
 
 
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+@every_fitting_verb
 @pytest.mark.parametrize(("name", "value", "expected"), OUT_OF_RANGE)
 def test_out_of_range_is_refused_when_the_schema_is_resolved(
-    verb: Any, name: str, value: object, expected: str
+    verb: Verb, name: str, value: object, expected: str
 ) -> None:
     with pytest.raises(pl.exceptions.ComputeError) as caught:
         lazy(verb, {name: value}).collect_schema()
@@ -76,22 +77,46 @@ def test_out_of_range_is_refused_when_the_schema_is_resolved(
     assert expected in message
 
 
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
+@every_fitting_verb
 @pytest.mark.parametrize(("name", "value", "expected"), OTHER_TYPE)
-def test_another_type_is_refused_at_once(verb: Any, name: str, value: object, expected: str) -> None:
+def test_another_type_is_refused_at_once(verb: Verb, name: str, value: object, expected: str) -> None:
     with pytest.raises(TypeError, match=f"{name} must be {expected}, got"):
-        verb(FEATURES, **{name: value})
+        verb.function(FEATURES, **{name: value})
 
 
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
-def test_an_option_that_does_not_exist_is_refused_at_once(verb: Any) -> None:
+@every_fitting_verb
+def test_an_option_that_does_not_exist_is_refused_at_once(verb: Verb) -> None:
     with pytest.raises(TypeError, match=r"no option 'epoch'; the options of a fit are .*epochs"):
-        verb(FEATURES, epoch=3)
+        verb.function(FEATURES, epoch=3)
 
 
-def test_a_seed_beyond_64_bits_is_refused_at_once() -> None:
-    with pytest.raises(ValueError, match="seed must fit into 64 bits"):
-        anorand.fit(FEATURES, seed=2**80)
+@pytest.mark.parametrize("seed", [2**63, 2**80, -(2**63), -(2**80)])
+def test_a_seed_beyond_64_bits_is_refused_at_once_with_its_range(seed: int) -> None:
+    with pytest.raises(ValueError, match=rf"seed must be a whole number from 0 to {2**63 - 1}, got {seed}"):
+        anorand.fit(FEATURES, seed=seed)
+
+
+def test_the_largest_seed_is_a_seed(frame: pl.DataFrame) -> None:
+    data = frame.select(anorand.fit(FEATURES, seed=2**63 - 1, **FAST)).item()
+    assert anorand.Model(data).options["seed"] == 2**63 - 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("epochs", 2**63), ("hidden", [8, 2**70]), ("max_samples", -(2**64))])
+def test_another_integer_beyond_64_bits_is_refused_at_once(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name} is out of its range, got "):
+        anorand.fit(FEATURES, **{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("argument", ["top", "width"])
+def test_an_argument_beyond_64_bits_is_refused_at_once_with_its_range(argument: str) -> None:
+    verb = {"top": anorand.explain, "width": anorand.embed}[argument]
+    with pytest.raises(ValueError, match=rf"{argument} must be a whole number from 1 to {2**63 - 1}, got {2**63}"):
+        verb(FEATURES, pl.col("model"), **{argument: 2**63})
+
+
+def test_the_largest_top_is_all(frame: pl.DataFrame, model: anorand.Model) -> None:
+    out = frame.head(3).select(anorand.explain(FEATURES, model, top=2**63 - 1)).to_series()
+    assert out.list.len().to_list() == [len(FEATURES)] * 3
 
 
 def test_fit_options_beside_a_model_are_refused_at_once(model: anorand.Model) -> None:

@@ -1,13 +1,19 @@
-"""Contract: where libtorch is missing or another, the import says what it found, what it needs, and how to get it."""
+"""Contract: where libtorch is missing or another, the import says what it found, what it needs, and how to get it.
+
+And Polars opens the library that was imported.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import polars_anorand
 
 ISOLATED = """
 import sys
@@ -95,3 +101,20 @@ print(frame.height, (torch.ones(3) @ torch.ones(3)).item(), torch.get_num_thread
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["4", "3.0", "True"]
+
+
+def test_polars_opens_the_plugin_whatever_other_libraries_are_beside_it(tmp_path: Path) -> None:
+    installed = Path(polars_anorand.__file__).parent
+    package = shutil.copytree(installed, tmp_path / "polars_anorand", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ["_a.so", "m.so", "z.so"]:
+        (package / name).write_bytes(b"not a library")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import polars as pl
+import polars_anorand as anorand
+assert anorand.__file__.startswith({str(tmp_path)!r})
+print(pl.DataFrame({{"a": [1.0, 2.0, 9.0]}}).select(anorand.score("a", epochs=1, min_steps=0)).height)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["3"]

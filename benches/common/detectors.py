@@ -13,6 +13,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 import polars_anorand as anorand
 
+from .models import model_of, table
+
 Fit = Callable[[np.ndarray, int], Any]
 Score = Callable[[Any, np.ndarray], np.ndarray]
 
@@ -87,22 +89,16 @@ def _fit_first(detector_class: type, option_sets: list[dict[str, Any]], rows: np
     return None
 
 
-def frame(rows: np.ndarray) -> pl.DataFrame:
-    """The rows as polars_anorand takes them: columns f0, f1 and so on."""
-    return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
-
-
-def anorand_score(model: bytes, rows: np.ndarray) -> np.ndarray:
+def anorand_score(model: anorand.Model, rows: np.ndarray) -> np.ndarray:
     """The scores of the rows by a fitted model."""
-    return frame(rows).select(anorand.score(pl.all(), model)).to_series().to_numpy()
+    return table(rows).select(anorand.score(pl.all(), model)).to_series().to_numpy()
 
 
 def anorand_detector(name: str, options: anorand.FitOptions) -> Detector:
     """polars_anorand with some options, on the features as they are."""
 
-    def fit(rows: np.ndarray, seed: int) -> bytes:
-        model: bytes = frame(rows).select(anorand.fit(pl.all(), **(options | {"seed": seed}))).item()
-        return model
+    def fit(rows: np.ndarray, seed: int) -> anorand.Model:
+        return model_of(table(rows), **(options | {"seed": seed}))
 
     return Detector(name, fit, anorand_score, version=None)
 

@@ -85,8 +85,3 @@ def test_it_streams(frame: pl.DataFrame, paper: anorand.Model, tmp_path: Path) -
     np.testing.assert_allclose(
         streamed, many.select(anorand.embed(FEATURES, paper)).to_series().to_numpy(), rtol=0, atol=1e-5
     )
-
-
-def test_the_namespace_has_it(frame: pl.DataFrame, paper: anorand.Model) -> None:
-    columns = pl.col(FEATURES)
-    assert frame.select(columns.anorand.embed(paper)).equals(frame.select(anorand.embed(columns, paper)))

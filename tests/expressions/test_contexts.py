@@ -15,6 +15,7 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 from conftest import FAST, FEATURES
+from verbs import APPLYING, Verb, every_applying_verb, every_verb
 
 import polars_anorand as anorand
 
@@ -26,18 +27,6 @@ def grouped(frame: pl.DataFrame) -> pl.DataFrame:
 
 def close(one: pl.Series, other: pl.Series) -> None:
     np.testing.assert_allclose(one.to_numpy(), other.to_numpy(), rtol=0, atol=1e-6)
-
-
-def test_the_namespace_and_the_functions_are_the_same(frame: pl.DataFrame, model: anorand.Model) -> None:
-    columns = pl.col(FEATURES)
-    by_namespace = frame.select(
-        columns.anorand.fit(**FAST),
-        columns.anorand.score(model),
-    )
-    by_accessor = frame.select(anorand.anorand(columns).fit(**FAST), anorand.anorand(columns).score(model))
-    by_function = frame.select(anorand.fit(FEATURES, **FAST), anorand.score(columns, model))
-    assert by_namespace.equals(by_function)
-    assert by_accessor.equals(by_function)
 
 
 @pytest.mark.parametrize(
@@ -204,26 +193,23 @@ def test_selectors(grouped: pl.DataFrame, model: anorand.Model, scores: pl.Serie
     assert grouped.select(selector.anorand.fit(**FAST)).item() == model.to_bytes()  # type: ignore[attr-defined]
 
 
+@every_verb
 @pytest.mark.parametrize("lazy", [False, True])
-def test_no_column_is_an_error(frame: pl.DataFrame, model: anorand.Model, lazy: bool) -> None:
-    for expression in [anorand.fit(cs.string(), **FAST), anorand.score(cs.string(), model)]:
-        with pytest.raises(pl.exceptions.PolarsError, match="expected at least 1 input"):
-            frame.lazy().select(expression).collect_schema() if lazy else frame.select(expression)
-        with pytest.raises(pl.exceptions.PolarsError):
-            pl.DataFrame().select(expression)
+def test_no_column_is_an_error(frame: pl.DataFrame, model: anorand.Model, lazy: bool, verb: Verb) -> None:
+    expression = verb.call(cs.string(), model)
+    with pytest.raises(pl.exceptions.PolarsError, match="expected at least 1 input"):
+        frame.lazy().select(expression).collect_schema() if lazy else frame.select(expression)
+    with pytest.raises(pl.exceptions.PolarsError):
+        pl.DataFrame().select(expression)
     with pytest.raises(ValueError, match="there is no feature: the list is empty"):
-        anorand.fit([])
+        verb.call([], model)
 
 
 def test_empty_frames_have_the_schema_of_full_ones(frame: pl.DataFrame, model: anorand.Model) -> None:
     verbs = [
-        anorand.score(FEATURES, model),
-        anorand.detect(FEATURES, model),
-        anorand.explain(FEATURES, model),
+        *(verb.call(FEATURES, model) for verb in APPLYING),
+        *(verb.fit(FEATURES, name=f"own {verb}") for verb in APPLYING if verb.fits),
         anorand.explain(FEATURES, model, top=1, name="top"),
-        anorand.embed(FEATURES, model),
-        anorand.score(FEATURES, name="own", **FAST),
-        anorand.detect(FEATURES, name="flag", **FAST),
     ]
     full = frame.select(verbs)
     for empty in [frame.clear().select(verbs), frame.lazy().filter(pl.lit(False)).select(verbs).collect()]:
@@ -316,21 +302,21 @@ def test_thousands_of_models_in_one_batch(engine: str) -> None:
     close(joined.collect(engine=engine).sort("k", "a")["score"], expected.sort("k", "a")["score"])  # type: ignore[call-overload]
 
 
-def test_every_verb_in_groups(grouped: pl.DataFrame, model: anorand.Model) -> None:
-    verbs = [
-        anorand.score(FEATURES, model),
-        anorand.detect(FEATURES, model),
-        anorand.explain(FEATURES, model),
-        anorand.embed(FEATURES, model),
-    ]
-    names = ["score", "anomaly", "explanation", "embedding"]
-    lists = grouped.group_by("g").agg("id", *verbs).explode("id", *names).sort("id")
-    over = grouped.select(verb.over("g") for verb in verbs)
-    plain = grouped.select(verbs)
-    for name in names:
-        assert lists.schema[name] == over.schema[name] == plain.schema[name]
-    close(lists["score"], plain["score"])
-    assert over["anomaly"].equals(plain["anomaly"])
+@every_applying_verb
+def test_every_verb_in_groups(grouped: pl.DataFrame, model: anorand.Model, verb: Verb) -> None:
+    plain = grouped.select(verb.call(FEATURES, model)).to_series()
+    lists = grouped.group_by("g").agg("id", verb.call(FEATURES, model)).explode("id", verb.result).sort("id")
+    over = grouped.select(verb.call(FEATURES, model).over("g")).to_series()
+    for grouped_result in [lists[verb.result], over]:
+        assert grouped_result.dtype == plain.dtype
+        np.testing.assert_allclose(numbers(grouped_result), numbers(plain), rtol=0, atol=1e-5)
+
+
+def numbers(result: pl.Series) -> np.ndarray:
+    """A verb's result as a matrix of a row for each row."""
+    if isinstance(result.dtype, pl.Struct):
+        result = result.struct.unnest().select(pl.concat_list(pl.all().cast(pl.Float32)).list.to_array(3)).to_series()
+    return result.to_numpy()
 
 
 def test_expressions_as_features(frame: pl.DataFrame) -> None:

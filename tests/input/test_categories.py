@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FAST
+from verbs import Verb, every_fitting_verb
 
 import polars_anorand as anorand
 
@@ -89,9 +90,9 @@ def test_a_null_is_missing(mixed: pl.DataFrame, dtype: pl.DataType) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("verb", [anorand.fit, anorand.score])
-def test_they_can_be_refused_when_the_schema_is_resolved(mixed: pl.DataFrame, verb: object, dtype: pl.DataType) -> None:
-    lazy = mixed.cast({"colour": dtype}).lazy().select(verb(pl.all(), encode="error"))  # type: ignore[operator]
+@every_fitting_verb
+def test_they_can_be_refused_when_the_schema_is_resolved(mixed: pl.DataFrame, verb: Verb, dtype: pl.DataType) -> None:
+    lazy = mixed.cast({"colour": dtype}).lazy().select(verb.function(pl.all(), encode="error"))
     with pytest.raises(pl.exceptions.ComputeError, match='feature "colour" has dtype .*encode="error" takes numbers'):
         lazy.collect_schema()
 

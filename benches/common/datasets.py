@@ -26,24 +26,25 @@ class Split:
     test_labels: np.ndarray
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The folder, the sets of it that are left out, and the seeds."""
+def add_arguments(parser: argparse.ArgumentParser, sets: list[str] | None = None) -> None:
+    """The folder, which of its sets, and the seeds."""
     parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sets", nargs="+", default=sets, help="only sets whose name contains one of these")
     parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
+    parser.add_argument("--seeds", type=int, default=3)
 
 
 def asked_paths(options: argparse.Namespace) -> list[Path]:
     """The files that the command line asks for."""
-    return [path for path in dataset_paths(options.folder) if not any(part in path.stem for part in options.skip)]
-
-
-def dataset_paths(folder: Path) -> list[Path]:
-    """All Parquet files of the folder, by name."""
-    paths = sorted(folder.glob("*.parquet"), key=lambda path: path.stem.lower())
+    paths = sorted(options.folder.glob("*.parquet"), key=lambda path: path.stem.lower())
     if not paths:
-        raise FileNotFoundError(f"no *.parquet in {folder}")
-    return paths
+        raise FileNotFoundError(f"no *.parquet in {options.folder}")
+
+    def among(path: Path, parts: list[str]) -> bool:
+        return any(part.lower() in path.stem.lower() for part in parts)
+
+    asked = [path for path in paths if options.sets is None or among(path, options.sets)]
+    return [path for path in asked if not among(path, options.skip)]
 
 
 def load_split(path: Path, seed: int) -> Split:

@@ -88,11 +88,6 @@ def test_it_streams(frame: pl.DataFrame, model: anorand.Model) -> None:
     assert lazy.unnest("anomaly")["outlier"].equals(detected(frame, model)["outlier"])
 
 
-def test_the_namespace_has_it(frame: pl.DataFrame, model: anorand.Model) -> None:
-    out = frame.select(pl.col(FEATURES).anorand.detect(model, contamination=0.1)).unnest("anomaly")
-    assert out.equals(detected(frame, model, contamination=0.1))
-
-
 @pytest.mark.parametrize("contamination", [0.0, 1.0, -1.0, float("nan")])
 def test_a_contamination_out_of_range_is_refused_when_the_schema_is_resolved(
     frame: pl.DataFrame, contamination: float

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from polars_anorand import _plugin
+from polars_anorand import _paths, _register
 from polars_anorand._options import candidates
 from polars_anorand.model import Model
 
@@ -81,12 +81,12 @@ def applied(
         apply["training"] = model.kwargs
         args = [model.input(features)]
     elif isinstance(model, (str, os.PathLike)):
-        apply["model"] = absolute(model)
+        apply["model"] = _paths.to_read(model)
         args = [struct(features)]
     else:
         args = [struct(features), _model_value(model)]
     kwargs = {"apply": apply, **more} if more else apply
-    register = _plugin.whole_column if isinstance(model, Training) else _plugin.elementwise
+    register = _register.whole_column if isinstance(model, Training) else _register.elementwise
     return register(function, args, kwargs).alias(name)
 
 
@@ -107,14 +107,6 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, got {value!r} ({type(value).__name__})")
     return value
-
-
-def absolute(path: str | os.PathLike[str]) -> str:
-    """The whole path, since a lazy query may run after the process has changed its folder."""
-    found = cast("object", os.fspath(path))
-    if not isinstance(found, str):
-        raise TypeError(f"a path must be a str, got {found!r}")
-    return os.path.abspath(os.path.expanduser(found))
 
 
 def _labels(labels: object) -> pl.Expr:
@@ -157,7 +149,7 @@ def known_model(model: ModelLike) -> Model | None:
     if isinstance(model, (bytes, bytearray, memoryview)):
         return Model(model)
     if isinstance(model, (str, os.PathLike)):
-        return Model.load(absolute(model))
+        return Model.load(model)
     if isinstance(model, pl.Series):
         first = model.drop_nulls().head(1).to_list()
         return Model(first[0]) if first else None

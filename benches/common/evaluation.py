@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import json
 import os
@@ -13,6 +14,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from .datasets import Split, fingerprint, load_split
 from .detectors import Detector
+
+METRICS = {"auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
+"""The measures of a result, and what they are called in tables and pictures."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class Result:
     auc_roc: float
     fit_seconds: float
     score_seconds: float
+
+
+def add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    """Where results of PyOD's detectors are kept."""
+    stored = Path(__file__).with_name("baselines.json")
+    parser.add_argument("--cache", type=Path, default=stored, help="where results of PyOD's detectors are kept")
 
 
 class Cache:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import polars as pl
 import pytest
 from conftest import FAST, FEATURES
+from verbs import Verb, every_verb
 
 import polars_anorand as anorand
 
@@ -49,12 +47,6 @@ def test_any_name_will_do(frame: pl.DataFrame) -> None:
     assert renamed.select(anorand.score(pl.all(), model)).to_series().null_count() == 0
 
 
-def test_outputs_are_named_model_and_score(frame: pl.DataFrame, model: anorand.Model) -> None:
-    out = frame.lazy().select(anorand.fit(FEATURES, **FAST), anorand.score(FEATURES, model))
-    assert out.collect_schema() == {"model": pl.Binary, "score": pl.Float32}
-    assert out.collect().schema == {"model": pl.Binary, "score": pl.Float32}
-
-
 def test_a_struct_is_its_fields(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series) -> None:
     packed = frame.select(s=pl.struct(FEATURES))
     assert packed.select(anorand.score("s", model)).to_series().equals(scores)
@@ -67,35 +59,23 @@ def test_a_single_column_needs_no_struct(frame: pl.DataFrame) -> None:
     assert frame.select(pl.col("a").anorand.score(model)).to_series().null_count() == 0
 
 
-def fit_instead(features: list[str], _: object, **more: Any) -> pl.Expr:
-    return anorand.fit(features, **FAST, **more)
-
-
-VERBS: dict[str, Callable[..., pl.Expr]] = {
-    "model": fit_instead,
-    "score": anorand.score,
-    "anomaly": anorand.detect,
-    "explanation": anorand.explain,
-    "embedding": anorand.embed,
-}
-
-
-@pytest.mark.parametrize("name", VERBS)
-def test_a_result_never_takes_the_place_of_a_feature(frame: pl.DataFrame, name: str) -> None:
+@every_verb
+def test_a_result_never_takes_the_place_of_a_feature(frame: pl.DataFrame, verb: Verb) -> None:
+    name = verb.result
     renamed = frame.rename({"a": name})
     features = [name, "b", "c"]
     model = renamed.select(anorand.fit(features, name="bytes", **FAST)).item()
     with pytest.raises(pl.exceptions.ComputeError, match=f'the feature "{name}" has the name of the result'):
-        renamed.lazy().with_columns(VERBS[name](features, model)).collect_schema()
-    out = renamed.with_columns(VERBS[name](features, model, name="result"))
+        renamed.lazy().with_columns(verb.call(features, model)).collect_schema()
+    out = renamed.with_columns(verb.call(features, model, name="result"))
     assert out.columns == [*renamed.columns, "result"]
     assert out.select(renamed.columns).equals(renamed)
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_a_result_has_the_name_that_is_given(frame: pl.DataFrame, model: anorand.Model, name: str) -> None:
-    assert frame.select(VERBS[name](FEATURES, model)).columns == [name]
-    assert frame.select(VERBS[name](FEATURES, model, name="a result")).columns == ["a result"]
-    assert frame.select(VERBS[name](FEATURES, model).alias("other")).columns == ["other"]
+@every_verb
+def test_a_result_has_the_name_that_is_given(frame: pl.DataFrame, model: anorand.Model, verb: Verb) -> None:
+    assert frame.select(verb.call(FEATURES, model)).columns == [verb.result]
+    assert frame.select(verb.call(FEATURES, model, name="a result")).columns == ["a result"]
+    assert frame.select(verb.call(FEATURES, model).alias("other")).columns == ["other"]
     with pytest.raises(TypeError, match="name must be a str, got 3"):
-        VERBS[name](FEATURES, model, name=3)
+        verb.call(FEATURES, model, name=3)

@@ -8,7 +8,10 @@ from typing import Any
 import polars as pl
 from polars.plugins import register_plugin_function
 
-_LIBRARY = Path(__file__).parent
+from polars_anorand import _polars_anorand as _core
+
+# The file: of a folder, Polars takes whichever library it finds first.
+_LIBRARY = Path(_core.__file__)
 
 
 def elementwise(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:

@@ -156,11 +156,6 @@ def test_a_top_of_another_type_is_refused_at_once(model: anorand.Model) -> None:
         anorand.explain(FEATURES, model, top=1.5)  # type: ignore[arg-type]
 
 
-def test_the_namespace_has_it(frame: pl.DataFrame, model: anorand.Model) -> None:
-    columns = pl.col(FEATURES)
-    assert frame.select(columns.anorand.explain(model)).equals(frame.select(anorand.explain(columns, model)))
-
-
 def test_contributions_add_up_where_the_training_rows_hardly_differ() -> None:
     # Heads that spread little make much of rounding: the ends must be those that the score is made of.
     for odd in range(11):

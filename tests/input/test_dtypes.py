@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FAST
+from verbs import FITTING
 
 import polars_anorand as anorand
 
@@ -41,9 +42,9 @@ import polars as pl
 import polars_anorand as anorand
 
 frame = pl.DataFrame({{"n": [1.0]}}).with_columns({expression}.alias("bad"))
-for verb in [anorand.fit, anorand.score]:
+for verb in {verbs}:
     try:
-        frame.lazy().select(verb(["n", "bad"])).collect_schema()
+        frame.lazy().select(getattr(anorand, verb)(["n", "bad"])).collect_schema()
     except pl.exceptions.PolarsError as error:
         print("refused:", error)
 print("alive:", pl.DataFrame({{"n": [1]}}).lazy().select(pl.col("n") + 1).collect().item())
@@ -107,11 +108,11 @@ def test_another_kind_than_the_models_is_refused(numbers: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_dtype_is_named_when_the_schema_is_resolved_and_python_lives(name: str) -> None:
-    program = PROGRAM.format(expression=REFUSED[name])
+    program = PROGRAM.format(expression=REFUSED[name], verbs=[verb.name for verb in FITTING])
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     refusals = [line for line in run.stdout.splitlines() if line.startswith("refused:")]
-    assert len(refusals) == 2, run.stdout + run.stderr
+    assert len(refusals) == len(FITTING), run.stdout + run.stderr
     for refusal in refusals:
         assert 'feature "bad" has dtype' in refusal
         assert "cast it" in refusal

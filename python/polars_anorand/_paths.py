@@ -1,0 +1,39 @@
+"""A user's path as the plugin takes it; the one place where a path is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import cast
+
+# "s3://bucket/key", and "s3:/bucket/key", which pathlib.Path makes of it. A single letter is a drive.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+
+
+def to_read(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a file to read, ``~`` expanded.
+
+    Raises
+    ------
+    TypeError
+        If it is not text.
+    ValueError
+        If it is a URL.
+
+    """
+    return _local(path, 'read its bytes with a client of your own, such as fsspec.open(url, "rb"), and pass the bytes')
+
+
+def to_write(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a file to write, ``~`` expanded; raises as :func:`to_read`."""
+    return _local(path, 'write Model(…).to_bytes() with a client of your own, such as fsspec.open(url, "wb")')
+
+
+def _local(path: str | os.PathLike[str], advice: str) -> str:
+    text = cast("object", os.fspath(path))
+    if not isinstance(text, str):
+        raise TypeError(f"a path must be a str, got {text!r}")
+    if _URL.match(text):
+        raise ValueError(f"a model's path must be a local file, got the URL {text!r}: {advice}")
+    # Absolute, since a lazy query may run after the process has changed its folder.
+    return os.path.abspath(os.path.expanduser(text))

@@ -1,0 +1,93 @@
+"""Contract: the path of a model is a local file's, and is read in one way by all that take one; a URL is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from conftest import FAST, FEATURES
+from verbs import Verb, every_applying_verb
+
+import polars_anorand as anorand
+
+URLS = pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket/model.safetensors",
+        "gs://bucket/model.safetensors",
+        "HTTPS://host/model.safetensors",
+        "abfss://container@account/model",
+        "file:///tmp/model.safetensors",
+        Path("s3://bucket/model.safetensors"),  # one of its slashes is gone
+    ],
+    ids=str,
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(
+    frame: pl.DataFrame, model: anorand.Model, scores: pl.Series, home: Path, kind: Callable[[str], Any]
+) -> None:
+    model.save(kind("~/saved"))
+    data = frame.select(anorand.fit(FEATURES, path=kind("~/fitted"), **FAST)).item()
+    assert sorted(os.listdir(home)) == ["fitted", "saved"]
+    assert (home / "fitted").read_bytes() == data
+    assert anorand.Model.load(kind("~/saved")) == model
+    assert frame.select(anorand.score(FEATURES, kind("~/saved"))).to_series().equals(scores)
+
+
+def test_a_relative_path_is_that_of_the_folder_in_which_the_expression_was_made(
+    frame: pl.DataFrame, model: anorand.Model, scores: pl.Series, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    model.save("model.safetensors")
+    lazy = frame.lazy().select(anorand.score(FEATURES, "model.safetensors"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert lazy.collect().to_series().equals(scores)
+
+
+@URLS
+@every_applying_verb
+def test_a_url_to_read_is_refused_when_the_expression_is_made(verb: Verb, url: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be a local file, got the URL .*fsspec\.open.* and pass the bytes"):
+        verb.function(FEATURES, url)
+
+
+@URLS
+def test_a_url_is_refused_by_load_save_and_fit(model: anorand.Model, url: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be a local file, got the URL .* and pass the bytes"):
+        anorand.Model.load(url)
+    for write in [model.save, lambda path: anorand.fit(FEATURES, path=path)]:
+        with pytest.raises(ValueError, match=r"must be a local file, got the URL .*to_bytes\(\) with a client"):
+            write(url)
+
+
+def test_a_local_name_that_looks_a_little_like_a_url_is_none(model: anorand.Model, tmp_path: Path) -> None:
+    for name in ["2024-01-01T00:00:00", "a:b", "s3:"]:
+        model.save(tmp_path / name)
+        assert anorand.Model.load(str(tmp_path / name)) == model
+
+
+def test_a_path_that_is_not_text_is_refused_at_once(model: anorand.Model) -> None:
+    for call in [anorand.Model.load, model.save, lambda path: anorand.fit(FEATURES, path=path)]:
+        with pytest.raises(TypeError):
+            call(3)
+
+
+def test_what_can_not_be_written_is_an_os_error(model: anorand.Model, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="is a folder"):
+        model.save(tmp_path)
+    with pytest.raises(OSError, match="there is no folder"):
+        model.save(tmp_path / "none" / "model")
+    assert os.listdir(tmp_path) == []
