@@ -6,15 +6,10 @@ Importing this package gives every Polars expression an ``anorand`` namespace::
     frame.lazy().with_columns(pl.col("x", "y").anorand.score("model.safetensors"))
 """
 
-from polars_anorand import _libtorch
-
-# Before anything that opens the plugin's library, which is linked against libtorch.
-_libtorch.load()
-
-from polars_anorand._options import FitOptions  # noqa: E402
-from polars_anorand.devices import devices  # noqa: E402
-from polars_anorand.functions import detect, embed, explain, fit, score  # noqa: E402
-from polars_anorand.model import Model  # noqa: E402
-from polars_anorand.namespace import Anorand, anorand  # noqa: E402
+from polars_anorand._options import FitOptions
+from polars_anorand.devices import devices
+from polars_anorand.functions import detect, embed, explain, fit, score
+from polars_anorand.model import Model
+from polars_anorand.namespace import Anorand, anorand
 
 __all__ = ["Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "embed", "explain", "fit", "score"]

@@ -1,46 +1,48 @@
-"""Finds libtorch and loads it before Polars opens the plugin, or says how to get it.
+"""Finds libtorch and the engine that is built on it, when a call needs a GPU. Nothing here loads anything.
 
-The plugin needs libtorch's CPU part only. It is taken from the user's own torch package, by full path and without
-``import torch``, which would cost seconds and could fail where CUDA's libraries are not installed.
+libtorch is the one of the user's own torch package. It is loaded by full path, without ``import torch``, which would cost
+seconds.
 """
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import re
 import sys
 from pathlib import Path
 
-REQUIRED = "2.11.0"
-"""The plugin is linked against this version's C++ ABI: no other will do."""
+TESTED = ("2.11.0", "2.12.1")
+"""The versions that the engine was loaded and run with. It is built against the first one's C++ ABI."""
 
-_LEAN = f"pip install --no-deps torch=={REQUIRED} 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*'"
-_FULL = f"pip install torch=={REQUIRED}"
+_MEND = "install one with\n    pip install 'polars-anorand[torch]'"
 
 
-def load() -> Path:
-    """Load libtorch into the process, and return the folder it came from.
+def locate() -> tuple[Path, Path]:
+    """The engine's library, and the folder of libtorch's libraries.
 
     Raises
     ------
     ImportError
-        If torch is missing, is of another version, or can't be loaded. Nothing has been loaded then.
+        If torch is missing or of another version, or if this build has no engine; the message says what to do.
 
     """
+    engine = _engine()
+    if engine is None:
+        raise ImportError("this build of polars-anorand has no libtorch engine: GPUs can't be used")
     package = _package()
     if package is None:
-        raise ImportError(_message("no torch package is installed"))
+        raise ImportError(f"no torch package is installed; {_MEND}")
     version = _version(package)
-    if version.partition("+")[0] != REQUIRED:
-        raise ImportError(_message(f"the torch package in {package} is version {version}"))
-    folder = package / "lib"
-    for name in _library_names():
-        try:
-            ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)
-        except OSError as error:
-            raise ImportError(_message(f"torch {version} can't be loaded ({error})")) from error
-    return folder
+    if version.partition("+")[0] not in TESTED:
+        tested = " or ".join(TESTED)
+        raise ImportError(f"the torch package in {package} is version {version}, expected {tested}; {_MEND}")
+    return engine, package / "lib"
+
+
+def _engine() -> Path | None:
+    suffix = {"darwin": "dylib", "win32": "dll"}.get(sys.platform, "so")
+    found = sorted((Path(__file__).parent / "torch").glob(f"*polars_anorand_torch.{suffix}"))
+    return found[0] if found else None
 
 
 def _package() -> Path | None:
@@ -62,17 +64,3 @@ def _version(package: Path) -> str:
         return "unknown"
     match = re.search(r"^__version__\s*=\s*['\"]([^'\"]+)['\"]", text, re.MULTILINE)
     return match[1] if match else "unknown"
-
-
-def _library_names() -> tuple[str, str]:
-    if sys.platform == "darwin":
-        return "libc10.dylib", "libtorch_cpu.dylib"
-    return "libc10.so", "libtorch_cpu.so"
-
-
-def _message(found: str) -> str:
-    if sys.platform == "darwin":
-        mend = f"    {_FULL}"
-    else:
-        mend = f"    {_LEAN}    # 0.5 GB, CPU only\n    {_FULL}    # 5.5 GB, with CUDA"
-    return f"polars_anorand needs libtorch {REQUIRED}, from the torch package: {found}. Install it with one of\n{mend}"
