@@ -1,27 +1,32 @@
 # make demo: set up, build, and find the strangest flights of a year. make test: set up, build, and run every test.
 # A second run does nothing twice: each step leaves a stamp, and runs again only when what it depends on has changed.
 #
-# TORCH=full takes the full CUDA torch (5.5 GB) instead of the parts that the CPU needs (0.5 GB).
+# The plugin needs no torch. The tests also build the libtorch engine for GPUs, against the torch package: TORCH=full takes the
+# whole CUDA build (5.5 GB) instead of the parts that the CPU needs (0.5 GB).
 
 PYTHON ?= python3
 TORCH ?= lean
 VENV := .venv
 BIN := $(VENV)/bin
-# Absolute, and known before the venv exists: cargo rebuilds what depends on it when it changes.
-LIBTORCH := $(CURDIR)/$(VENV)/torch
 STAMPS := $(VENV)/.stamps
 
 TORCH_VERSION := 2.11.0
 TORCH_lean := --no-deps torch==$(TORCH_VERSION) 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*'
 TORCH_full := torch==$(TORCH_VERSION)
+# Others that the same engine works with; polars_anorand._libtorch.TESTED names all of them.
+TORCH_OTHERS := 2.12.1
 
-# cargo and maturin find libtorch here, and test programs find it at run time.
-export LIBTORCH
-export LD_LIBRARY_PATH := $(LIBTORCH)/lib:$(LD_LIBRARY_PATH)
+# Where the engine is linked against libtorch, and where its test programs find it.
+LIBTORCH := $(CURDIR)/$(VENV)/torch
+WITH_LIBTORCH := LIBTORCH=$(LIBTORCH) LD_LIBRARY_PATH=$(LIBTORCH)/lib
+ENGINE := python/polars_anorand/torch/libpolars_anorand_torch.so
 
-RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
+SHARED_SOURCES := Cargo.toml Cargo.lock
+RUST_SOURCES := $(SHARED_SOURCES) pyproject.toml $(shell find src -name '*.rs')
+ENGINE_SOURCES := $(SHARED_SOURCES) torch/Cargo.toml src/engine/adam.rs src/engine/torch/interface.rs \
+	$(shell find torch -name '*.rs')
 
-.PHONY: demo test test-rust test-python test-versions lint build clean
+.PHONY: demo test test-rust test-python test-versions test-torch lint build engine clean
 
 demo: build
 	$(BIN)/python examples/nyc_flights.py
@@ -30,29 +35,43 @@ demo: build
 
 test: test-rust test-python
 
-test-rust: $(STAMPS)/torch-$(TORCH)
-	cargo test --locked
+test-rust: engine
+	LIBTORCH=$(LIBTORCH) POLARS_ANORAND_TORCH=$(CURDIR)/$(ENGINE) cargo test --locked
+	$(WITH_LIBTORCH) cargo test --locked -p polars-anorand-torch
 	cargo run --locked --example fit_and_score
 
-test-python: build
+test-python: build engine
 	$(BIN)/python -m pytest
 
-# One wheel, on the oldest and newest Polars and on every CPython that is here.
-test-versions: build
+# One wheel, on the oldest and newest Polars and on every CPython that is here; without torch.
+test-versions: build engine
 	rm -rf target/wheels
 	$(BIN)/maturin build --release --locked --auditwheel skip --out target/wheels
 	$(BIN)/python tests/versions
 
+# The engine as it is built, with each other libtorch that it accepts.
+test-torch: engine
+	for version in $(TORCH_OTHERS); do \
+		folder=$(CURDIR)/target/torch/$$version; \
+		[ -e $$folder/torch ] || $(BIN)/python -m pip install --quiet --target $$folder --no-deps torch==$$version \
+			'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' || exit 1; \
+		LIBTORCH=$$folder/torch POLARS_ANORAND_TORCH=$(CURDIR)/$(ENGINE) \
+			cargo test --locked --lib engine::torch::tests || exit 1; \
+	done
+
 lint: $(STAMPS)/packages $(STAMPS)/torch-$(TORCH)
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --features python --lib -- -D warnings
+	$(WITH_LIBTORCH) cargo clippy --locked -p polars-anorand-torch --all-targets -- -D warnings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright
 
 build: $(STAMPS)/build
+
+engine: $(STAMPS)/engine
 
 $(STAMPS)/venv:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "CPython 3.10 or newer is needed, found " + sys.version'
@@ -71,10 +90,17 @@ $(STAMPS)/torch-$(TORCH): $(STAMPS)/packages
 	ln -sfn "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch" $(LIBTORCH)
 	touch $@
 
-$(STAMPS)/build: $(RUST_SOURCES) $(STAMPS)/torch-$(TORCH)
+$(STAMPS)/build: $(RUST_SOURCES) $(STAMPS)/packages
 	$(BIN)/maturin develop --release --skip-install
 	$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "polars_anorand.pth").write_text(str(pathlib.Path("python").resolve()))'
 	touch $@
 
+# A library of its own, in a folder of its own: Polars takes the first library that it finds in a folder.
+$(STAMPS)/engine: $(ENGINE_SOURCES) $(STAMPS)/torch-$(TORCH)
+	$(WITH_LIBTORCH) cargo build --release --locked -p polars-anorand-torch
+	mkdir -p $(dir $(ENGINE))
+	cp target/release/libpolars_anorand_torch.so $(ENGINE)
+	touch $@
+
 clean:
-	rm -rf $(VENV) target python/polars_anorand/*.so
+	rm -rf $(VENV) target python/polars_anorand/*.so $(dir $(ENGINE))

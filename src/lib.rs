@@ -27,6 +27,8 @@
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
 )]
+// A Rust program uses only some of what the plugin's border does.
+#![cfg_attr(not(feature = "python"), allow(dead_code, unused_imports))]
 
 mod data;
 mod device;
@@ -50,9 +52,7 @@ pub use device::Request;
 pub use engine::Device;
 pub use fit::{Fitted, Warning};
 pub use model::{Candidate, LabelCounts, Metadata, Model, Report};
-pub use options::{
-    Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, UncheckedOptions,
-};
+pub use options::{Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, UncheckedOptions};
 
 /// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
 ///

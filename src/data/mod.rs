@@ -12,4 +12,3 @@ pub use columns::Columns;
 pub use feature::{feature_fields, Feature, Kind};
 pub use labels::Labels;
 pub use scaling::Scaling;
-pub use statistics::FeatureStatistics;

@@ -60,7 +60,10 @@ mod tests {
         assert_eq!(FeatureStatistics::of(&mut [4.0, 1.0, 3.0, 2.0], true).median, 2.0);
         for median_is_a_value in [false, true] {
             let one = FeatureStatistics::of(&mut [9.0], median_is_a_value);
-            assert_eq!(one, FeatureStatistics { low: 9.0, median: 9.0, high: 9.0, quartiles: [9.0; 2], deviation: 0.0 });
+            assert_eq!(
+                one,
+                FeatureStatistics { low: 9.0, median: 9.0, high: 9.0, quartiles: [9.0; 2], deviation: 0.0 }
+            );
         }
     }
 

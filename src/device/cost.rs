@@ -70,7 +70,6 @@ impl Cost {
             operations: 3.0 * trained * forward(&shape, members, 1) + forward(&shape, members, rows),
             rounds,
             bytes: trained * bytes(inputs, 1) * members as f64 + bytes(features, rows),
-            ..Self::default()
         }
     }
 

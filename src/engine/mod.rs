@@ -9,6 +9,11 @@ mod shape;
 mod train;
 mod weights;
 
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod test_data;
+
 pub mod cpu;
 pub mod torch;
 
@@ -24,7 +29,7 @@ use crate::simd::Simd;
 
 /// An ensemble that is ready to compute.
 pub enum Engine<'a> {
-    Cpu(cpu::Network<'a>),
+    Cpu(Box<cpu::Network<'a>>),
     Torch(torch::Network),
 }
 
@@ -32,7 +37,7 @@ impl<'a> Engine<'a> {
     /// The engine for a device.
     pub fn open(weights: &'a Weights, device: Device) -> PolarsResult<Self> {
         match device {
-            Device::Cpu => Ok(Self::Cpu(cpu::Network::of(weights, Simd::chosen()))),
+            Device::Cpu => Ok(Self::Cpu(Box::new(cpu::Network::of(weights, Simd::chosen())))),
             Device::Cuda(_) => Ok(Self::Torch(torch::Network::open(weights, device)?)),
         }
     }
@@ -96,9 +101,7 @@ impl<'a> Engine<'a> {
                 network.add_input_gradients(tiles, features, logit_weights, error_weights, out);
                 Ok(())
             }
-            Self::Torch(network) => {
-                network.add_input_gradients(tiles, features, logit_weights, error_weights, out)
-            }
+            Self::Torch(network) => network.add_input_gradients(tiles, features, logit_weights, error_weights, out),
         }
     }
 }

@@ -42,7 +42,10 @@ impl Display for Warning {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::LooksLikeIds { feature, values } => {
-                write!(f, "anorand: feature {feature:?} has {values} different values in the training rows, {ID_ADVICE}")
+                write!(
+                    f,
+                    "anorand: feature {feature:?} has {values} different values in the training rows, {ID_ADVICE}"
+                )
             }
         }
     }
@@ -59,7 +62,8 @@ impl Warning {
     }
 }
 
-const ID_ADVICE: &str = "nearly one for each row, as ids have: their frequencies say little, and any new one will look rare; \
+const ID_ADVICE: &str =
+    "nearly one for each row, as ids have: their frequencies say little, and any new one will look rare; \
                          leave the column out";
 
 /// Fit a model on the rows of `columns`, with known anomalies in the place of synthetic ones if there are labels.

@@ -14,9 +14,7 @@ use crate::query::verbs::{Detect, Embed, Explain, Score, Verb};
 use crate::query::{apply, Source};
 
 use super::ffi::{compute, resolve, Kwargs};
-use super::kwargs::{
-    first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, PackedFields,
-};
+use super::kwargs::{first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, PackedFields};
 
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
     Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;

@@ -182,7 +182,10 @@ mod tests {
             }
             let parts = |row: usize| {
                 let place = |j| (row / engine.tile() * 3 + j) * engine.tile() + row % engine.tile();
-                (0..3).map(place).map(|at| f64::from(sum[at] * (tiles[at] - from(at))) / STEPS as f64).collect::<Vec<_>>()
+                (0..3)
+                    .map(place)
+                    .map(|at| f64::from(sum[at] * (tiles[at] - from(at))) / STEPS as f64)
+                    .collect::<Vec<_>>()
             };
             let sizes: Vec<f64> = (0..300).map(|row| parts(row).iter().map(|part| part.abs()).sum()).collect();
             let largest = sizes.iter().copied().fold(0.0, f64::max);

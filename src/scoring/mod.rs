@@ -5,7 +5,7 @@ mod embedding;
 mod explanation;
 
 pub use embedding::embed;
-pub use explanation::{explain, Explanation, STEPS};
+pub use explanation::{explain, STEPS};
 
 use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;

@@ -90,6 +90,12 @@ impl Simd {
         }
     }
 
+    /// Whether a product and a sum are rounded once. Sets that do give the same bits.
+    #[cfg(test)]
+    pub fn fuses(self) -> bool {
+        self.0 != Set::Portable || vector::PORTABLE_FUSES
+    }
+
     /// The number of rows of a tile.
     pub fn tile_rows(self) -> usize {
         match self.0 {

@@ -134,6 +134,9 @@ unsafe fn where_positive_256(numbers: __m256, gate: __m256) -> __m256 {
     _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), numbers)
 }
 
+/// Whether the CPU that portable vectors are compiled for can round a product and a sum once.
+pub const PORTABLE_FUSES: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
 /// Eight numbers that the compiler makes vectors of, for whatever CPU it compiles for.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
@@ -166,7 +169,7 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
         // Where there is no instruction for it, a fused product is a function call for each number.
-        if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+        if PORTABLE_FUSES {
             Self(std::array::from_fn(|lane| self.0[lane].mul_add(by.0[lane], plus.0[lane])))
         } else {
             Self(std::array::from_fn(|lane| self.0[lane] * by.0[lane] + plus.0[lane]))

@@ -1,4 +1,4 @@
-"""Contract: where libtorch is missing or another, the import says what it found, what it needs, and how to get it.
+"""Contract: all work on a CPU goes without torch; what needs a GPU says what is missing, and how to get it.
 
 And Polars opens the library that was imported.
 """
@@ -6,6 +6,7 @@ And Polars opens the library that was imported.
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -14,26 +15,71 @@ from pathlib import Path
 import pytest
 
 import polars_anorand
+from polars_anorand import _libtorch
 
-ISOLATED = """
-import sys
-sys.path[:0] = {paths!r}
-import builtins, ctypes
-opened = []
-original = ctypes.CDLL.__init__
-ctypes.CDLL.__init__ = lambda self, name, *rest, **more: (opened.append(name), original(self, name, *rest, **more))[1]
-try:
-    import polars_anorand
-except ImportError as error:
-    print(error)
-print("opened", [name for name in opened if name and "torch" in str(name)])
+PACKAGE = Path(polars_anorand.__file__).parent
+
+WITHOUT_TORCH = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
 """
 
 
-def imported(paths: list[Path]) -> str:
-    program = ISOLATED.format(paths=[str(path) for path in paths])
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return run.stdout
+def run(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_verb_works_on_a_cpu_without_torch() -> None:
+    program = f"""{WITHOUT_TORCH}
+import polars as pl, polars_anorand as anorand
+frame = pl.DataFrame({{"a": [1.0, 2.0, 3.0, 9.0, 5.0, 4.0], "g": [1, 1, 1, 2, 2, 2], "y": [0, 1, 1, 0, 0, 0]}})
+fast = {{"epochs": 1, "min_steps": 0}}
+model = anorand.Model(frame.select(anorand.fit("a", **fast)).item())
+out = frame.lazy().select(
+    anorand.score("a", model), anorand.detect("a", model), anorand.explain("a", model), anorand.embed("a", model),
+    anorand.score("a", name="own", **fast), anorand.score("a", by="g", name="groups", **fast),
+    anorand.score("a", labels="y", name="labelled", **fast), anorand.score("a", preset="paper", name="paper", **fast),
+).collect()
+print(out.null_count().sum_horizontal().item(), out.width)
+print([line for line in open("/proc/self/maps") if "torch" in line or "libc10" in line])
+"""
+    assert run(program).split("\n")[:2] == ["0 8", "[]"]
+
+
+def test_the_plugin_is_not_linked_against_libtorch() -> None:
+    readelf = shutil.which("readelf")
+    if readelf is None or sys.platform != "linux":
+        pytest.skip("there is no readelf here")
+    for library in PACKAGE.glob("*.so"):
+        dynamic = subprocess.run([readelf, "-d", library], capture_output=True, text=True, check=True).stdout
+        assert "torch" not in dynamic
+        assert "c10" not in dynamic
+
+
+def test_the_import_imports_no_torch_and_looks_for_none() -> None:
+    program = """
+import importlib.util, sys
+find, asked = importlib.util.find_spec, []
+importlib.util.find_spec = lambda name, *rest: asked.append(name) or find(name, *rest)
+import polars_anorand
+print("torch" in sys.modules, "torch" in asked)
+"""
+    assert run(program).split() == ["False", "False"]
+
+
+def test_the_engine_and_libtorch_are_found() -> None:
+    engine, libtorch = _libtorch.locate()
+    assert engine.parent == PACKAGE / "torch"
+    assert list(libtorch.glob("libtorch_cpu.*"))
+
+
+def test_each_version_that_is_accepted_is_run_by_make() -> None:
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    versions = re.findall(r"^TORCH_(?:VERSION|OTHERS) := (.*)$", makefile, re.MULTILINE)
+    assert _libtorch.TESTED == tuple(" ".join(versions).split())
 
 
 def fake_torch(folder: Path, version: str | None) -> Path:
@@ -44,46 +90,41 @@ def fake_torch(folder: Path, version: str | None) -> Path:
     return folder
 
 
-def test_another_version_is_named(tmp_path: Path) -> None:
-    out = imported([fake_torch(tmp_path, "2.9.1+cu128")])
-    assert "version 2.9.1+cu128" in out
-    assert "needs libtorch 2.11.0" in out
-    assert "pip install --no-deps torch==2.11.0" in out
-    assert "opened []" in out
-
-
-def test_a_torch_without_libraries_is_an_import_error(tmp_path: Path) -> None:
-    out = imported([fake_torch(tmp_path, "2.11.0")])
-    assert "torch 2.11.0 can't be loaded" in out
-    assert "pip install" in out
-
-
-def test_a_missing_torch_is_an_import_error(tmp_path: Path) -> None:
-    program = """
-import importlib.util
-find = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
+def located(prelude: str) -> str:
+    return run(f"""{prelude}
+from polars_anorand import _libtorch
 try:
-    import polars_anorand
+    print(_libtorch.locate())
 except ImportError as error:
     print(error)
-"""
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "no torch package is installed" in run.stdout
-    assert "pip install --no-deps torch==2.11.0" in run.stdout
+""")
 
 
-def test_the_import_does_not_import_torch() -> None:
-    program = "import sys, polars_anorand; print('torch' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "False"
+def test_a_missing_torch_is_named_with_what_brings_it() -> None:
+    out = located(WITHOUT_TORCH)
+    assert "no torch package is installed" in out
+    assert "pip install 'polars-anorand[torch]'" in out
+
+
+@pytest.mark.parametrize("version", ["2.9.1+cu128", "3.0.0", None])
+def test_another_version_is_named(tmp_path: Path, version: str | None) -> None:
+    out = located(f"import sys; sys.path.insert(0, {str(fake_torch(tmp_path, version))!r})")
+    assert f"is version {version or 'unknown'}, expected {_libtorch.TESTED[0]}" in out
+    assert "pip install 'polars-anorand[torch]'" in out
+
+
+@pytest.mark.parametrize("version", _libtorch.TESTED)
+def test_a_tested_version_is_accepted_whatever_it_was_built_for(tmp_path: Path, version: str) -> None:
+    out = located(f"import sys; sys.path.insert(0, {str(fake_torch(tmp_path, version + '+cu130'))!r})")
+    assert "polars_anorand_torch" in out
+    assert str(tmp_path) in out
 
 
 def importable_torch() -> bool:
     if importlib.util.find_spec("torch") is None:
         return False
-    run = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True, check=False)
-    return run.returncode == 0
+    done = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -99,8 +140,7 @@ frame = pl.DataFrame({{"a": [1.0, 2.0, 3.0, 9.0]}})
 frame = frame.with_columns(anorand.score("a", epochs=1, min_steps=0))
 print(frame.height, (torch.ones(3) @ torch.ones(3)).item(), torch.get_num_threads() >= 1)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["4", "3.0", "True"]
+    assert run(program).split() == ["4", "3.0", "True"]
 
 
 def test_polars_opens_the_plugin_whatever_other_libraries_are_beside_it(tmp_path: Path) -> None:
@@ -116,5 +156,4 @@ import polars_anorand as anorand
 assert anorand.__file__.startswith({str(tmp_path)!r})
 print(pl.DataFrame({{"a": [1.0, 2.0, 9.0]}}).select(anorand.score("a", epochs=1, min_steps=0)).height)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["3"]
+    assert run(program).split() == ["3"]

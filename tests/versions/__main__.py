@@ -1,6 +1,6 @@
 """One wheel on the oldest, last 1.x and newest Polars, and on every CPython that is here: ``make test-versions``.
 
-It installs the wheel into fresh environments, with the torch package of the environment that it runs in.
+It installs the wheel into fresh environments, which have no torch.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 OLDEST, LAST_ONE, NEWEST = "polars==1.0.0", "polars<2", "polars>=2,<3"
@@ -49,16 +48,12 @@ def interpreter(version: str) -> Path | None:
 
 
 def environment(folder: Path, program: Path, polars: str, wheel: Path) -> Path:
-    """A fresh environment with the wheel, that Polars, and the torch that is here."""
+    """A fresh environment with the wheel and that Polars."""
     subprocess.run([program, "-m", "venv", folder], check=True)
     python = (folder / "bin" / "python").absolute()
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, polars], check=True)
     subprocess.run([*install, "--no-deps", wheel], check=True)
-    purelib = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    found = subprocess.run([python, "-c", purelib], check=True, capture_output=True, text=True).stdout.strip()
-    torch = Path(sysconfig.get_path("purelib"), "torch")
-    Path(found, "torch").symlink_to(torch, target_is_directory=True)
     return python
 
 

@@ -6,6 +6,7 @@
 #[path = "../../src/engine/adam.rs"]
 mod adam;
 #[path = "../../src/engine/torch/interface.rs"]
+#[allow(dead_code, reason = "the plugin uses the other half")]
 mod interface;
 mod libtorch;
 mod network;
@@ -92,7 +93,11 @@ extern "C" fn leave_precision() {
     precision::leave();
 }
 
-unsafe extern "C" fn open(ensemble: *const Ensemble, handle: *mut *mut interface::Handle, failure: *mut Failure) -> i32 {
+unsafe extern "C" fn open(
+    ensemble: *const Ensemble,
+    handle: *mut *mut interface::Handle,
+    failure: *mut Failure,
+) -> i32 {
     // SAFETY: the interface's promise, here and below: pointers and slices live, and are nobody else's to write.
     unsafe {
         guarded(failure, || {

@@ -136,11 +136,6 @@ impl Network {
         self.parameters.flat.device()
     }
 
-    /// The features that a member sees.
-    pub fn width(&self) -> usize {
-        self.shape.inputs as usize
-    }
-
     /// m.
     pub fn members(&self) -> usize {
         self.members as usize
@@ -358,8 +353,7 @@ mod tests {
     fn network(inputs: &[usize]) -> Network {
         let shape = Shape { inputs: 5, hidden: vec![7, 4], latent: 3 };
         let count: i64 = shape.layers().iter().map(|[inputs, outputs]| (inputs + 1) * outputs).sum();
-        let flat: Vec<f32> =
-            numbers(count as usize * inputs.len() / 5, 9).iter().map(|number| number - 0.5).collect();
+        let flat: Vec<f32> = numbers(count as usize * inputs.len() / 5, 9).iter().map(|number| number - 0.5).collect();
         let ensemble = Ensemble {
             width: 5,
             hidden: HIDDEN.as_slice().into(),

@@ -37,7 +37,11 @@ struct Span {
 
 impl Epoch<'_> {
     /// `work` on one span of the epoch after the other. A span is shorter where a GPU's memory asks for it.
-    fn for_each_span(&self, device: Device, mut work: impl FnMut(Range<usize>, &Span) -> TorchResult<()>) -> TorchResult<()> {
+    fn for_each_span(
+        &self,
+        device: Device,
+        mut work: impl FnMut(Range<usize>, &Span) -> TorchResult<()>,
+    ) -> TorchResult<()> {
         let span = self.batches.len() * SPAN_BYTES / size_of_val(self.x).max(1);
         in_prepared_blocks(
             self.batches.len(),

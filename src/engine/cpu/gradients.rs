@@ -4,9 +4,9 @@ use crate::engine::weights::Weights;
 
 use super::kernels::{d_input, Back, Stack};
 use super::plan::{Buffers, Layer, Plan, Source};
-use crate::simd::{Simd, Task};
 use super::step::{ends, residual_deltas, run_layers};
 use crate::simd::Vector;
+use crate::simd::{Simd, Task};
 
 /// An ensemble laid out for it.
 pub struct Differentiable<'a> {

@@ -83,7 +83,8 @@ impl Product {
         if let Some(room) = self.gathered {
             for k in 0..self.depth {
                 for row in 0..J {
-                    *room.add(k * J + row) = *product.scalars.add(k * self.scalar_stride + row * self.scalar_row_stride);
+                    *room.add(k * J + row) =
+                        *product.scalars.add(k * self.scalar_stride + row * self.scalar_row_stride);
                 }
             }
             (product.scalars, product.scalar_stride, product.scalar_row_stride) = (room, J, 1);

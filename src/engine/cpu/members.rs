@@ -7,9 +7,9 @@ use crate::engine::train::{Count, Course, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
 use crate::pool;
 
-use crate::simd::Simd;
 use super::step::{Batch, LossSums};
 use super::trainer::Trainer;
+use crate::simd::Simd;
 
 /// A member after its training.
 struct TrainedMember {
@@ -20,12 +20,7 @@ struct TrainedMember {
 }
 
 /// Trains all members, each on its own set.
-pub fn train(
-    simd: Simd,
-    weights: &mut Weights,
-    members: Vec<Member>,
-    training: &Training,
-) -> PolarsResult<Trained> {
+pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: &Training) -> PolarsResult<Trained> {
     let shape = weights.shape().clone();
     let untrained = members.into_iter().enumerate().map(|(at, member)| (weights.member(at), member)).collect();
     let trained = pool::map(untrained, |(parameters, member)| {

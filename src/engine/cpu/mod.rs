@@ -82,3 +82,99 @@ impl<'a> Network<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::reference;
+    use crate::engine::test_data::{ensemble, numbers, rows, shapes};
+    use crate::engine::tiled;
+    use ndarray::Array2;
+
+    const FEATURES: usize = 37;
+
+    fn f64s(rows: &Array2<f32>, row: usize) -> Vec<f64> {
+        rows.row(row).iter().map(|x| f64::from(*x)).collect()
+    }
+
+    #[test]
+    fn heads_and_latents_agree_with_the_equations_in_f64() {
+        for shape in shapes() {
+            for (members, count) in [(1, 1), (3, 40), (2, 64)] {
+                let (weights, rows) = (ensemble(&shape, members, FEATURES), rows(count, FEATURES, 5));
+                let width = members * shape.latent_width();
+                for simd in Simd::available() {
+                    let network = Network::of(&weights, simd);
+                    let tiles = tiled(rows.view(), network.tile_rows());
+                    let (mut logits, mut errors) = (vec![0f32; count], vec![0f32; count]);
+                    network.heads_into(&tiles, FEATURES, &mut logits, &mut errors);
+                    let mut latents = vec![0f32; count * width];
+                    network.latents_into(&tiles, FEATURES, &mut latents);
+                    for row in 0..count {
+                        let x = f64s(&rows, row);
+                        let (logit, error) = reference::heads(&weights, &x);
+                        assert!((f64::from(logits[row]) - logit).abs() < 1e-5 * logit.abs().max(1.0), "{shape:?}");
+                        assert!((f64::from(errors[row]) - error).abs() < 1e-5 * error.abs().max(1.0), "{shape:?}");
+                        let expected = (0..members).flat_map(|member| reference::pass(&weights, member, &x).latent);
+                        for (ours, expected) in latents[row * width..(row + 1) * width].iter().zip(expected) {
+                            assert!((f64::from(*ours) - expected).abs() < 1e-5 * expected.abs().max(1.0), "{shape:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn input_gradients_are_the_slopes_of_the_heads() {
+        for shape in shapes() {
+            let (weights, rows) = (ensemble(&shape, 3, FEATURES), rows(40, FEATURES, 6));
+            for simd in Simd::available() {
+                let network = Network::of(&weights, simd);
+                let tile = network.tile_rows();
+                let tiles = tiled(rows.view(), tile);
+                let mut slopes = [numbers(tiles.len() / FEATURES, 8), numbers(tiles.len() / FEATURES, 9)];
+                slopes.iter_mut().for_each(|slopes| slopes[40..].fill(0.0));
+                let mut gradient = vec![0f32; tiles.len()];
+                network.add_input_gradients(&tiles, FEATURES, &slopes[0], &slopes[1], &mut gradient);
+                for row in 0..40 {
+                    let ours: Vec<f64> = (0..FEATURES)
+                        .map(|j| f64::from(gradient[(row / tile * FEATURES + j) * tile + row % tile]))
+                        .collect();
+                    let (x, direction) = (f64s(&rows, row), numbers(FEATURES, row as u64));
+                    let value = |step: f64| {
+                        let moved: Vec<f64> = x.iter().zip(&direction).map(|(x, d)| x + step * f64::from(*d)).collect();
+                        let (logit, error) = reference::heads(&weights, &moved);
+                        f64::from(slopes[0][row]) * logit + f64::from(slopes[1][row]) * error
+                    };
+                    let slope = (value(1e-6) - value(-1e-6)) / 2e-6;
+                    let along: f64 = ours.iter().zip(&direction).map(|(g, d)| g * f64::from(*d)).sum();
+                    let size = ours.iter().map(|g| g * g).sum::<f64>().sqrt();
+                    assert!((along - slope).abs() < 1e-3 * (size + slope.abs()) + 1e-6, "{shape:?}: {along} {slope}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn instruction_sets_that_fuse_give_the_same_bits() {
+        let shape = crate::engine::Shape { inputs: 6, hidden: vec![32, 16], latent: 16 };
+        let (weights, rows) = (ensemble(&shape, 3, 9), rows(100, 9, 1));
+        let all = Simd::available().into_iter().map(|simd| {
+            let network = Network::of(&weights, simd);
+            let tiles = tiled(rows.view(), network.tile_rows());
+            let (mut logits, mut errors) = (vec![0f32; 100], vec![0f32; 100]);
+            network.heads_into(&tiles, 9, &mut logits, &mut errors);
+            (simd, logits, errors)
+        });
+        let all: Vec<_> = all.collect();
+        for (simd, logits, errors) in &all {
+            if simd.fuses() == all[0].0.fuses() {
+                assert_eq!((logits, errors), (&all[0].1, &all[0].2), "{}", simd.name());
+            }
+            for (ours, best) in logits.iter().chain(errors).zip(all[0].1.iter().chain(&all[0].2)) {
+                assert!((ours - best).abs() < 1e-6 * best.abs().max(1.0), "{}: {ours} {best}", simd.name());
+            }
+        }
+    }
+}

@@ -163,8 +163,12 @@ pub struct Functions {
         failure: *mut Failure,
     ) -> i32,
     /// `[rows, m × latent width]`
-    pub latents:
-        unsafe extern "C" fn(handle: *const Handle, rows: *const Rows, out: SliceMut<f32>, failure: *mut Failure) -> i32,
+    pub latents: unsafe extern "C" fn(
+        handle: *const Handle,
+        rows: *const Rows,
+        out: SliceMut<f32>,
+        failure: *mut Failure,
+    ) -> i32,
     /// The gradient of `logit_weights` · logit + `error_weights` · error with respect to the rows, added to `out`.
     pub add_input_gradients: unsafe extern "C" fn(
         handle: *const Handle,
@@ -175,8 +179,12 @@ pub struct Functions {
         failure: *mut Failure,
     ) -> i32,
     /// The gradient of eq. 4 on an epoch of one batch, laid out as `flat`.
-    pub gradient:
-        unsafe extern "C" fn(handle: *const Handle, epoch: *const Epoch, out: SliceMut<f32>, failure: *mut Failure) -> i32,
+    pub gradient: unsafe extern "C" fn(
+        handle: *const Handle,
+        epoch: *const Epoch,
+        out: SliceMut<f32>,
+        failure: *mut Failure,
+    ) -> i32,
     /// A step of Adam for each batch.
     pub train: unsafe extern "C" fn(handle: *mut Handle, epoch: *const Epoch, failure: *mut Failure) -> i32,
     pub losses: unsafe extern "C" fn(

@@ -78,7 +78,8 @@ fn open(location: &Location) -> Result<&'static Functions, String> {
 /// A library that stays open for good, with its symbols for those that come after it.
 fn keep(path: &Path) -> Result<&'static Dynamic, String> {
     // SAFETY: libtorch's libraries and the engine's, whose initialisers register their own kernels only.
-    let library = unsafe { open_global(path) }.map_err(|error| format!("{} can't be loaded ({error})", path.display()))?;
+    let library =
+        unsafe { open_global(path) }.map_err(|error| format!("{} can't be loaded ({error})", path.display()))?;
     Ok(Box::leak(Box::new(library)))
 }
 

@@ -3,6 +3,7 @@
 //! The plugin has no link to libtorch. The engine's library (the crate in `torch/`) has, and is reached over the C functions of
 //! [`interface`]. Scaled rows, weights and gradients go over it as plain numbers.
 
+#[allow(dead_code, reason = "the engine uses the other half")]
 mod interface;
 mod library;
 mod network;

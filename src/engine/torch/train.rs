@@ -66,8 +66,16 @@ impl Batches {
         all
     }
 
+    /// One batch of one member.
+    #[cfg(test)]
+    pub fn of_one(x: &[f32], synthetic: &[bool], training: &Training) -> Self {
+        let mut all = Self { sizes: vec![synthetic.len()], rates: vec![0.0], ..Self::default() };
+        all.push(x, synthetic, training.weights(synthetic));
+        all
+    }
+
     /// One more batch of the member at hand, with the weights of its rows in the loss.
-    pub fn push(&mut self, x: &[f32], synthetic: &[bool], (ce, ae): (f32, f32)) {
+    fn push(&mut self, x: &[f32], synthetic: &[bool], (ce, ae): (f32, f32)) {
         self.x.extend_from_slice(x);
         self.synthetic.extend(synthetic.iter().map(|synthetic| if *synthetic { 1f32 } else { 0.0 }));
         self.ce_weights.extend(std::iter::repeat_n(ce, synthetic.len()));

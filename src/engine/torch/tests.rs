@@ -1,0 +1,165 @@
+//! The libtorch engine beside the CPU's, over the interface. Its own gradients are tested against autograd in its own crate.
+//!
+//! The environment says where its library is (POLARS_ANORAND_TORCH and LIBTORCH; `make test-rust` sets them). Without them there
+//! is nothing to compare.
+
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::cpu::{self, Batch, Trainer};
+use crate::engine::test_data::{ensemble, numbers, rows, shapes, synthetic};
+use crate::engine::{tiled, Device, Losses, Member, Shape, Training, TrainingSet, Weights};
+use crate::options::{Options, Preset};
+use crate::simd::Simd;
+
+use super::library::call;
+use super::network::Network;
+use super::train::{train, Batches};
+
+fn there_is_an_engine() -> bool {
+    let there = std::env::var_os("POLARS_ANORAND_TORCH").is_some();
+    if !there {
+        eprintln!("skipped: POLARS_ANORAND_TORCH is not set");
+    }
+    there
+}
+
+fn close(ours: &[f32], theirs: &[f32], tolerance: f32) {
+    assert_eq!(ours.len(), theirs.len());
+    let size = theirs.iter().fold(1f32, |size, number| size.max(number.abs()));
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert!((ours - theirs).abs() <= tolerance * size, "{ours} {theirs} of {size}");
+    }
+}
+
+#[test]
+fn heads_latents_and_input_gradients_agree_with_the_cpus() {
+    if !there_is_an_engine() {
+        return;
+    }
+    const FEATURES: usize = 37;
+    for shape in shapes() {
+        for (members, count) in [(1, 1), (3, 1_100)] {
+            let (weights, rows) = (ensemble(&shape, members, FEATURES), rows(count, FEATURES, 5));
+            let ours = cpu::Network::of(&weights, Simd::chosen());
+            let theirs = Network::open(&weights, Device::Cpu).unwrap();
+            let (tiles, flat) = (tiled(rows.view(), ours.tile_rows()), tiled(rows.view(), 1));
+            let mut heads = [(); 4].map(|()| vec![0f32; count]);
+            let [a, b, c, d] = &mut heads;
+            ours.heads_into(&tiles, FEATURES, a, b);
+            theirs.heads_into(&flat, FEATURES, c, d).unwrap();
+            close(&heads[0], &heads[2], 1e-5);
+            close(&heads[1], &heads[3], 1e-5);
+            let mut latents = [(); 2].map(|()| vec![0f32; count * members * shape.latent_width()]);
+            ours.latents_into(&tiles, FEATURES, &mut latents[0]);
+            theirs.latents_into(&flat, FEATURES, &mut latents[1]).unwrap();
+            close(&latents[0], &latents[1], 1e-5);
+            let mut slopes = [8, 9].map(|seed| numbers(count.next_multiple_of(32), seed));
+            slopes.iter_mut().for_each(|slopes| slopes[count..].fill(0.0));
+            let padded = tiles.len() / FEATURES;
+            let mut gradient = vec![0f32; tiles.len()];
+            ours.add_input_gradients(&tiles, FEATURES, &slopes[0][..padded], &slopes[1][..padded], &mut gradient);
+            // Added to what is there.
+            let mut gradients = vec![1f32; flat.len()];
+            theirs
+                .add_input_gradients(&flat, FEATURES, &slopes[0][..count], &slopes[1][..count], &mut gradients)
+                .unwrap();
+            let tile = ours.tile_rows();
+            let ours: Vec<f32> = (0..count * FEATURES)
+                .map(|at| {
+                    gradient[((at / FEATURES) / tile * FEATURES + at % FEATURES) * tile + (at / FEATURES) % tile] + 1.0
+                })
+                .collect();
+            close(&ours, &gradients, 1e-4);
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_the_loss_agrees_with_the_cpus() {
+    if !there_is_an_engine() {
+        return;
+    }
+    let options = Options { loss_weight: 0.4, ..Options::preset(Preset::Default) };
+    let training = Training(&options);
+    for shape in shapes() {
+        let weights = ensemble(&shape, 1, shape.inputs);
+        for rows in [1, 2, 15, 16, 33, 128, 300] {
+            let (x, synthetic) = (numbers(rows * shape.inputs, 1), synthetic(rows));
+            let (ce_weight, ae_weight) = training.weights(&synthetic);
+            let batch = Batch { x: &x, synthetic: &synthetic, ce_weight, ae_weight };
+            let mut trainer = Trainer::new(Simd::chosen(), &shape, weights.flat().to_vec());
+            let ours = trainer.gradient(&batch);
+
+            let network = Network::open(&weights, Device::Cpu).unwrap();
+            let batches = Batches::of_one(&x, &synthetic, &training);
+            let mut theirs = vec![0f32; ours.len()];
+            let (epoch, out) = (batches.view(), theirs.as_mut_slice().into());
+            // SAFETY: the slices outlive the call.
+            call(|engine, failure| unsafe { (engine.gradient)(network.handle(), &epoch, out, failure) }).unwrap();
+            let size = theirs.iter().fold(0f32, |size, number| size.max(number.abs()));
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                assert!((ours - theirs).abs() <= 1e-5 * size, "{shape:?}, {rows} rows: {ours} {theirs} of {size}");
+            }
+        }
+    }
+}
+
+/// Rows on a curve, and noise around them: 100 rows in each epoch, the last batch not full.
+struct Curve(Array2<f32>);
+
+impl TrainingSet for Curve {
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut dyn FnMut(&[f32], &[bool])) {
+        for count in [48, 48, 4] {
+            let (mut x, mut synthetic) = (vec![], vec![]);
+            for row in 0..count {
+                let t: f32 = rng.random();
+                let noise = row % 4 == 0;
+                x.extend(self.0.row(row).iter().map(|x| if noise { 2.0 * rng.random::<f32>() } else { x * t }));
+                synthetic.push(noise);
+            }
+            each(&x, &synthetic);
+        }
+    }
+}
+
+#[test]
+fn both_engines_train_to_the_same_network() {
+    if !there_is_an_engine() {
+        return;
+    }
+    let shape = Shape { inputs: 3, hidden: vec![16, 8], latent: 4 };
+    let options = Options { epochs: 1, min_steps: 100, learning_rate: 1e-3, ..Options::preset(Preset::Default) };
+    let training = Training(&options);
+    let members = || -> Vec<Member> {
+        let member = |seed| Member { set: Box::new(Curve(rows(48, 3, 2))), rng: ChaCha8Rng::seed_from_u64(seed) };
+        (0..2).map(member).collect()
+    };
+    let [mut ours, mut theirs] = [(); 2].map(|()| ensemble(&shape, 2, 3));
+    let fast = cpu::train(Simd::chosen(), &mut ours, members(), &training).unwrap();
+    let slow = train(&mut theirs, members(), &training, Device::Cpu).unwrap();
+    assert_eq!(fast.course, slow.course);
+    let near = |a: Losses, b: Losses| {
+        (a.cross_entropy - b.cross_entropy).abs() < 1e-4 && (a.reconstruction - b.reconstruction).abs() < 1e-4
+    };
+    assert!(near(fast.before, slow.before) && near(fast.after, slow.after));
+    assert_ne!(ours, ensemble(&shape, 2, 3));
+    let difference = ours.flat().iter().zip(theirs.flat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < 1e-4, "{difference}");
+}
+
+#[test]
+fn an_ensemble_that_makes_no_sense_is_an_error_and_not_a_crash() {
+    if !there_is_an_engine() {
+        return;
+    }
+    let weights: Weights = ensemble(&Shape { inputs: 2, hidden: vec![3], latent: 1 }, 1, 2);
+    let network = Network::open(&weights, Device::Cpu).unwrap();
+    // Fewer features than the network sees.
+    let (mut logit, mut error) = ([0.0], [0.0]);
+    let message = network.heads_into(&[1.0], 1, &mut logit, &mut error).unwrap_err().to_string();
+    assert!(message.contains("libtorch"), "{message}");
+    let message = Network::open(&weights, Device::Cuda(63)).err().unwrap().to_string();
+    assert!(message.contains("libtorch"), "{message}");
+}
