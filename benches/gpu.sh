@@ -2,7 +2,7 @@
 # Tests and benches on a machine with an NVIDIA GPU, torch 2.11.0+cu130, pytest and NumPy, and nothing else of ours: no
 # compiler, no package registry.
 #
-#   benches/gpu.sh pack    here, after `make build`: what such a machine lacks, as target/gpu/carry.tar.xz
+#   benches/gpu.sh pack    here, after `make build engine`: what such a machine lacks, as target/gpu/carry.tar.xz
 #   benches/gpu.sh         there, in a copy of this folder with target/gpu: tests, then benches, in under 8 minutes
 #
 # PYTHON says which Python has torch there (python3); what was printed also goes to $OUT (target/gpu) as gpu.txt.
@@ -30,7 +30,7 @@ python=${PYTHON:-python3}
 site=$(mktemp -d)
 trap 'rm -rf "$site"' EXIT
 tar --extract --file "$carry" -C "$site"
-export PYTHONPATH="$site:$PWD" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export PYTHONPATH="$site:$PWD:$PWD/tests" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 out=${OUT:-target/gpu}
 mkdir -p "$out"
 {

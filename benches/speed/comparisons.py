@@ -1,4 +1,4 @@
-"""Scoring, fitting and fleets against the machine's limit and against what users would take instead."""
+"""Scoring, fitting and ensembles against the machine's limit and against what users would take instead."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def eager_seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def fleets() -> None:
+def ensembles() -> None:
     """One model a group: `by=`, `group_by().agg(fit)`, and separate fits in eager PyTorch."""
     groups, size, features = 1_000, 500, 10
     rows = frame(groups * size, features).with_columns(key=pl.int_range(pl.len()) % groups)

@@ -33,7 +33,7 @@ class FitOptions(TypedDict, total=False):
     """
 
     preset: Preset
-    """``"default"``: a fleet of the paper's networks, each on a few rows and features, with noise around the data;
+    """``"default"``: an ensemble of the paper's networks, each on a few rows and features, with noise around the data;
     ``"paper"``: the paper's one network and hyper-parameters."""
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
@@ -47,7 +47,7 @@ class FitOptions(TypedDict, total=False):
     """``"minmax"``: the training range becomes 0 to 1 (default); ``"asinh"``: asinh of the distance from the median in
     robust standard deviations, so that heavy tails don't squeeze the rest (default with labels)."""
     members: int | Sequence[int]
-    """Networks of the fleet, whose heads are averaged, 1 to 1,000. Default 20, with labels 6, paper 1."""
+    """Networks of the ensemble, whose heads are averaged, 1 to 1,000. Default 20, with labels 6, paper 1."""
     max_samples: int | Sequence[int]
     """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, with labels 0, when
     known anomalies are never left out; paper 0."""

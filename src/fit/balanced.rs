@@ -7,7 +7,7 @@ use crate::engine::TrainingSet;
 use crate::options::Options;
 
 use super::deck::Deck;
-use super::training_set::Rows;
+use super::rows::Rows;
 use super::uniform::NoiseBox;
 
 /// Normal rows, each once in an epoch, beside the same number of known anomalies, each as often as any other.

@@ -3,7 +3,9 @@
 mod balanced;
 mod deck;
 mod feature_bagging;
+mod fixed;
 mod recipe;
+mod rows;
 mod selection;
 mod smote;
 mod training_set;

@@ -10,7 +10,8 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::options::Options;
 use crate::pool;
 
-use super::training_set::{Anomalies, Fixed, Rows};
+use super::fixed::{Anomalies, Fixed};
+use super::rows::Rows;
 
 /// SMOTE looks for neighbours among at most this number of rows of X0, drawn at random where there are more: memory stays
 /// linear in the rows, and the time for a synthetic row is bounded. It is exact up to 400,000 training rows at 2 %.

@@ -8,15 +8,17 @@
 //!
 //! The sets of all members share the table's scaled rows, and keep numbers of rows.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use polars::prelude::PolarsResult;
-use rand::seq::{index, SliceRandom};
+use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::TrainingSet;
 use crate::options::{Noise, Options};
 
 use super::balanced::Balanced;
+use super::fixed::{Anomalies, Fixed};
+use super::rows::Rows;
 use super::smote;
 use super::uniform::{NoiseBox, Uniform};
 
@@ -64,81 +66,11 @@ pub fn draw_labelled<'a>(
     })
 }
 
-/// The table's scaled rows `[n, d]`, and the features of them that a member sees.
-pub struct Rows<'a> {
-    pub table: ArrayView2<'a, f32>,
-    pub inputs: Vec<usize>,
-}
-
-impl Rows<'_> {
-    /// Adds a row of the table, as the member sees it.
-    pub fn push(&self, row: usize, x: &mut Vec<f32>) {
-        let row = self.table.row(row);
-        x.extend(self.inputs.iter().map(|feature| row[*feature]));
-    }
-
-    /// Some rows of the table as the member sees them, `[rows, inputs]`.
-    pub fn select(&self, rows: &[usize]) -> Array2<f32> {
-        Array2::from_shape_fn((rows.len(), self.inputs.len()), |(at, input)| self.table[[rows[at], self.inputs[input]]])
-    }
-}
-
-/// Normal rows and anomalies, the same in every epoch, in batches of any mixture.
-pub struct Fixed<'a> {
-    rows: Rows<'a>,
-    normal: Vec<usize>,
-    anomalies: Anomalies,
-    batch_size: usize,
-}
-
-/// The anomalies of a [`Fixed`] set.
-pub enum Anomalies {
-    /// `[count, inputs]`
-    Synthetic(Array2<f32>),
-    /// Rows of the table
-    Known(Vec<usize>),
-}
-
-impl Anomalies {
-    fn len(&self) -> usize {
-        match self {
-            Self::Synthetic(rows) => rows.nrows(),
-            Self::Known(rows) => rows.len(),
-        }
-    }
-}
-
-impl<'a> Fixed<'a> {
-    pub fn new(rows: Rows<'a>, normal: Vec<usize>, anomalies: Anomalies, options: &Options) -> Self {
-        Self { rows, normal, anomalies, batch_size: options.batch_size }
-    }
-}
-
-impl TrainingSet for Fixed<'_> {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut dyn FnMut(&[f32], &[bool])) {
-        let mut order: Vec<usize> = (0..self.normal.len() + self.anomalies.len()).collect();
-        order.shuffle(rng);
-        let (mut x, mut synthetic) = (vec![], vec![]);
-        for batch in order.chunks(self.batch_size) {
-            x.clear();
-            synthetic.clear();
-            for place in batch {
-                match (place.checked_sub(self.normal.len()), &self.anomalies) {
-                    (None, _) => self.rows.push(self.normal[*place], &mut x),
-                    (Some(at), Anomalies::Synthetic(rows)) => x.extend(rows.row(at)),
-                    (Some(at), Anomalies::Known(known)) => self.rows.push(known[at], &mut x),
-                }
-                synthetic.push(*place >= self.normal.len());
-            }
-            each(&x, &synthetic);
-        }
-    }
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
     use crate::options::{Preset, ScalingKind};
+    use ndarray::Array2;
     use rand::{Rng, SeedableRng};
 
     pub fn rng() -> ChaCha8Rng {

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::engine::TrainingSet;
 use crate::options::{Options, ScalingKind};
 
-use super::training_set::Rows;
+use super::rows::Rows;
 
 /// The source of uniform noise: the box of the scaled data, widened on each side.
 pub struct NoiseBox {

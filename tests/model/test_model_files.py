@@ -80,13 +80,13 @@ def test_another_format_version_is_refused(model: anorand.Model, version: int, a
     assert advice in message
 
 
-def test_another_fleet_size_is_refused(model: anorand.Model) -> None:
+def test_another_number_of_members_is_refused(model: anorand.Model) -> None:
     message = refusal(rebuilt(model.to_bytes(), {"members": model.members + 1}))
-    assert f"a fleet of {model.members + 1} networks" in message
+    assert f"an ensemble of {model.members + 1} networks" in message
 
 
 @pytest.mark.parametrize("members", [0, -1, 10**12])
-def test_an_impossible_fleet_size_is_refused(model: anorand.Model, members: int) -> None:
+def test_an_impossible_number_of_members_is_refused(model: anorand.Model, members: int) -> None:
     assert f"it has {members} networks" in refusal(rebuilt(model.to_bytes(), {"members": members}))
 
 

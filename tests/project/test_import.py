@@ -62,6 +62,7 @@ def test_the_plugin_is_not_linked_against_libtorch() -> None:
 def test_the_import_imports_no_torch_and_looks_for_none() -> None:
     program = """
 import importlib.util, sys
+import polars  # which looks for it
 find, asked = importlib.util.find_spec, []
 importlib.util.find_spec = lambda name, *rest: asked.append(name) or find(name, *rest)
 import polars_anorand

@@ -1,0 +1,51 @@
+"""What an import costs, and what an explanation costs beside a score."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+
+import polars_anorand as anorand
+from benches.common.models import model_of
+
+from .workloads import BRIEF, frame, seconds
+
+PROGRAM = """
+import resource
+{imports}
+usage = resource.getrusage(resource.RUSAGE_SELF)
+pages = int(open("/proc/self/statm").read().split()[1])
+print(usage.ru_utime + usage.ru_stime, pages * resource.getpagesize())
+"""
+RUNS = 15
+
+
+def startup() -> None:
+    """The import beside that of Polars alone: the median of fresh processes, in turn."""
+    programs = [PROGRAM.format(imports=f"import {name}") for name in ("polars", "polars_anorand")]
+    found: list[list[tuple[float, float]]] = [[], []]
+    for _ in range(RUNS):
+        for program, runs in zip(programs, found, strict=True):
+            out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+            time, memory = map(float, out.split())
+            runs.append((time, memory))
+    (time, memory), (ours_time, ours_memory) = (
+        tuple(statistics.median(run[at] for run in runs) for at in (0, 1)) for runs in found
+    )
+    print(f"import polars_anorand, above import polars: {1_000 * (ours_time - time):.0f} ms of CPU time")
+    print(f"({ours_time / time:.2f} × Polars' own), {(ours_memory - memory) / 2**20:.0f} MiB resident")
+
+
+def explaining() -> None:
+    """The time of `explain` as a multiple of the score's."""
+    rows = frame(20_000, 30)
+    columns = rows.columns
+    for preset in ("paper", "default"):
+        model = model_of(frame(5_000, 30), preset=preset, **BRIEF)
+        times = [
+            seconds(lambda verb=verb: rows.select(verb), 3)
+            for verb in (anorand.score(columns, model), anorand.explain(columns, model))
+        ]
+        print(f"explain, {preset} preset: {times[1] / times[0]:.0f} × a score")
