@@ -6,7 +6,6 @@ import statistics
 import subprocess
 import sys
 
-
 import polars_anorand as anorand
 from benches.common.models import model_of
 

@@ -1,7 +1,7 @@
 """Finds libtorch and the engine that is built on it, when a call needs a GPU. Nothing here loads anything.
 
-libtorch is the one of the user's own torch package. It is loaded by full path, without ``import torch``, which would cost
-seconds.
+libtorch is the one of the user's own torch package. It is loaded by full path, without ``import torch``, which would
+cost seconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Writes the golden files beside this script: models of format 2, fixed rows, and what each model makes of them.
 
 They were written once, by the build that first wrote format 2, and are read by every later one: see
-tests/model/test_golden.py. Running this again with a later build would pin that build instead: add a file for a new format, and
-leave the old ones.
+tests/model/test_golden.py. Running this again with a later build would pin that build instead: add a file for a new
+format, and leave the old ones.
 """
 
 from __future__ import annotations

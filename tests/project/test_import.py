@@ -80,7 +80,7 @@ def test_the_engine_and_libtorch_are_found() -> None:
 def test_each_version_that_is_accepted_is_run_by_make() -> None:
     makefile = (Path(__file__).parents[2] / "Makefile").read_text()
     versions = re.findall(r"^TORCH_(?:VERSION|OTHERS) := (.*)$", makefile, re.MULTILINE)
-    assert _libtorch.TESTED == tuple(" ".join(versions).split())
+    assert tuple(" ".join(versions).split()) == _libtorch.TESTED
 
 
 def fake_torch(folder: Path, version: str | None) -> Path:

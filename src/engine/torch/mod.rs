@@ -1,6 +1,6 @@
 //! libtorch as an engine, for GPUs: in a library of its own, which is opened when a call needs it.
 //!
-//! The plugin has no link to libtorch. The engine's library (the crate in `torch/`) has, and is reached over the C functions of
+//! The plugin has no link to libtorch. The engine's library (the crate in `torch-engine/`) has, and is reached over the C functions of
 //! [`interface`]. Scaled rows, weights and gradients go over it as plain numbers.
 
 #[allow(dead_code, reason = "the engine uses the other half")]
