@@ -35,24 +35,42 @@ fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
     }
 }
 
-/// How many threads there are, or would be.
+/// The number of threads that there are, or would be.
 pub fn count() -> usize {
     WANTED.as_ref().map_or(1, |threads| *threads)
 }
 
+/// An error if the environment asks for threads in a way that can't be followed. Each call asks, whether or not it is large enough
+/// to use the pool.
+pub fn check() -> PolarsResult<()> {
+    match &*WANTED {
+        Ok(_) => Ok(()),
+        Err(reason) => polars_bail!(ComputeError: "anorand: {reason}"),
+    }
+}
+
 /// Asked once: each small call wants to know.
 static WANTED: LazyLock<Result<usize, String>> = LazyLock::new(|| {
-    let polars = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(asked(std::env::var(VARIABLE).ok())?.or(polars).unwrap_or_else(cores))
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let variable = |name| std::env::var(name).ok();
+    wanted(variable(VARIABLE).as_deref(), variable("POLARS_MAX_THREADS").as_deref(), cores)
 });
 
-/// The number of threads that a variable's value asks for.
-fn asked(value: Option<String>) -> Result<Option<usize>, String> {
-    let Some(value) = value else { return Ok(None) };
+/// More threads than these for each core only wait for one another, and take memory.
+const MOST_FOR_A_CORE: usize = 4;
+
+/// The number of threads that the variables' values ask for.
+fn wanted(ours: Option<&str>, polars: Option<&str>, cores: usize) -> Result<usize, String> {
+    let Some(value) = ours else {
+        // Polars takes 0 and what is no number for all cores.
+        return Ok(polars.and_then(|threads| threads.parse().ok()).filter(|threads| *threads > 0).unwrap_or(cores));
+    };
+    let most = MOST_FOR_A_CORE * cores;
     match value.parse() {
-        Ok(threads @ 1..=65_536) => Ok(Some(threads)),
-        _ => Err(format!("{VARIABLE} must be a whole number from 1 on, got {value:?}")),
+        Ok(threads) if (1..=most).contains(&threads) => Ok(threads),
+        _ => Err(format!(
+            "{VARIABLE} must be a whole number from 1 to {most} ({MOST_FOR_A_CORE} for each of {cores} cores), got {value:?}"
+        )),
     }
 }
 
@@ -62,10 +80,19 @@ mod tests {
 
     #[test]
     fn a_number_of_threads_is_checked() {
-        assert_eq!(asked(None), Ok(None));
-        assert_eq!(asked(Some("3".into())), Ok(Some(3)));
-        for odd in ["0", "-1", "two", ""] {
-            assert!(asked(Some(odd.into())).unwrap_err().contains(&format!("got {odd:?}")));
+        assert_eq!(wanted(Some("3"), Some("1"), 2), Ok(3));
+        for odd in ["0", "-1", "two", "", "9", "65536"] {
+            let reason = wanted(Some(odd), None, 2).unwrap_err();
+            assert!(reason.contains("from 1 to 8") && reason.contains(&format!("got {odd:?}")), "{reason}");
+        }
+    }
+
+    #[test]
+    fn without_it_there_are_polars_threads_and_none_means_all_cores() {
+        assert_eq!(wanted(None, None, 6), Ok(6));
+        assert_eq!(wanted(None, Some("2"), 6), Ok(2));
+        for all in ["0", "many", ""] {
+            assert_eq!(wanted(None, Some(all), 6), Ok(6));
         }
     }
 

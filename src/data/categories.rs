@@ -44,7 +44,7 @@ impl Frequencies {
     /// Each value's number, and that of all others.
     pub fn encoder(&self) -> Encoder {
         let rows = self.rows().max(1) as f64;
-        let number = |count: f64| (count / rows).ln();
+        let number = |count: f64| libm::log(count / rows);
         let known = self.values.iter().zip(&self.counts);
         Encoder {
             numbers: known.map(|(value, count)| (value.clone(), number(*count as f64))).collect(),

@@ -113,6 +113,13 @@ mod tests {
     }
 
     #[test]
+    fn there_is_a_label_for_each_row() {
+        let labels = Labels(vec![Some(true), None]);
+        let message = message(labels.of_training_rows(&[true; 3]));
+        assert!(message.contains("2 labels for 3 rows"), "{message}");
+    }
+
+    #[test]
     fn a_row_that_is_not_used_has_no_label() {
         let labels = Labels(vec![Some(true), Some(true), Some(true), None, Some(false)]);
         let known = labels.of_training_rows(&[false, true, true, true, true]).unwrap();

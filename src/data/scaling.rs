@@ -128,7 +128,7 @@ fn spread(feature: &FeatureStatistics) -> f64 {
 }
 
 fn asinh(number: f32) -> f32 {
-    f64::from(number).asinh() as f32
+    libm::asinh(f64::from(number)) as f32
 }
 
 #[inline(always)]

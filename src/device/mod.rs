@@ -10,7 +10,7 @@ use polars::prelude::{polars_bail, polars_ensure, polars_err, polars_warn, Polar
 use crate::engine::torch::Precision;
 use crate::engine::Device;
 use crate::pool;
-use crate::simd::Simd;
+use crate::simd::{self, Simd};
 
 /// Where a caller wants a job done, and how precisely on a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ enum Wanted {
 impl Request {
     /// From names, without a look at what there is; see [`Precision::parse`] for that of the precision.
     pub fn parse(device: Option<&str>, precision: Option<&str>) -> PolarsResult<Self> {
+        pool::check()?;
+        simd::check()?;
         Ok(Self { device: Wanted::parse(device)?, precision: Precision::parse(precision)? })
     }
 

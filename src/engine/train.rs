@@ -84,7 +84,7 @@ impl Training<'_> {
             Schedule::Constant => self.0.learning_rate,
             Schedule::Cosine => {
                 let done = step as f64 / steps as f64;
-                self.0.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+                self.0.learning_rate * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * done))
             }
         }
     }

@@ -63,7 +63,7 @@ impl Combiner {
     pub fn score(&self, logit: f32, error: f32) -> f32 {
         let score = match self {
             Self::Probability { alpha } => {
-                let sigmoid = |number: f32| 1.0 / (1.0 + (-number).exp());
+                let sigmoid = |number: f32| 1.0 / (1.0 + libm::expf(-number));
                 (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
             }
             Self::Robust { median, spread, .. } => {
@@ -72,11 +72,11 @@ impl Combiner {
                 squash(unit(logit, 0) + unit(error, 1)) as f32
             }
         };
-        score.clamp(LOWEST, HIGHEST)
+        inside(score)
     }
 
     /// The score's slopes between two rows' heads, each a logit and an error: the score differs by
-    /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror.
+    /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror. Heads that overflowed must have been made [`finite`].
     pub fn secants(&self, from: (f32, f32), to: (f32, f32)) -> [f64; 2] {
         let pair = |(logit, error): (f32, f32)| [f64::from(logit), f64::from(error)];
         let (from, to) = (pair(from), pair(to));
@@ -98,6 +98,23 @@ impl Combiner {
     pub fn scores(&self, heads: &Heads) -> Vec<f32> {
         heads.logit.iter().zip(&heads.error).map(|(logit, error)| self.score(*logit, *error)).collect()
     }
+}
+
+/// Heads as numbers to calculate with: those that overflowed, or are no numbers for that reason, become very large ones, whose
+/// score is the same.
+pub fn finite((logit, error): (f32, f32)) -> (f32, f32) {
+    const LARGE: f32 = 1e30;
+    let finite = |head: f32| if head.is_nan() { LARGE } else { head.clamp(-LARGE, LARGE) };
+    (finite(logit), finite(error))
+}
+
+/// A score within (0, 1). It is no number where the activations of a row overflow: no row is further out.
+#[inline]
+fn inside(score: f32) -> f32 {
+    if score.is_nan() {
+        return HIGHEST;
+    }
+    score.clamp(LOWEST, HIGHEST)
 }
 
 /// The slope of a smooth function between two numbers; its derivative where they are too near for that.
@@ -128,7 +145,7 @@ fn sorted(head: &[f32]) -> Vec<f32> {
 }
 
 fn sigmoid(number: f64) -> f64 {
-    1.0 / (1.0 + (-number).exp())
+    1.0 / (1.0 + libm::exp(-number))
 }
 
 /// σ(asinh(u) / 2), written so that large numbers of either sign keep their digits.
@@ -207,6 +224,30 @@ mod tests {
                 let score = combiner.score(logit, error);
                 assert!(score > 0.0 && score < 1.0, "{score}");
             }
+        }
+    }
+
+    #[test]
+    fn heads_that_overflow_have_the_highest_score_and_finite_slopes() {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        for combination in [Combination::Probability, Combination::Robust] {
+            let combiner = Combiner::of(&heads(), combination);
+            let start = (-2.0, 0.3);
+            for end in
+                [(inf, inf), (nan, 0.3), (0.0, nan), (nan, nan), (inf, -inf), (-inf, inf), (inf, 0.1), (0.0, inf)]
+            {
+                let score = combiner.score(end.0, end.1);
+                assert!(score > 0.0 && score < 1.0, "{end:?}: {score}");
+                if end.0.is_nan() || end.1.is_nan() || end == (inf, inf) {
+                    assert_eq!(score, HIGHEST, "{end:?}");
+                }
+                let end = finite(end);
+                let [a, b] = combiner.secants(start, end);
+                let sum = a * (f64::from(end.0) - f64::from(start.0)) + b * (f64::from(end.1) - f64::from(start.1));
+                let difference = f64::from(combiner.score(end.0, end.1)) - f64::from(combiner.score(start.0, start.1));
+                assert!((sum - difference).abs() < 1e-4, "{end:?}: {sum} {difference}");
+            }
+            assert!(combiner.score(-inf, 0.0) < combiner.score(-2.0, 0.0));
         }
     }
 

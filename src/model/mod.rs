@@ -9,7 +9,7 @@ mod quantiles;
 
 pub use atomic_file::Destination;
 pub use cache::{from_bytes, from_path};
-pub use combiner::{Combiner, Heads};
+pub use combiner::{finite, Combiner, Heads};
 pub use metadata::{Candidate, LabelCounts, Metadata, Report, FORMAT};
 pub use quantiles::ScoreQuantiles;
 

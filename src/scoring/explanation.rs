@@ -16,7 +16,7 @@ use polars::prelude::*;
 
 use crate::data::Columns;
 use crate::engine::{tiled, Device, Engine};
-use crate::model::Model;
+use crate::model::{finite, Model};
 
 use super::batches::{by_batch, Batch};
 
@@ -50,7 +50,7 @@ fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<(f32, 
     let row = row.map_err(|error| polars_err!(ComputeError: "anorand: the reference has another shape: {error}"))?;
     let (mut logit, mut error) = ([0.0], [0.0]);
     engine.heads_into(&tiled(row, engine.tile()), reference.len(), &mut logit, &mut error)?;
-    Ok((logit[0], error[0]))
+    Ok(finite((logit[0], error[0])))
 }
 
 /// The contributions of a batch of rows, row by row; from the reference row, and its heads.
@@ -66,7 +66,7 @@ fn explain_batch(
     let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
     engine.heads_into(tiles, *features, &mut logits, &mut errors)?;
     let combiner = &model.metadata().combiner;
-    let ends: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
+    let ends: Vec<(f32, f32)> = logits.into_iter().zip(errors).map(finite).collect();
     let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
     // The padding's weights stay 0.
     let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
@@ -102,6 +102,10 @@ fn explain_batch(
 /// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. A feature that is at
 /// its median gets nothing.
 fn complete(contributions: &mut [f32], way: &[f32], total: f64) {
+    if !contributions.iter().all(|number| number.is_finite()) {
+        // Activations overflow on the way: all that is known is how far the row is out.
+        contributions.fill(0.0);
+    }
     let rest = total - contributions.iter().map(|number| f64::from(*number)).sum::<f64>();
     let size = |numbers: &[f32]| numbers.iter().map(|number| f64::from(number.abs())).sum::<f64>();
     let mut shares = contributions.to_vec();

@@ -6,11 +6,12 @@
 
 mod vector;
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
+use polars::prelude::{polars_bail, PolarsResult};
 use vector::Portable;
 pub use vector::{Vector, MOST_LANES, VECTORS};
 
@@ -30,6 +31,24 @@ enum Set {
     Portable,
 }
 
+/// Asked once: each small call wants to know.
+static CHOSEN: LazyLock<Result<Simd, String>> = LazyLock::new(|| {
+    let available = Simd::available();
+    let Ok(name) = std::env::var(VARIABLE) else { return Ok(available[0]) };
+    available.iter().find(|simd| simd.variable_name() == name).copied().ok_or_else(|| {
+        let names: Vec<&str> = available.iter().map(|simd| simd.variable_name()).collect();
+        format!("{VARIABLE} must be one of {}, which this CPU has, got {name:?}", names.join(", "))
+    })
+});
+
+/// An error if the environment names a set that the CPU lacks.
+pub fn check() -> PolarsResult<()> {
+    match &*CHOSEN {
+        Ok(_) => Ok(()),
+        Err(reason) => polars_bail!(ComputeError: "anorand: {reason}"),
+    }
+}
+
 /// Work that is written for any vector. Implementations of [`Task::run`] are `#[inline(always)]`, so that they are compiled
 /// for the instruction set that they are entered with.
 pub trait Task {
@@ -41,15 +60,9 @@ pub trait Task {
 }
 
 impl Simd {
-    /// The set that the environment names, if the CPU has it; else the best one.
+    /// The set that the environment names, else the best one.
     pub fn chosen() -> Self {
-        static CHOSEN: OnceLock<Simd> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
-            let available = Self::available();
-            let named = std::env::var(VARIABLE).ok();
-            let named = named.and_then(|name| available.iter().find(|simd| simd.variable_name() == name).copied());
-            named.unwrap_or(available[0])
-        })
+        CHOSEN.as_ref().map_or_else(|_| Self::available()[0], |simd| *simd)
     }
 
     /// All sets that the CPU has, the best one first.

@@ -157,6 +157,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_whose_squares_overflow_is_still_a_number() {
+        // A decoder that gives zeros: the error is the size of the row.
+        let shape = crate::engine::Shape { inputs: 2, hidden: vec![2], latent: 1 };
+        let weights = Weights::new(shape.clone(), vec![0, 1], vec![0.0; shape.parameters()]).unwrap();
+        let rows = Array2::from_shape_vec((3, 2), vec![3e19, 4e19, 3.0, 4.0, 3e38, 3e38]).unwrap();
+        for simd in Simd::available() {
+            let network = Network::of(&weights, simd);
+            let (mut logits, mut errors) = ([0f32; 3], [0f32; 3]);
+            network.heads_into(&tiled(rows.view(), network.tile_rows()), 2, &mut logits, &mut errors);
+            assert_eq!((logits, errors[..2].to_vec()), ([0.0; 3], vec![5e19, 5.0]));
+            assert_eq!(errors[2], f32::INFINITY);
+        }
+    }
+
+    #[test]
     fn instruction_sets_that_fuse_give_the_same_bits() {
         let shape = crate::engine::Shape { inputs: 6, hidden: vec![32, 16], latent: 16 };
         let (weights, rows) = (ensemble(&shape, 3, 9), rows(100, 9, 1));

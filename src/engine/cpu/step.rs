@@ -156,7 +156,7 @@ unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool
     for (at, synthetic) in synthetic.iter().enumerate() {
         // ∂CE/∂logit = σ(logit) − y
         let y = if *synthetic { 1.0 } else { 0.0 };
-        d_logit[at] = (1.0 / (1.0 + (-logits[at]).exp()) - y) * batch.ce_weight;
+        d_logit[at] = (1.0 / (1.0 + libm::expf(-logits[at])) - y) * batch.ce_weight;
         ae_weights[at] = if *synthetic { 0.0 } else { batch.ae_weight };
     }
     let (x, d) = (&activations[x], &mut deltas[reconstruction.clone()]);
@@ -247,7 +247,7 @@ unsafe fn add_losses<V: Vector>(state: &mut State, x: &[f32], synthetic: &[bool]
             for ((synthetic, logit), error) in synthetic.iter().zip(logits).zip(spare.iter()) {
                 // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
                 let logit = f64::from(*logit);
-                let softplus = logit.max(0.0) + (-logit.abs()).exp().ln_1p();
+                let softplus = logit.max(0.0) + libm::log1p(libm::exp(-logit.abs()));
                 sums.cross_entropy += if *synthetic { softplus - logit } else { softplus };
                 sums.reconstruction += if *synthetic { 0.0 } else { f64::from(*error) };
             }
