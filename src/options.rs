@@ -2,7 +2,7 @@
 //!
 //! | option | `paper` | `default` | range | meaning |
 //! |---|---|---|---|---|
-//! | `members` | 1 | 20 | 1 to 1,000 | m, the networks of the fleet, whose heads are averaged |
+//! | `members` | 1 | 20 | 1 to 1,000 | m, the number of networks of the ensemble, whose heads are averaged |
 //! | `max_samples` | 0 | 256 | 0 to 2³¹ | rows that a member is trained on, drawn for it, at most half of them; 0: all |
 //! | `max_features` | 1 | 0.3 | above 0, at most 1 | share of the features that a member sees, drawn for it; at least 2 |
 //! | `scaling` | `minmax` | `minmax` | `minmax`, `asinh` | how features are scaled; see [`ScalingKind`] |
@@ -16,8 +16,8 @@
 //! | `hidden` | \[32, 16\] | \[32, 16\] | 1 to 8 widths of 1 to 4,096 | widths of the hidden layers of ND and encoder |
 //! | `latent` | 16 | 16 | 1 to 4,096 | width of z1 |
 //! | `epochs` | 200 | 1 | 1 to 1,000,000 | passes over a member's rows |
-//! | `min_steps` | 0 | 300 | 0 to 100,000,000 | epochs are added until there are so many optimiser steps, |
-//! | `max_epochs` | 1,000,000 | 100 | 1 to 1,000,000 | … or so many epochs: few rows are learned by heart otherwise |
+//! | `min_steps` | 0 | 300 | 0 to 100,000,000 | least number of optimiser steps: epochs are added until it is reached |
+//! | `max_epochs` | 1,000,000 | 100 | 1 to 1,000,000 | upper bound on epochs; avoids overfitting small tables |
 //! | `batch_size` | 128 | 128 | 2 to 1,000,000 | rows a step, synthetic ones included |
 //! | `learning_rate` | 1e-4 | 3e-3 | above 0, at most 1 | Adam's step size |
 //! | `schedule` | `constant` | `cosine` | `constant`, `cosine` | the step size stays, or falls to 0 along a cosine |
@@ -36,16 +36,17 @@ use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Visitor};
+use serde::{forward_to_deserialize_any, Deserialize, Serialize};
 
 /// A named set of defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
+    /// An ensemble of the paper's networks, each on a few rows and features, with noise all around the data.
+    Default,
     /// The paper's method and its hyper-parameters.
     Paper,
-    /// A fleet of the paper's networks, each on a few rows and features, with noise all around the data.
-    Default,
 }
 
 /// How synthetic anomalies are made.
@@ -246,12 +247,12 @@ impl Options {
         }
     }
 
-    /// How often all rows of a member are gone through, in so many batches each time.
+    /// The number of passes over a member's rows, each of `batches` batches.
     pub fn epochs_of(&self, batches: usize) -> usize {
         self.epochs.max(self.min_steps.div_ceil(batches.max(1)).min(self.max_epochs))
     }
 
-    /// How many of so many rows a member is trained on, where none is known to be an anomaly.
+    /// The number of rows that a member is trained on, of a table with `rows` rows, where none is known to be an anomaly.
     pub fn rows_of_member(&self, rows: usize) -> usize {
         match self.max_samples {
             0 => rows,
@@ -260,12 +261,12 @@ impl Options {
         }
     }
 
-    /// How many of so many features a member sees: at least two where there are so many.
+    /// The number of features that a member sees, of a table with `features` features: at least two where there are two.
     pub fn features_of_member(&self, features: usize) -> usize {
         ((features as f64 * self.max_features).round() as usize).max(2).min(features)
     }
 
-    /// How many rows of a batch are real, and how many are uniform noise; at least one of each.
+    /// The numbers of real rows and of rows of uniform noise in a batch; at least one of each.
     pub fn batch_shares(&self) -> (usize, usize) {
         let noise = (self.batch_size as f64 * self.synthetic_fraction).round() as usize;
         let noise = noise.clamp(1, self.batch_size - 1);
@@ -290,29 +291,22 @@ impl Options {
 impl UncheckedOptions {
     /// Fill in the preset's defaults, for a fit with labels or without, and check each value against its range.
     pub fn check(self, labelled: bool) -> PolarsResult<Options> {
-        use Preset::{Default, Paper};
-        let preset = choice("preset", self.preset, Default, &[("default", Default), ("paper", Paper)])?;
+        let preset = choice("preset", self.preset, Preset::Default)?;
         let of = if labelled { Options::with_labels(preset) } else { Options::preset(preset) };
-        let missing = [("null", Missing::Null), ("impute", Missing::Impute), ("error", Missing::Error)];
-        let encode = [("frequency", Encode::Frequency), ("error", Encode::Error)];
-        let scaling = [("minmax", ScalingKind::Minmax), ("asinh", ScalingKind::Asinh)];
-        let noise = [("smote", Noise::Smote), ("uniform", Noise::Uniform)];
-        let schedule = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
-        let combination = [("probability", Combination::Probability), ("robust", Combination::Robust)];
-        // Who asks for steps gets them, unless a bound is asked for too.
+        // An explicit `min_steps` lifts the default `max_epochs`.
         let max_epochs = if self.min_steps.is_some() { MAX_EPOCHS } else { of.max_epochs as i64 };
         let options = Options {
             preset,
-            missing: choice("missing", self.missing, of.missing, &missing)?,
-            encode: choice("encode", self.encode, of.encode, &encode)?,
-            scaling: choice("scaling", self.scaling, of.scaling, &scaling)?,
+            missing: choice("missing", self.missing, of.missing)?,
+            encode: choice("encode", self.encode, of.encode)?,
+            scaling: choice("scaling", self.scaling, of.scaling)?,
             seed: integer("seed", self.seed, of.seed as i64, 0..=i64::MAX)? as u64,
             members: integer("members", self.members, of.members as i64, 1..=1_000)? as usize,
             max_samples: integer("max_samples", self.max_samples, of.max_samples as i64, 0..=1 << 31)? as usize,
             max_features: half_open("max_features", self.max_features, of.max_features, 1.0)?,
-            noise: choice("noise", self.noise, of.noise, &noise)?,
-            schedule: choice("schedule", self.schedule, of.schedule, &schedule)?,
-            combination: choice("combination", self.combination, of.combination, &combination)?,
+            noise: choice("noise", self.noise, of.noise)?,
+            schedule: choice("schedule", self.schedule, of.schedule)?,
+            combination: choice("combination", self.combination, of.combination)?,
             loss_weight: closed("loss_weight", self.loss_weight, of.loss_weight, 0.0, 1.0)?,
             noise_std: half_open("noise_std", self.noise_std, of.noise_std, 1000.0)?,
             noise_margin: closed("noise_margin", self.noise_margin, of.noise_margin, 0.0, 1000.0)?,
@@ -341,14 +335,47 @@ fn unbounded() -> usize {
     MAX_EPOCHS as usize
 }
 
-/// One of a few names.
-fn choice<T: Copy>(name: &str, given: Option<String>, default: T, choices: &[(&str, T)]) -> PolarsResult<T> {
+/// The value that a name stands for, as serde knows it.
+fn choice<T: DeserializeOwned>(name: &str, given: Option<String>, default: T) -> PolarsResult<T> {
     let Some(given) = given else { return Ok(default) };
-    if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == given) {
-        return Ok(*value);
+    let parsed: Result<T, serde::de::value::Error> = T::deserialize(given.as_str().into_deserializer());
+    parsed.or_else(|_| {
+        let quoted: Vec<String> = names_of::<T>().iter().map(|name| format!("{name:?}")).collect();
+        out_of_range(name, format!("{given:?}"), quoted.join(" or "))
+    })
+}
+
+/// The names of an enum's variants.
+fn names_of<T: DeserializeOwned>() -> &'static [&'static str] {
+    /// Is asked for one of the variants, and keeps their names.
+    struct Asked<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Asked<'_> {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(Self::Error::custom("no value"))
+        }
+
+        fn deserialize_enum<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            variants: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = variants;
+            self.deserialize_any(visitor)
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+        }
     }
-    let quoted: Vec<String> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
-    out_of_range(name, format!("{given:?}"), quoted.join(" or "))
+
+    let mut names: &'static [&'static str] = &[];
+    let _ = T::deserialize(Asked(&mut names));
+    names
 }
 
 fn integer(name: &str, given: Option<i64>, default: i64, range: RangeInclusive<i64>) -> PolarsResult<i64> {
@@ -437,6 +464,15 @@ mod tests {
         let given = UncheckedOptions { loss_weight: Some(1.5), ..Default::default() };
         let message = given.check(false).unwrap_err().to_string();
         assert!(message.contains("loss_weight must be a number from 0 to 1, got 1.5"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_with_all_names() {
+        let given = UncheckedOptions { missing: Some("drop".into()), ..Default::default() };
+        let message = given.check(false).unwrap_err().to_string();
+        assert!(message.contains("missing must be \"null\" or \"impute\" or \"error\", got \"drop\""), "{message}");
+        let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
+        assert_eq!(given.check(false).unwrap().preset, Preset::Paper);
     }
 
     #[test]

@@ -124,3 +124,16 @@ def test_it_streams(mixed: pl.DataFrame) -> None:
     many = pl.concat([mixed.cast({"colour": pl.Categorical})] * 100)
     streamed = many.lazy().select(anorand.score(pl.all(), model)).collect(engine="streaming")
     assert streamed.equals(many.select(anorand.score(pl.all(), model)))
+
+
+def test_groups_and_candidates_warn_once() -> None:
+    rows = pl.DataFrame({"g": [at // 40 for at in range(4_000)], "x": range(4_000)})
+    rows = rows.with_columns(id=pl.col("x").cast(pl.String))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows.select(anorand.fit(["x", "id"], by="g", members=1, **FAST))
+    assert ['in 100 of 100 groups, feature "id"' in str(warning.message) for warning in caught] == [True]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows.head(200).select(anorand.fit(["x", "id"], members=1, latent=[1, 2, 3], **FAST))
+    assert ["200 different values" in str(warning.message) for warning in caught] == [True]

@@ -1,0 +1,69 @@
+"""Contract: options that ask for more memory than there can be are refused when a plan is built, and never end the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import polars as pl
+import pytest
+
+import polars_anorand as anorand
+
+HUGE: list[dict[str, Any]] = [
+    {"members": 1_000, "hidden": [4_096] * 8, "latent": 4_096},
+    {"members": 1, "hidden": [4_096] * 8, "latent": 4_096},
+    {"members": 1_000, "hidden": [512] * 2},
+]
+
+
+@pytest.mark.parametrize("options", HUGE)
+def test_an_ensemble_that_is_too_large_is_refused_when_the_plan_is_built(options: dict[str, Any]) -> None:
+    lazy = pl.LazyFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, 4.0]})
+    for verb in (anorand.fit, anorand.score, anorand.detect):
+        with pytest.raises(
+            pl.exceptions.ComputeError, match=r"make \d+ parameters, expected at most 134217728"
+        ) as caught:
+            lazy.select(verb(["a", "b"], **options)).collect_schema()
+        assert f"members={options['members']}" in str(caught.value)
+        assert "fewer members or narrower layers" in str(caught.value)
+
+
+def test_it_is_refused_in_a_process_of_its_own_too() -> None:
+    """An abort would take the interpreter with it."""
+    program = f"""
+import polars as pl, polars_anorand as anorand
+for options in {HUGE!r}:
+    try:
+        pl.DataFrame({{"a": [1.0, 2.0, 3.0]}}).select(anorand.fit("a", **options))
+    except pl.exceptions.ComputeError:
+        print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["refused"] * len(HUGE)
+
+
+def test_the_largest_batch_and_epoch_that_options_allow_fit() -> None:
+    frame = pl.DataFrame({"a": range(200), "b": range(0, 400, 2)})
+    model = frame.select(anorand.fit(["a", "b"], batch_size=1_000_000, synthetic_fraction=0.9, max_epochs=1, members=1))
+    assert model.item()
+
+
+def test_embeddings_beyond_memory_are_an_error() -> None:
+    program = """
+import polars as pl, polars_anorand as anorand, resource
+frame = pl.DataFrame({"a": [1.0, 2.0, 3.0, 9.0]})
+model = anorand.Model(frame.select(anorand.fit("a", members=200, hidden=[2], latent=4_096, epochs=1, min_steps=0)).item())
+rows = pl.select(a=pl.int_range(200_000) * 1.0)
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+try:
+    rows.select(anorand.embed("a", model))
+except pl.exceptions.ComputeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "the embeddings need" in done.stdout
+    assert "fewer members" in done.stdout
