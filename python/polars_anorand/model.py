@@ -77,16 +77,12 @@ class Model:
         Raises
         ------
         OSError
-            If the file can't be written; the message says why.
+            If the file can't be written; as by ``open``, the kind of error and its ``errno`` say why.
         ValueError
             If the path is a URL: write :meth:`to_bytes` with a client of your own.
 
         """
-        file = _paths.to_write(path)
-        try:
-            _core.write_file(file, self._bytes)
-        except ValueError as error:
-            raise OSError(str(error)) from None
+        _core.write_file(_paths.to_write(path), self._bytes)
 
     def to_bytes(self) -> bytes:
         """The bytes of the model file."""

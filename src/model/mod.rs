@@ -7,7 +7,7 @@ mod combiner;
 mod metadata;
 mod quantiles;
 
-pub use atomic_file::Destination;
+pub use atomic_file::{Destination, Unwritable};
 pub use cache::{from_bytes, from_path};
 pub use combiner::{finite, Combiner, Heads};
 pub use metadata::{Candidate, LabelCounts, Metadata, Report, FORMAT};
