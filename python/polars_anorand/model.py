@@ -121,13 +121,12 @@ class Model:
 
     @property
     def categories(self) -> dict[str, dict[str, int]]:
-        """Of each String, Categorical or Enum feature, how many training rows had which value, most frequent first."""
-        counted = zip(self.features, self._metadata["frequencies"], strict=True)
-        return {
-            name: dict(zip(found["values"], found["counts"], strict=True))
-            for name, found in counted
-            if found is not None
-        }
+        """Of each String, Categorical or Enum feature, how many training rows had which value, most frequent first.
+
+        A feature with more than 65,536 values, or values of very long text, keeps the most frequent.
+        """
+        counted = zip(self.features, _core.model_categories(self._bytes), strict=True)
+        return {name: dict(zip(found[0], found[1], strict=True)) for name, found in counted if found is not None}
 
     @property
     def reference(self) -> dict[str, Any]:
@@ -135,8 +134,8 @@ class Model:
 
         The median of a category is the value whose frequency is the median row's.
         """
-        medians: list[float] = _core.model_medians(self._bytes)
-        of = zip(self._metadata["features"], self._metadata["frequencies"], medians, strict=True)
+        counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
+        of = zip(self._metadata["features"], counted, medians, strict=True)
         return {feature["name"]: _value(feature["kind"], found, median) for feature, found, median in of}
 
     @property
@@ -206,12 +205,12 @@ class Model:
         return (Model, (self._bytes,))
 
 
-def _value(kind: str, found: dict[str, Any] | None, number: float) -> object:
+def _value(kind: str, found: tuple[list[str], list[int], int] | None, number: float) -> object:
     """A feature's number as a value of its kind."""
     if found is not None:
-        rows = sum(found["counts"])
-        at = min(range(len(found["counts"])), key=lambda at: abs(math.log(found["counts"][at] / rows) - number))
-        return found["values"][at]
+        values, counts, rare = found
+        rows = sum(counts) + rare
+        return min(zip(values, counts, strict=True), key=lambda pair: abs(math.log(pair[1] / rows) - number))[0]
     try:
         return _FROM_NUMBER[kind](number) if kind in _FROM_NUMBER else number
     except OverflowError:  # beyond what Python's types hold

@@ -9,6 +9,7 @@ use polars::prelude::PolarsError;
 use pyo3::exceptions::{PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
+use crate::data::Frequencies;
 use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
@@ -57,6 +58,18 @@ fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<f64>> {
     py.detach(|| model::from_bytes(bytes).map(|model| model.statistics().medians.clone())).map_err(value_error)
 }
 
+/// Of each feature that is a category, its values, the number of training rows with each, and with a value beyond those.
+#[pyfunction]
+#[allow(clippy::type_complexity)] // A tuple, as Python sees it.
+fn model_categories(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<(Vec<String>, Vec<u64>, u64)>>> {
+    let part = |of: &Frequencies| (of.values.clone(), of.counts.clone(), of.rare.rows);
+    let categories = py.detach(|| {
+        let model = model::from_bytes(bytes)?;
+        Ok(model.frequencies().iter().map(|of| of.as_ref().map(part)).collect())
+    });
+    categories.map_err(value_error)
+}
+
 /// Write a file whole, or leave what is there; an OSError if it can't be written.
 #[pyfunction]
 fn write_file(py: Python<'_>, path: PathBuf, bytes: &[u8]) -> PyResult<()> {
@@ -101,6 +114,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
     module.add_function(wrap_pyfunction!(model_medians, module)?)?;
+    module.add_function(wrap_pyfunction!(model_categories, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;
     Ok(())
