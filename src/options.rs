@@ -35,7 +35,7 @@
 use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
-use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Visitor};
 use serde::{forward_to_deserialize_any, Deserialize, Serialize};
 
@@ -282,6 +282,14 @@ impl Options {
         Ok(())
     }
 
+    /// An error that names an option beyond its range, as a file may have one.
+    pub fn check_ranges(&self) -> PolarsResult<()> {
+        // By way of what a caller gives, which has the same names, so that no range is written twice.
+        let given = serde_json::to_value(self).and_then(serde_json::from_value::<UncheckedOptions>);
+        let given = given.map_err(|error| polars_err!(ComputeError: "anorand: the options can't be read ({error})"))?;
+        given.check(false).map(drop)
+    }
+
     /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
     pub fn has_valid_widths(&self) -> bool {
         widths_in_range(&self.hidden) && widths_in_range(&[self.latent])
@@ -457,6 +465,25 @@ mod tests {
         written.as_object_mut().unwrap().remove("max_epochs");
         let read: Options = serde_json::from_value(written).unwrap();
         assert_eq!(read, Options { max_epochs: 1_000_000, ..Options::preset(Preset::Default) });
+    }
+
+    #[test]
+    fn options_of_a_file_are_checked_against_the_same_ranges() {
+        for preset in [Preset::Paper, Preset::Default] {
+            Options::preset(preset).check_ranges().unwrap();
+            Options::with_labels(preset).check_ranges().unwrap();
+        }
+        let default = || Options::preset(Preset::Default);
+        for (options, named) in [
+            (Options { seed: u64::MAX, ..default() }, "options can't be read"),
+            (Options { members: 0, ..default() }, "members must be"),
+            (Options { loss_weight: -0.1, ..default() }, "loss_weight must be"),
+            (Options { hidden: vec![], ..default() }, "hidden must be"),
+            (Options { max_epochs: usize::MAX, ..default() }, "options can't be read"),
+        ] {
+            let message = options.check_ranges().unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+        }
     }
 
     #[test]

@@ -77,16 +77,12 @@ class Model:
         Raises
         ------
         OSError
-            If the file can't be written; the message says why.
+            If the file can't be written; as by ``open``, the kind of error and its ``errno`` say why.
         ValueError
             If the path is a URL: write :meth:`to_bytes` with a client of your own.
 
         """
-        file = _paths.to_write(path)
-        try:
-            _core.write_file(file, self._bytes)
-        except ValueError as error:
-            raise OSError(str(error)) from None
+        _core.write_file(_paths.to_write(path), self._bytes)
 
     def to_bytes(self) -> bytes:
         """The bytes of the model file."""
@@ -125,13 +121,12 @@ class Model:
 
     @property
     def categories(self) -> dict[str, dict[str, int]]:
-        """Of each String, Categorical or Enum feature, how many training rows had which value, most frequent first."""
-        counted = zip(self.features, self._metadata["frequencies"], strict=True)
-        return {
-            name: dict(zip(found["values"], found["counts"], strict=True))
-            for name, found in counted
-            if found is not None
-        }
+        """Of each String, Categorical or Enum feature, how many training rows had which value, most frequent first.
+
+        A feature with more than 65,536 values, or values of very long text, keeps the most frequent.
+        """
+        counted = zip(self.features, _core.model_categories(self._bytes), strict=True)
+        return {name: dict(zip(found[0], found[1], strict=True)) for name, found in counted if found is not None}
 
     @property
     def reference(self) -> dict[str, Any]:
@@ -139,8 +134,8 @@ class Model:
 
         The median of a category is the value whose frequency is the median row's.
         """
-        medians: list[float] = _core.model_medians(self._bytes)
-        of = zip(self._metadata["features"], self._metadata["frequencies"], medians, strict=True)
+        counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
+        of = zip(self._metadata["features"], counted, medians, strict=True)
         return {feature["name"]: _value(feature["kind"], found, median) for feature, found, median in of}
 
     @property
@@ -210,12 +205,12 @@ class Model:
         return (Model, (self._bytes,))
 
 
-def _value(kind: str, found: dict[str, Any] | None, number: float) -> object:
+def _value(kind: str, found: tuple[list[str], list[int], int] | None, number: float) -> object:
     """A feature's number as a value of its kind."""
     if found is not None:
-        rows = sum(found["counts"])
-        at = min(range(len(found["counts"])), key=lambda at: abs(math.log(found["counts"][at] / rows) - number))
-        return found["values"][at]
+        values, counts, rare = found
+        rows = sum(counts) + rare
+        return min(zip(values, counts, strict=True), key=lambda pair: abs(math.log(pair[1] / rows) - number))[0]
     try:
         return _FROM_NUMBER[kind](number) if kind in _FROM_NUMBER else number
     except OverflowError:  # beyond what Python's types hold

@@ -1,10 +1,16 @@
 //! Frequencies ↔ numbers: a String, Categorical or Enum feature counts as the log-frequency of its value in the training rows.
 //!
 //! A value is remembered as text, never as a column's physical code, so that a model scores other frames. One that was not
-//! seen counts as if it had been seen half a time: rarer than any that was.
+//! seen counts as if it had been seen half a time: rarer than any that was. Of very many values, as a column of ids has, only
+//! the most frequent are remembered; the others are rare, and count as if they had not been seen.
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Values that are remembered of one feature.
+const MOST_VALUES: usize = 1 << 16;
+/// Bytes of their text.
+const MOST_TEXT: usize = 16 << 20;
 
 /// The values of one feature in the training rows, the most frequent first, equally frequent ones in order of their text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +19,17 @@ pub struct Frequencies {
     pub values: Vec<String>,
     /// How many training rows have each of them.
     pub counts: Vec<u64>,
+    /// Not in the JSON of a model of format 2, which remembers all values.
+    #[serde(skip)]
+    pub rare: Rare,
+}
+
+/// The values beyond those that are remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rare {
+    pub values: u64,
+    /// How many training rows have one of them.
+    pub rows: u64,
 }
 
 impl Frequencies {
@@ -27,18 +44,26 @@ impl Frequencies {
         }
         let mut counted: Vec<(&str, u64)> = counts.into_iter().collect();
         counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        let rare = counted.split_off(remembered(&counted));
+        let rare = Rare { values: rare.len() as u64, rows: rare.iter().map(|(_, count)| count).sum() };
         let (values, counts) = counted.into_iter().map(|(value, count)| (value.to_string(), count)).unzip();
-        Ok(Self { values, counts })
+        Ok(Self { values, counts, rare })
+    }
+
+    /// How many different values the training rows have.
+    pub fn distinct(&self) -> u64 {
+        self.values.len() as u64 + self.rare.values
     }
 
     /// Whether there are about as many values as rows, as in a column of ids: their frequencies then say nothing.
     pub fn look_like_ids(&self) -> bool {
-        const FEW: usize = 20;
-        self.values.len() > FEW && self.values.len() as u64 > self.rows() / 2
+        const FEW: u64 = 20;
+        self.distinct() > FEW && self.distinct() > self.rows() / 2
     }
 
-    fn rows(&self) -> u64 {
-        self.counts.iter().sum()
+    /// How many training rows have a value; saturating, as the counts may be a file's.
+    pub fn rows(&self) -> u64 {
+        self.counts.iter().fold(self.rare.rows, |sum, count| sum.saturating_add(*count))
     }
 
     /// Each value's number, and that of all others.
@@ -51,6 +76,22 @@ impl Frequencies {
             unseen: number(0.5),
         }
     }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let text: usize = self.values.iter().map(String::capacity).sum();
+        text + self.values.capacity() * size_of::<String>() + self.counts.capacity() * size_of::<u64>()
+    }
+}
+
+/// How many of the values, the most frequent first, are remembered; at least one.
+fn remembered(counted: &[(&str, u64)]) -> usize {
+    let mut text = 0;
+    let fits = |(value, _): &&(&str, u64)| {
+        text += value.len();
+        text <= MOST_TEXT
+    };
+    counted.iter().take(MOST_VALUES).take_while(fits).count().max(1).min(counted.len())
 }
 
 /// What makes numbers of each feature that is a category.
@@ -66,6 +107,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let text: usize = self.numbers.keys().map(String::capacity).sum();
+        // One byte of control for each bucket.
+        text + self.numbers.capacity() * (size_of::<(String, f64)>() + 1)
+    }
+
     /// The column's numbers; null where it is null.
     pub fn encode(&self, column: &Series) -> PolarsResult<Series> {
         let text = column.cast(&DataType::String)?;
@@ -89,8 +137,9 @@ mod tests {
 
     #[test]
     fn values_are_counted_among_the_usable_rows() {
-        let Frequencies { values, counts } = frequencies();
+        let Frequencies { values, counts, rare } = frequencies();
         assert_eq!(values, ["b", "a", "c"]);
+        assert_eq!(rare, Rare::default());
         assert_eq!(counts, [2, 1, 1]);
     }
 
@@ -115,5 +164,33 @@ mod tests {
         let ids = Series::new("id".into(), ids);
         assert!(Frequencies::of(&ids, &[true; 100]).unwrap().look_like_ids());
         assert!(!frequencies().look_like_ids());
+    }
+
+    #[test]
+    fn of_very_many_values_the_most_frequent_are_remembered_and_the_others_count_as_not_seen() {
+        let ids = (0..MOST_VALUES + 10).map(|at| format!("id{at:06}"));
+        // The last one is frequent: the one before it is the first that is not remembered.
+        let ids: Vec<String> = ids.chain([format!("id{:06}", MOST_VALUES + 9)]).collect();
+        let (column, rows) = (Series::new("id".into(), &ids), ids.len());
+        let frequencies = Frequencies::of(&column, &vec![true; rows]).unwrap();
+        assert_eq!(frequencies.values.len(), MOST_VALUES);
+        assert_eq!(frequencies.values[0], format!("id{:06}", MOST_VALUES + 9));
+        assert_eq!(frequencies.rare, Rare { values: 10, rows: 10 });
+        assert_eq!((frequencies.rows(), frequencies.distinct()), (rows as u64, rows as u64 - 1));
+        assert!(frequencies.look_like_ids());
+        let numbers = frequencies.encoder().encode(&column).unwrap();
+        let number = |row: usize| numbers.f64().unwrap().get(row).unwrap();
+        let ln = |count: f64| (count / rows as f64).ln();
+        assert_eq!([number(rows - 1), number(0), number(rows - 3)], [ln(2.0), ln(1.0), ln(0.5)]);
+    }
+
+    #[test]
+    fn of_very_long_values_those_that_fit_are_remembered() {
+        let long = |letter: &str| letter.repeat(MOST_TEXT * 2 / 3);
+        let column = Series::new("c".into(), [long("a"), long("b"), "a".repeat(2 * MOST_TEXT)]);
+        let frequencies = Frequencies::of(&column, &[true; 2]).unwrap();
+        assert_eq!((frequencies.values.len(), frequencies.rare), (1, Rare { values: 1, rows: 1 }));
+        let longest = Frequencies::of(&column, &[false, false, true]).unwrap();
+        assert_eq!((longest.values.len(), longest.rare), (1, Rare::default()));
     }
 }

@@ -7,7 +7,7 @@ mod labels;
 mod scaling;
 mod statistics;
 
-pub use categories::{encoders, Encoder, Frequencies};
+pub use categories::{encoders, Encoder, Frequencies, Rare};
 pub use columns::Columns;
 pub use feature::{feature_fields, Feature, Kind};
 pub use labels::Labels;

@@ -3,13 +3,16 @@
 use std::fmt::{Display, Formatter};
 
 use ndarray::Array2;
-use polars::prelude::{polars_ensure, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{encoders, Columns, Frequencies, Labels, Scaling};
 use crate::engine::{self, Device, Member, Shape, Training, Weights};
-use crate::model::{Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, FORMAT};
+use crate::model::{
+    check_writable, Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
+    VocabularySizes, FORMAT,
+};
 use crate::options::Options;
 use crate::scoring;
 
@@ -26,7 +29,7 @@ pub struct Fitted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// A category with nearly as many values as rows
-    LooksLikeIds { feature: String, values: usize },
+    LooksLikeIds { feature: String, values: u64 },
 }
 
 impl Warning {
@@ -76,6 +79,7 @@ pub fn fit_with_labels(
     device: Device,
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
+    check_writable(columns.features())?;
     let usable = columns.training_rows(options.missing)?;
     let labels = labels.map(|labels| labels.of_training_rows(&usable)).transpose()?;
     let frequencies = columns.frequencies(&usable)?;
@@ -95,7 +99,7 @@ pub fn fit_with_labels(
     let metadata = Metadata {
         format: FORMAT,
         features: columns.features().to_vec(),
-        frequencies,
+        frequencies: frequencies.iter().map(|found| found.as_ref().map(sizes)).collect(),
         labels: labels.as_ref().map(counts),
         options: options.clone(),
         members: weights.members(),
@@ -104,7 +108,12 @@ pub fn fit_with_labels(
         training,
         candidates: None,
     };
-    let model = Model::new(metadata, Statistics { scaling, medians, quantiles }, weights);
+    let model = Model::new(metadata, Statistics { scaling, medians, quantiles }, frequencies, weights);
+    // What a file is refused for, a fit does not return.
+    if let Some(fault) = model.fault() {
+        polars_bail!(ComputeError:
+            "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {})", options.learning_rate);
+    }
     Ok(Fitted { model, warnings })
 }
 
@@ -122,9 +131,13 @@ fn warnings(columns: &Columns, frequencies: &[Option<Frequencies>]) -> Vec<Warni
     let features = columns.features().iter().zip(frequencies);
     let ids = features.filter_map(|(feature, counted)| {
         let counted = counted.as_ref().filter(|counted| counted.look_like_ids())?;
-        Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.values.len() })
+        Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.distinct() })
     });
     ids.collect()
+}
+
+fn sizes(frequencies: &Frequencies) -> Vocabulary {
+    Vocabulary::Tensors(VocabularySizes::of(frequencies))
 }
 
 fn counts(labels: &Labels) -> LabelCounts {

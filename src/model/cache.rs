@@ -1,107 +1,252 @@
 //! Models in files and in memory: read and parsed once a process, not once for each morsel.
+//!
+//! A parsed model is kept under its content, so that two files, or a file and a column, with the same bytes share one. For a
+//! file, its content is kept under its path. All parsed models together may take `BUDGET` bytes of memory; beyond that, those
+//! that were used least are dropped, and parsed again when they are needed. A single model larger than that is kept alone.
+//!
+//! No lock is held while bytes are read, hashed or parsed. Whoever asks for a model that another thread is parsing waits for it;
+//! parsing waits for nobody.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use polars::prelude::{polars_ensure, polars_err, PolarsResult};
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use rand::Rng;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::Model;
 
-/// Parsed models kept, the least recently used ones dropped first.
-const KEPT: usize = 64;
-/// Bytes of model files kept beside their parsed models.
-const KEPT_BYTES: usize = 256 << 20;
+/// Memory of all parsed models that are kept: about 4,700 of the default preset on ten features.
+const BUDGET: usize = 1 << 30;
+/// Paths whose content is remembered.
+const FILES: usize = 10_000;
+
+/// The model that these bytes are.
+pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
+    MODELS.from_bytes(bytes)
+}
+
+/// The model in a file. A file that changed since it was read is read again.
+pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
+    MODELS.from_path(path)
+}
+
+static MODELS: LazyLock<Models> = LazyLock::new(|| Models::within(BUDGET));
+
+/// Which bytes a model was made of: their number and a 128-bit hash. Two models that a process meets by chance share one with a
+/// probability below 1e-20, and the seed, drawn by each process, keeps others from making two that do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Content {
+    length: usize,
+    hash: u128,
+}
 
 /// A file as it was when it was read: another content has another stamp.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 struct Stamp {
-    path: PathBuf,
     modified: Option<SystemTime>,
     length: u64,
     inode: u64,
 }
 
 impl Stamp {
-    fn of(path: &Path, metadata: &Metadata) -> Self {
+    fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let inode = std::os::unix::fs::MetadataExt::ino(metadata);
         #[cfg(not(unix))]
         let inode = 0;
-        Self { path: path.to_path_buf(), modified: metadata.modified().ok(), length: metadata.len(), inode }
+        Self { modified: metadata.modified().ok(), length: metadata.len(), inode }
     }
 }
 
-struct Entry {
-    bytes: Vec<u8>,
-    stamp: Option<Stamp>,
-    model: Arc<Model>,
+/// A model's memory, and at most what the cache takes of one: it would not keep a larger one at all.
+#[derive(Clone)]
+struct Memory {
+    largest: u64,
 }
 
-/// Most recently used last.
-static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-
-fn entries() -> MutexGuard<'static, Vec<Entry>> {
-    // A poisoned cache is still a list of valid models.
-    ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The kept model for which `is_it` holds; it becomes the most recently used one.
-fn find(is_it: impl Fn(&Entry) -> bool) -> Option<Arc<Model>> {
-    let mut entries = entries();
-    let at = entries.iter().rposition(is_it)?;
-    let entry = entries.remove(at);
-    let model = entry.model.clone();
-    entries.push(entry);
-    Some(model)
-}
-
-fn keep(entry: Entry) {
-    let mut entries = entries();
-    entries.retain(|kept| kept.bytes != entry.bytes);
-    entries.push(entry);
-    let mut size: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
-    while entries.len() > 1 && (entries.len() > KEPT || size > KEPT_BYTES) {
-        size -= entries.remove(0).bytes.len();
+impl Weighter<Content, Arc<Model>> for Memory {
+    fn weight(&self, _: &Content, model: &Arc<Model>) -> u64 {
+        (model.bytes() as u64).min(self.largest)
     }
 }
 
-/// The model that these bytes are.
-pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
-    if let Some(model) = find(|entry| entry.bytes == bytes) {
-        return Ok(model);
-    }
-    // Parsed outside the lock: other models are found meanwhile.
-    let model = Arc::new(Model::from_bytes(bytes)?);
-    keep(Entry { bytes: bytes.to_vec(), stamp: None, model: model.clone() });
-    Ok(model)
+struct Models {
+    seed: u64,
+    parsed: Cache<Content, Arc<Model>, Memory>,
+    /// What was in a file when it was read last
+    files: Cache<PathBuf, (Stamp, Content)>,
+    #[cfg(test)]
+    parses: std::sync::atomic::AtomicUsize,
 }
 
-/// The model in a file. A file that changed since it was read is read again.
-pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
-    let unreadable = |error: std::io::Error| polars_err!(ComputeError: "anorand: the model {} can't be read: {error}", path.display());
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    polars_ensure!(!metadata.is_dir(), ComputeError:
-        "anorand: the model {} is a folder, expected the path of a model file", path.display());
-    let stamp = Stamp::of(path, &metadata);
-    if let Some(model) = find(|entry| entry.stamp.as_ref() == Some(&stamp)) {
-        return Ok(model);
+impl Models {
+    /// With a budget in bytes.
+    fn within(budget: usize) -> Self {
+        /// A model of a few members on a few features; only a first guess of how many there will be.
+        const SMALL: usize = 64 << 10;
+        let budget_and_items = (budget as u64, budget.div_ceil(SMALL));
+        let hasher = DefaultHashBuilder::default();
+        // One shard: several would each take a share of the budget, which a large model would not fit in.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .weight_capacity(budget_and_items.0)
+            .estimated_items_capacity(budget_and_items.1)
+            .build();
+        let weighter = Memory { largest: budget as u64 / 2 };
+        let parsed = match options {
+            Ok(options) => Cache::with_options(options, weighter, hasher, Default::default()),
+            Err(_) => Cache::with(budget_and_items.1, budget_and_items.0, weighter, hasher, Default::default()),
+        };
+        Self {
+            seed: rand::rng().random(),
+            parsed,
+            files: Cache::new(FILES),
+            #[cfg(test)]
+            parses: Default::default(),
+        }
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
-    let model = Model::from_bytes(&bytes)
-        .map_err(|error| error.wrap_msg(|message| format!("{message} (in the file {})", path.display())))?;
-    let model = Arc::new(model);
-    keep(Entry { bytes, stamp: Some(stamp), model: model.clone() });
-    Ok(model)
+
+    fn content(&self, bytes: &[u8]) -> Content {
+        Content { length: bytes.len(), hash: xxh3_128_with_seed(bytes, self.seed) }
+    }
+
+    fn from_bytes(&self, bytes: &[u8]) -> PolarsResult<Arc<Model>> {
+        self.model(&self.content(bytes), bytes)
+    }
+
+    fn model(&self, content: &Content, bytes: &[u8]) -> PolarsResult<Arc<Model>> {
+        self.parsed.get_or_insert_with(content, || {
+            #[cfg(test)]
+            self.parses.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Model::from_bytes(bytes).map(Arc::new)
+        })
+    }
+
+    fn from_path(&self, path: &Path) -> PolarsResult<Arc<Model>> {
+        let unreadable = |error: std::io::Error| polars_err!(ComputeError: "anorand: the model {} can't be read: {error}", path.display());
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        polars_ensure!(!metadata.is_dir(), ComputeError:
+            "anorand: the model {} is a folder, expected the path of a model file", path.display());
+        let stamp = Stamp::of(&metadata);
+        if let Some((known, content)) = self.files.get(path) {
+            if let Some(model) = self.parsed.get(&content).filter(|_| known == stamp) {
+                return Ok(model);
+            }
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let content = self.content(&bytes);
+        let model = self
+            .model(&content, &bytes)
+            .map_err(|error| error.wrap_msg(|message| format!("{message} (in the file {})", path.display())))?;
+        self.files.insert(path.to_path_buf(), (stamp, content));
+        Ok(model)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::examples;
+    use std::sync::atomic::Ordering;
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
+    }
+
+    fn distinct(count: usize) -> Vec<Vec<u8>> {
+        (0..count).map(|seed| examples::with_seed(seed as u64).to_bytes().unwrap()).collect()
+    }
+
+    fn parses(models: &Models) -> usize {
+        models.parses.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn thousands_of_models_are_parsed_once_whatever_the_number_of_morsels_and_threads() {
+        let files = distinct(3_000);
+        let models = Models::within(BUDGET);
+        // Two columns, each in morsels of 500 rows, on two threads at a time.
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for morsel in files.chunks(500) {
+                        morsel.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+                    }
+                });
+            }
+        });
+        files.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+        assert_eq!(parses(&models), 3_000);
+    }
+
+    #[test]
+    fn each_content_gives_its_own_model() {
+        let models = Models::within(BUDGET);
+        for (seed, bytes) in distinct(50).iter().enumerate().rev() {
+            assert_eq!(models.from_bytes(bytes).unwrap().metadata().options.seed, seed as u64);
+        }
+    }
+
+    #[test]
+    fn parsed_models_stay_within_the_budget() {
+        let files = distinct(100);
+        let of_one = Model::from_bytes(&files[0]).unwrap().bytes();
+        let models = Models::within(10 * of_one);
+        files.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+        assert!((5..=10).contains(&models.parsed.len()), "{}", models.parsed.len());
+        assert!(models.parsed.weight() <= 10 * of_one as u64);
+    }
+
+    #[test]
+    fn a_model_larger_than_the_budget_is_still_parsed_once() {
+        let bytes = &distinct(1)[0];
+        let models = Models::within(1_000);
+        assert!(models.from_bytes(bytes).unwrap().bytes() > 1_000);
+        models.from_bytes(bytes).unwrap();
+        assert_eq!(parses(&models), 1);
+    }
+
+    #[test]
+    fn files_and_columns_with_the_same_bytes_share_one_model() {
+        let folder = folder();
+        let bytes = &distinct(1)[0];
+        let paths = ["a", "b"].map(|name| folder.path().join(name));
+        paths.iter().for_each(|path| std::fs::write(path, bytes).unwrap());
+        let models = Models::within(BUDGET);
+        let first = models.from_bytes(bytes).unwrap();
+        for path in paths.iter().cycle().take(6) {
+            assert!(Arc::ptr_eq(&models.from_path(path).unwrap(), &first));
+        }
+        assert_eq!(parses(&models), 1);
+    }
+
+    #[test]
+    fn a_file_that_changed_is_read_again() {
+        let folder = folder();
+        let path = folder.path().join("model");
+        let models = Models::within(BUDGET);
+        for (seed, bytes) in distinct(3).iter().enumerate() {
+            // Another file in its place, as a fit writes it.
+            std::fs::write(folder.path().join("new"), bytes).unwrap();
+            std::fs::rename(folder.path().join("new"), &path).unwrap();
+            for _ in 0..2 {
+                assert_eq!(models.from_path(&path).unwrap().metadata().options.seed, seed as u64);
+            }
+        }
+        assert_eq!(parses(&models), 3);
+    }
+
+    #[test]
+    fn what_is_not_a_model_is_an_error_each_time() {
+        let models = Models::within(BUDGET);
+        for _ in 0..2 {
+            assert!(models.from_bytes(b"nothing").is_err());
+        }
     }
 
     #[test]

@@ -7,20 +7,24 @@
 //! | `scaling.offset`, `scaling.scale` | F64 `[d]` | `scaled = (value − offset) / scale` |
 //! | `median` | F64 `[d]` | each feature's training median, in its own unit |
 //! | `sketch.body`, `sketch.tail` | F32 `[1001]`, `[101]` | the training scores' quantiles at 0, 0.001, …, 1 and 0.99, 0.9901, …, 1 |
+//! | `vocabulary.<j>.text` | U8 `[bytes]` | of each feature j that is a category: its values in UTF-8, the most frequent first |
+//! | `vocabulary.<j>.offsets` | U64 `[values + 1]` | where each value begins in the text, and where the last one ends |
+//! | `vocabulary.<j>.counts` | U64 `[values]` | the number of training rows that have each value |
 //! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
 //!
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
-//! entries, and the same model must be the same bytes. The checksum finds damage, not tampering.
+//! entries, and the same model must be the same bytes. The checksum finds damage, not tampering: numbers with a right checksum
+//! are checked as well. A file of format 2 has no vocabularies; see [`super::metadata`] for the rules of the versions.
 
 use std::collections::HashMap;
 
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsError, PolarsResult};
 use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 
-use crate::data::Scaling;
+use crate::data::{Frequencies, Scaling};
 use crate::engine::Weights;
 
-use super::metadata::Metadata;
+use super::metadata::{Metadata, Vocabulary, VocabularySizes};
 use super::quantiles::ScoreQuantiles;
 use super::{invalid, Model, Statistics};
 
@@ -53,6 +57,11 @@ impl Model {
         let Statistics { scaling, medians, quantiles } = &self.statistics;
         contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| f64_bytes(numbers)));
         contents.extend([quantiles.body(), quantiles.tail()].map(f32_bytes));
+        for (kept, frequencies) in self.metadata.frequencies.iter().zip(&self.frequencies) {
+            if let (Some(Vocabulary::Tensors(_)), Some(frequencies)) = (kept, frequencies) {
+                contents.extend(vocabulary_bytes(frequencies));
+            }
+        }
         Ok(contents)
     }
 
@@ -80,7 +89,22 @@ impl Model {
         let scaling = Scaling { kind: metadata.options.scaling, offset: tensors.f64s(), scale: tensors.f64s() };
         let medians = tensors.f64s();
         let quantiles = ScoreQuantiles::from_parts(tensors.f32s(1), tensors.f32s(1));
-        Ok(Self::new(metadata, Statistics { scaling, medians, quantiles }, weights))
+        let named = metadata.features.iter().zip(&metadata.frequencies);
+        let frequencies = named.map(|(feature, kept)| match kept {
+            None => Ok(None),
+            Some(Vocabulary::Inline(frequencies)) => Ok(Some(frequencies.clone())),
+            Some(Vocabulary::Tensors(sizes)) => {
+                let read = vocabulary(&mut tensors, sizes);
+                let unreadable = || invalid(format!("the values of feature {:?} are not text", feature.name));
+                read.map(Some).ok_or_else(unreadable)
+            }
+        });
+        let frequencies = frequencies.collect::<PolarsResult<_>>()?;
+        let model = Self::new(metadata, Statistics { scaling, medians, quantiles }, frequencies, weights);
+        match model.fault() {
+            Some(fault) => Err(invalid(fault)),
+            None => Ok(model),
+        }
     }
 }
 
@@ -109,6 +133,14 @@ impl Metadata {
         }
         for (name, len) in [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)] {
             tensors.push(TensorSpec::new(name, Dtype::F32, vec![len]));
+        }
+        for (j, kept) in self.frequencies.iter().enumerate() {
+            if let Some(Vocabulary::Tensors(sizes)) = kept {
+                let spec = |part, dtype, len| TensorSpec::new(format!("vocabulary.{j}.{part}"), dtype, vec![len]);
+                tensors.push(spec("text", Dtype::U8, sizes.text_bytes));
+                tensors.push(spec("offsets", Dtype::U64, sizes.remembered + 1));
+                tensors.push(spec("counts", Dtype::U64, sizes.remembered));
+            }
         }
         tensors
     }
@@ -143,6 +175,10 @@ impl<'a> Tensors<'a> {
                 spec.name, tensor.dtype(), tensor.shape(), metadata.members, metadata.features.len(), spec.dtype, spec.size);
             parts.push(tensor.data());
         }
+        // The checksum is the one tensor beside them.
+        polars_ensure!(file.len() <= parts.len() + 1, ComputeError:
+            "anorand: not a model: it has {} tensors, but format {} has {} of them",
+            file.len(), metadata.format, parts.len() + 1);
         Ok(Self { parts, next: 0 })
     }
 
@@ -154,19 +190,48 @@ impl<'a> Tensors<'a> {
         numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
     }
 
-    /// The numbers of the next tensor.
-    fn i64s(&mut self) -> Vec<i64> {
+    /// The bytes of the next tensor.
+    fn u8s(&mut self) -> &'a [u8] {
         let part = self.parts[self.next];
         self.next += 1;
-        part.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
+        part
+    }
+
+    /// The numbers of the next tensor.
+    fn u64s(&mut self) -> Vec<u64> {
+        self.u8s().as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The numbers of the next tensor.
+    fn i64s(&mut self) -> Vec<i64> {
+        self.u8s().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
     }
 
     /// The numbers of the next tensor.
     fn f64s(&mut self) -> Vec<f64> {
-        let part = self.parts[self.next];
-        self.next += 1;
-        part.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+        self.u8s().as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
     }
+}
+
+/// The text, offsets and counts of a category.
+fn vocabulary_bytes(frequencies: &Frequencies) -> [Vec<u8>; 3] {
+    let mut text = vec![];
+    let mut offsets = vec![0];
+    for value in &frequencies.values {
+        text.extend_from_slice(value.as_bytes());
+        offsets.push(text.len() as u64);
+    }
+    [text, u64_bytes(&offsets), u64_bytes(&frequencies.counts)]
+}
+
+/// A category from the next three tensors; None if they are not text and offsets in it.
+fn vocabulary(tensors: &mut Tensors, sizes: &VocabularySizes) -> Option<Frequencies> {
+    let (text, offsets, counts) = (tensors.u8s(), tensors.u64s(), tensors.u64s());
+    let text = std::str::from_utf8(text).ok()?;
+    let whole = offsets.first() == Some(&0) && offsets.last() == Some(&(text.len() as u64));
+    let value = |ends: &[u64]| text.get(ends[0] as usize..ends[1] as usize).map(str::to_string);
+    let values = offsets.windows(2).map(value).collect::<Option<Vec<String>>>().filter(|_| whole)?;
+    Some(Frequencies { values, counts, rare: sizes.rare() })
 }
 
 fn f32_bytes(numbers: &[f32]) -> Vec<u8> {
@@ -174,6 +239,10 @@ fn f32_bytes(numbers: &[f32]) -> Vec<u8> {
 }
 
 fn i64_bytes(numbers: &[i64]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn u64_bytes(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
@@ -194,4 +263,49 @@ fn view(dtype: Dtype, size: Vec<usize>, bytes: &[u8]) -> PolarsResult<TensorView
 
 fn unwritable(error: impl std::fmt::Display) -> PolarsError {
     polars_err!(ComputeError: "anorand: the model can't be written: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::examples;
+
+    #[test]
+    fn a_model_of_this_format_is_read_as_it_was_written() {
+        let model = examples::with_seed(3);
+        let bytes = model.to_bytes().unwrap();
+        let read = Model::from_bytes(&bytes).unwrap();
+        assert_eq!(read.metadata(), model.metadata());
+        assert_eq!(read.frequencies(), model.frequencies());
+        assert_eq!(read.statistics(), model.statistics());
+        assert_eq!(read.weights(), model.weights());
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_model_of_format_2_is_read_and_is_the_same_bytes_when_it_is_written_again() {
+        for bytes in [
+            include_bytes!("../../tests/golden/chosen.safetensors").as_slice(),
+            include_bytes!("../../tests/golden/default.safetensors"),
+            include_bytes!("../../tests/golden/imputed.safetensors"),
+            include_bytes!("../../tests/golden/labelled.safetensors"),
+            include_bytes!("../../tests/golden/paper.safetensors"),
+        ] {
+            let model = Model::from_bytes(bytes).unwrap();
+            assert_eq!(model.metadata().format, 2);
+            assert!(model.to_bytes().unwrap() == bytes, "other bytes");
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_the_format_does_not_have_is_an_error() {
+        let bytes = examples::with_seed(3).to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors = file.tensors();
+        tensors.push(("new".to_string(), view(Dtype::U8, vec![1], &[0]).unwrap()));
+        let more = serialize(tensors, header.metadata().clone()).unwrap();
+        let message = Model::from_bytes(&more).err().unwrap().to_string();
+        assert!(message.contains("tensors, but format 3 has"), "{message}");
+    }
 }

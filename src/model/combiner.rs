@@ -27,7 +27,7 @@ pub struct Heads {
 
 /// How a model makes a score of its heads. Pairs are of the ND head, then the AE head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Combiner {
     Probability { alpha: f32 },
     Robust { alpha: f32, median: [f32; 2], spread: [f32; 2] },
@@ -48,6 +48,26 @@ impl Combiner {
                 let f32s = |pair: [f64; 2]| pair.map(|number| number as f32);
                 Self::Robust { alpha: alpha(spread), median: f32s(median), spread: f32s(spread) }
             }
+        }
+    }
+
+    /// What is wrong with it, if it was not made by [`Combiner::of`] for such a combination.
+    pub fn fault(&self, combination: Combination) -> Option<String> {
+        let alpha = self.alpha();
+        if !(0.0..=1.0).contains(&alpha) {
+            return Some(format!("its alpha is {alpha}, expected a number from 0 to 1"));
+        }
+        match (self, combination) {
+            (Self::Probability { .. }, Combination::Probability) => None,
+            (Self::Robust { median, .. }, Combination::Robust) if median.iter().any(|number| !number.is_finite()) => {
+                Some(format!("the medians of its heads are {median:?}, expected finite numbers"))
+            }
+            (Self::Robust { spread, .. }, Combination::Robust) => {
+                let usable = |spread: &f32| spread.is_normal() && *spread > 0.0;
+                let fault = format!("the spreads of its heads are {spread:?}, expected finite numbers above 0");
+                (!spread.iter().all(usable)).then_some(fault)
+            }
+            _ => Some(format!("its heads are not combined as its option combination={combination:?} says")),
         }
     }
 

@@ -1,17 +1,32 @@
 //! A model's JSON metadata entry: all that is not a tensor.
+//!
+//! The rules of the format's versions:
+//!
+//! 1. Any change of what a file holds, an added field or tensor included, gets a new number: [`FORMAT`].
+//! 2. A build writes [`FORMAT`], and reads it and all earlier numbers from [`OLDEST`] on, for good. A model of an earlier number
+//!    that is written again keeps its number, and is the same bytes.
+//! 3. A later number is refused with the advice to upgrade. The number is read before anything else of the entry is looked at.
+//! 4. In a format that is known, an unknown field or tensor is an error: it would be lost when the model is written again.
+//!
+//! | format | |
+//! |---|---|
+//! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
+//! | 3 | they are tensors, and `frequencies` has their sizes: the entry is bounded, and a column may have very many values |
 
 use polars::prelude::{polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Feature, Frequencies, Kind};
+use crate::data::{Feature, Frequencies, Kind, Rare};
 use crate::engine::{Losses, Shape};
 use crate::options::Options;
 
 use super::combiner::Combiner;
 use super::invalid;
 
-/// The version of the file format that this build writes and reads.
-pub const FORMAT: u32 = 2;
+/// The version of the file format that this build writes.
+pub const FORMAT: u32 = 3;
+/// The first version that it reads.
+pub const OLDEST: u32 = 2;
 
 /// A model's JSON metadata entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +35,7 @@ pub struct Metadata {
     pub format: u32,
     pub features: Vec<Feature>,
     /// Of each feature that is a category.
-    pub frequencies: Vec<Option<Frequencies>>,
+    pub frequencies: Vec<Option<Vocabulary>>,
     /// Of a fit with labels.
     pub labels: Option<LabelCounts>,
     pub options: Options,
@@ -32,6 +47,41 @@ pub struct Metadata {
     pub training: Report,
     /// What the options were chosen from, if there was a choice.
     pub candidates: Option<Vec<Candidate>>,
+}
+
+/// Where a category's values and counts are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Vocabulary {
+    /// From format 3 on: in tensors, of which these are the sizes.
+    Tensors(VocabularySizes),
+    /// Format 2: here.
+    Inline(Frequencies),
+}
+
+/// The sizes of a category's tensors, and what became of the values that are not in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VocabularySizes {
+    /// The number of values that are remembered.
+    pub remembered: usize,
+    /// The length of their text.
+    pub text_bytes: usize,
+    /// The number of values that are not, and of the training rows that have one.
+    pub rare_values: u64,
+    pub rare_rows: u64,
+}
+
+impl VocabularySizes {
+    pub fn of(frequencies: &Frequencies) -> Self {
+        let Rare { values, rows } = frequencies.rare;
+        let text_bytes = frequencies.values.iter().map(String::len).sum();
+        Self { remembered: frequencies.values.len(), text_bytes, rare_values: values, rare_rows: rows }
+    }
+
+    pub fn rare(&self) -> Rare {
+        Rare { values: self.rare_values, rows: self.rare_rows }
+    }
 }
 
 /// How many training rows had which label.
@@ -73,17 +123,30 @@ impl Metadata {
         Shape { inputs: self.inputs, hidden: self.options.hidden.clone(), latent: self.options.latent }
     }
 
-    /// From the JSON of a file, each value of it checked.
+    /// Bytes of memory that it takes, beside its own.
+    pub fn bytes(&self) -> usize {
+        let feature = |feature: &Feature| size_of::<Feature>() + feature.name.capacity() + feature.dtype.capacity();
+        let vocabulary = |kept: &Option<Vocabulary>| match kept {
+            Some(Vocabulary::Inline(frequencies)) => frequencies.bytes(),
+            _ => 0,
+        };
+        let vocabularies: usize = self.frequencies.iter().map(vocabulary).sum();
+        let candidates = self.candidates.as_ref().map_or(0, |candidates| candidates.len() * size_of::<Candidate>());
+        let features: usize = self.features.iter().map(feature).sum();
+        features + self.frequencies.len() * size_of::<Option<Vocabulary>>() + vocabularies + candidates
+    }
+
+    /// From the JSON of a file, its sizes checked.
     pub fn parse(entry: &str) -> PolarsResult<Self> {
         #[derive(Deserialize)]
         struct Version {
-            format: u32,
+            format: u64,
         }
         let unreadable = |error| invalid(format!("its metadata can't be read ({error})"));
-        let version: Version = serde_json::from_str(entry).map_err(unreadable)?;
-        polars_ensure!(version.format == FORMAT, ComputeError:
-            "anorand: the model has format version {}, this build of polars-anorand reads version {FORMAT}: {}",
-            version.format, if version.format > FORMAT { "upgrade polars-anorand" } else { "fit the model again" });
+        let Version { format } = serde_json::from_str(entry).map_err(unreadable)?;
+        polars_ensure!((u64::from(OLDEST)..=u64::from(FORMAT)).contains(&format), ComputeError:
+            "anorand: the model has format version {format}, this build of polars-anorand reads versions {OLDEST} to {FORMAT}: {}",
+            if format > u64::from(FORMAT) { "upgrade polars-anorand" } else { "fit the model again" });
         let metadata: Self = serde_json::from_str(entry).map_err(unreadable)?;
         metadata.check_sizes()?;
         Ok(metadata)
@@ -91,11 +154,11 @@ impl Metadata {
 
     /// Sizes within bounds, so that no later product overflows.
     fn check_sizes(&self) -> PolarsResult<()> {
-        polars_ensure!((1..=1_000_000).contains(&self.features.len()), ComputeError:
+        polars_ensure!((1..=MOST_FEATURES).contains(&self.features.len()), ComputeError:
             "anorand: not a model: it has {} features", self.features.len());
-        let known = self.frequencies.iter().map(|counted| counted.as_ref().map(|c| c.values.len() == c.counts.len()));
+        let found = self.frequencies.iter().map(|counted| counted.as_ref().map(|counted| self.fits(counted)));
         let expected = self.features.iter().map(|feature| (feature.kind == Kind::Category).then_some(true));
-        polars_ensure!(known.eq(expected), ComputeError:
+        polars_ensure!(found.eq(expected), ComputeError:
             "anorand: not a model: its frequencies do not belong to its features");
         polars_ensure!((1..=1_000_000).contains(&self.members), ComputeError:
             "anorand: not a model: it has {} networks", self.members);
@@ -104,5 +167,108 @@ impl Metadata {
         polars_ensure!(self.options.has_valid_widths(), ComputeError:
             "anorand: not a model: its layers have the widths {:?} and {}", self.options.hidden, self.options.latent);
         Ok(())
+    }
+
+    /// Whether a category is kept as files of this format keep one.
+    fn fits(&self, vocabulary: &Vocabulary) -> bool {
+        /// Far beyond what a build writes, and far below what overflows.
+        const MOST: usize = 1 << 40;
+        match vocabulary {
+            Vocabulary::Inline(frequencies) => self.format == 2 && frequencies.values.len() == frequencies.counts.len(),
+            Vocabulary::Tensors(sizes) => self.format > 2 && sizes.remembered <= MOST && sizes.text_bytes <= MOST,
+        }
+    }
+}
+
+/// An error if a model of these features could not be written, to be known before it is fitted: a file's header has a limit.
+pub fn check_writable(features: &[Feature]) -> PolarsResult<()> {
+    /// What the safetensors format allows, less 10 MB for all that does not grow with the features.
+    const MOST_HEADER: usize = 90_000_000;
+    /// The header's entries of the three tensors of a category, and its sizes.
+    const OF_CATEGORY: usize = 600;
+    polars_ensure!(features.len() <= MOST_FEATURES, ComputeError:
+        "anorand: there are {} features, expected at most {MOST_FEATURES}", features.len());
+    let unreadable = |error| invalid(format!("its features can't be written ({error})"));
+    // The entry is JSON within the header's JSON: each quote and each backslash is escaped twice.
+    let entry = serde_json::to_string(features).map_err(unreadable)?;
+    let escaped = serde_json::to_string(&entry).map_err(unreadable)?.len();
+    let categories = features.iter().filter(|feature| feature.kind == Kind::Category).count();
+    let header = escaped + OF_CATEGORY * categories;
+    polars_ensure!(header <= MOST_HEADER, ComputeError:
+        "anorand: the names and dtypes of {} features take {:.0} MB in a model file, expected at most {:.0} MB: shorten the names",
+        features.len(), header as f64 / 1e6, MOST_HEADER as f64 / 1e6);
+    Ok(())
+}
+
+const MOST_FEATURES: usize = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::examples;
+
+    fn entry(change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) -> String {
+        let mut entry = serde_json::to_value(examples::with_seed(1).metadata()).unwrap();
+        change(entry.as_object_mut().unwrap());
+        entry.to_string()
+    }
+
+    fn refusal(entry: &str) -> String {
+        Metadata::parse(entry).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let metadata = examples::with_seed(1).metadata().clone();
+        assert_eq!(Metadata::parse(&entry(|_| ())).unwrap(), metadata);
+    }
+
+    #[test]
+    fn a_later_number_says_upgrade_before_anything_else_is_looked_at() {
+        for format in [u64::from(FORMAT) + 1, u64::from(u32::MAX) + 1] {
+            let message = refusal(&format!("{{\"format\": {format}, \"new\": 1, \"options\": \"others\"}}"));
+            assert!(message.contains(&format!("format version {format}")) && message.contains("upgrade"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_number_before_the_oldest_says_fit_again() {
+        assert!(refusal("{\"format\": 1}").contains("fit the model again"));
+    }
+
+    #[test]
+    fn an_unknown_field_of_a_known_format_is_an_error_wherever_it_is() {
+        let added = |at: &str| {
+            entry(|entry| match at {
+                "" => drop(entry.insert("new".to_string(), 1.into())),
+                at => drop(entry[at].as_object_mut().unwrap().insert("new".to_string(), 1.into())),
+            })
+        };
+        for at in ["", "options", "combiner", "training"] {
+            assert!(refusal(&added(at)).contains("unknown field `new`"), "{at}");
+        }
+        let in_vocabulary = entry(|entry| {
+            let sizes = &mut entry["frequencies"][examples::CATEGORY];
+            sizes.as_object_mut().unwrap().insert("new".to_string(), 1.into());
+        });
+        assert!(refusal(&in_vocabulary).contains("Vocabulary"));
+    }
+
+    #[test]
+    fn each_format_keeps_categories_in_its_own_way() {
+        let inline = entry(|entry| {
+            entry["frequencies"][examples::CATEGORY] = serde_json::json!({"values": ["a"], "counts": [1]});
+        });
+        assert!(refusal(&inline).contains("frequencies do not belong"));
+        let tensors = entry(|entry| entry["format"] = 2.into());
+        assert!(refusal(&tensors).contains("frequencies do not belong"));
+    }
+
+    #[test]
+    fn features_whose_names_fill_the_header_are_refused() {
+        let feature = |name: String| Feature { name, dtype: "f64".to_string(), kind: Kind::Number };
+        check_writable(&[feature("x".repeat(1_000_000))]).unwrap();
+        let message = check_writable(&[feature("\"".repeat(30_000_000))]).unwrap_err().to_string();
+        assert!(message.contains("shorten the names"), "{message}");
     }
 }

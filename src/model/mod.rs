@@ -4,19 +4,23 @@ mod atomic_file;
 mod cache;
 mod codec;
 mod combiner;
+mod faults;
 mod metadata;
 mod quantiles;
 
-pub use atomic_file::Destination;
+#[cfg(test)]
+mod examples;
+
+pub use atomic_file::{Destination, Unwritable};
 pub use cache::{from_bytes, from_path};
 pub use combiner::{finite, Combiner, Heads};
-pub use metadata::{Candidate, LabelCounts, Metadata, Report, FORMAT};
+pub use metadata::{check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, FORMAT};
 pub use quantiles::ScoreQuantiles;
 
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 
-use crate::data::{encoders, Columns, Encoder, Scaling};
+use crate::data::{encoders, Columns, Encoder, Frequencies, Scaling};
 use crate::engine::Weights;
 use crate::options::Missing;
 
@@ -35,15 +39,22 @@ pub struct Model {
     metadata: Metadata,
     statistics: Statistics,
     weights: Weights,
-    /// Of the metadata's frequencies
+    /// Of each feature that is a category
+    frequencies: Vec<Option<Frequencies>>,
+    /// Of the frequencies
     encoders: Vec<Option<Encoder>>,
 }
 
 impl Model {
     /// From what a fit found, or a file has.
-    pub fn new(metadata: Metadata, statistics: Statistics, weights: Weights) -> Self {
-        let encoders = encoders(&metadata.frequencies);
-        Self { metadata, statistics, weights, encoders }
+    pub fn new(
+        metadata: Metadata,
+        statistics: Statistics,
+        frequencies: Vec<Option<Frequencies>>,
+        weights: Weights,
+    ) -> Self {
+        let encoders = encoders(&frequencies);
+        Self { metadata, statistics, weights, frequencies, encoders }
     }
 
     /// The model, with what its options were chosen from.
@@ -58,6 +69,22 @@ impl Model {
 
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// The values of each feature that is a category; None for other features.
+    pub fn frequencies(&self) -> &[Option<Frequencies>] {
+        &self.frequencies
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        let Statistics { scaling, medians, quantiles } = &self.statistics;
+        let features = scaling.offset.len() + scaling.scale.len() + medians.len();
+        let scores = quantiles.body().len() + quantiles.tail().len();
+        let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();
+        let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();
+        let numbers = features * size_of::<f64>() + scores * size_of::<f32>();
+        size_of::<Self>() + self.weights.bytes() + numbers + frequencies + encoders + self.metadata.bytes()
     }
 
     pub fn weights(&self) -> &Weights {

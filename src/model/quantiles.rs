@@ -33,6 +33,19 @@ impl ScoreQuantiles {
         Self { body, tail }
     }
 
+    /// What is wrong with them, if no scores have such quantiles.
+    pub fn fault(&self) -> Option<String> {
+        for (name, kept, count) in [("body", &self.body, Self::BODY), ("tail", &self.tail, Self::TAIL)] {
+            if kept.len() != count || !kept.iter().all(|score| (0.0..=1.0).contains(score)) {
+                return Some(format!("the {name} of its score quantiles is not {count} numbers from 0 to 1"));
+            }
+            if !kept.is_sorted() {
+                return Some(format!("the {name} of its score quantiles is not sorted"));
+            }
+        }
+        None
+    }
+
     pub fn body(&self) -> &[f32] {
         &self.body
     }

@@ -1,16 +1,20 @@
 //! The Python module inside the plugin's library: what `polars_anorand.Model` and `devices` need of the core.
 
 use std::ffi::CString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use polars::error::{set_warning_function, PolarsWarning};
 use polars::prelude::PolarsError;
-use pyo3::exceptions::{PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
+use crate::data::Frequencies;
 use crate::device;
 use crate::engine::torch::{set_locator, Location};
-use crate::model::{self, Destination};
+use crate::model::{self, Destination, Unwritable};
+
+// Other Python threads run while a model is parsed or a file is written: each function lets go of the interpreter for that.
 
 fn value_error(error: PolarsError) -> PyErr {
     // Without the kind of error that Polars puts before the message.
@@ -18,29 +22,59 @@ fn value_error(error: PolarsError) -> PyErr {
     PyValueError::new_err(message)
 }
 
+/// A Python OSError with its `errno` and `filename`, of the subclass that Python has for the errno.
+fn os_error(py: Python<'_>, error: Unwritable) -> PyErr {
+    let errno = || match (error.errno, error.kind) {
+        (Some(errno), _) => Ok(errno),
+        (None, ErrorKind::NotFound) => py.import("errno")?.getattr("ENOENT")?.extract(),
+        (None, ErrorKind::IsADirectory) => py.import("errno")?.getattr("EISDIR")?.extract(),
+        (None, ErrorKind::NotADirectory) => py.import("errno")?.getattr("ENOTDIR")?.extract(),
+        (None, _) => py.import("errno")?.getattr("EIO")?.extract(),
+    };
+    match errno() {
+        Ok(errno) => PyOSError::new_err((errno, error.message, error.path.into_os_string())),
+        Err(failed) => failed,
+    }
+}
+
 /// A model's metadata, as JSON; a ValueError if the bytes are not a model.
 #[pyfunction]
-fn model_metadata(bytes: &[u8]) -> PyResult<String> {
-    let model = model::from_bytes(bytes).map_err(value_error)?;
-    serde_json::to_string(model.metadata()).map_err(|error| PyValueError::new_err(error.to_string()))
+fn model_metadata(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
+    py.detach(|| {
+        let model = model::from_bytes(bytes).map_err(value_error)?;
+        serde_json::to_string(model.metadata()).map_err(|error| PyValueError::new_err(error.to_string()))
+    })
 }
 
 /// The score above which a share of the training rows lies.
 #[pyfunction]
-fn model_threshold(bytes: &[u8], contamination: f64) -> PyResult<f64> {
-    model::from_bytes(bytes).and_then(|model| model.threshold(contamination)).map_err(value_error)
+fn model_threshold(py: Python<'_>, bytes: &[u8], contamination: f64) -> PyResult<f64> {
+    py.detach(|| model::from_bytes(bytes).and_then(|model| model.threshold(contamination))).map_err(value_error)
 }
 
 /// Each feature's training median, in its own unit.
 #[pyfunction]
-fn model_medians(bytes: &[u8]) -> PyResult<Vec<f64>> {
-    model::from_bytes(bytes).map(|model| model.statistics().medians.clone()).map_err(value_error)
+fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<f64>> {
+    py.detach(|| model::from_bytes(bytes).map(|model| model.statistics().medians.clone())).map_err(value_error)
 }
 
-/// Write a file whole, or leave what is there.
+/// Of each feature that is a category, its values, the number of training rows with each, and with a value beyond those.
 #[pyfunction]
-fn write_file(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
-    Destination::claim(&path).and_then(|destination| destination.write(bytes)).map_err(value_error)
+#[allow(clippy::type_complexity)] // A tuple, as Python sees it.
+fn model_categories(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<(Vec<String>, Vec<u64>, u64)>>> {
+    let part = |of: &Frequencies| (of.values.clone(), of.counts.clone(), of.rare.rows);
+    let categories = py.detach(|| {
+        let model = model::from_bytes(bytes)?;
+        Ok(model.frequencies().iter().map(|of| of.as_ref().map(part)).collect())
+    });
+    categories.map_err(value_error)
+}
+
+/// Write a file whole, or leave what is there; an OSError if it can't be written.
+#[pyfunction]
+fn write_file(py: Python<'_>, path: PathBuf, bytes: &[u8]) -> PyResult<()> {
+    let written = py.detach(|| Destination::claim(&path).and_then(|destination| destination.write(bytes)));
+    written.map_err(|error| os_error(py, error))
 }
 
 /// See [`device::all`].
@@ -80,6 +114,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
     module.add_function(wrap_pyfunction!(model_medians, module)?)?;
+    module.add_function(wrap_pyfunction!(model_categories, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;
     Ok(())

@@ -137,3 +137,28 @@ def test_groups_and_candidates_warn_once() -> None:
         warnings.simplefilter("always")
         rows.head(200).select(anorand.fit(["x", "id"], members=1, latent=[1, 2, 3], **FAST))
     assert ["200 different values" in str(warning.message) for warning in caught] == [True]
+
+
+def test_a_column_of_ids_is_fitted_and_written_whatever_its_size() -> None:
+    # As JSON, the values would be longer than the 100 MB that a safetensors header may have.
+    long = pl.Series([f"{at:04d}" + "x" * 1_000_000 for at in range(110)])
+    frame = pl.DataFrame({"x": np.arange(110.0), "id": long})
+    with pytest.warns(UserWarning, match="has 110 different values"):
+        model = anorand.Model(frame.select(anorand.fit(pl.all(), **FAST)).item())
+    assert list(model.categories["id"]) == long.head(16).to_list()
+    assert frame.select(anorand.score(pl.all(), model)).to_series().null_count() == 0
+
+
+def test_of_very_many_values_the_rare_ones_count_as_not_seen() -> None:
+    ids = [f"id{at:06d}" for at in range(65_536 + 100)]
+    frame = pl.DataFrame({"x": np.arange(len(ids) + 1.0), "id": [*ids, ids[-1]]})
+    with pytest.warns(UserWarning, match="has 65636 different values"):
+        model = anorand.Model(frame.select(anorand.fit(pl.all(), **FAST)).item())
+    kept = model.categories["id"]
+    assert len(kept) == 65_536
+    assert next(iter(kept.items())) == (ids[-1], 2)
+    assert model.reference["id"] in kept
+    rows = pl.DataFrame({"x": [5.0] * 4, "id": [ids[-2], "never", ids[0], ids[1]]})
+    rare, never, *remembered = rows.select(anorand.score(pl.all(), model)).to_series()
+    assert rare == never
+    assert remembered[0] == remembered[1]

@@ -9,7 +9,10 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +20,7 @@ import pytest
 from conftest import FAST, FEATURES
 
 import polars_anorand as anorand
+from polars_anorand import _polars_anorand as _core
 
 
 def test_it_says_what_it_is(model: anorand.Model) -> None:
@@ -64,6 +68,43 @@ def test_a_new_file_has_the_usual_permissions(model: anorand.Model, tmp_path: Pa
     assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
 
 
+def test_a_file_that_is_replaced_hands_on_its_permissions(
+    frame: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    for mode in [0o600, 0o640, 0o666]:
+        path.write_bytes(b"old")
+        path.chmod(mode)
+        model.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        frame.select(anorand.fit(FEATURES, path=path, **FAST))
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_other_threads_run_while_a_model_is_parsed_and_written(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": range(20), "b": range(20)})
+    wide = anorand.fit(["a", "b"], members=1, hidden=[3_000, 1_500], epochs=1, min_steps=0, max_samples=2, batch_size=2)
+    data = frame.select(wide).item()
+    ticks, stop = [0], threading.Event()
+
+    def tick() -> None:
+        while not stop.is_set():
+            ticks[0] += 1
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        # Long enough that a thread which waits for the interpreter would be seen to stand still.
+        for call in [lambda: _core.model_metadata(data), lambda: _core.write_file(str(tmp_path / "model"), data)]:
+            before, begun = ticks[0], time.perf_counter()
+            call()
+            taken, counted = time.perf_counter() - begun, ticks[0] - before
+            assert counted > 1e5 * taken, (counted, taken)
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_a_link_stays_a_link(model: anorand.Model, tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"old")
     (tmp_path / "link").symlink_to(tmp_path / "target")
@@ -81,23 +122,53 @@ def test_a_failed_fit_leaves_the_file_as_it_was(frame: pl.DataFrame, model: anor
     assert os.listdir(tmp_path) == ["model.safetensors"]
 
 
-def test_a_killed_fit_leaves_the_file_as_it_was(model: anorand.Model, tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    model.save(path)
+@contextmanager
+def fit_under_way(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that fits a model to a path, and has claimed its temporary file; killed at the end."""
     program = f"""
 import polars as pl, polars_anorand as anorand
 print("ready", flush=True)
 pl.DataFrame({{"a": range(1000)}}).select(anorand.fit("a", path={str(path)!r}, epochs=1_000_000))
 """
+    before = len(os.listdir(path.parent))
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        deadline = time.monotonic() + 60
-        while len(os.listdir(tmp_path)) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert len(os.listdir(tmp_path)) == 2, "the fit has begun, and claimed a temporary file"
-        process.send_signal(signal.SIGKILL)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            deadline = time.monotonic() + 60
+            while len(os.listdir(path.parent)) == before and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert len(os.listdir(path.parent)) == before + 1, "the fit has begun, and claimed a temporary file"
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
+def test_a_killed_fit_leaves_the_file_as_it_was(model: anorand.Model, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    with fit_under_way(path):
+        pass
     assert anorand.Model.load(path) == model
+
+
+def test_what_a_killed_fit_left_is_removed_by_the_next_one_to_that_path(
+    frame: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    for again in [lambda: model.save(path), lambda: frame.select(anorand.fit(FEATURES, path=path, **FAST))]:
+        with fit_under_way(path):
+            pass
+        model.save(tmp_path / "model-2")
+        assert len([name for name in os.listdir(tmp_path) if name.endswith(".tmp")]) == 1, "of another path: kept"
+        again()
+        assert sorted(os.listdir(tmp_path)) == ["model", "model-2"]
+
+
+def test_a_fit_under_way_keeps_its_temporary_file(model: anorand.Model, tmp_path: Path) -> None:
+    with fit_under_way(tmp_path / "model"):
+        model.save(tmp_path / "model")
+        assert len([name for name in os.listdir(tmp_path) if name.endswith(".tmp")]) == 1
 
 
 def test_a_folder_is_refused_before_the_fit(frame: pl.DataFrame, tmp_path: Path) -> None:

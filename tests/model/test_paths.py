@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -85,9 +86,24 @@ def test_a_path_that_is_not_text_is_refused_at_once(model: anorand.Model) -> Non
             call(3)
 
 
-def test_what_can_not_be_written_is_an_os_error(model: anorand.Model, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="is a folder"):
-        model.save(tmp_path)
-    with pytest.raises(OSError, match="there is no folder"):
-        model.save(tmp_path / "none" / "model")
-    assert os.listdir(tmp_path) == []
+def test_what_can_not_be_written_is_the_os_error_that_python_has_for_it(model: anorand.Model, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    cases: list[tuple[Path, type[OSError], int, str]] = [
+        (tmp_path, IsADirectoryError, errno.EISDIR, "is a folder"),
+        (tmp_path / "none" / "model", FileNotFoundError, errno.ENOENT, "there is no folder"),
+        (file / "model", NotADirectoryError, errno.ENOTDIR, "there is no folder"),
+    ]
+    for path, kind, number, message in cases:
+        with pytest.raises(kind, match=message) as caught:
+            model.save(path)
+        assert (caught.value.errno, caught.value.filename) == (number, str(path))
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_that_takes_no_file_is_an_os_error_with_its_number(model: anorand.Model) -> None:
+    # Not writable for anyone, root included.
+    with pytest.raises(OSError, match="can't be written") as caught:
+        model.save("/proc/model")
+    assert caught.value.errno in {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS}
+    assert caught.value.filename == "/proc/model"
