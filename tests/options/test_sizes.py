@@ -55,7 +55,8 @@ def test_embeddings_beyond_memory_are_an_error() -> None:
     program = """
 import polars as pl, polars_anorand as anorand, resource
 frame = pl.DataFrame({"a": [1.0, 2.0, 3.0, 9.0]})
-model = anorand.Model(frame.select(anorand.fit("a", members=200, hidden=[2], latent=4_096, epochs=1, min_steps=0)).item())
+wide = {"members": 200, "hidden": [2], "latent": 4_096, "epochs": 1, "min_steps": 0}
+model = anorand.Model(frame.select(anorand.fit("a", **wide)).item())
 rows = pl.select(a=pl.int_range(200_000) * 1.0)
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 try:
