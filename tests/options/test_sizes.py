@@ -1,4 +1,4 @@
-"""Contract: options that ask for more memory than there can be are refused when a plan is built, and never end the process."""
+"""Contract: options that ask for more memory than there can be are refused when a plan is built, and end no process."""
 
 from __future__ import annotations
 
