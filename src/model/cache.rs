@@ -27,12 +27,12 @@ const FILES: usize = 10_000;
 
 /// The model that these bytes are.
 pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
-    MODELS.from_bytes(bytes)
+    MODELS.of_bytes(bytes)
 }
 
 /// The model in a file. A file that changed since it was read is read again.
 pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
-    MODELS.from_path(path)
+    MODELS.of_file(path)
 }
 
 static MODELS: LazyLock<Models> = LazyLock::new(|| Models::within(BUDGET));
@@ -115,7 +115,7 @@ impl Models {
         Content { length: bytes.len(), hash: xxh3_128_with_seed(bytes, self.seed) }
     }
 
-    fn from_bytes(&self, bytes: &[u8]) -> PolarsResult<Arc<Model>> {
+    fn of_bytes(&self, bytes: &[u8]) -> PolarsResult<Arc<Model>> {
         self.model(&self.content(bytes), bytes)
     }
 
@@ -127,7 +127,7 @@ impl Models {
         })
     }
 
-    fn from_path(&self, path: &Path) -> PolarsResult<Arc<Model>> {
+    fn of_file(&self, path: &Path) -> PolarsResult<Arc<Model>> {
         let unreadable = |error: std::io::Error| polars_err!(ComputeError: "anorand: the model {} can't be read: {error}", path.display());
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         polars_ensure!(!metadata.is_dir(), ComputeError:
@@ -175,12 +175,12 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for morsel in files.chunks(500) {
-                        morsel.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+                        morsel.iter().for_each(|bytes| drop(models.of_bytes(bytes).unwrap()));
                     }
                 });
             }
         });
-        files.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+        files.iter().for_each(|bytes| drop(models.of_bytes(bytes).unwrap()));
         assert_eq!(parses(&models), 3_000);
     }
 
@@ -188,7 +188,7 @@ mod tests {
     fn each_content_gives_its_own_model() {
         let models = Models::within(BUDGET);
         for (seed, bytes) in distinct(50).iter().enumerate().rev() {
-            assert_eq!(models.from_bytes(bytes).unwrap().metadata().options.seed, seed as u64);
+            assert_eq!(models.of_bytes(bytes).unwrap().metadata().options.seed, seed as u64);
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let files = distinct(100);
         let of_one = Model::from_bytes(&files[0]).unwrap().bytes();
         let models = Models::within(10 * of_one);
-        files.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+        files.iter().for_each(|bytes| drop(models.of_bytes(bytes).unwrap()));
         assert!((5..=10).contains(&models.parsed.len()), "{}", models.parsed.len());
         assert!(models.parsed.weight() <= 10 * of_one as u64);
     }
@@ -206,8 +206,8 @@ mod tests {
     fn a_model_larger_than_the_budget_is_still_parsed_once() {
         let bytes = &distinct(1)[0];
         let models = Models::within(1_000);
-        assert!(models.from_bytes(bytes).unwrap().bytes() > 1_000);
-        models.from_bytes(bytes).unwrap();
+        assert!(models.of_bytes(bytes).unwrap().bytes() > 1_000);
+        models.of_bytes(bytes).unwrap();
         assert_eq!(parses(&models), 1);
     }
 
@@ -218,9 +218,9 @@ mod tests {
         let paths = ["a", "b"].map(|name| folder.path().join(name));
         paths.iter().for_each(|path| std::fs::write(path, bytes).unwrap());
         let models = Models::within(BUDGET);
-        let first = models.from_bytes(bytes).unwrap();
+        let first = models.of_bytes(bytes).unwrap();
         for path in paths.iter().cycle().take(6) {
-            assert!(Arc::ptr_eq(&models.from_path(path).unwrap(), &first));
+            assert!(Arc::ptr_eq(&models.of_file(path).unwrap(), &first));
         }
         assert_eq!(parses(&models), 1);
     }
@@ -235,7 +235,7 @@ mod tests {
             std::fs::write(folder.path().join("new"), bytes).unwrap();
             std::fs::rename(folder.path().join("new"), &path).unwrap();
             for _ in 0..2 {
-                assert_eq!(models.from_path(&path).unwrap().metadata().options.seed, seed as u64);
+                assert_eq!(models.of_file(&path).unwrap().metadata().options.seed, seed as u64);
             }
         }
         assert_eq!(parses(&models), 3);
@@ -245,7 +245,7 @@ mod tests {
     fn what_is_not_a_model_is_an_error_each_time() {
         let models = Models::within(BUDGET);
         for _ in 0..2 {
-            assert!(models.from_bytes(b"nothing").is_err());
+            assert!(models.of_bytes(b"nothing").is_err());
         }
     }
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,26 +83,34 @@ def test_a_file_that_is_replaced_hands_on_its_permissions(
 
 def test_other_threads_run_while_a_model_is_parsed_and_written(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": range(20), "b": range(20)})
-    wide = anorand.fit(["a", "b"], members=1, hidden=[3_000, 1_500], epochs=1, min_steps=0, max_samples=2, batch_size=2)
-    data = frame.select(wide).item()
-    ticks, stop = [0], threading.Event()
+    wide: anorand.FitOptions = {"members": 1, "hidden": [3_000, 1_500], "epochs": 1, "min_steps": 0, "batch_size": 2}
+    files = [frame.select(anorand.fit(["a", "b"], seed=seed, max_samples=2, **wide)).item() for seed in range(3)]
+    longest, stop = [0.0], threading.Event()
 
     def tick() -> None:
+        last = time.perf_counter()
         while not stop.is_set():
-            ticks[0] += 1
+            now = time.perf_counter()
+            longest[0], last = max(longest[0], now - last), now
+
+    def share_of_standstill(call: Callable[[], object]) -> float:
+        longest[0], begun = 0.0, time.perf_counter()
+        call()
+        taken = time.perf_counter() - begun
+        time.sleep(0.02)  # the other thread sees how long it stood still
+        return longest[0] / taken
 
     thread = threading.Thread(target=tick)
     thread.start()
     try:
-        # Long enough that a thread which waits for the interpreter would be seen to stand still.
-        for call in [lambda: _core.model_metadata(data), lambda: _core.write_file(str(tmp_path / "model"), data)]:
-            before, begun = ticks[0], time.perf_counter()
-            call()
-            taken, counted = time.perf_counter() - begun, ticks[0] - before
-            assert counted > 1e5 * taken, (counted, taken)
+        parsed = [share_of_standstill(lambda data=data: _core.model_metadata(data)) for data in files]  # type: ignore[misc]
+        written = [share_of_standstill(lambda: _core.write_file(str(tmp_path / "model"), files[0])) for _ in range(3)]
     finally:
         stop.set()
         thread.join()
+    # The best of three, since a busy machine may stop any thread for a while.
+    assert min(parsed) < 0.4, parsed
+    assert min(written) < 0.4, written
 
 
 def test_a_link_stays_a_link(model: anorand.Model, tmp_path: Path) -> None:
