@@ -120,8 +120,16 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns: columns.collect::<PolarsResult<_>>()?, rows: self.rows })
     }
 
+    /// The text of feature `j` if it is a category.
+    pub(super) fn text(&self, j: usize) -> PolarsResult<Option<Series>> {
+        match self.features[j].kind {
+            Kind::Category => self.columns[j].cast(&DataType::String).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The values of feature `j` from the first row to the last, into `values`; NaN where one is missing.
-    fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
+    pub(super) fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
         values.clear();
         values.reserve(self.rows);
         let column = &self.columns[j];

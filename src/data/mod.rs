@@ -2,6 +2,7 @@
 
 mod categories;
 mod columns;
+mod content_order;
 mod feature;
 mod labels;
 mod scaling;

@@ -13,7 +13,7 @@ use crate::model::{
     check_writable, Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
     VocabularySizes, FORMAT,
 };
-use crate::options::Options;
+use crate::options::{Missing, Options};
 use crate::scoring;
 
 use super::feature_bagging::draw_inputs;
@@ -80,6 +80,12 @@ pub fn fit_with_labels(
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
+    if options.missing == Missing::Error {
+        // Here, where rows still have their own numbers.
+        columns.refuse_missing()?;
+    }
+    let (columns, labels) = &in_content_order(columns, labels)?;
+    let labels = labels.as_ref();
     let usable = columns.training_rows(options.missing)?;
     let labels = labels.map(|labels| labels.of_training_rows(&usable)).transpose()?;
     let frequencies = columns.frequencies(&usable)?;
@@ -115,6 +121,17 @@ pub fn fit_with_labels(
             "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {})", options.learning_rate);
     }
     Ok(Fitted { model, warnings })
+}
+
+/// The same rows in an order that does not depend on where they stand, and their labels; see [`Columns::content_order`].
+pub fn in_content_order(columns: &Columns, labels: Option<&Labels>) -> PolarsResult<(Columns, Option<Labels>)> {
+    if let Some(labels) = labels {
+        polars_ensure!(labels.rows() == columns.rows(), ShapeMismatch:
+            "anorand: there are {} labels for {} rows, expected one label for each row", labels.rows(), columns.rows());
+    }
+    let order = columns.content_order(labels)?;
+    let labels = labels.map(|labels| labels.gather(order.cont_slice().unwrap_or_default()));
+    Ok((columns.gather(&order)?, labels))
 }
 
 /// An error if an ensemble on that number of features has more parameters than a fit may ask for.

@@ -18,7 +18,7 @@ use crate::model::Candidate;
 use crate::options::Options;
 use crate::scoring;
 
-use super::recipe::{fit_with_labels, Fitted};
+use super::recipe::{fit_with_labels, in_content_order, Fitted};
 use super::side_by_side;
 
 /// One row of `ONE_IN` is held out, and at most `MOST` rows.
@@ -38,7 +38,8 @@ pub fn fit_best(
     if candidates.len() == 1 {
         return fit_with_labels(columns, labels, first, device);
     }
-    let split = Split::draw(columns, labels, first)?;
+    let (ordered, ordered_labels) = in_content_order(columns, labels)?;
+    let split = Split::draw(&ordered, ordered_labels.as_ref(), first)?;
     let judge = |options: &Options| {
         split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })
     };

@@ -6,7 +6,8 @@
 //! | `<layer>.weight`, `<layer>.bias` | F32 `[m, inputs, outputs]`, `[m, outputs]` | the layers of [`Shape::layers`] |
 //! | `scaling.offset`, `scaling.scale` | F64 `[d]` | `scaled = (value − offset) / scale` |
 //! | `median` | F64 `[d]` | each feature's training median, in its own unit |
-//! | `sketch.body`, `sketch.tail` | F32 `[1001]`, `[101]` | the training scores' quantiles at 0, 0.001, …, 1 and 0.99, 0.9901, …, 1 |
+//! | `scores.quantiles` | F32 `[1001]` | the training scores' quantiles at 0, 0.001, …, 1 |
+//! | `scores.highest` | F32 `[min(n, 4096)]` | the highest training scores, in rising order |
 //! | `vocabulary.<j>.text` | U8 `[bytes]` | of each feature j that is a category: its values in UTF-8, the most frequent first |
 //! | `vocabulary.<j>.offsets` | U64 `[values + 1]` | where each value begins in the text, and where the last one ends |
 //! | `vocabulary.<j>.counts` | U64 `[values]` | the number of training rows that have each value |
@@ -25,7 +26,7 @@ use crate::data::{Frequencies, Scaling};
 use crate::engine::Weights;
 
 use super::metadata::{Metadata, Vocabulary, VocabularySizes};
-use super::quantiles::ScoreQuantiles;
+use super::quantiles::{ScoreQuantiles, Top};
 use super::{invalid, Model, Statistics};
 
 const ENTRY: &str = "anorand";
@@ -56,7 +57,7 @@ impl Model {
         }
         let Statistics { scaling, medians, quantiles } = &self.statistics;
         contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| f64_bytes(numbers)));
-        contents.extend([quantiles.body(), quantiles.tail()].map(f32_bytes));
+        contents.extend([quantiles.body(), quantiles.top()].map(f32_bytes));
         for (kept, frequencies) in self.metadata.frequencies.iter().zip(&self.frequencies) {
             if let (Some(Vocabulary::Tensors(_)), Some(frequencies)) = (kept, frequencies) {
                 contents.extend(vocabulary_bytes(frequencies));
@@ -88,7 +89,12 @@ impl Model {
         let weights = Weights::new(metadata.shape(), inputs, tensors.f32s(metadata.network_tensors().len()))?;
         let scaling = Scaling { kind: metadata.options.scaling, offset: tensors.f64s(), scale: tensors.f64s() };
         let medians = tensors.f64s();
-        let quantiles = ScoreQuantiles::from_parts(tensors.f32s(1), tensors.f32s(1));
+        let (body, top) = (tensors.f32s(1), tensors.f32s(1));
+        let top = match metadata.format {
+            2 => Top::Quantiles(top),
+            _ => Top::Scores { scores: top, rows: metadata.training.rows },
+        };
+        let quantiles = ScoreQuantiles::from_parts(body, top);
         let named = metadata.features.iter().zip(&metadata.frequencies);
         let frequencies = named.map(|(feature, kept)| match kept {
             None => Ok(None),
@@ -131,7 +137,14 @@ impl Metadata {
         for name in ["scaling.offset", "scaling.scale", "median"] {
             tensors.push(TensorSpec::new(name, Dtype::F64, vec![features]));
         }
-        for (name, len) in [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)] {
+        let scores = match self.format {
+            2 => [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)],
+            _ => {
+                let kept = ScoreQuantiles::scores_kept(self.training.rows);
+                [("scores.quantiles", ScoreQuantiles::BODY), ("scores.highest", kept)]
+            }
+        };
+        for (name, len) in scores {
             tensors.push(TensorSpec::new(name, Dtype::F32, vec![len]));
         }
         for (j, kept) in self.frequencies.iter().enumerate() {

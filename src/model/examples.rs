@@ -46,7 +46,7 @@ pub fn with_seed(seed: u64) -> Model {
     let statistics = Statistics {
         scaling: Scaling { kind: ScalingKind::Minmax, offset: vec![0.1, 0.0, -3.0], scale: vec![0.7, 1.0, 2.0] },
         medians: vec![0.3, 1.0, -0.7],
-        quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3]),
+        quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
     };
     Model::new(metadata, statistics, vec![None, None, Some(frequencies)], weights)
 }

@@ -124,7 +124,7 @@ fn fault_of_candidates(candidates: &[Candidate]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::data::Rare;
-    use crate::model::{examples, Combiner, LabelCounts, ScoreQuantiles};
+    use crate::model::{examples, Combiner, LabelCounts, ScoreQuantiles, Top};
 
     /// What is said of a model with one change.
     fn fault(change: impl FnOnce(&mut Model)) -> String {
@@ -166,7 +166,10 @@ mod tests {
         let quantile = |score: f32| {
             let mut body: Vec<f32> = (0..ScoreQuantiles::BODY).map(|k| k as f32 / 1_000.0).collect();
             body[500] = score;
-            fault(|model| model.statistics.quantiles = ScoreQuantiles::from_parts(body, vec![1.0; 101]))
+            fault(|model| {
+                model.statistics.quantiles =
+                    ScoreQuantiles::from_parts(body, Top::Scores { scores: vec![1.0; 10], rows: 10 })
+            })
         };
         assert_named(&[
             (combiner(1.1, [0.0; 2], [1.0; 2]), "alpha is 1.1"),
@@ -177,7 +180,7 @@ mod tests {
             (fault(|model| model.metadata.combiner = Combiner::Probability { alpha: 0.5 }), "combination=Robust"),
             (quantile(2.0), "from 0 to 1"),
             (quantile(f32::NAN), "from 0 to 1"),
-            (quantile(0.1), "not sorted"),
+            (quantile(0.1), "in rising order"),
         ]);
         assert_eq!(quantile(0.5), "");
     }

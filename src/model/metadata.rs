@@ -11,7 +11,7 @@
 //! | format | |
 //! |---|---|
 //! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
-//! | 3 | they are tensors, and `frequencies` has their sizes: the entry is bounded, and a column may have very many values |
+//! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
 
 use polars::prelude::{polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};

@@ -16,6 +16,8 @@ pub use cache::{from_bytes, from_path};
 pub use combiner::{finite, Combiner, Heads};
 pub use metadata::{check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, FORMAT};
 pub use quantiles::ScoreQuantiles;
+#[cfg(test)]
+pub use quantiles::Top;
 
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
@@ -80,7 +82,7 @@ impl Model {
     pub fn bytes(&self) -> usize {
         let Statistics { scaling, medians, quantiles } = &self.statistics;
         let features = scaling.offset.len() + scaling.scale.len() + medians.len();
-        let scores = quantiles.body().len() + quantiles.tail().len();
+        let scores = quantiles.body().len() + quantiles.top().len();
         let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();
         let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();
         let numbers = features * size_of::<f64>() + scores * size_of::<f32>();
@@ -130,10 +132,13 @@ impl Model {
         medians.iter().enumerate().map(|(j, median)| scaling.apply(j, *median)).collect()
     }
 
-    /// The score above which a share `contamination` of the training rows lies.
+    /// The score that separates the training rows that are flagged at a contamination from the others: what is above it is flagged.
+    ///
+    /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at least that share of them; none of
+    /// them, if that were half of the rows or more.
     pub fn threshold(&self, contamination: f64) -> PolarsResult<f64> {
         check_contamination(contamination)?;
-        Ok(self.statistics.quantiles.quantile(1.0 - contamination))
+        Ok(self.statistics.quantiles.threshold(contamination))
     }
 }
 

@@ -1,79 +1,149 @@
-//! The quantiles of the training scores, kept in the model, so that a threshold or a percentile needs no refit.
+//! The training scores as far as thresholds and percentiles need them, kept in the model, so that neither needs a refit.
+//!
+//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
+//! ⌈c·n⌉ of the n rows; none of them, if that were half of the rows or more.
 
-const TAIL_FROM: f64 = 0.99;
-
-/// Quantiles of the training scores: every 0.1 percentage points, and every 0.01 in the top 1 %.
+/// The training scores: the highest ones exactly, all of them by quantiles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreQuantiles {
     /// The quantiles at 0, 0.001, …, 1.
     body: Vec<f32>,
-    /// The quantiles at 0.99, 0.9901, …, 1.
-    tail: Vec<f32>,
+    top: Top,
 }
 
+/// The highest scores, in rising order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Top {
+    /// Each of them; n is the number of all training rows.
+    Scores { scores: Vec<f32>, rows: usize },
+    /// The quantiles at 0.99, 0.9901, …, 1: what models of format 2 have.
+    Quantiles(Vec<f32>),
+}
+
+/// Where the top of format 2 begins.
+const TAIL_FROM: f64 = 0.99;
+
 impl ScoreQuantiles {
-    /// How many quantiles there are, 0 and 1 included.
+    /// The number of quantiles of the body, 0 and 1 included.
     pub const BODY: usize = 1_001;
-    /// How many of them in the tail, 0.99 and 1 included.
+    /// The number of quantiles of the tail in format 2, 0.99 and 1 included.
     pub const TAIL: usize = 101;
+    /// The most scores that are kept exactly: thresholds of 1 % are exact up to 409,600 rows.
+    pub const MOST_SCORES: usize = 4_096;
 
     /// Of at least one score.
     pub fn of(scores: &[f32]) -> Self {
         let mut sorted = scores.to_vec();
         sorted.sort_unstable_by(f32::total_cmp);
-        let quantiles = |from: f64, count: usize| {
-            let share = |k: usize| from + (1.0 - from) * k as f64 / (count - 1) as f64;
-            (0..count).map(|k| quantile_of_sorted(&sorted, share(k)) as f32).collect()
-        };
-        Self { body: quantiles(0.0, Self::BODY), tail: quantiles(TAIL_FROM, Self::TAIL) }
+        let share = |k: usize| k as f64 / (Self::BODY - 1) as f64;
+        let body = (0..Self::BODY).map(|k| quantile_of_sorted(&sorted, share(k)) as f32).collect();
+        let rows = sorted.len();
+        Self { body, top: Top::Scores { scores: sorted.split_off(rows - Self::scores_kept(rows)), rows } }
     }
 
-    /// From the quantiles that [`ScoreQuantiles::body`] and [`ScoreQuantiles::tail`] gave.
-    pub fn from_parts(body: Vec<f32>, tail: Vec<f32>) -> Self {
-        Self { body, tail }
+    /// The number of scores that are kept exactly of a training with `rows` rows.
+    pub fn scores_kept(rows: usize) -> usize {
+        rows.min(Self::MOST_SCORES)
     }
 
-    /// What is wrong with them, if no scores have such quantiles.
-    pub fn fault(&self) -> Option<String> {
-        for (name, kept, count) in [("body", &self.body, Self::BODY), ("tail", &self.tail, Self::TAIL)] {
-            if kept.len() != count || !kept.iter().all(|score| (0.0..=1.0).contains(score)) {
-                return Some(format!("the {name} of its score quantiles is not {count} numbers from 0 to 1"));
-            }
-            if !kept.is_sorted() {
-                return Some(format!("the {name} of its score quantiles is not sorted"));
-            }
-        }
-        None
+    /// From the parts that [`ScoreQuantiles::body`] and [`ScoreQuantiles::top`] gave.
+    pub fn from_parts(body: Vec<f32>, top: Top) -> Self {
+        Self { body, top }
     }
 
     pub fn body(&self) -> &[f32] {
         &self.body
     }
 
-    pub fn tail(&self) -> &[f32] {
-        &self.tail
+    /// The highest scores, or what format 2 has of them.
+    pub fn top(&self) -> &[f32] {
+        match &self.top {
+            Top::Scores { scores, .. } => scores,
+            Top::Quantiles(tail) => tail,
+        }
+    }
+
+    /// What is wrong with it, if anything: as read from a file.
+    pub fn fault(&self) -> Option<String> {
+        let wrong = |scores: &[f32]| !scores.iter().all(|score| (0.0..=1.0).contains(score)) || !scores.is_sorted();
+        for (name, kept) in [("quantiles of its training scores", self.body()), ("highest training scores", self.top())]
+        {
+            if kept.is_empty() || wrong(kept) {
+                return Some(format!("the {name} are not numbers from 0 to 1 in rising order"));
+            }
+        }
+        None
+    }
+
+    /// The score that separates the training rows that are flagged at a contamination from the others: flagged is what is above.
+    pub fn threshold(&self, contamination: f64) -> f64 {
+        match &self.top {
+            Top::Scores { scores, rows } => self.threshold_of(scores, *rows, contamination),
+            Top::Quantiles(_) => self.quantile(1.0 - contamination),
+        }
+    }
+
+    fn threshold_of(&self, scores: &[f32], rows: usize, contamination: f64) -> f64 {
+        let highest = f64::from(scores[scores.len() - 1]);
+        // A product like 0.07 · 100 is a rounding above 7.
+        let wanted = ((contamination * rows as f64 - 1e-9).ceil() as usize).clamp(1, rows);
+        if wanted > scores.len() {
+            return self.threshold_of_body(contamination, highest);
+        }
+        let lowest = scores[scores.len() - wanted];
+        let first = scores.partition_point(|score| *score < lowest);
+        if first == 0 && rows > scores.len() {
+            // The tie may go on below the scores that are kept.
+            return self.threshold_of_body(contamination, highest);
+        }
+        if 2 * (scores.len() - first) >= rows {
+            return highest;
+        }
+        between(scores[first - 1], lowest)
+    }
+
+    /// The same by the quantiles, to a thousandth of the rows.
+    fn threshold_of_body(&self, contamination: f64, highest: f64) -> f64 {
+        let quantile = quantile_of_sorted(&self.body, 1.0 - contamination);
+        let first = self.body.partition_point(|kept| f64::from(*kept) < quantile);
+        let tied = self.body.get(first).zip(self.body.get(first + 1)).is_some_and(|(a, b)| a == b);
+        if !tied {
+            return quantile;
+        }
+        // Half of the rows, to a thousandth.
+        if first == 0 || 2 * (self.body.len() - first) + 2 >= self.body.len() {
+            return highest;
+        }
+        between(self.body[first - 1], self.body[first])
     }
 
     /// The score below which a share of the training rows lies; linear between the quantiles kept.
-    pub fn quantile(&self, share: f64) -> f64 {
-        let share = share.clamp(0.0, 1.0);
-        let (kept, position) = if share >= TAIL_FROM {
-            (&self.tail, (share - TAIL_FROM) / (1.0 - TAIL_FROM))
-        } else {
-            (&self.body, share)
-        };
-        quantile_of_sorted(kept, position)
+    fn quantile(&self, share: f64) -> f64 {
+        match &self.top {
+            Top::Quantiles(tail) if share >= TAIL_FROM => {
+                quantile_of_sorted(tail, (share - TAIL_FROM) / (1.0 - TAIL_FROM))
+            }
+            _ => quantile_of_sorted(&self.body, share),
+        }
     }
 
-    /// The share of the training rows whose score is lower; the inverse of [`ScoreQuantiles::quantile`].
+    /// The share of the training rows whose score is lower: exact among the highest scores, to 0.001 below them.
     pub fn share_below(&self, score: f32) -> f32 {
-        let share = if score > self.tail[0] {
-            TAIL_FROM + (1.0 - TAIL_FROM) * position_in_sorted(&self.tail, score)
-        } else {
-            position_in_sorted(&self.body, score)
+        let share = match &self.top {
+            Top::Scores { scores, rows } if score > scores[0] || *rows == scores.len() => {
+                let below = rows - scores.len() + scores.partition_point(|kept| *kept < score);
+                below as f64 / *rows as f64
+            }
+            Top::Quantiles(tail) if score > tail[0] => TAIL_FROM + (1.0 - TAIL_FROM) * position_in_sorted(tail, score),
+            _ => position_in_sorted(&self.body, score),
         };
         share as f32
     }
+}
+
+/// A number between two scores that both are f32, and so not equal to either.
+fn between(below: f32, above: f32) -> f64 {
+    f64::midpoint(f64::from(below), f64::from(above))
 }
 
 /// Where a number lies among sorted ones, 0 at the first and 1 at the last; linear between two of them.
@@ -103,6 +173,15 @@ pub fn quantile_of_sorted(sorted: &[f32], share: f64) -> f64 {
 mod tests {
     use super::*;
 
+    fn flagged(scores: &[f32], contamination: f64) -> usize {
+        let threshold = ScoreQuantiles::of(scores).threshold(contamination);
+        scores.iter().filter(|score| f64::from(**score) > threshold).count()
+    }
+
+    fn rising(count: usize) -> Vec<f32> {
+        (0..count).map(|k| (k as f32 + 0.5) / count as f32).collect()
+    }
+
     #[test]
     fn quantiles_are_numpys() {
         let sorted = [1.0, 2.0, 4.0, 8.0];
@@ -112,37 +191,69 @@ mod tests {
     }
 
     #[test]
-    fn they_are_fine_and_finer_at_the_top() {
-        let scores: Vec<f32> = (0..=100_000).map(|k| k as f32 / 100_000.0).collect();
-        let quantiles = ScoreQuantiles::of(&scores);
-        for k in 0..=10_000 {
-            let share = k as f64 / 10_000.0;
-            let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
-            assert!((quantiles.quantile(share) - share).abs() < tolerance);
+    fn distinct_scores_are_flagged_by_their_number() {
+        for rows in [2, 3, 10, 100, 999, 1_000, 4_096, 5_000, 100_000] {
+            for contamination in [1e-9, 0.001, 0.01, 0.02, 0.07, 0.3] {
+                let wanted = ((contamination * rows as f64 - 1e-9).ceil() as usize).max(1);
+                if wanted <= ScoreQuantiles::MOST_SCORES && 2 * wanted < rows {
+                    assert_eq!(flagged(&rising(rows), contamination), wanted, "{rows} {contamination}");
+                }
+            }
+        }
+        // Beyond the scores that are kept, to a thousandth.
+        let many = flagged(&rising(100_000), 0.3);
+        assert!((29_900..=30_100).contains(&many), "{many}");
+    }
+
+    #[test]
+    fn ties_are_flagged_whole() {
+        let copies = [rising(980).iter().map(|score| score / 2.0).collect(), vec![0.9; 20]].concat();
+        assert_eq!(flagged(&copies, 0.01), 20);
+        assert_eq!(flagged(&copies, 0.02), 20);
+        assert_eq!(flagged(&copies, 0.021), 21);
+        assert_eq!(flagged(&[vec![0.2; 37], vec![0.8; 13]].concat(), 0.2), 13);
+        // Of more rows than are kept exactly.
+        assert_eq!(flagged(&[vec![0.2; 70_000], vec![0.8; 30_000]].concat(), 0.01), 30_000);
+    }
+
+    #[test]
+    fn nobody_is_flagged_where_it_would_be_half_of_the_rows() {
+        for (low, high) in [(0, 50), (25, 25), (50_000, 50_000), (0, 100_000), (1, 1)] {
+            let scores = [vec![0.2; low], vec![0.8; high]].concat();
+            assert_eq!(flagged(&scores, 0.01), 0, "{low} {high}");
+            // Yet another row beyond them is.
+            assert!(ScoreQuantiles::of(&scores).threshold(0.01) < 0.81);
         }
     }
 
     #[test]
-    fn the_share_below_undoes_the_quantile() {
-        let scores: Vec<f32> = (0..50_000).map(|k| (k as f32 / 50_000.0).powi(3)).collect();
-        let quantiles = ScoreQuantiles::of(&scores);
-        for (below, score) in scores.iter().enumerate() {
-            let share = below as f64 / scores.len() as f64;
-            let tolerance = if share >= TAIL_FROM { 1e-4 } else { 1e-3 };
-            assert!((f64::from(quantiles.share_below(*score)) - share).abs() <= tolerance, "{share}");
+    fn percentiles_agree_with_thresholds() {
+        for scores in [rising(1_000), rising(50_000), [vec![0.2; 37], vec![0.8; 13]].concat()] {
+            let quantiles = ScoreQuantiles::of(&scores);
+            for score in &scores {
+                let below = scores.iter().filter(|other| *other < score).count() as f64 / scores.len() as f64;
+                let tolerance = if scores.len() <= 4_096 { 1e-7 } else { 1e-3 };
+                assert!((f64::from(quantiles.share_below(*score)) - below).abs() <= tolerance, "{score}");
+            }
+            assert_eq!((quantiles.share_below(0.0), quantiles.share_below(0.999_999_9)), (0.0, 1.0));
         }
-        assert_eq!((quantiles.share_below(-1.0), quantiles.share_below(2.0)), (0.0, 1.0));
     }
 
     #[test]
-    fn equal_scores_are_not_below_each_other() {
-        let quantiles = ScoreQuantiles::of(&[0.2, 0.5, 0.5, 0.5, 0.9]);
-        assert!(quantiles.share_below(0.5) <= 0.25);
-        assert_eq!(ScoreQuantiles::of(&[0.5; 3]).share_below(0.5), 0.0);
+    fn one_score_is_no_outlier() {
+        assert_eq!(flagged(&[0.5], 0.3), 0);
     }
 
     #[test]
-    fn one_score_is_every_quantile() {
-        assert_eq!(ScoreQuantiles::of(&[0.5]).quantile(0.3), 0.5);
+    fn models_of_format_2_keep_their_thresholds() {
+        let scores = rising(100_000);
+        let quantile = |share: f64| quantile_of_sorted(&scores, share) as f32;
+        let body = (0..1_001).map(|k| quantile(f64::from(k) / 1_000.0)).collect();
+        let tail = (0..101).map(|k| quantile(0.99 + f64::from(k) / 10_000.0)).collect();
+        let old = ScoreQuantiles::from_parts(body, Top::Quantiles(tail));
+        for contamination in [0.0005, 0.01, 0.2] {
+            assert!((old.threshold(contamination) - (1.0 - contamination)).abs() < 1e-3);
+        }
+        assert!((old.share_below(0.995) - 0.995).abs() < 1e-3);
     }
 }

@@ -69,11 +69,9 @@ fn anorand_detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Serie
 
 /// What makes a row an outlier, if anything was said; 1 % of the training rows otherwise.
 fn detect(contamination: Option<f64>, threshold: Option<f64>) -> PolarsResult<Detect> {
-    match (contamination, threshold) {
-        (_, Some(threshold)) if threshold.is_nan() => polars_bail!(ComputeError:
-            "anorand: threshold must be a score, a number from 0 to 1, got NaN"),
-        (_, Some(threshold)) => Ok(Detect::Threshold(threshold)),
-        (contamination, None) => Detect::contamination(contamination.unwrap_or(0.01)),
+    match threshold {
+        Some(threshold) => Detect::threshold(threshold),
+        None => Detect::contamination(contamination.unwrap_or(0.01)),
     }
 }
 

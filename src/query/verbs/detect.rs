@@ -18,6 +18,13 @@ pub enum Detect {
 }
 
 impl Detect {
+    /// By a checked score.
+    pub fn threshold(score: f64) -> PolarsResult<Self> {
+        polars_ensure!((0.0..=1.0).contains(&score), ComputeError:
+            "anorand: threshold must be a score, a number from 0 to 1, got {score}; a share of the rows is contamination=");
+        Ok(Self::Threshold(score))
+    }
+
     /// By a checked contamination.
     pub fn contamination(share: f64) -> PolarsResult<Self> {
         check_contamination(share)?;
