@@ -296,16 +296,17 @@ mod tests {
     }
 
     #[test]
-    fn a_model_of_format_2_is_read_and_is_the_same_bytes_when_it_is_written_again() {
-        for bytes in [
-            include_bytes!("../../tests/golden/chosen.safetensors").as_slice(),
-            include_bytes!("../../tests/golden/default.safetensors"),
-            include_bytes!("../../tests/golden/imputed.safetensors"),
-            include_bytes!("../../tests/golden/labelled.safetensors"),
-            include_bytes!("../../tests/golden/paper.safetensors"),
+    fn a_model_of_each_format_is_read_and_is_the_same_bytes_when_it_is_written_again() {
+        for (format, bytes) in [
+            (2, include_bytes!("../../tests/golden/chosen.safetensors").as_slice()),
+            (2, include_bytes!("../../tests/golden/default.safetensors")),
+            (2, include_bytes!("../../tests/golden/imputed.safetensors")),
+            (2, include_bytes!("../../tests/golden/labelled.safetensors")),
+            (2, include_bytes!("../../tests/golden/paper.safetensors")),
+            (3, include_bytes!("../../tests/golden/tensors.safetensors")),
         ] {
             let model = Model::from_bytes(bytes).unwrap();
-            assert_eq!(model.metadata().format, 2);
+            assert_eq!(model.metadata().format, format);
             assert!(model.to_bytes().unwrap() == bytes, "other bytes");
         }
     }

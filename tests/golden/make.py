@@ -1,8 +1,8 @@
-"""Writes the golden files beside this script: models of format 2, fixed rows, and what each model makes of them.
+"""Writes the golden files beside this script: fixed rows, models of each format, and what each model makes of the rows.
 
-They were written once, by the build that first wrote format 2, and are read by every later one: see
-tests/model/test_golden.py. Running this again with a later build would pin that build instead: add a file for a new
-format, and leave the old ones.
+Each was written once, by the build that first wrote its format, and is read by every later one: see
+tests/model/test_golden.py. Files that are there stay: writing them again with a later build would pin that build
+instead. For a new format, add a model.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ FOLDER = Path(__file__).parent
 SMALL: anorand.FitOptions = {"hidden": [8, 4], "latent": 2, "batch_size": 32}
 
 MODELS: dict[str, anorand.FitOptions] = {
+    # Of format 2
     "default": {"members": 5, "max_samples": 64, "min_steps": 60, **SMALL},
     "paper": {"preset": "paper", "epochs": 10, **SMALL},
     "labelled": {"members": 2, "min_steps": 60, **SMALL},
     "imputed": {"members": 3, "max_samples": 64, "min_steps": 60, "missing": "impute", "scaling": "asinh", **SMALL},
     "chosen": {"members": 2, "max_samples": 64, "min_steps": 30, "loss_weight": [0.2, 0.8], **SMALL},
+    # Of format 3, with categories as tensors
+    "tensors": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
 }
 
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]
@@ -64,11 +67,14 @@ def rows(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def main() -> None:
-    """Write all files."""
+    """Write the files that are not there."""
     frame = table()
     given = rows(frame)
-    given.write_parquet(FOLDER / "rows.parquet")
+    if not (FOLDER / "rows.parquet").exists():
+        given.write_parquet(FOLDER / "rows.parquet")
     for name, options in MODELS.items():
+        if (FOLDER / f"{name}.safetensors").exists():
+            continue
         labels = "label" if name == "labelled" else None
         model = anorand.Model(frame.select(anorand.fit(FEATURES, labels=labels, seed=3, **options)).item())
         model.save(FOLDER / f"{name}.safetensors")

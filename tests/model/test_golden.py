@@ -1,6 +1,6 @@
 """Contract: what a model of an older build makes of rows stays what it was.
 
-tests/golden/make.py wrote the files, with the build that first wrote format 2.
+tests/golden/make.py wrote each file, with the build that first wrote its format.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import reference
 
 import polars_anorand as anorand
 
@@ -29,7 +30,10 @@ def close(found: pl.Series, expected: pl.Series, tolerance: float) -> None:
 
 
 def test_there_is_a_model_of_each_kind() -> None:
-    assert NAMES == ["chosen", "default", "imputed", "labelled", "paper"]
+    assert NAMES == ["chosen", "default", "imputed", "labelled", "paper", "tensors"]
+    formats = {name: reference.metadata((GOLDEN / f"{name}.safetensors").read_bytes())["format"] for name in NAMES}
+    assert formats == dict.fromkeys(NAMES, 2) | {"tensors": 3}
+    assert anorand.Model.load(GOLDEN / "tensors.safetensors").categories["grade"].keys() == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("name", NAMES)
