@@ -1,5 +1,6 @@
 //! The plugin's own threads: work in parts, side by side.
 
+use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use polars::prelude::{polars_bail, PolarsResult};
@@ -19,6 +20,15 @@ pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> 
         Some(pool) => pool.install(|| items.into_par_iter().with_max_len(1).map(&work).collect()),
         None => items.into_iter().map(work).collect(),
     }
+}
+
+/// Sorts on the pool's threads. The order of equal items is not kept.
+pub fn sort_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) -> PolarsResult<()> {
+    match pool()? {
+        Some(pool) => pool.install(|| items.par_sort_unstable_by(&compare)),
+        None => items.sort_unstable_by(&compare),
+    }
+    Ok(())
 }
 
 /// Pool size: `POLARS_ANORAND_THREADS`, else Polars' own. Callers wait for its threads, so that threads at work never exceed the

@@ -183,29 +183,31 @@ def detect(
         As :func:`score`.
     contamination
         The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
-        given. Another share needs no other fit.
+        given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
+        least that share of them, and all rows that score as high; no training row, if the set were half of them or
+        more. Another share needs no other fit.
     threshold
-        The score above which a row is an outlier, instead of ``contamination``.
+        The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
 
     Returns
     -------
     Expr
         A struct: ``score`` (Float32, as :func:`score`), ``percentile`` (Float32, 0 to 1: the share of the training rows
-        with a lower score, to 0.001, and to 0.0001 in the top 1 %), and ``outlier`` (Boolean). The fields are null
-        where the score is.
+        with a lower score: exact among the highest 4,096, to 0.001 below them), and ``outlier`` (Boolean). The fields
+        are null where the score is.
 
     Raises
     ------
     TypeError, ValueError
         At once, as :func:`score`, and a TypeError for both ``contamination`` and ``threshold``.
     ComputeError, SchemaMismatch, ColumnNotFound
-        From the query, as :func:`score`, and for a contamination out of its range.
+        From the query, as :func:`score`, and for a contamination or a threshold out of its range.
 
     Examples
     --------
     >>> import polars as pl
     >>> import polars_anorand as anorand
-    >>> frame = pl.DataFrame({"x": [*range(100), 500], "y": [*range(0, 200, 2), 900]})
+    >>> frame = pl.DataFrame({"x": [*range(99), 500], "y": [*range(0, 198, 2), 900]})
     >>> flagged = frame.with_columns(anorand.detect(["x", "y"], contamination=0.01))
     >>> flagged.filter(pl.col("anomaly").struct.field("outlier")).select("x", "y").rows()
     [(500, 900)]

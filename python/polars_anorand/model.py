@@ -166,7 +166,9 @@ class Model:
         return dict(self._metadata["training"])
 
     def threshold(self, contamination: float) -> float:
-        """The score above which a share ``contamination`` of the training rows lies.
+        """The score that separates the training rows that are outliers at a contamination from the others.
+
+        See :func:`polars_anorand.detect` for which these are. What is above it is an outlier.
 
         Parameters
         ----------

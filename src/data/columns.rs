@@ -120,10 +120,12 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns: columns.collect::<PolarsResult<_>>()?, rows: self.rows })
     }
 
-    /// The text of feature `j` if it is a category.
+    /// The text of feature `j` if it is a category that is not encoded yet.
     pub(super) fn text(&self, j: usize) -> PolarsResult<Option<Series>> {
-        match self.features[j].kind {
-            Kind::Category => self.columns[j].cast(&DataType::String).map(Some),
+        match self.columns[j].dtype() {
+            DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => {
+                self.columns[j].cast(&DataType::String).map(Some)
+            }
             _ => Ok(None),
         }
     }

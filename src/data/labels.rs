@@ -41,11 +41,6 @@ impl Labels {
         self.0.len()
     }
 
-    /// A row's label: whether it is an anomaly, if that is known.
-    pub fn get(&self, row: usize) -> Option<bool> {
-        self.0[row]
-    }
-
     /// Whether a row is a known anomaly.
     pub fn is_anomaly(&self, row: usize) -> bool {
         self.0[row] == Some(true)

@@ -13,7 +13,7 @@ use crate::model::{
     check_writable, Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
     VocabularySizes, FORMAT,
 };
-use crate::options::{Missing, Options};
+use crate::options::Options;
 use crate::scoring;
 
 use super::feature_bagging::draw_inputs;
@@ -80,17 +80,13 @@ pub fn fit_with_labels(
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
-    if options.missing == Missing::Error {
-        // Here, where rows still have their own numbers.
-        columns.refuse_missing()?;
-    }
-    let (columns, labels) = &in_content_order(columns, labels)?;
-    let labels = labels.as_ref();
+    // Here, where rows still have their own numbers, for the errors that name one.
     let usable = columns.training_rows(options.missing)?;
-    let labels = labels.map(|labels| labels.of_training_rows(&usable)).transpose()?;
     let frequencies = columns.frequencies(&usable)?;
     let warnings = warnings(columns, &frequencies);
-    let columns = &columns.encoded(&encoders(&frequencies))?;
+    let (columns, labels) = &in_content_order(&columns.encoded(&encoders(&frequencies))?, labels)?;
+    let usable = columns.training_rows(options.missing)?;
+    let labels = labels.as_ref().map(|labels| labels.of_training_rows(&usable)).transpose()?;
     let statistics = columns.statistics(&usable)?;
     let medians: Vec<f64> = statistics.iter().map(|feature| feature.median).collect();
     let scaling = Scaling::of(&statistics, options.scaling);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import polars as pl
 import pytest
@@ -30,16 +32,40 @@ def test_the_percentile_is_the_share_of_lower_training_scores(
 ) -> None:
     ranked = np.sort(scores.to_numpy())
     expected = np.searchsorted(ranked, scores.to_numpy(), side="left") / len(ranked)
-    # The sketch keeps every 0.1 percentage points; 500 rows are 0.2 apart.
-    np.testing.assert_allclose(detected(frame, model)["percentile"].to_numpy(), expected, atol=0.003)
+    np.testing.assert_array_equal(detected(frame, model)["percentile"].to_numpy(), expected.astype(np.float32))
 
 
-@pytest.mark.parametrize("contamination", [0.5, 0.1, 0.02])
+@pytest.mark.parametrize("contamination", [0.4, 0.1, 0.02, 0.0101, 0.001, 1e-9])
 def test_contamination_is_the_share_of_training_rows_flagged(
     frame: pl.DataFrame, model: anorand.Model, contamination: float
 ) -> None:
-    share = detected(frame, model, contamination=contamination)["outlier"].mean()
-    assert share == pytest.approx(contamination, abs=0.004)
+    flagged = detected(frame, model, contamination=contamination)["outlier"].sum()
+    assert flagged == max(1, math.ceil(contamination * frame.height - 1e-9))
+
+
+def flagged_values(values: list[float], contamination: float) -> list[float]:
+    table = pl.DataFrame({"x": values})
+    flagged = table.filter(anorand.detect("x", contamination=contamination).struct.field("outlier"))
+    return flagged["x"].to_list()
+
+
+def test_ties_are_flagged_whole() -> None:
+    twice = sorted(np.random.default_rng(0).normal(size=150).tolist() * 2)
+    flagged = flagged_values(twice, 0.01)
+    assert len(flagged) == 4
+    assert flagged[::2] == flagged[1::2]
+    assert flagged_values([1.0] * 37 + [-1.0] * 13, 0.2) == [-1.0] * 13
+
+
+def test_nobody_is_flagged_where_it_would_be_half_of_the_rows() -> None:
+    assert flagged_values([3.0] * 100, 0.01) == []
+    assert flagged_values([1.0] * 25 + [-1.0] * 25, 0.2) == []
+
+
+@pytest.mark.parametrize("threshold", [95, -3, 1.001, float("nan"), float("inf")])
+def test_a_threshold_is_a_score_from_0_to_1(frame: pl.DataFrame, model: anorand.Model, threshold: float) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match="threshold must be a score, a number from 0 to 1, got"):
+        frame.lazy().select(anorand.detect(FEATURES, model, threshold=threshold)).collect_schema()
 
 
 def test_one_percent_is_flagged_unless_said_otherwise(frame: pl.DataFrame, model: anorand.Model) -> None:
