@@ -30,6 +30,8 @@
 //! (noise, beside as many known anomalies as other rows), `loss_weight` 0.5, `hidden` \[64, 32\], `min_steps` 1,500 without a bound, and
 //! `combination` `probability`.
 //!
+//! All members together have at most 2²⁷ parameters, which `members`, `hidden`, `latent` and the number of features decide.
+//!
 //! A value outside its range is a `ComputeError` that names the option, the value and the range.
 
 use std::fmt::{Debug, Display};

@@ -47,7 +47,8 @@ class FitOptions(TypedDict, total=False):
     """``"minmax"``: the training range becomes 0 to 1 (default); ``"asinh"``: asinh of the distance from the median in
     robust standard deviations, so that heavy tails don't squeeze the rest (default with labels)."""
     members: int | Sequence[int]
-    """Networks of the ensemble, whose heads are averaged, 1 to 1,000. Default 20, with labels 6, paper 1."""
+    """Networks of the ensemble, whose heads are averaged, 1 to 1,000. All together have at most 134,217,728 parameters.
+    Default 20, with labels 6, paper 1."""
     max_samples: int | Sequence[int]
     """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, with labels 0, when
     known anomalies are never left out; paper 0."""
