@@ -11,5 +11,9 @@ from polars_anorand.devices import devices
 from polars_anorand.functions import detect, embed, explain, fit, score
 from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
+from polars_anorand.profile import features, profile
 
-__all__ = ["Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "embed", "explain", "fit", "score"]
+__all__ = [
+    "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "embed", "explain", "features", "fit", "profile",
+    "score",
+]  # fmt: skip

@@ -21,6 +21,7 @@ LAYERS = [
     "_options",
     "_paths",
     "_register",
+    "profile",
     "model",
     "_arguments",
     "devices",

@@ -54,6 +54,8 @@ def main() -> None:
     source = io.BytesIO(plan) if isinstance(plan, bytes) else io.StringIO(plan)
     assert pl.LazyFrame.deserialize(source).collect()["score"].equals(scores)
 
+    assert set(FEATURES) <= set(anorand.profile(frame.lazy())["column"])
+    assert anorand.features(frame)
     categorical = frame.with_columns(pl.col("kind").cast(pl.Categorical))
     assert categorical.select(anorand.score(x, model)).to_series().equals(scores)
 
