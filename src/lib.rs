@@ -48,7 +48,6 @@ mod plugin;
 use polars::prelude::{Float32Chunked, PolarsResult};
 
 pub use data::{Columns, Feature, Kind, Labels};
-pub use device::Request;
 pub use engine::Device;
 pub use fit::{Fitted, Warning};
 pub use model::{Candidate, LabelCounts, Metadata, Model, Report};
