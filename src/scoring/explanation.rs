@@ -45,7 +45,7 @@ pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
-fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<(f32, f32)> {
+fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 2]> {
     let row = ArrayView2::from_shape((1, reference.len()), reference);
     let row = row.map_err(|error| polars_err!(ComputeError: "anorand: the reference has another shape: {error}"))?;
     let (mut logit, mut error) = ([0.0], [0.0]);
@@ -57,7 +57,7 @@ fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<(f32, 
 fn explain_batch(
     model: &Model,
     engine: &Engine,
-    (reference, start): (&[f32], (f32, f32)),
+    (reference, start): (&[f32], [f64; 2]),
     batch: &Batch,
     out: &mut [f32],
 ) -> PolarsResult<()> {
@@ -66,7 +66,7 @@ fn explain_batch(
     let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
     engine.heads_into(tiles, *features, &mut logits, &mut errors)?;
     let combiner = &model.metadata().combiner;
-    let ends: Vec<(f32, f32)> = logits.into_iter().zip(errors).map(finite).collect();
+    let ends: Vec<[f64; 2]> = logits.into_iter().zip(errors).map(finite).collect();
     let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
     // The padding's weights stay 0.
     let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
@@ -93,8 +93,7 @@ fn explain_batch(
             *out = sum[place(row, feature)] * *way_of_row / STEPS as f32;
         }
         let ([a, b], end) = (slopes[row], ends[row]);
-        let (logit, error) = (f64::from(end.0) - f64::from(start.0), f64::from(end.1) - f64::from(start.1));
-        complete(out, &way_of_row, a * logit + b * error);
+        complete(out, &way_of_row, a * (end[0] - start[0]) + b * (end[1] - start[1]));
     }
     Ok(())
 }
@@ -174,7 +173,7 @@ mod tests {
         let ones = vec![1f32; tiles.len() / 3];
         let zeros = vec![0f32; tiles.len() / 3];
         for (weights, ends, start) in
-            [((&ones, &zeros), &heads.logit, start.0), ((&zeros, &ones), &heads.error, start.1)]
+            [((&ones, &zeros), &heads.logit, start[0]), ((&zeros, &ones), &heads.error, start[1])]
         {
             let from = |place: usize| reference[place / engine.tile() % 3];
             let mut sum = vec![0f32; tiles.len()];
@@ -194,7 +193,7 @@ mod tests {
             let sizes: Vec<f64> = (0..300).map(|row| parts(row).iter().map(|part| part.abs()).sum()).collect();
             let largest = sizes.iter().copied().fold(0.0, f64::max);
             for row in 0..300 {
-                let rest = f64::from(ends[row]) - f64::from(start) - parts(row).iter().sum::<f64>();
+                let rest = f64::from(ends[row]) - start - parts(row).iter().sum::<f64>();
                 // Beside a kink, a row close to the reference has little but the error.
                 assert!(
                     rest.abs() < 0.02 * sizes[row] + 2e-3 * largest,

@@ -2,7 +2,7 @@
 
 use crate::engine::weights::Weights;
 
-use super::kernels::{d_input, Back, Stack};
+use super::kernels::{d_input, finite_norms, Back, Stack};
 use super::plan::{Buffers, Layer, Plan, Source};
 use super::step::{ends, residual_deltas, run_layers};
 use crate::simd::Vector;
@@ -59,7 +59,8 @@ impl Task for InputGradient<'_> {
             let Buffers { activations, deltas, spare, .. } = &mut *buffers;
             deltas[logit].copy_from_slice(logit_weights);
             let (seen, reconstructed) = (&activations[seen], &activations[reconstruction.clone()]);
-            residual_deltas::<V>(seen, reconstructed, error_weights, &mut deltas[reconstruction.clone()]);
+            let errors = finite_norms::<V>(seen, reconstructed);
+            residual_deltas::<V>(seen, reconstructed, errors, error_weights, &mut deltas[reconstruction.clone()]);
             for layer in &plan.backward {
                 back::<V>(plan, &plan.layers[*layer], parameters, activations, deltas, spare);
             }

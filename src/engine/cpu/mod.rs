@@ -168,6 +168,32 @@ mod tests {
             network.heads_into(&tiled(rows.view(), network.tile_rows()), 2, &mut logits, &mut errors);
             assert_eq!((logits, errors[..2].to_vec()), ([0.0; 3], vec![5e19, 5.0]));
             assert_eq!(errors[2], f32::INFINITY);
+            let (tile, ones) = (network.tile_rows(), vec![1f32; network.tile_rows()]);
+            let mut slopes = vec![0f32; 2 * tile];
+            network.add_input_gradients(&tiled(rows.view(), tile), 2, &vec![0.0; tile], &ones, &mut slopes);
+            for (ours, expected) in
+                [slopes[0], slopes[tile], slopes[1], slopes[tile + 1]].iter().zip([0.6, 0.8, 0.6, 0.8])
+            {
+                assert!((ours - expected).abs() < 1e-6, "{ours} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hidden_layer_that_overflows_shows_in_both_heads() {
+        let shape = crate::engine::Shape { inputs: 2, hidden: vec![2, 2], latent: 1 };
+        let mut numbers = vec![0.0; shape.parameters()];
+        // ND's first layer gives twice infinity, its second one the difference of the two.
+        numbers[..4].copy_from_slice(&[3e38, 0.0, 0.0, 3e38]);
+        numbers[6..10].copy_from_slice(&[1.0, 1.0, -1.0, -1.0]);
+        let weights = Weights::new(shape, vec![0, 1], numbers).unwrap();
+        let rows = Array2::from_shape_vec((2, 2), vec![10.0, 10.0, 0.5, 0.5]).unwrap();
+        for simd in Simd::available() {
+            let network = Network::of(&weights, simd);
+            let (mut logits, mut errors) = ([0f32; 2], [0f32; 2]);
+            network.heads_into(&tiled(rows.view(), network.tile_rows()), 2, &mut logits, &mut errors);
+            assert!(logits[0].is_nan() && errors[0].is_nan(), "{logits:?} {errors:?}");
+            assert!(logits[1].is_finite() && errors[1].is_finite(), "{logits:?} {errors:?}");
         }
     }
 
