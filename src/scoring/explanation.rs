@@ -16,6 +16,7 @@ use polars::prelude::*;
 
 use crate::data::Columns;
 use crate::engine::{tiled, Device, Engine};
+use crate::memory::{collected, zeros};
 use crate::model::{finite, Model};
 
 use super::batches::{by_batch, Batch};
@@ -49,7 +50,7 @@ fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 
     let row = ArrayView2::from_shape((1, reference.len()), reference);
     let row = row.map_err(|error| polars_err!(ComputeError: "anorand: the reference has another shape: {error}"))?;
     let (mut logit, mut error) = ([0.0], [0.0]);
-    engine.heads_into(&tiled(row, engine.tile()), reference.len(), &mut logit, &mut error)?;
+    engine.heads_into(&tiled(row, engine.tile())?, reference.len(), &mut logit, &mut error)?;
     Ok(finite((logit[0], error[0])))
 }
 
@@ -75,9 +76,9 @@ fn explain_batch(
         weights[1][at] = slopes[1] as f32;
     }
     let from = |place: usize| reference[place / tile % features];
-    let way: Vec<f32> = tiles.iter().enumerate().map(|(place, x)| x - from(place)).collect();
-    let mut sum = vec![0f32; tiles.len()];
-    let mut point = vec![0f32; tiles.len()];
+    let way = collected(tiles.iter().enumerate().map(|(place, x)| x - from(place)), "the explanations")?;
+    let mut sum: Vec<f32> = zeros(tiles.len(), "the explanations")?;
+    let mut point: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     for step in 0..STEPS {
         let share = (step as f32 + 0.5) / STEPS as f32;
         for (place, (point, way)) in point.iter_mut().zip(&way).enumerate() {
@@ -166,7 +167,7 @@ mod tests {
         let engine = Engine::open(model.weights(), Device::Cpu).unwrap();
         let columns = Columns::from_frame(&frame()).unwrap();
         let rows = model.scaled_rows(&columns).unwrap();
-        let tiles = tiled(rows.view(), engine.tile());
+        let tiles = tiled(rows.view(), engine.tile()).unwrap();
         let heads = crate::scoring::heads(model.weights(), rows.view(), Device::Cpu).unwrap();
         let start = heads_of_reference(&engine, &reference).unwrap();
         // a = 1, b = 0 and a = 0, b = 1: each head's own integral against its difference.

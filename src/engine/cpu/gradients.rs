@@ -1,5 +1,7 @@
 //! The gradient of both heads with respect to the rows: forward and back through every member, down to its features.
 
+use polars::prelude::PolarsResult;
+
 use crate::engine::weights::Weights;
 
 use super::kernels::{d_input, finite_norms, Back, Stack};
@@ -17,13 +19,14 @@ pub struct Differentiable<'a> {
 }
 
 impl<'a> Differentiable<'a> {
-    pub fn of(simd: Simd, weights: &'a Weights) -> Self {
+    pub fn of(simd: Simd, weights: &'a Weights) -> PolarsResult<Self> {
         let plan = Plan::new(weights.shape(), simd.tile_rows());
-        Self { weights, plan, members: (0..weights.members()).map(|at| weights.member(at)).collect() }
+        let members = (0..weights.members()).map(|at| weights.member(at)).collect::<PolarsResult<_>>()?;
+        Ok(Self { weights, plan, members })
     }
 
     /// Room for what a tile needs.
-    pub fn buffers(&self) -> Buffers {
+    pub fn buffers(&self) -> PolarsResult<Buffers> {
         Buffers::new(&self.plan)
     }
 }
