@@ -66,7 +66,7 @@ static WANTED: LazyLock<Result<usize, String>> = LazyLock::new(|| {
     wanted(variable(VARIABLE).as_deref(), variable("POLARS_MAX_THREADS").as_deref(), cores)
 });
 
-/// More threads than these for each core only wait for one another, and take memory.
+/// The most threads for each core: more only wait for one another, and take memory.
 const MOST_FOR_A_CORE: usize = 4;
 
 /// The number of threads that the variables' values ask for.
@@ -79,7 +79,7 @@ fn wanted(ours: Option<&str>, polars: Option<&str>, cores: usize) -> Result<usiz
     match value.parse() {
         Ok(threads) if (1..=most).contains(&threads) => Ok(threads),
         _ => Err(format!(
-            "{VARIABLE} must be a whole number from 1 to {most} ({MOST_FOR_A_CORE} for each of {cores} cores), got {value:?}"
+            "{VARIABLE} must be a whole number from 1 to {most}, {MOST_FOR_A_CORE} times the number of cores, got {value:?}"
         )),
     }
 }

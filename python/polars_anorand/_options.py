@@ -68,8 +68,8 @@ class FitOptions(TypedDict, total=False):
     neighbors: int | Sequence[int]
     """``"smote"``: nearest neighbours, 1 to 1,000. Default 5."""
     synthetic_fraction: float | Sequence[float]
-    """Share of synthetic anomalies in the training set, above 0 and at most 0.9. Default 0.5; with labels 0.1, beside
-    as many known anomalies as other rows; paper 0.05, and none with labels."""
+    """Share of synthetic anomalies in the training set, above 0 and at most 0.9. Default 0.5; with labels 0.1, besides
+    one known anomaly for each other row; paper 0.05, and none with labels."""
     loss_weight: float | Sequence[float]
     """w of eq. 4, 0 to 1: the share of the noise-detection loss. Default 0.2, with labels 0.5, paper 0.2."""
     hidden: Sequence[int] | Sequence[Sequence[int]]
@@ -80,11 +80,11 @@ class FitOptions(TypedDict, total=False):
     epochs: int | Sequence[int]
     """Passes over a member's rows, 1 to 1,000,000. Default 1, paper 200."""
     min_steps: int | Sequence[int]
-    """Epochs are added until there are so many optimiser steps, 0 to 100,000,000. Default 300, with labels 1,500, paper
-    0."""
+    """Least number of optimiser steps, 0 to 100,000,000: epochs are added until it is reached. Default 300, with labels
+    1,500, paper 0."""
     max_epochs: int | Sequence[int]
-    """But no more epochs than these, so that few rows are not learned by heart, 1 to 1,000,000. Default 100; with
-    labels, for the paper, and where ``min_steps`` is given: no bound."""
+    """Upper bound on epochs, 1 to 1,000,000; avoids overfitting small tables. Default 100; with labels, for the paper,
+    and where ``min_steps`` is given: no bound."""
     batch_size: int | Sequence[int]
     """Rows an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128."""
     learning_rate: float | Sequence[float]

@@ -294,7 +294,8 @@ def embed(
     Returns
     -------
     Expr
-        ``Array(Float32, width)``; null where the score is.
+        ``Array(Float32, width)``; null where the score is. Its numbers are infinite or NaN for a row so far out that
+        the network's activations go beyond the range of Float32.
 
     Raises
     ------

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use polars::prelude::*;
 
+use crate::memory::{matrix, reserve};
 use crate::options::Missing;
 
 use super::categories::{Encoder, Frequencies};
@@ -133,7 +134,7 @@ impl Columns {
     /// The values of feature `j` from the first row to the last, into `values`; NaN where one is missing.
     pub(super) fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
         values.clear();
-        values.reserve(self.rows);
+        reserve(values, self.rows, "a feature's values")?;
         let column = &self.columns[j];
         let unit = microseconds(column.dtype());
         let physical = match column.dtype() {
@@ -223,7 +224,7 @@ impl Columns {
     /// Scaled rows for which `usable` holds, `[rows, features]`; `fill` stands in for missing values.
     pub fn scaled(&self, usable: &[bool], scaling: &Scaling, fill: &[f64]) -> PolarsResult<Array2<f32>> {
         let count = usable.iter().filter(|usable| **usable).count();
-        let mut matrix = Array2::zeros((count, self.features.len()));
+        let mut matrix = matrix(count, self.features.len(), "the scaled rows")?;
         let mut values = vec![];
         for (j, mut column) in matrix.columns_mut().into_iter().enumerate() {
             self.read(j, &mut values)?;

@@ -19,12 +19,13 @@ pub mod torch;
 
 pub use device::Device;
 pub use shape::Shape;
-pub use train::{Course, Losses, Member, Trained, Training, TrainingSet};
+pub use train::{Course, Losses, Member, TakeBatch, Trained, Training, TrainingSet};
 pub use weights::Weights;
 
 use ndarray::ArrayView2;
 use polars::prelude::PolarsResult;
 
+use crate::memory::zeros;
 use crate::simd::Simd;
 
 /// An ensemble that is ready to compute.
@@ -97,10 +98,7 @@ impl<'a> Engine<'a> {
         out: &mut [f32],
     ) -> PolarsResult<()> {
         match self {
-            Self::Cpu(network) => {
-                network.add_input_gradients(tiles, features, logit_weights, error_weights, out);
-                Ok(())
-            }
+            Self::Cpu(network) => network.add_input_gradients(tiles, features, logit_weights, error_weights, out),
             Self::Torch(network) => network.add_input_gradients(tiles, features, logit_weights, error_weights, out),
         }
     }
@@ -120,13 +118,13 @@ pub fn train(
 }
 
 /// The rows of a matrix in tiles, `[tiles, features, tile]`, the last one padded with zeros.
-pub fn tiled(rows: ArrayView2<f32>, tile: usize) -> Vec<f32> {
+pub fn tiled(rows: ArrayView2<f32>, tile: usize) -> PolarsResult<Vec<f32>> {
     let (count, features) = rows.dim();
-    let mut tiles = vec![0f32; count.div_ceil(tile) * tile * features];
+    let mut tiles: Vec<f32> = zeros(count.div_ceil(tile) * tile * features, "the rows")?;
     for (row, numbers) in rows.rows().into_iter().enumerate() {
         for (feature, number) in numbers.iter().enumerate() {
             tiles[(row / tile * features + feature) * tile + row % tile] = *number;
         }
     }
-    tiles
+    Ok(tiles)
 }

@@ -20,7 +20,7 @@ impl Pass {
 
 /// A member's forward pass of a scaled row with all features.
 pub fn pass(weights: &Weights, member: usize, row: &[f64]) -> Pass {
-    let numbers: Vec<f64> = weights.member(member).into_iter().map(f64::from).collect();
+    let numbers: Vec<f64> = weights.member(member).unwrap().into_iter().map(f64::from).collect();
     let x = weights.inputs_of(member).iter().map(|feature| row[*feature]).collect();
     pass_with(weights, &numbers, x)
 }

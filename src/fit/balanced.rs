@@ -1,12 +1,12 @@
 //! Known anomalies as half of each batch, whatever their share of the table, with uniform noise on top.
 
-use rand::seq::SliceRandom;
+use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::TrainingSet;
+use crate::engine::{TakeBatch, TrainingSet};
 use crate::options::Options;
 
-use super::deck::Deck;
+use super::deck::{shuffled, Deck};
 use super::rows::Rows;
 use super::uniform::NoiseBox;
 
@@ -27,24 +27,26 @@ impl<'a> Balanced<'a> {
 }
 
 impl TrainingSet for Balanced<'_> {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut dyn FnMut(&[f32], &[bool])) {
-        let mut order: Vec<usize> = (0..self.normal.len()).collect();
-        order.shuffle(rng);
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()> {
+        let order = shuffled(self.normal.len(), rng)?;
         let (others, noise) = self.shares;
         let real = others.div_ceil(2);
+        // A batch that is not full gets its share of noise.
+        let noise_beside = |rows: usize| (noise * rows).div_ceil(real);
         let mut deck = Deck::new(self.known.clone());
-        let (mut x, mut synthetic) = (vec![], vec![]);
-        for batch in order.chunks(real) {
-            x.clear();
-            batch.iter().for_each(|at| self.rows.push(self.normal[*at], &mut x));
-            let known: Vec<usize> = batch.iter().filter_map(|_| deck.draw(rng)).collect();
-            known.iter().for_each(|row| self.rows.push(*row, &mut x));
-            let noise = (noise * batch.len()).div_ceil(real);
-            self.noise.draw_into(&mut x, noise, rng);
-            synthetic.clear();
-            synthetic.resize(batch.len(), false);
-            synthetic.resize(batch.len() + known.len() + noise, true);
-            each(&x, &synthetic);
+        let largest = real.min(order.len());
+        let mut batch = self.rows.batch(2 * largest + noise_beside(largest))?;
+        for places in order.chunks(real) {
+            batch.clear();
+            places.iter().for_each(|at| self.rows.push(self.normal[*at], &mut batch.x));
+            let known: Vec<usize> = places.iter().filter_map(|_| deck.draw(rng)).collect();
+            known.iter().for_each(|row| self.rows.push(*row, &mut batch.x));
+            let noise = noise_beside(places.len());
+            self.noise.draw_into(&mut batch.x, noise, rng);
+            batch.synthetic.resize(places.len(), false);
+            batch.synthetic.resize(places.len() + known.len() + noise, true);
+            each(&batch.x, &batch.synthetic)?;
         }
+        Ok(())
     }
 }

@@ -1,7 +1,17 @@
-//! A shuffled deck: every card is drawn as often as any other, to within one.
+//! Drawn orders, and a shuffled deck: every card is drawn as often as any other, to within one.
 
+use polars::prelude::PolarsResult;
 use rand::seq::SliceRandom;
 use rand::Rng;
+
+use crate::memory::collected;
+
+/// The numbers below `count` in a drawn order.
+pub fn shuffled(count: usize, rng: &mut impl Rng) -> PolarsResult<Vec<usize>> {
+    let mut order = collected(0..count, "the order of the rows")?;
+    order.shuffle(rng);
+    Ok(order)
+}
 
 /// Cards to draw, without an end: a deck that is empty is shuffled again.
 pub struct Deck {

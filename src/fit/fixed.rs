@@ -1,12 +1,13 @@
 //! Normal rows and anomalies that are the same in every epoch.
 
 use ndarray::Array2;
-use rand::seq::SliceRandom;
+use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::TrainingSet;
+use crate::engine::{TakeBatch, TrainingSet};
 use crate::options::Options;
 
+use super::deck::shuffled;
 use super::rows::Rows;
 
 /// Normal rows and anomalies, the same in every epoch, in batches of any mixture.
@@ -41,22 +42,21 @@ impl<'a> Fixed<'a> {
 }
 
 impl TrainingSet for Fixed<'_> {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut dyn FnMut(&[f32], &[bool])) {
-        let mut order: Vec<usize> = (0..self.normal.len() + self.anomalies.len()).collect();
-        order.shuffle(rng);
-        let (mut x, mut synthetic) = (vec![], vec![]);
-        for batch in order.chunks(self.batch_size) {
-            x.clear();
-            synthetic.clear();
-            for place in batch {
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()> {
+        let order = shuffled(self.normal.len() + self.anomalies.len(), rng)?;
+        let mut batch = self.rows.batch(self.batch_size.min(order.len()))?;
+        for places in order.chunks(self.batch_size) {
+            batch.clear();
+            for place in places {
                 match (place.checked_sub(self.normal.len()), &self.anomalies) {
-                    (None, _) => self.rows.push(self.normal[*place], &mut x),
-                    (Some(at), Anomalies::Synthetic(rows)) => x.extend(rows.row(at)),
-                    (Some(at), Anomalies::Known(known)) => self.rows.push(known[at], &mut x),
+                    (None, _) => self.rows.push(self.normal[*place], &mut batch.x),
+                    (Some(at), Anomalies::Synthetic(rows)) => batch.x.extend(rows.row(at)),
+                    (Some(at), Anomalies::Known(known)) => self.rows.push(known[at], &mut batch.x),
                 }
-                synthetic.push(*place >= self.normal.len());
+                batch.synthetic.push(*place >= self.normal.len());
             }
-            each(&x, &synthetic);
+            each(&batch.x, &batch.synthetic)?;
         }
+        Ok(())
     }
 }

@@ -236,7 +236,7 @@ mod tests {
     fn a_member_of_an_ensemble_trains_as_it_would_alone() {
         // To the bit: the ensemble's members side by side on the plugin's threads, the lone one on this thread.
         let ((together, _), (alone, _)) = (trained(3, &paper()), trained(1, &paper()));
-        assert_eq!(together.member(0), alone.flat());
+        assert_eq!(together.member(0).unwrap(), alone.flat());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A member's view of the table: all members share its scaled rows, and keep numbers of rows and features.
 
 use ndarray::{Array2, ArrayView2};
+use polars::prelude::PolarsResult;
+
+use crate::memory::{matrix, reserved};
 
 /// The table's scaled rows `[n, d]`, and the features of them that a member sees.
 pub struct Rows<'a> {
@@ -16,7 +19,32 @@ impl Rows<'_> {
     }
 
     /// Some rows of the table as the member sees them, `[rows, inputs]`.
-    pub fn select(&self, rows: &[usize]) -> Array2<f32> {
-        Array2::from_shape_fn((rows.len(), self.inputs.len()), |(at, input)| self.table[[rows[at], self.inputs[input]]])
+    pub fn select(&self, rows: &[usize]) -> PolarsResult<Array2<f32>> {
+        let mut selected = matrix(rows.len(), self.inputs.len(), "the rows of a member")?;
+        selected
+            .indexed_iter_mut()
+            .for_each(|((at, input), number)| *number = self.table[[rows[at], self.inputs[input]]]);
+        Ok(selected)
+    }
+
+    /// Room for the largest batch, of `rows` rows, which serves all batches of an epoch.
+    pub fn batch(&self, rows: usize) -> PolarsResult<Batch> {
+        let x = reserved(rows.saturating_mul(self.inputs.len()), "the rows of a batch")?;
+        Ok(Batch { x, synthetic: reserved(rows, "the rows of a batch")? })
+    }
+}
+
+/// A batch in the making.
+pub struct Batch {
+    /// `[rows, inputs]`, row by row
+    pub x: Vec<f32>,
+    /// y of each row
+    pub synthetic: Vec<bool>,
+}
+
+impl Batch {
+    pub fn clear(&mut self) {
+        self.x.clear();
+        self.synthetic.clear();
     }
 }

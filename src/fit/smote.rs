@@ -1,15 +1,17 @@
 //! §5.1: a few rows, grown by SMOTE and disturbed with Gaussian noise, are the synthetic anomalies.
 
-use ndarray::{s, Array2, ArrayView1, ArrayView2};
-use polars::prelude::{PlHashMap, PlHashSet, PolarsResult};
-use rand::seq::{index, SliceRandom};
+use ndarray::{s, ArrayView1, ArrayView2, ArrayViewMut2};
+use polars::prelude::{PlHashSet, PolarsResult};
+use rand::seq::index;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::memory::{collected, matrix};
 use crate::options::Options;
 use crate::pool;
 
+use super::deck::shuffled;
 use super::fixed::{Anomalies, Fixed};
 use super::rows::Rows;
 
@@ -25,19 +27,20 @@ pub fn training_set<'a>(
     rng: &mut ChaCha8Rng,
 ) -> PolarsResult<Fixed<'a>> {
     let (seeds, synthetic) = sizes(sampled.len(), options);
-    let mut order: Vec<usize> = (0..sampled.len()).collect();
-    order.shuffle(rng);
-    let table_rows = |places: &[usize]| -> Vec<usize> { places.iter().map(|at| sampled[*at]).collect() };
-    let x0 = rows.select(&table_rows(&order[..seeds]));
-    let mut anomalies = Array2::zeros((synthetic, x0.ncols()));
+    let order = shuffled(sampled.len(), rng)?;
+    let table_rows = |places: &[usize]| collected(places.iter().map(|at| sampled[*at]), "the rows of all members");
+    let x0 = rows.select(&table_rows(&order[..seeds])?)?;
+    let mut anomalies = matrix(synthetic, x0.ncols(), "the synthetic anomalies")?;
     anomalies.slice_mut(s![..seeds, ..]).assign(&x0);
-    anomalies.slice_mut(s![seeds.., ..]).assign(&smote(x0.view(), synthetic - seeds, options.neighbors, rng)?);
+    smote(x0.view(), anomalies.slice_mut(s![seeds.., ..]), options.neighbors, rng)?;
     let std = options.noise_std as f32;
+    // About one draw in 80 needs ln or exp, which rand_distr takes from the platform, not from libm. They are f64: where the
+    // last bit differs, the f32 that is made of it differs once in some hundred million of those draws.
     anomalies.mapv_inplace(|value| {
         let noise: f32 = StandardNormal.sample(rng);
         value + std * noise
     });
-    Ok(Fixed::new(rows, table_rows(&order[seeds..]), Anomalies::Synthetic(anomalies), options))
+    Ok(Fixed::new(rows, table_rows(&order[seeds..])?, Anomalies::Synthetic(anomalies), options))
 }
 
 /// The number of rows that become X0, and the number of synthetic rows in the end.
@@ -56,34 +59,37 @@ struct Place {
     share: f32,
 }
 
-/// SMOTE: each new row lies at a random place on the line from a row of `x0` to one of its `neighbors` nearest.
-fn smote(x0: ArrayView2<f32>, count: usize, neighbors: usize, rng: &mut impl Rng) -> PolarsResult<Array2<f32>> {
+/// SMOTE, into `rows`: each new row lies at a random place on the line from a row of `x0` to one of its `neighbors` nearest.
+fn smote(x0: ArrayView2<f32>, mut rows: ArrayViewMut2<f32>, neighbors: usize, rng: &mut impl Rng) -> PolarsResult<()> {
     let pool_rows = neighbor_pool(x0.nrows(), rng);
     let in_pool: PlHashSet<usize> = pool_rows.iter().copied().collect();
     // All draws first, so that neighbours are looked for once for each parent, side by side, whatever the number of threads.
-    let places: Vec<Place> = (0..count)
-        .map(|_| {
-            let parent = rng.random_range(0..x0.nrows());
-            let others = pool_rows.len() - usize::from(in_pool.contains(&parent));
-            let nearest = others.min(neighbors);
-            let rank = (nearest > 0).then(|| rng.random_range(0..nearest));
-            Place { parent, rank, share: rng.random() }
-        })
-        .collect();
-    let mut parents: Vec<usize> = places.iter().map(|place| place.parent).collect();
-    parents.sort_unstable();
-    parents.dedup();
-    let found = pool::map(parents.clone(), |parent| Ok(nearest(x0, &pool_rows, parent, neighbors)))?;
-    let neighbors_of: PlHashMap<usize, Vec<usize>> = parents.into_iter().zip(found).collect();
-    let mut rows = Array2::zeros((count, x0.ncols()));
-    for (mut row, Place { parent, rank, share }) in rows.rows_mut().into_iter().zip(places) {
+    let draw = |_| {
+        let parent = rng.random_range(0..x0.nrows());
+        let others = pool_rows.len() - usize::from(in_pool.contains(&parent));
+        let nearest = others.min(neighbors);
+        let rank = (nearest > 0).then(|| rng.random_range(0..nearest));
+        Place { parent, rank, share: rng.random() }
+    };
+    let places = collected((0..rows.nrows()).map(draw), "the synthetic anomalies")?;
+    let mut by_parent = collected(0..places.len(), "the synthetic anomalies")?;
+    by_parent.sort_unstable_by_key(|at| places[*at].parent);
+    let siblings: Vec<&[usize]> = by_parent.chunk_by(|a, b| places[*a].parent == places[*b].parent).collect();
+    // The neighbours that were drawn, and no others: a parent may have a thousand.
+    let ends = pool::map(siblings.clone(), |siblings| {
+        let parent = places[siblings[0]].parent;
+        let nearest = nearest(x0, &pool_rows, parent, neighbors);
         // A lone row of X0 has no neighbour: it is its own.
-        let other = rank.and_then(|rank| neighbors_of.get(&parent)?.get(rank).copied()).unwrap_or(parent);
-        for ((value, a), b) in row.iter_mut().zip(x0.row(parent)).zip(x0.row(other)) {
+        let end = |at: &usize| places[*at].rank.and_then(|rank| nearest.get(rank).copied()).unwrap_or(parent);
+        Ok(siblings.iter().map(end).collect::<Vec<usize>>())
+    })?;
+    for (at, end) in siblings.into_iter().zip(ends).flat_map(|(siblings, ends)| siblings.iter().zip(ends)) {
+        let Place { parent, share, .. } = places[*at];
+        for ((value, a), b) in rows.row_mut(*at).iter_mut().zip(x0.row(parent)).zip(x0.row(end)) {
             *value = a + share * (b - a);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn neighbor_pool(rows: usize, rng: &mut impl Rng) -> Vec<usize> {
@@ -116,7 +122,13 @@ mod tests {
     use super::*;
     use crate::fit::training_set::tests::{epoch, random_rows, rng, Epoch};
     use crate::options::Preset;
-    use ndarray::array;
+    use ndarray::{array, Array2};
+
+    fn grown(x0: &Array2<f32>, count: usize, neighbors: usize) -> Array2<f32> {
+        let mut rows = Array2::zeros((count, x0.ncols()));
+        smote(x0.view(), rows.view_mut(), neighbors, &mut rng()).unwrap();
+        rows
+    }
 
     fn paper_epoch(rows: &Array2<f32>, options: &Options) -> (Epoch, usize) {
         let inputs: Vec<usize> = (0..rows.ncols()).collect();
@@ -130,7 +142,7 @@ mod tests {
     fn a_smote_row_lies_between_a_row_and_one_of_its_nearest() {
         let x0 = random_rows(40, 3);
         let pool: Vec<usize> = (0..40).collect();
-        for row in smote(x0.view(), 200, 5, &mut rng()).unwrap().rows() {
+        for row in grown(&x0, 200, 5).rows() {
             let between = (0..40).any(|parent| {
                 nearest(x0.view(), &pool, parent, 5).iter().any(|other| on_segment(row, x0.row(parent), x0.row(*other)))
             });
@@ -161,13 +173,13 @@ mod tests {
     fn fewer_rows_than_neighbours_are_all_neighbours() {
         let x0 = random_rows(3, 2);
         assert_eq!(nearest(x0.view(), &[0, 1, 2], 0, 5).len(), 2);
-        assert_eq!(smote(x0.view(), 10, 1_000, &mut rng()).unwrap().nrows(), 10);
+        assert!(grown(&x0, 10, 1_000).iter().all(|value| (0.0..=1.0).contains(value)));
     }
 
     #[test]
     fn a_lone_row_is_its_own_neighbour() {
         let x0 = array![[0.25f32, 0.5]];
-        for row in smote(x0.view(), 4, 5, &mut rng()).unwrap().rows() {
+        for row in grown(&x0, 4, 5).rows() {
             assert_eq!(row, x0.row(0));
         }
     }

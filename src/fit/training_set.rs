@@ -14,6 +14,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::TrainingSet;
+use crate::memory::{collected, reserved};
 use crate::options::{Noise, Options};
 
 use super::balanced::Balanced;
@@ -21,6 +22,9 @@ use super::fixed::{Anomalies, Fixed};
 use super::rows::Rows;
 use super::smote;
 use super::uniform::{NoiseBox, Uniform};
+
+/// Each member has numbers of rows of its own, and there may be many members.
+const ROWS: &str = "the rows of all members";
 
 /// From at least two scaled rows `[n, d]`: `max_samples` of them, at most half, of the features `inputs`.
 pub fn draw<'a>(
@@ -30,8 +34,8 @@ pub fn draw<'a>(
     rng: &mut ChaCha8Rng,
 ) -> PolarsResult<Box<dyn TrainingSet + 'a>> {
     let sampled = match options.max_samples {
-        0 => (0..rows.nrows()).collect(),
-        _ => index::sample(rng, rows.nrows(), options.rows_of_member(rows.nrows())).into_vec(),
+        0 => collected(0..rows.nrows(), ROWS)?,
+        _ => collected(index::sample(rng, rows.nrows(), options.rows_of_member(rows.nrows())).iter(), ROWS)?,
     };
     let members_rows = Rows { table: rows, inputs: inputs.to_vec() };
     Ok(match options.noise {
@@ -52,9 +56,12 @@ pub fn draw_labelled<'a>(
     options: &Options,
     rng: &mut ChaCha8Rng,
 ) -> PolarsResult<Box<dyn TrainingSet + 'a>> {
-    let (known, mut others): (Vec<usize>, Vec<usize>) = (0..rows.nrows()).partition(|row| anomalies[*row]);
+    let count = anomalies.iter().filter(|anomaly| **anomaly).count();
+    let (mut known, mut others) = (reserved(count, ROWS)?, reserved(rows.nrows() - count, ROWS)?);
+    (0..rows.nrows()).for_each(|row| if anomalies[row] { known.push(row) } else { others.push(row) });
     if (1..others.len()).contains(&options.max_samples) {
-        others = index::sample(rng, others.len(), options.max_samples).iter().map(|at| others[at]).collect();
+        let sampled = index::sample(rng, others.len(), options.max_samples);
+        others = collected(sampled.iter().map(|at| others[at]), ROWS)?;
     }
     let members_rows = Rows { table: rows, inputs: inputs.to_vec() };
     Ok(match options.noise {
@@ -96,7 +103,9 @@ pub mod tests {
             all.x.extend(x);
             all.synthetic.extend(synthetic);
             all.batches.push(synthetic.len());
-        });
+            Ok(())
+        })
+        .unwrap();
         all
     }
 

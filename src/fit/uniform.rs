@@ -1,13 +1,14 @@
 //! Uniform noise: synthetic anomalies all over the data's box, and beyond, fresh in each epoch.
 
 use ndarray::ArrayView2;
-use rand::seq::SliceRandom;
+use polars::prelude::PolarsResult;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::TrainingSet;
+use crate::engine::{TakeBatch, TrainingSet};
 use crate::options::{Options, ScalingKind};
 
+use super::deck::shuffled;
 use super::rows::Rows;
 
 /// The source of uniform noise: the box of the scaled data, widened on each side.
@@ -62,22 +63,23 @@ impl<'a> Uniform<'a> {
 }
 
 impl TrainingSet for Uniform<'_> {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut dyn FnMut(&[f32], &[bool])) {
-        let mut order: Vec<usize> = (0..self.normal.len()).collect();
-        order.shuffle(rng);
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()> {
+        let order = shuffled(self.normal.len(), rng)?;
         let (real, noise) = self.shares;
-        let (mut x, mut synthetic) = (vec![], vec![]);
-        for batch in order.chunks(real) {
-            x.clear();
-            batch.iter().for_each(|at| self.rows.push(self.normal[*at], &mut x));
-            // A last batch that is not full gets its share of noise.
-            let noise = (noise * batch.len()).div_ceil(real);
-            self.noise.draw_into(&mut x, noise, rng);
-            synthetic.clear();
-            synthetic.resize(batch.len(), false);
-            synthetic.resize(batch.len() + noise, true);
-            each(&x, &synthetic);
+        // A batch that is not full gets its share of noise.
+        let noise_beside = |rows: usize| (noise * rows).div_ceil(real);
+        let largest = real.min(order.len());
+        let mut batch = self.rows.batch(largest + noise_beside(largest))?;
+        for places in order.chunks(real) {
+            batch.clear();
+            places.iter().for_each(|at| self.rows.push(self.normal[*at], &mut batch.x));
+            let noise = noise_beside(places.len());
+            self.noise.draw_into(&mut batch.x, noise, rng);
+            batch.synthetic.resize(places.len(), false);
+            batch.synthetic.resize(places.len() + noise, true);
+            each(&batch.x, &batch.synthetic)?;
         }
+        Ok(())
     }
 }
 

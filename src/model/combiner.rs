@@ -17,6 +17,9 @@ use super::quantiles::quantile_of_sorted;
 const LOWEST: f32 = f32::MIN_POSITIVE;
 const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
 
+/// What a head that overflowed counts as in f64: beyond every f32, and its square is still finite.
+const OVERFLOWED: f64 = 1e60;
+
 /// Both heads of some rows, means over the members.
 pub struct Heads {
     /// ND's output before the sigmoid
@@ -78,9 +81,12 @@ impl Combiner {
         }
     }
 
-    /// Eq. 8 for one row.
+    /// Eq. 8 for one row; the highest score where a head overflowed, see [`finite`].
     #[inline]
     pub fn score(&self, logit: f32, error: f32) -> f32 {
+        if overflowed(logit) || overflowed(error) {
+            return HIGHEST;
+        }
         let score = match self {
             Self::Probability { alpha } => {
                 let sigmoid = |number: f32| 1.0 / (1.0 + libm::expf(-number));
@@ -92,14 +98,12 @@ impl Combiner {
                 squash(unit(logit, 0) + unit(error, 1)) as f32
             }
         };
-        inside(score)
+        score.clamp(LOWEST, HIGHEST)
     }
 
-    /// The score's slopes between two rows' heads, each a logit and an error: the score differs by
-    /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror. Heads that overflowed must have been made [`finite`].
-    pub fn secants(&self, from: (f32, f32), to: (f32, f32)) -> [f64; 2] {
-        let pair = |(logit, error): (f32, f32)| [f64::from(logit), f64::from(error)];
-        let (from, to) = (pair(from), pair(to));
+    /// The score's slopes between two rows' heads, each a logit and an error that are [`finite`]: the score differs by
+    /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror.
+    pub fn secants(&self, from: [f64; 2], to: [f64; 2]) -> [f64; 2] {
         match self {
             Self::Probability { alpha } => {
                 let slope = |at: usize| secant(sigmoid, from[at], to[at]);
@@ -120,21 +124,20 @@ impl Combiner {
     }
 }
 
-/// Heads as numbers to calculate with: those that overflowed, or are no numbers for that reason, become very large ones, whose
-/// score is the same.
-pub fn finite((logit, error): (f32, f32)) -> (f32, f32) {
-    const LARGE: f32 = 1e30;
-    let finite = |head: f32| if head.is_nan() { LARGE } else { head.clamp(-LARGE, LARGE) };
-    (finite(logit), finite(error))
+/// Whether a head says that the row's activations went beyond the range of f32: no row is further out.
+///
+/// −∞ is none of these. Only a logit can be −∞, and it then continues what large negative logits mean.
+#[inline]
+fn overflowed(head: f32) -> bool {
+    head.is_nan() || head == f32::INFINITY
 }
 
-/// A score within (0, 1). It is no number where the activations of a row overflow: no row is further out.
-#[inline]
-fn inside(score: f32) -> f32 {
-    if score.is_nan() {
-        return HIGHEST;
+/// A logit and an error as numbers to calculate with, whose score is that of the heads themselves.
+pub fn finite((logit, error): (f32, f32)) -> [f64; 2] {
+    if overflowed(logit) || overflowed(error) {
+        return [OVERFLOWED; 2];
     }
-    score.clamp(LOWEST, HIGHEST)
+    [logit, error].map(|head| f64::from(head).max(-OVERFLOWED))
 }
 
 /// The slope of a smooth function between two numbers; its derivative where they are too near for that.
@@ -227,7 +230,7 @@ mod tests {
             let combiner = Combiner::of(&heads(), combination);
             for to in [(-2.0, 0.3), (-1.9999, 0.3), (4.0, 0.1), (-1e3, 1e5), (1e6, 1e6)] {
                 let from = (-2.0, 0.3);
-                let [a, b] = combiner.secants(from, to);
+                let [a, b] = combiner.secants(finite(from), finite(to));
                 let expected = f64::from(combiner.score(to.0, to.1)) - f64::from(combiner.score(from.0, from.1));
                 let sum = a * f64::from(to.0 - from.0) + b * f64::from(to.1 - from.1);
                 assert!((sum - expected).abs() < 1e-6, "{sum} {expected}");
@@ -248,26 +251,44 @@ mod tests {
     }
 
     #[test]
-    fn heads_that_overflow_have_the_highest_score_and_finite_slopes() {
+    fn a_head_that_overflows_has_the_highest_score() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
         for combination in [Combination::Probability, Combination::Robust] {
             let combiner = Combiner::of(&heads(), combination);
-            let start = (-2.0, 0.3);
-            for end in
-                [(inf, inf), (nan, 0.3), (0.0, nan), (nan, nan), (inf, -inf), (-inf, inf), (inf, 0.1), (0.0, inf)]
+            for (logit, error) in
+                [(inf, inf), (nan, 0.3), (0.0, nan), (nan, nan), (inf, -inf), (-inf, inf), (inf, 0.1), (-9.0, inf)]
             {
-                let score = combiner.score(end.0, end.1);
-                assert!(score > 0.0 && score < 1.0, "{end:?}: {score}");
-                if end.0.is_nan() || end.1.is_nan() || end == (inf, inf) {
-                    assert_eq!(score, HIGHEST, "{end:?}");
-                }
-                let end = finite(end);
-                let [a, b] = combiner.secants(start, end);
-                let sum = a * (f64::from(end.0) - f64::from(start.0)) + b * (f64::from(end.1) - f64::from(start.1));
-                let difference = f64::from(combiner.score(end.0, end.1)) - f64::from(combiner.score(start.0, start.1));
-                assert!((sum - difference).abs() < 1e-4, "{end:?}: {sum} {difference}");
+                assert_eq!(combiner.score(logit, error), HIGHEST, "{logit} {error}");
             }
-            assert!(combiner.score(-inf, 0.0) < combiner.score(-2.0, 0.0));
+        }
+    }
+
+    #[test]
+    fn a_logit_of_minus_infinity_is_a_very_low_logit() {
+        for combination in [Combination::Probability, Combination::Robust] {
+            let combiner = Combiner::of(&heads(), combination);
+            let score = combiner.score(f32::NEG_INFINITY, 0.3);
+            assert!(score > 0.0 && score <= combiner.score(f32::MIN, 0.3), "{score}");
+        }
+    }
+
+    #[test]
+    fn slopes_to_heads_that_overflow_are_finite_and_give_the_difference_of_the_scores() {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        // Heads of a training that nearly diverged, too: their medians and spreads are large.
+        let wild = Heads { logit: vec![-1e35, 2e35, 3e35, 9e35], error: vec![1e30, 1e33, 1e36, 1e37] };
+        for (heads, start) in [(heads(), (-2.0, 0.3)), (wild, (2e35, 1e33))] {
+            for combination in [Combination::Probability, Combination::Robust] {
+                let combiner = Combiner::of(&heads, combination);
+                for end in [(inf, inf), (nan, 0.3), (0.0, nan), (-inf, inf), (inf, 0.1), (0.0, inf), (-inf, 0.3)] {
+                    let (from, to) = (finite(start), finite(end));
+                    let [a, b] = combiner.secants(from, to);
+                    assert!(a.is_finite() && b.is_finite(), "{end:?}");
+                    let sum = a * (to[0] - from[0]) + b * (to[1] - from[1]);
+                    let scores = [start, end].map(|(logit, error)| f64::from(combiner.score(logit, error)));
+                    assert!((sum - (scores[1] - scores[0])).abs() < 1e-6, "{end:?}: {sum} {scores:?}");
+                }
+            }
         }
     }
 

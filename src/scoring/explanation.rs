@@ -16,6 +16,7 @@ use polars::prelude::*;
 
 use crate::data::Columns;
 use crate::engine::{tiled, Device, Engine};
+use crate::memory::{collected, zeros};
 use crate::model::{finite, Model};
 
 use super::batches::{by_batch, Batch};
@@ -45,11 +46,11 @@ pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
-fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<(f32, f32)> {
+fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 2]> {
     let row = ArrayView2::from_shape((1, reference.len()), reference);
     let row = row.map_err(|error| polars_err!(ComputeError: "anorand: the reference has another shape: {error}"))?;
     let (mut logit, mut error) = ([0.0], [0.0]);
-    engine.heads_into(&tiled(row, engine.tile()), reference.len(), &mut logit, &mut error)?;
+    engine.heads_into(&tiled(row, engine.tile())?, reference.len(), &mut logit, &mut error)?;
     Ok(finite((logit[0], error[0])))
 }
 
@@ -57,7 +58,7 @@ fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<(f32, 
 fn explain_batch(
     model: &Model,
     engine: &Engine,
-    (reference, start): (&[f32], (f32, f32)),
+    (reference, start): (&[f32], [f64; 2]),
     batch: &Batch,
     out: &mut [f32],
 ) -> PolarsResult<()> {
@@ -66,7 +67,7 @@ fn explain_batch(
     let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
     engine.heads_into(tiles, *features, &mut logits, &mut errors)?;
     let combiner = &model.metadata().combiner;
-    let ends: Vec<(f32, f32)> = logits.into_iter().zip(errors).map(finite).collect();
+    let ends: Vec<[f64; 2]> = logits.into_iter().zip(errors).map(finite).collect();
     let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
     // The padding's weights stay 0.
     let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
@@ -75,9 +76,9 @@ fn explain_batch(
         weights[1][at] = slopes[1] as f32;
     }
     let from = |place: usize| reference[place / tile % features];
-    let way: Vec<f32> = tiles.iter().enumerate().map(|(place, x)| x - from(place)).collect();
-    let mut sum = vec![0f32; tiles.len()];
-    let mut point = vec![0f32; tiles.len()];
+    let way = collected(tiles.iter().enumerate().map(|(place, x)| x - from(place)), "the explanations")?;
+    let mut sum: Vec<f32> = zeros(tiles.len(), "the explanations")?;
+    let mut point: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     for step in 0..STEPS {
         let share = (step as f32 + 0.5) / STEPS as f32;
         for (place, (point, way)) in point.iter_mut().zip(&way).enumerate() {
@@ -93,8 +94,7 @@ fn explain_batch(
             *out = sum[place(row, feature)] * *way_of_row / STEPS as f32;
         }
         let ([a, b], end) = (slopes[row], ends[row]);
-        let (logit, error) = (f64::from(end.0) - f64::from(start.0), f64::from(end.1) - f64::from(start.1));
-        complete(out, &way_of_row, a * logit + b * error);
+        complete(out, &way_of_row, a * (end[0] - start[0]) + b * (end[1] - start[1]));
     }
     Ok(())
 }
@@ -167,14 +167,14 @@ mod tests {
         let engine = Engine::open(model.weights(), Device::Cpu).unwrap();
         let columns = Columns::from_frame(&frame()).unwrap();
         let rows = model.scaled_rows(&columns).unwrap();
-        let tiles = tiled(rows.view(), engine.tile());
+        let tiles = tiled(rows.view(), engine.tile()).unwrap();
         let heads = crate::scoring::heads(model.weights(), rows.view(), Device::Cpu).unwrap();
         let start = heads_of_reference(&engine, &reference).unwrap();
         // a = 1, b = 0 and a = 0, b = 1: each head's own integral against its difference.
         let ones = vec![1f32; tiles.len() / 3];
         let zeros = vec![0f32; tiles.len() / 3];
         for (weights, ends, start) in
-            [((&ones, &zeros), &heads.logit, start.0), ((&zeros, &ones), &heads.error, start.1)]
+            [((&ones, &zeros), &heads.logit, start[0]), ((&zeros, &ones), &heads.error, start[1])]
         {
             let from = |place: usize| reference[place / engine.tile() % 3];
             let mut sum = vec![0f32; tiles.len()];
@@ -194,7 +194,7 @@ mod tests {
             let sizes: Vec<f64> = (0..300).map(|row| parts(row).iter().map(|part| part.abs()).sum()).collect();
             let largest = sizes.iter().copied().fold(0.0, f64::max);
             for row in 0..300 {
-                let rest = f64::from(ends[row]) - f64::from(start) - parts(row).iter().sum::<f64>();
+                let rest = f64::from(ends[row]) - start - parts(row).iter().sum::<f64>();
                 // Beside a kink, a row close to the reference has little but the error.
                 assert!(
                     rest.abs() < 0.02 * sizes[row] + 2e-3 * largest,

@@ -24,12 +24,13 @@ const CHUNK: usize = 4_096;
 /// Both heads of scaled rows.
 pub fn heads(weights: &Weights, rows: ArrayView2<f32>, device: Device) -> PolarsResult<Heads> {
     let engine = Engine::open(weights, device)?;
-    let mut heads = Heads { logit: vec![0.0; rows.nrows()], error: vec![0.0; rows.nrows()] };
+    let room = || zeros(rows.nrows(), "the heads");
+    let mut heads = Heads { logit: room()?, error: room()? };
     let chunk = engine.rows_at_a_time(CHUNK);
     let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
     let chunks = rows.axis_chunks_iter(Axis(0), chunk).zip(outputs).collect();
     pool::map(chunks, |(rows, (logit, error))| {
-        engine.heads_into(&tiled(rows, engine.tile()), rows.ncols(), logit, error)
+        engine.heads_into(&tiled(rows, engine.tile())?, rows.ncols(), logit, error)
     })?;
     Ok(heads)
 }
@@ -58,7 +59,7 @@ fn score_chunk(
     incomplete: &mut [bool],
 ) -> PolarsResult<()> {
     let (features, tile) = (model.metadata().features.len(), engine.tile());
-    let mut tiles = vec![0f32; columns.rows().div_ceil(tile) * tile * features];
+    let mut tiles: Vec<f32> = zeros(columns.rows().div_ceil(tile) * tile * features, "the rows")?;
     model.scale_into(columns, tile, &mut tiles, incomplete)?;
     let mut errors = vec![0f32; columns.rows()];
     engine.heads_into(&tiles, features, scores, &mut errors)?;

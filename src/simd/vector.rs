@@ -26,6 +26,7 @@ pub trait Vector: Copy {
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
     unsafe fn div(self, other: Self) -> Self;
+    /// The larger one; `other` where either is no number.
     unsafe fn max(self, other: Self) -> Self;
     unsafe fn sqrt(self) -> Self;
     /// Itself where `gate` is above 0, and 0 elsewhere.
@@ -193,7 +194,7 @@ impl Vector for Portable {
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        // As the other vectors do: the second where either is not a number.
+        // As the instructions of the other sets.
         self.with(other, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]

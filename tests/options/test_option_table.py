@@ -1,6 +1,6 @@
 """Contract: an option has the same name, defaults and range wherever it is written down, and in what the plugin does.
 
-That is: the table in the documentation of src/options.rs, ``FitOptions`` and its documentation, and the README's list.
+That is: the table in src/options/table.rs, ``FitOptions`` and its documentation, and the README's list.
 """
 
 from __future__ import annotations
@@ -21,42 +21,56 @@ from polars_anorand._options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ("default", "paper")
-SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+SOURCE = (ROOT / "src" / "options" / "table.rs").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table in src/options.rs."""
+    """An entry of the table in src/options/table.rs."""
 
     name: str
-    defaults: dict[str, Any]
-    range: str
+    kind: str
+    """The kind of its range, as src/options/ranges.rs names it"""
+    limits: list[Any]
+    paper: Any
+    default: Any
+    labelled: Any
+    """The default of a fit with labels; the paper's stays"""
+
+    def of(self, preset: str) -> Any:
+        """The default of a preset."""
+        return {"default": self.default, "paper": self.paper}[preset]
+
+
+CONSTANTS = {"i64::MAX": 2**63 - 1} | {
+    name: int(number) for name, number in re.findall(r"const (\w+): \w+ = ([\d_]+);", SOURCE)
+}
 
 
 def value(text: str) -> Any:
-    """A default or a limit: a name, a list of widths, or a number such as 1,000,000, 3e-3 or 2⁶³ − 1."""
-    text = text.replace("\\", "").strip("` ")
-    if text.startswith("["):
-        return ast.literal_eval(text)
-    if power := re.fullmatch(r"2([⁰¹²³⁴⁵⁶⁷⁸⁹]+)( − 1)?", text):
-        return 2 ** int(power[1].translate(SUPERSCRIPTS)) - (1 if power[2] else 0)
-    try:
-        number = float(text.replace(",", ""))
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else number
+    """A default or a limit in Rust: a number, a constant, widths, or a variant, whose name is lower case."""
+    text = text.removesuffix(" as i64").removeprefix("vec!")
+    if text in CONSTANTS:
+        return CONSTANTS[text]
+    if variant := re.fullmatch(r"[A-Z]\w*::(\w+)", text):
+        return variant[1].lower()
+    literal = ast.literal_eval(text)
+    return int(literal) if isinstance(literal, float) and literal.is_integer() else literal
 
 
 def rows() -> list[Row]:
-    source = (ROOT / "src" / "options.rs").read_text(encoding="utf-8")
-    found = re.findall(r"^//! \| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \| .* \|$", source, re.MULTILINE)
+    entry = re.compile(
+        r"^    (\w+): [\w<>]+ => [\w<>]+, in (\w+)(?:\((.*)\))?,\n +paper (.+), default (.+), labelled (.+);$",
+        re.MULTILINE,
+    )
     return [
-        Row(name, {"paper": value(paper), "default": value(default)}, limits) for name, paper, default, limits in found
+        Row(name, kind, [value(limit) for limit in limits.split(", ") if limit], *map(value, defaults))
+        for name, kind, limits, *defaults in entry.findall(SOURCE)
     ]
 
 
 TABLE = rows()
-NUMERIC = [row for row in TABLE if re.search(r"\d", row.range) and "widths" not in row.range]
+NUMERIC = [row for row in TABLE if row.kind in {"Whole", "Between", "Positive"}]
 
 
 def documentation() -> dict[str, str]:
@@ -96,8 +110,14 @@ def test_every_option_is_documented() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_defaults_of_the_table_are_those_of_a_fit(preset: str) -> None:
-    expected = {row.name: row.defaults[preset] for row in TABLE}
+    expected = {row.name: row.of(preset) for row in TABLE}
     assert fitted(preset=preset) == {"preset": preset, **expected}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_defaults_with_labels_are_those_of_a_fit_with_labels(preset: str) -> None:
+    expected = {row.name: row.labelled if preset == "default" else row.paper for row in TABLE}
+    assert fitted(preset=preset, labels=pl.int_range(pl.len()) % 4 == 0) == {"preset": preset, **expected}
 
 
 def test_the_preset_is_default_unless_said_otherwise() -> None:
@@ -109,13 +129,13 @@ def test_the_documentation_of_a_number_says_its_defaults(row: Row) -> None:
     text = documentation()[row.name]
     number = r"(\[[\d, ]+\]|[\d.,]*\d)"
     (default,) = re.findall(rf"\bDefault {number}", text)
-    assert value(default) == row.defaults["default"]
-    paper = re.findall(rf"\bpaper {number}", text)
-    if "for the paper" in text:
-        assert "no bound" in text
-        assert row.defaults["paper"] == 1_000_000
-    else:
-        assert row.defaults["paper"] == value(paper[0] if paper else default)
+    assert value(default.replace(",", "")) == row.default
+    if "no bound" in text:
+        assert [row.paper, row.labelled] == [1_000_000] * 2
+        return
+    for word, expected in [("paper", row.paper), ("with labels", row.labelled)]:
+        said = re.findall(rf"\b{word} {number}", text)
+        assert value((said[0] if said else default).replace(",", "")) == expected
 
 
 def refused(name: str, number: float) -> bool:
@@ -129,10 +149,9 @@ def refused(name: str, number: float) -> bool:
 
 @pytest.mark.parametrize("row", NUMERIC, ids=lambda row: row.name)
 def test_the_ranges_of_the_table_are_those_of_the_plugin(row: Row) -> None:
-    is_open = row.range.startswith("above ")
-    low, high = map(value, row.range.removeprefix("above ").split(", at most " if is_open else " to "))
+    low, high = row.limits if len(row.limits) == 2 else (0, *row.limits)
     step = 1e-6 if OPTIONS[row.name].expected == "a number" else 1
-    first = low + step if is_open else low
+    first = low + step if row.kind == "Positive" else low
     for inside in [first, high]:
         assert not refused(row.name, inside)
     for outside in [first - step, high + step]:

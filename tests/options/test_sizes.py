@@ -51,6 +51,38 @@ def test_the_largest_batch_and_epoch_that_options_allow_fit() -> None:
     assert model.item()
 
 
+BEYOND_MEMORY: list[tuple[str, int, dict[str, Any]]] = [
+    ("networks", 600, {"hidden": [4_096] * 2, "latent": 4_096, "members": 1}),
+    ("networks in training", 1_000, {"hidden": [4_096] * 2, "latent": 4_096, "members": 1}),
+    ("synthetic anomalies", 400, {"preset": "paper", "synthetic_fraction": 0.9, "members": 20}),
+    ("rows of a batch", 350, {
+        "synthetic_fraction": 0.9, "batch_size": 1_000_000, "max_samples": 0, "max_features": 1.0, "members": 1,
+    }),
+    ("rows of all members", 400, {"max_samples": 0, "members": 1_000}),
+]  # fmt: skip
+"""What there is no memory for, the megabytes that there are, and the options."""
+
+
+@pytest.mark.parametrize(("what", "room", "options"), BEYOND_MEMORY, ids=[what for what, *_ in BEYOND_MEMORY])
+def test_a_fit_beyond_memory_is_an_error_and_not_an_abort(what: str, room: int, options: dict[str, Any]) -> None:
+    program = f"""
+import numpy as np, polars as pl, polars_anorand as anorand, resource
+rows = pl.DataFrame(np.random.default_rng(0).normal(size=(100_000, 100)))
+# Threads, and all that is made once, before there is a limit.
+rows.head(5_000).select(anorand.fit(pl.all(), members=2, min_steps=1))
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + ({room} << 20),) * 2)
+try:
+    rows.select(anorand.fit(pl.all(), **{options!r}))
+except pl.exceptions.ComputeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"the {what} need" in done.stdout
+    assert "fewer members" in done.stdout
+
+
 def test_embeddings_beyond_memory_are_an_error() -> None:
     program = """
 import polars as pl, polars_anorand as anorand, resource

@@ -1,8 +1,10 @@
 //! The gradient of both heads with respect to the rows: forward and back through every member, down to its features.
 
+use polars::prelude::PolarsResult;
+
 use crate::engine::weights::Weights;
 
-use super::kernels::{d_input, Back, Stack};
+use super::kernels::{d_input, finite_norms, Back, Stack};
 use super::plan::{Buffers, Layer, Plan, Source};
 use super::step::{ends, residual_deltas, run_layers};
 use crate::simd::Vector;
@@ -17,13 +19,14 @@ pub struct Differentiable<'a> {
 }
 
 impl<'a> Differentiable<'a> {
-    pub fn of(simd: Simd, weights: &'a Weights) -> Self {
+    pub fn of(simd: Simd, weights: &'a Weights) -> PolarsResult<Self> {
         let plan = Plan::new(weights.shape(), simd.tile_rows());
-        Self { weights, plan, members: (0..weights.members()).map(|at| weights.member(at)).collect() }
+        let members = (0..weights.members()).map(|at| weights.member(at)).collect::<PolarsResult<_>>()?;
+        Ok(Self { weights, plan, members })
     }
 
     /// Room for what a tile needs.
-    pub fn buffers(&self) -> Buffers {
+    pub fn buffers(&self) -> PolarsResult<Buffers> {
         Buffers::new(&self.plan)
     }
 }
@@ -59,7 +62,8 @@ impl Task for InputGradient<'_> {
             let Buffers { activations, deltas, spare, .. } = &mut *buffers;
             deltas[logit].copy_from_slice(logit_weights);
             let (seen, reconstructed) = (&activations[seen], &activations[reconstruction.clone()]);
-            residual_deltas::<V>(seen, reconstructed, error_weights, &mut deltas[reconstruction.clone()]);
+            let errors = finite_norms::<V>(seen, reconstructed);
+            residual_deltas::<V>(seen, reconstructed, errors, error_weights, &mut deltas[reconstruction.clone()]);
             for layer in &plan.backward {
                 back::<V>(plan, &plan.layers[*layer], parameters, activations, deltas, spare);
             }

@@ -1,8 +1,8 @@
 //! Both heads of tiles of rows: scoring's forward pass.
 
-use super::kernels::norms;
+use super::kernels::finite_norms;
 use super::layers::{Activations, Layers};
-use crate::simd::{Task, Vector, MOST_LANES, VECTORS};
+use crate::simd::{Task, Vector, VECTORS};
 
 /// Both heads of tiles, means over the members.
 pub struct Heads<'a> {
@@ -61,26 +61,4 @@ unsafe fn add_member<V: Vector>(
     for (sum, norm) in sums[1].iter_mut().zip(finite_norms::<V>(x, reconstruction)) {
         *sum = sum.add(norm);
     }
-}
-
-/// ‖x − x̂‖₂ of the rows of a tile; where squares overflow in f32, by way of f64.
-#[inline(always)]
-unsafe fn finite_norms<V: Vector>(x: &[f32], reconstruction: &[f32]) -> [V; VECTORS] {
-    let mut all = norms::<V>(x, reconstruction);
-    let mut numbers = [0f32; VECTORS * MOST_LANES];
-    for (at, norm) in all.iter().enumerate() {
-        norm.store(numbers[at * V::LANES..].as_mut_ptr());
-    }
-    if numbers[..V::TILE].iter().all(|norm| norm.is_finite()) {
-        return all;
-    }
-    for (row, norm) in numbers[..V::TILE].iter_mut().enumerate().filter(|(_, norm)| !norm.is_finite()) {
-        let residuals = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
-        let squares = residuals.map(|(x, y)| (f64::from(x[row]) - f64::from(y[row])).powi(2));
-        *norm = squares.sum::<f64>().sqrt() as f32;
-    }
-    for (at, norm) in all.iter_mut().enumerate() {
-        *norm = V::load(numbers[at * V::LANES..].as_ptr());
-    }
-    all
 }

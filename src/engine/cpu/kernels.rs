@@ -4,7 +4,7 @@
 //! round; for the gradient of a weight, a row is an input, k a row of the tile, and a vector holds outputs. So each number
 //! is one sum in one order, whatever the width of the vectors.
 
-use crate::simd::{Vector, VECTORS};
+use crate::simd::{Vector, MOST_LANES, VECTORS};
 
 /// Where a sum starts.
 #[derive(Clone, Copy)]
@@ -131,7 +131,8 @@ impl Product {
                 let place = row * self.to_row_stride + beside * V::LANES;
                 let sum = match self.finish {
                     Finish::Linear => *sum,
-                    Finish::Relu => sum.max(V::splat(0.0)),
+                    // This way round, a sum that is no number stays none: a row that overflows must not look like zeros.
+                    Finish::Relu => V::splat(0.0).max(*sum),
                     Finish::Gate(gate) => sum.where_positive(V::load(gate.add(corner + place))),
                 };
                 sum.store(to.add(place));
@@ -380,7 +381,29 @@ unsafe fn transpose_square(from: *const f32, from_row: usize, to: *mut f32, to_r
     }
 }
 
-/// ‖x − x̂‖₂ of the rows of a tile.
+/// ‖x − x̂‖₂ of the rows of a tile; of those whose squares overflow in f32, computed in f64. The others keep their bits.
+#[inline(always)]
+pub unsafe fn finite_norms<V: Vector>(x: &[f32], reconstruction: &[f32]) -> [V; VECTORS] {
+    let mut all = norms::<V>(x, reconstruction);
+    let mut numbers = [0f32; VECTORS * MOST_LANES];
+    for (at, norm) in all.iter().enumerate() {
+        norm.store(numbers[at * V::LANES..].as_mut_ptr());
+    }
+    if numbers[..V::TILE].iter().all(|norm| norm.is_finite()) {
+        return all;
+    }
+    for (row, norm) in numbers[..V::TILE].iter_mut().enumerate().filter(|(_, norm)| !norm.is_finite()) {
+        let residuals = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
+        let squares = residuals.map(|(x, y)| (f64::from(x[row]) - f64::from(y[row])).powi(2));
+        *norm = squares.sum::<f64>().sqrt() as f32;
+    }
+    for (at, norm) in all.iter_mut().enumerate() {
+        *norm = V::load(numbers[at * V::LANES..].as_ptr());
+    }
+    all
+}
+
+/// ‖x − x̂‖₂ of the rows of a tile; infinite where a square overflows in f32.
 #[inline(always)]
 pub unsafe fn norms<V: Vector>(x: &[f32], reconstruction: &[f32]) -> [V; VECTORS] {
     let mut squares = [V::splat(0.0); VECTORS];

@@ -50,7 +50,7 @@ impl<'a> Layers<'a> {
         Self { weights, members, blocks }
     }
 
-    /// Room for a tile of `rows` rows.
+    /// Room for a tile of `rows` rows: a few MB at most where layers are as wide as options allow.
     pub fn activations(&self, rows: usize) -> Activations {
         let widths = self.blocks.iter().flatten().map(|layer| layer.inputs.max(layer.outputs));
         let width = widths.max().unwrap_or(0);

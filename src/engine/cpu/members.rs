@@ -22,9 +22,9 @@ struct TrainedMember {
 /// Trains all members, each on its own set.
 pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: &Training) -> PolarsResult<Trained> {
     let shape = weights.shape().clone();
-    let untrained = members.into_iter().enumerate().map(|(at, member)| (weights.member(at), member)).collect();
-    let trained = pool::map(untrained, |(parameters, member)| {
-        Ok(train_member(Trainer::new(simd, &shape, parameters), member, training))
+    let trained = pool::map(members.into_iter().enumerate().collect(), |(at, member)| {
+        let trainer = Trainer::new(simd, &shape, &weights.member(at)?)?;
+        train_member(trainer, member, training)
     })?;
     for (at, member) in trained.iter().enumerate() {
         weights.set_member(at, &member.parameters);
@@ -35,7 +35,7 @@ pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: 
     Ok(Trained { course, before, after })
 }
 
-fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> TrainedMember {
+fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> PolarsResult<TrainedMember> {
     let Member { set, mut rng } = member;
     // The losses are those of one epoch, that is not trained on, so that before and after can be compared. It is drawn again
     // at the end.
@@ -44,7 +44,8 @@ fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> Tr
     set.epoch(&mut rng, &mut |x, synthetic| {
         count.add(synthetic);
         trainer.add_losses(x, synthetic, &mut before);
-    });
+        Ok(())
+    })?;
     let course = count.course(training);
     let mut step = 0;
     for _ in 0..course.epochs {
@@ -53,11 +54,15 @@ fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> Tr
             let batch = Batch { x, synthetic, ce_weight, ae_weight };
             trainer.step(&batch, training.learning_rate(step, course.steps));
             step += 1;
-        });
+            Ok(())
+        })?;
     }
     let mut after = LossSums::default();
-    set.epoch(&mut shown, &mut |x, synthetic| trainer.add_losses(x, synthetic, &mut after));
-    TrainedMember { parameters: trainer.parameters().to_vec(), course, before, after }
+    set.epoch(&mut shown, &mut |x, synthetic| {
+        trainer.add_losses(x, synthetic, &mut after);
+        Ok(())
+    })?;
+    Ok(TrainedMember { parameters: trainer.into_parameters(), course, before, after })
 }
 
 /// Means over the rows of all members.

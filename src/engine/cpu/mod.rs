@@ -24,6 +24,8 @@ pub use trainer::Trainer;
 
 use std::sync::OnceLock;
 
+use polars::prelude::{PolarsError, PolarsResult};
+
 use gradients::{Differentiable, InputGradient};
 use heads::Heads;
 use latents::Latents;
@@ -36,7 +38,7 @@ use crate::simd::Simd;
 pub struct Network<'a> {
     simd: Simd,
     layers: Layers<'a>,
-    differentiable: OnceLock<Differentiable<'a>>,
+    differentiable: OnceLock<PolarsResult<Differentiable<'a>>>,
 }
 
 impl<'a> Network<'a> {
@@ -70,16 +72,18 @@ impl<'a> Network<'a> {
         logit_weights: &[f32],
         error_weights: &[f32],
         out: &mut [f32],
-    ) {
+    ) -> PolarsResult<()> {
         let rows = self.tile_rows();
         let network = self.differentiable.get_or_init(|| Differentiable::of(self.simd, self.layers.weights));
-        let mut buffers = network.buffers();
+        let network = network.as_ref().map_err(PolarsError::clone)?;
+        let mut buffers = network.buffers()?;
         let weights = logit_weights.chunks_exact(rows).zip(error_weights.chunks_exact(rows));
         let tiles = tiles.chunks_exact(features * rows).zip(out.chunks_exact_mut(features * rows));
         for ((x, out), (logit_weights, error_weights)) in tiles.zip(weights) {
             let buffers = &mut buffers;
             self.simd.run(InputGradient { network, x, logit_weights, error_weights, buffers, out });
         }
+        Ok(())
     }
 }
 
@@ -105,7 +109,7 @@ mod tests {
                 let width = members * shape.latent_width();
                 for simd in Simd::available() {
                     let network = Network::of(&weights, simd);
-                    let tiles = tiled(rows.view(), network.tile_rows());
+                    let tiles = tiled(rows.view(), network.tile_rows()).unwrap();
                     let (mut logits, mut errors) = (vec![0f32; count], vec![0f32; count]);
                     network.heads_into(&tiles, FEATURES, &mut logits, &mut errors);
                     let mut latents = vec![0f32; count * width];
@@ -132,11 +136,11 @@ mod tests {
             for simd in Simd::available() {
                 let network = Network::of(&weights, simd);
                 let tile = network.tile_rows();
-                let tiles = tiled(rows.view(), tile);
+                let tiles = tiled(rows.view(), tile).unwrap();
                 let mut slopes = [numbers(tiles.len() / FEATURES, 8), numbers(tiles.len() / FEATURES, 9)];
                 slopes.iter_mut().for_each(|slopes| slopes[40..].fill(0.0));
                 let mut gradient = vec![0f32; tiles.len()];
-                network.add_input_gradients(&tiles, FEATURES, &slopes[0], &slopes[1], &mut gradient);
+                network.add_input_gradients(&tiles, FEATURES, &slopes[0], &slopes[1], &mut gradient).unwrap();
                 for row in 0..40 {
                     let ours: Vec<f64> = (0..FEATURES)
                         .map(|j| f64::from(gradient[(row / tile * FEATURES + j) * tile + row % tile]))
@@ -165,9 +169,36 @@ mod tests {
         for simd in Simd::available() {
             let network = Network::of(&weights, simd);
             let (mut logits, mut errors) = ([0f32; 3], [0f32; 3]);
-            network.heads_into(&tiled(rows.view(), network.tile_rows()), 2, &mut logits, &mut errors);
+            network.heads_into(&tiled(rows.view(), network.tile_rows()).unwrap(), 2, &mut logits, &mut errors);
             assert_eq!((logits, errors[..2].to_vec()), ([0.0; 3], vec![5e19, 5.0]));
             assert_eq!(errors[2], f32::INFINITY);
+            let (tile, ones) = (network.tile_rows(), vec![1f32; network.tile_rows()]);
+            let mut slopes = vec![0f32; 2 * tile];
+            let tiles = tiled(rows.view(), tile).unwrap();
+            network.add_input_gradients(&tiles, 2, &vec![0.0; tile], &ones, &mut slopes).unwrap();
+            for (ours, expected) in
+                [slopes[0], slopes[tile], slopes[1], slopes[tile + 1]].iter().zip([0.6, 0.8, 0.6, 0.8])
+            {
+                assert!((ours - expected).abs() < 1e-6, "{ours} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hidden_layer_that_overflows_shows_in_both_heads() {
+        let shape = crate::engine::Shape { inputs: 2, hidden: vec![2, 2], latent: 1 };
+        let mut numbers = vec![0.0; shape.parameters()];
+        // ND's first layer gives twice infinity, its second one the difference of the two.
+        numbers[..4].copy_from_slice(&[3e38, 0.0, 0.0, 3e38]);
+        numbers[6..10].copy_from_slice(&[1.0, 1.0, -1.0, -1.0]);
+        let weights = Weights::new(shape, vec![0, 1], numbers).unwrap();
+        let rows = Array2::from_shape_vec((2, 2), vec![10.0, 10.0, 0.5, 0.5]).unwrap();
+        for simd in Simd::available() {
+            let network = Network::of(&weights, simd);
+            let (mut logits, mut errors) = ([0f32; 2], [0f32; 2]);
+            network.heads_into(&tiled(rows.view(), network.tile_rows()).unwrap(), 2, &mut logits, &mut errors);
+            assert!(logits[0].is_nan() && errors[0].is_nan(), "{logits:?} {errors:?}");
+            assert!(logits[1].is_finite() && errors[1].is_finite(), "{logits:?} {errors:?}");
         }
     }
 
@@ -177,7 +208,7 @@ mod tests {
         let (weights, rows) = (ensemble(&shape, 3, 9), rows(100, 9, 1));
         let all = Simd::available().into_iter().map(|simd| {
             let network = Network::of(&weights, simd);
-            let tiles = tiled(rows.view(), network.tile_rows());
+            let tiles = tiled(rows.view(), network.tile_rows()).unwrap();
             let (mut logits, mut errors) = (vec![0f32; 100], vec![0f32; 100]);
             network.heads_into(&tiles, 9, &mut logits, &mut errors);
             (simd, logits, errors)

@@ -1,6 +1,9 @@
 //! The layers of a network in training, and where each finds its numbers.
 
+use polars::prelude::PolarsResult;
+
 use crate::engine::shape::Shape;
+use crate::memory::zeros;
 
 /// Rows that go through a layer together: its weights come from the cache once for all, and the rows' own numbers stay in it.
 const TOGETHER: usize = 64;
@@ -135,15 +138,16 @@ fn take(next: &mut usize, count: usize) -> usize {
 }
 
 impl Buffers {
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan) -> PolarsResult<Self> {
         let (tile, widest) = (plan.tile, plan.widest());
+        let room = |count: usize| zeros(count, "the activations");
         // A tile's rows are more than a vector's lanes.
-        Self {
-            activations: vec![0.0; plan.rows * plan.tiles * tile],
-            deltas: vec![0.0; plan.rows * plan.tiles * tile],
-            panels: vec![0.0; plan.tiles * (widest + tile) * tile],
-            spare: vec![0.0; widest * tile],
+        Ok(Self {
+            activations: room(plan.rows * plan.tiles * tile)?,
+            deltas: room(plan.rows * plan.tiles * tile)?,
+            panels: room(plan.tiles * (widest + tile) * tile)?,
+            spare: room(widest * tile)?,
             ones: vec![1.0; tile],
-        }
+        })
     }
 }

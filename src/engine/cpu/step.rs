@@ -7,7 +7,7 @@ use crate::engine::adam::{Corrections, BETA1, BETA2, EPSILON};
 
 use super::kernels::{add_gradient, affine, d_input, norms, panels, transpose, Back, Stack};
 use super::plan::{Buffers, Layer, Place, Plan, Source};
-use crate::simd::{Task, Vector};
+use crate::simd::{Task, Vector, VECTORS};
 
 /// Rows of a batch, and what they count in the loss.
 pub struct Batch<'a> {
@@ -160,13 +160,21 @@ unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool
         ae_weights[at] = if *synthetic { 0.0 } else { batch.ae_weight };
     }
     let (x, d) = (&activations[x], &mut deltas[reconstruction.clone()]);
-    residual_deltas::<V>(x, &activations[reconstruction], ae_weights, d);
+    // Infinite if a square overflows: the row then has no gradient, as in libtorch, and the loss at the end says so.
+    let errors = norms::<V>(x, &activations[reconstruction.clone()]);
+    residual_deltas::<V>(x, &activations[reconstruction], errors, ae_weights, d);
 }
 
-/// `weights` · ∂‖r‖/∂x̂ = `weights` · r / ‖r‖ with r = x̂ − x, into `d`; 0 where r = 0.
+/// `weights` · ∂‖r‖/∂x̂ = `weights` · r / ‖r‖ with r = x̂ − x and the norms `errors`, into `d`; 0 where r = 0.
 #[inline(always)]
-pub unsafe fn residual_deltas<V: Vector>(x: &[f32], reconstruction: &[f32], weights: &[f32], d: &mut [f32]) {
-    let mut factors = norms::<V>(x, reconstruction);
+pub unsafe fn residual_deltas<V: Vector>(
+    x: &[f32],
+    reconstruction: &[f32],
+    errors: [V; VECTORS],
+    weights: &[f32],
+    d: &mut [f32],
+) {
+    let mut factors = errors;
     for (at, factor) in factors.iter_mut().enumerate() {
         let weight = V::load(weights[at * V::LANES..].as_ptr());
         *factor = weight.div(*factor).where_positive(*factor);
@@ -241,6 +249,7 @@ unsafe fn add_losses<V: Vector>(state: &mut State, x: &[f32], synthetic: &[bool]
         let Buffers { activations, spare, .. } = &mut *buffers;
         for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
             let [x, logits, reconstruction] = ends::<V>(plan, tile).map(|range| &activations[range]);
+            // Infinite if a square overflows: such a training has diverged, and the loss must say so.
             for (at, norm) in norms::<V>(x, reconstruction).into_iter().enumerate() {
                 norm.store(spare[at * V::LANES..].as_mut_ptr());
             }

@@ -1,7 +1,10 @@
 //! The training of one network on the CPU: all that a step needs, allocated once.
 
+use polars::prelude::PolarsResult;
+
 use crate::engine::adam::Corrections;
 use crate::engine::shape::Shape;
+use crate::memory::zeros;
 
 use super::plan::{Buffers, Plan};
 use super::step::{Batch, Differentiate, LossSums, Losses, State, Update};
@@ -19,19 +22,27 @@ pub struct Trainer {
 
 impl Trainer {
     /// From a network's numbers, in the order of an ensemble of one.
-    pub fn new(simd: Simd, shape: &Shape, mut parameters: Vec<f32>) -> Self {
-        let count = parameters.len();
-        parameters.resize(count.next_multiple_of(MOST_LANES), 0.0);
-        let zeros = || vec![0f32; parameters.len()];
-        let (gradient, mean, square) = (zeros(), zeros(), zeros());
+    pub fn new(simd: Simd, shape: &Shape, numbers: &[f32]) -> PolarsResult<Self> {
+        let count = numbers.len();
+        let room = || zeros(count.next_multiple_of(MOST_LANES), "the networks in training");
+        let (mut parameters, gradient, mean, square): (Vec<f32>, _, _, _) = (room()?, room()?, room()?, room()?);
+        parameters[..count].copy_from_slice(numbers);
         let plan = Plan::new(shape, simd.tile_rows());
-        let buffers = Buffers::new(&plan);
-        Self { simd, state: State { plan, parameters, gradient, mean, square, buffers }, count, steps: 0 }
+        let buffers = Buffers::new(&plan)?;
+        Ok(Self { simd, state: State { plan, parameters, gradient, mean, square, buffers }, count, steps: 0 })
     }
 
     /// The network's numbers, in the order of an ensemble of one.
+    #[cfg(test)]
     pub fn parameters(&self) -> &[f32] {
         &self.state.parameters[..self.count]
+    }
+
+    /// The network's numbers, in the order of an ensemble of one.
+    pub fn into_parameters(self) -> Vec<f32> {
+        let mut parameters = self.state.parameters;
+        parameters.truncate(self.count);
+        parameters
     }
 
     /// One step of Adam on a batch.
@@ -85,7 +96,7 @@ mod tests {
                 let (x, synthetic) = (numbers(rows * shape.inputs, 1), synthetic(rows));
                 let batch = Batch { x: &x, synthetic: &synthetic, ce_weight: 0.4, ae_weight: 0.3 };
                 for simd in Simd::available() {
-                    let mut trainer = Trainer::new(simd, &shape, network.flat().to_vec());
+                    let mut trainer = Trainer::new(simd, &shape, network.flat()).unwrap();
                     let gradient = trainer.gradient(&batch).to_vec();
                     let direction = numbers(gradient.len(), 7);
                     let at = |step: f64| {
@@ -112,7 +123,7 @@ mod tests {
         let shape = crate::engine::Shape { inputs: 3, hidden: vec![4], latent: 2 };
         let start = ensemble(&shape, 1, 3).flat().to_vec();
         for simd in Simd::available() {
-            let mut trainer = Trainer::new(simd, &shape, start.clone());
+            let mut trainer = Trainer::new(simd, &shape, &start).unwrap();
             let mut expected: Vec<(f64, f64, f64)> =
                 start.iter().map(|number| (f64::from(*number), 0.0, 0.0)).collect();
             for step in 1..=30 {
@@ -138,7 +149,7 @@ mod tests {
     fn a_perfect_reconstruction_has_no_gradient_and_no_nan() {
         let shape = crate::engine::Shape { inputs: 2, hidden: vec![2], latent: 1 };
         for simd in Simd::available() {
-            let mut trainer = Trainer::new(simd, &shape, vec![0.0; shape.parameters()]);
+            let mut trainer = Trainer::new(simd, &shape, &vec![0.0; shape.parameters()]).unwrap();
             let batch = Batch { x: &[0.0; 6], synthetic: &[false; 3], ce_weight: 0.0, ae_weight: 1.0 };
             assert_eq!(trainer.gradient(&batch).iter().map(|number| number.abs()).sum::<f32>(), 0.0);
             trainer.step(&batch, 0.1);
@@ -160,7 +171,7 @@ mod tests {
         }
         for simd in Simd::available() {
             let mut sums = LossSums::default();
-            Trainer::new(simd, &shape, network.flat().to_vec()).add_losses(&x, &synthetic, &mut sums);
+            Trainer::new(simd, &shape, network.flat()).unwrap().add_losses(&x, &synthetic, &mut sums);
             assert!((sums.cross_entropy - expected.cross_entropy).abs() < 1e-4, "{sums:?} {expected:?}");
             assert!((sums.reconstruction - expected.reconstruction).abs() < 1e-4, "{sums:?} {expected:?}");
         }
@@ -173,7 +184,7 @@ mod tests {
             let (x, synthetic) = (numbers(70 * shape.inputs, 3), synthetic(70));
             let batch = Batch { x: &x, synthetic: &synthetic, ce_weight: 0.01, ae_weight: 0.02 };
             let trained = Simd::available().into_iter().map(|simd| {
-                let mut trainer = Trainer::new(simd, &shape, start.clone());
+                let mut trainer = Trainer::new(simd, &shape, &start).unwrap();
                 (1..5).for_each(|_| trainer.step(&batch, 0.01));
                 let mut sums = LossSums::default();
                 trainer.add_losses(&x, &synthetic, &mut sums);

@@ -4,12 +4,13 @@
 //! is nothing to compare.
 
 use ndarray::Array2;
+use polars::prelude::PolarsResult;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::cpu::{self, Batch, Trainer};
 use crate::engine::test_data::{ensemble, numbers, rows, shapes, synthetic};
-use crate::engine::{tiled, Device, Losses, Member, Shape, Training, TrainingSet, Weights};
+use crate::engine::{tiled, Device, Losses, Member, Shape, TakeBatch, Training, TrainingSet, Weights};
 use crate::options::{Options, Preset};
 use crate::simd::Simd;
 
@@ -44,7 +45,7 @@ fn heads_latents_and_input_gradients_agree_with_the_cpus() {
             let (weights, rows) = (ensemble(&shape, members, FEATURES), rows(count, FEATURES, 5));
             let ours = cpu::Network::of(&weights, Simd::chosen());
             let theirs = Network::open(&weights, Device::Cpu).unwrap();
-            let (tiles, flat) = (tiled(rows.view(), ours.tile_rows()), tiled(rows.view(), 1));
+            let [tiles, flat] = [ours.tile_rows(), 1].map(|tile| tiled(rows.view(), tile).unwrap());
             let mut heads = [(); 4].map(|()| vec![0f32; count]);
             let [a, b, c, d] = &mut heads;
             ours.heads_into(&tiles, FEATURES, a, b);
@@ -59,7 +60,8 @@ fn heads_latents_and_input_gradients_agree_with_the_cpus() {
             slopes.iter_mut().for_each(|slopes| slopes[count..].fill(0.0));
             let padded = tiles.len() / FEATURES;
             let mut gradient = vec![0f32; tiles.len()];
-            ours.add_input_gradients(&tiles, FEATURES, &slopes[0][..padded], &slopes[1][..padded], &mut gradient);
+            ours.add_input_gradients(&tiles, FEATURES, &slopes[0][..padded], &slopes[1][..padded], &mut gradient)
+                .unwrap();
             // Added to what is there.
             let mut gradients = vec![1f32; flat.len()];
             theirs
@@ -89,11 +91,11 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
             let (x, synthetic) = (numbers(rows * shape.inputs, 1), synthetic(rows));
             let (ce_weight, ae_weight) = training.weights(&synthetic);
             let batch = Batch { x: &x, synthetic: &synthetic, ce_weight, ae_weight };
-            let mut trainer = Trainer::new(Simd::chosen(), &shape, weights.flat().to_vec());
+            let mut trainer = Trainer::new(Simd::chosen(), &shape, weights.flat()).unwrap();
             let ours = trainer.gradient(&batch);
 
             let network = Network::open(&weights, Device::Cpu).unwrap();
-            let batches = Batches::of_one(&x, &synthetic, &training);
+            let batches = Batches::of_one(&x, &synthetic, &training).unwrap();
             let mut theirs = vec![0f32; ours.len()];
             let (epoch, out) = (batches.view(), theirs.as_mut_slice().into());
             // SAFETY: the slices outlive the call.
@@ -110,7 +112,7 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
 struct Curve(Array2<f32>);
 
 impl TrainingSet for Curve {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut dyn FnMut(&[f32], &[bool])) {
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()> {
         for count in [48, 48, 4] {
             let (mut x, mut synthetic) = (vec![], vec![]);
             for row in 0..count {
@@ -119,8 +121,9 @@ impl TrainingSet for Curve {
                 x.extend(self.0.row(row).iter().map(|x| if noise { 2.0 * rng.random::<f32>() } else { x * t }));
                 synthetic.push(noise);
             }
-            each(&x, &synthetic);
+            each(&x, &synthetic)?;
         }
+        Ok(())
     }
 }
 

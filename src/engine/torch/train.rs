@@ -5,6 +5,7 @@ use polars::prelude::PolarsResult;
 use crate::engine::device::Device;
 use crate::engine::train::{Count, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
+use crate::memory::reserve;
 
 use super::interface::{Epoch, LossSums};
 use super::library::call;
@@ -19,11 +20,11 @@ pub fn train(
 ) -> PolarsResult<Trained> {
     let mut network = Network::open(weights, device)?;
     // The losses are those of one epoch, that is not trained on, so that before and after can be compared.
-    let shown = Batches::draw(&mut members, training);
+    let shown = Batches::draw(&mut members, training)?;
     let course = shown.count.course(training);
     let before = losses(&network, &shown)?;
     for epoch in 0..course.epochs {
-        let mut batches = Batches::draw(&mut members, training);
+        let mut batches = Batches::draw(&mut members, training)?;
         let first = epoch * batches.sizes.len();
         batches.rates = (0..batches.sizes.len()).map(|at| training.learning_rate(first + at, course.steps)).collect();
         let handle = network.handle_mut();
@@ -52,7 +53,7 @@ pub struct Batches {
 
 impl Batches {
     /// Each member's next epoch.
-    pub fn draw(members: &mut [Member], training: &Training) -> Self {
+    pub fn draw(members: &mut [Member], training: &Training) -> PolarsResult<Self> {
         let mut all = Self::default();
         for (at, member) in members.iter_mut().enumerate() {
             member.set.epoch(&mut member.rng, &mut |x, synthetic| {
@@ -60,26 +61,31 @@ impl Batches {
                     all.count.add(synthetic);
                     all.sizes.push(synthetic.len());
                 }
-                all.push(x, synthetic, training.weights(synthetic));
-            });
+                all.push(x, synthetic, training.weights(synthetic))
+            })?;
         }
-        all
+        Ok(all)
     }
 
     /// One batch of one member.
     #[cfg(test)]
-    pub fn of_one(x: &[f32], synthetic: &[bool], training: &Training) -> Self {
+    pub fn of_one(x: &[f32], synthetic: &[bool], training: &Training) -> PolarsResult<Self> {
         let mut all = Self { sizes: vec![synthetic.len()], rates: vec![0.0], ..Self::default() };
-        all.push(x, synthetic, training.weights(synthetic));
-        all
+        all.push(x, synthetic, training.weights(synthetic))?;
+        Ok(all)
     }
 
     /// One more batch of the member at hand, with the weights of its rows in the loss.
-    fn push(&mut self, x: &[f32], synthetic: &[bool], (ce, ae): (f32, f32)) {
+    fn push(&mut self, x: &[f32], synthetic: &[bool], (ce, ae): (f32, f32)) -> PolarsResult<()> {
+        reserve(&mut self.x, x.len(), "the batches")?;
+        for numbers in [&mut self.synthetic, &mut self.ce_weights, &mut self.ae_weights] {
+            reserve(numbers, synthetic.len(), "the batches")?;
+        }
         self.x.extend_from_slice(x);
         self.synthetic.extend(synthetic.iter().map(|synthetic| if *synthetic { 1f32 } else { 0.0 }));
         self.ce_weights.extend(std::iter::repeat_n(ce, synthetic.len()));
         self.ae_weights.extend(synthetic.iter().map(|synthetic| if *synthetic { 0.0 } else { ae }));
+        Ok(())
     }
 
     pub fn view(&self) -> Epoch {

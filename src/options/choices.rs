@@ -1,0 +1,76 @@
+//! The options that are one of a few names. serde reads and writes the names; nothing else spells them.
+
+use serde::{Deserialize, Serialize};
+
+/// A named set of defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// An ensemble of the paper's networks. Each sees a few rows and features, and noise all around the data.
+    Default,
+    /// The paper's method and its hyper-parameters.
+    Paper,
+}
+
+/// How synthetic anomalies are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Noise {
+    /// §5.1: some rows, grown by SMOTE, with Gaussian noise added; drawn once for the whole training.
+    Smote,
+    /// Uniform in the data's box, which `noise_margin` widens on each side; drawn anew in each epoch. It covers the space, so
+    /// that a row far from all others looks like noise wherever it lies.
+    Uniform,
+}
+
+/// How the learning rate changes during the training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls to 0 along half a cosine wave.
+    Cosine,
+}
+
+/// What eq. 7 and 8 combine into a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Combination {
+    /// The heads' probabilities, as in the paper.
+    Probability,
+    /// The heads before their sigmoids, counted from their medians. The sigmoids would make all clear anomalies equal.
+    Robust,
+}
+
+/// What a null, NaN or infinity in a feature does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// A fit skips the row; its score is null.
+    Null,
+    /// The feature's training median replaces it.
+    Impute,
+    /// It is an error that names the column and the row.
+    Error,
+}
+
+/// How features are scaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScalingKind {
+    /// The training range becomes \[0, 1\].
+    Minmax,
+    /// asinh of the distance from the median in robust standard deviations: heavy tails do not squeeze the other values.
+    Asinh,
+}
+
+/// What a String, Categorical or Enum feature becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encode {
+    /// A value counts as its log-frequency in the training rows.
+    Frequency,
+    /// It is an error that names the column.
+    Error,
+}

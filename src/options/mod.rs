@@ -1,0 +1,144 @@
+//! Hyper-parameters of a fit: unchecked as they arrive, checked once, and only then usable.
+//!
+//! `table.rs` has all options: type, range, defaults and meaning. `ranges.rs` has the kinds of ranges, `choices.rs` the options
+//! that are names. This file has what goes beyond a single option.
+//!
+//! A value outside its range is a `ComputeError` that names the option, the value and the range. All members together have at
+//! most 2²⁷ parameters, which `members`, `hidden`, `latent` and the number of features decide.
+
+mod choices;
+mod ranges;
+mod table;
+
+pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule};
+pub use table::{Options, UncheckedOptions};
+
+use polars::prelude::{polars_ensure, polars_err, PolarsResult};
+
+use ranges::{OneOf, Range};
+use table::{MOST_EPOCHS, MOST_LAYERS, MOST_WIDTH};
+
+/// Half a gibibyte of weights. The training of a network takes four times its own.
+const MOST_PARAMETERS: usize = 1 << 27;
+
+impl UncheckedOptions {
+    /// Fill in the preset's defaults, for a fit with labels or without, and check each value against its range.
+    pub fn check(self, labelled: bool) -> PolarsResult<Options> {
+        let preset = OneOf.check("preset", self.preset.clone(), Preset::Default)?;
+        let mut defaults = if labelled { Options::with_labels(preset) } else { Options::preset(preset) };
+        if self.min_steps.is_some() {
+            defaults.max_epochs = MOST_EPOCHS;
+        }
+        self.checked_or(defaults)
+    }
+}
+
+impl Options {
+    /// The number of passes over a member's rows, each of `batches` batches.
+    pub fn epochs_of(&self, batches: usize) -> usize {
+        self.epochs.max(self.min_steps.div_ceil(batches.max(1)).min(self.max_epochs))
+    }
+
+    /// The number of rows that a member is trained on, of a table with `rows` rows, where none is known to be an anomaly.
+    pub fn rows_of_member(&self, rows: usize) -> usize {
+        match self.max_samples {
+            0 => rows,
+            // Half of a small table at most: members that all have seen an anomaly would take it for normal.
+            most => most.min(rows.div_ceil(2)).max(2),
+        }
+    }
+
+    /// The number of features that a member sees, of a table with `features` features: at least two where there are two.
+    pub fn features_of_member(&self, features: usize) -> usize {
+        ((features as f64 * self.max_features).round() as usize).max(2).min(features)
+    }
+
+    /// The numbers of real rows and of rows of uniform noise in a batch; at least one of each.
+    pub fn batch_shares(&self) -> (usize, usize) {
+        let noise = (self.batch_size as f64 * self.synthetic_fraction).round() as usize;
+        let noise = noise.clamp(1, self.batch_size - 1);
+        (self.batch_size - noise, noise)
+    }
+
+    /// An error if the whole ensemble has more parameters than a fit may ask for, from those of one network.
+    pub fn check_parameters(&self, of_one: usize) -> PolarsResult<()> {
+        let all = of_one.saturating_mul(self.members);
+        polars_ensure!(all <= MOST_PARAMETERS, ComputeError:
+            "anorand: members={}, hidden={:?} and latent={} make {all} parameters, expected at most {MOST_PARAMETERS}: ask for \
+             fewer members or narrower layers", self.members, self.hidden, self.latent);
+        Ok(())
+    }
+
+    /// An error that names an option beyond its range, as a file may have one.
+    pub fn check_ranges(&self) -> PolarsResult<()> {
+        // By way of what a caller gives, which has the same names, so that no range is written twice.
+        let given = serde_json::to_value(self).and_then(serde_json::from_value::<UncheckedOptions>);
+        let given = given.map_err(|error| polars_err!(ComputeError: "anorand: the options can't be read ({error})"))?;
+        given.check(false).map(drop)
+    }
+
+    /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
+    pub fn has_valid_widths(&self) -> bool {
+        let in_range = |width: &usize| (1..=MOST_WIDTH as usize).contains(width);
+        (1..=MOST_LAYERS).contains(&self.hidden.len()) && self.hidden.iter().chain([&self.latent]).all(in_range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_the_default_preset() {
+        let options = UncheckedOptions::default().check(false).unwrap();
+        assert_eq!(options, Options::preset(Preset::Default));
+    }
+
+    #[test]
+    fn the_paper_preset_is_the_papers_section_6() {
+        let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
+        let options = given.check(false).unwrap();
+        assert_eq!((options.hidden, options.latent), (vec![32, 16], 16));
+        assert_eq!((options.epochs, options.batch_size, options.min_steps), (200, 128, 0));
+        assert_eq!((options.learning_rate, options.loss_weight), (1e-4, 0.2));
+    }
+
+    #[test]
+    fn few_rows_are_not_gone_through_without_end() {
+        let default = Options::preset(Preset::Default);
+        assert_eq!([1, 2, 4, 5, 1_000].map(|batches| default.epochs_of(batches)), [100, 100, 75, 60, 1]);
+        assert_eq!(Options { epochs: 120, ..default }.epochs_of(1), 120);
+        let asked = UncheckedOptions { min_steps: Some(500), ..Default::default() };
+        assert_eq!(asked.clone().check(false).unwrap().epochs_of(1), 500);
+        let bounded = UncheckedOptions { max_epochs: Some(20), ..asked };
+        assert_eq!(bounded.check(false).unwrap().epochs_of(1), 20);
+        assert_eq!(Options::with_labels(Preset::Default).epochs_of(1), 1_500);
+    }
+
+    #[test]
+    fn a_model_from_before_the_bound_had_none() {
+        let mut written = serde_json::to_value(Options::preset(Preset::Default)).unwrap();
+        written.as_object_mut().unwrap().remove("max_epochs");
+        let read: Options = serde_json::from_value(written).unwrap();
+        assert_eq!(read, Options { max_epochs: 1_000_000, ..Options::preset(Preset::Default) });
+    }
+
+    #[test]
+    fn options_of_a_file_are_checked_against_the_same_ranges() {
+        for preset in [Preset::Paper, Preset::Default] {
+            Options::preset(preset).check_ranges().unwrap();
+            Options::with_labels(preset).check_ranges().unwrap();
+        }
+        let default = || Options::preset(Preset::Default);
+        for (options, named) in [
+            (Options { seed: u64::MAX, ..default() }, "options can't be read"),
+            (Options { members: 0, ..default() }, "members must be"),
+            (Options { loss_weight: -0.1, ..default() }, "loss_weight must be"),
+            (Options { hidden: vec![], ..default() }, "hidden must be"),
+            (Options { max_epochs: usize::MAX, ..default() }, "options can't be read"),
+        ] {
+            let message = options.check_ranges().unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+        }
+    }
+}
