@@ -14,17 +14,20 @@ _SCHEMA = {
 }  # fmt: skip
 
 _FEW = 20
-"""Of fewer rows nothing can be said: any column may look like ids."""
+"""Roles other than constant and unsupported need more rows than this."""
 _MANY = 1_000
-"""Integers that are all different in this number of rows are hardly measurements."""
+"""Tables with this number of rows are judged by weaker signs of an id."""
 _NEARLY_ALL = 0.95
+"""Share of distinct integers in an id, and of steps in one direction in a counter."""
 _ROWS_OF_A_VALUE = 5
-"""Strings that fewer rows share, on average, say little of any of them."""
+"""A value of a String feature occurs in this number of rows on average, or in more."""
+_FLAT = 0.2
+"""Standard deviation / range: 0.29 if values are spread evenly; below 0.16 for bell-shaped and skewed measurements."""
 _LONG = 40
-"""Characters of a text, on average."""
-
+"""Mean number of characters of free text."""
 
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
+_TIMES = (pl.Date, pl.Datetime)
 
 
 class _Column(NamedTuple):
@@ -34,14 +37,16 @@ class _Column(NamedTuple):
     rows: int
     nulls: int
     distinct: int
+    rises: int | None
+    """For integers, dates and datetimes: the number of values above the value before. Nulls are skipped."""
+    falls: int | None
+    """The same for values below the value before."""
     span: float | None
-    """Of integers, the number of integers from the lowest to the highest"""
-    rising: float | None
-    """Of integers and times, the share of rows that are above the one before"""
-    falling: bool
-    """Whether any is below the one before"""
+    """For integers: highest - lowest + 1."""
+    deviation: float | None
+    """For integers: the standard deviation."""
     length: float | None
-    """Of strings, the mean number of characters"""
+    """For strings: the mean number of characters."""
 
     @property
     def known(self) -> int:
@@ -54,23 +59,29 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     Parameters
     ----------
     frame
-        Eager or lazy. Of a LazyFrame, only these aggregates are collected.
+        Eager or lazy. A LazyFrame is collected once, and only its aggregates. Distinct values are counted exactly,
+        since an estimate can't tell unique from nearly unique: memory grows with the number of distinct values.
 
     Returns
     -------
     DataFrame
-        A row for each column: ``column`` and ``dtype`` (String); ``nulls`` (Int64: nulls, NaNs and infinities);
-        ``distinct`` (Int64: distinct values among the others); ``role`` (String) and ``reason`` (String), which says
-        why. Nulls and distinct values are null for an unsupported column. Roles are
+        One row for each column of ``frame``, in its order: ``column`` and ``dtype`` (String); ``nulls`` (Int64: nulls,
+        NaNs and infinities); ``distinct`` (Int64: distinct values among the others); ``role`` (String) and ``reason``
+        (String), which says why. ``nulls`` and ``distinct`` are null for an unsupported column. Roles are
 
-        * ``"feature"``: worth fitting on;
-        * ``"id"``: strings of which few rows share one, or integers that are different in nearly every row: they say
-          nothing of other rows;
-        * ``"counter"``: an integer, Date or Datetime that rises with the rows, so that later rows are all beyond it.
-          Parts of a time that recur are features: give ``pl.col("time").dt.hour()``, for instance;
-        * ``"constant"``: one value in all rows, or none at all;
-        * ``"text"``: long strings, most of them different;
-        * ``"unsupported"``: of a dtype that the plugin refuses.
+        * ``"feature"``: worth fitting on. A column with one value and nulls is a feature too, and so is one with mostly
+          nulls: which rows have a value is information. But a fit with ``missing="null"`` skips rows with a null; give
+          ``missing="impute"``, or leave out the columns whose reason shows few values;
+        * ``"id"``: an integer, String, Categorical or Enum column whose values hardly repeat. Integers must fill
+          their range, or from 1,000 rows on be spread evenly over it: others are measurements. A float is never an id;
+        * ``"counter"``: an integer column that rises or falls with the rows, or a Date or Datetime by which the rows
+          are sorted (ties are usual there). Rows of a later time lie beyond all training rows, and would be flagged
+          for that. Fit on the parts of a time that recur instead: ``pl.col("time").dt.hour()``, for instance;
+        * ``"constant"``: the same value in all rows, or no value in any row;
+        * ``"text"``: long strings, most of them distinct;
+        * ``"unsupported"``: a dtype that a fit refuses, or a name that can't be passed to it.
+
+        With 20 rows or fewer there are no ids, counters and texts. Without rows, the dtype and the name decide.
 
     Raises
     ------
@@ -88,14 +99,19 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """
     given = cast("object", frame)
     if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
-        raise TypeError(f"profile takes a DataFrame or a LazyFrame, got {type(given).__name__}")
-    lazy = given.lazy()
-    schema = lazy.collect_schema()
+        kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+        raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {kind}")
+    schema = given.collect_schema()
+    refusals = [_refusal(name, dtype) for name, dtype in schema.items()]
+    columns = _columns(
+        given, [None if refusal else dtype for refusal, dtype in zip(refusals, schema.dtypes(), strict=True)]
+    )
     rows: list[tuple[object, ...]] = []
-    for (name, dtype), column in zip(schema.items(), _columns(lazy, schema), strict=True):
-        role, reason = ("unsupported", _unsupported(dtype)) if column is None else _role(column)
-        nulls, distinct = (None, None) if column is None else (column.nulls, column.distinct)
-        rows.append((name, str(dtype), nulls, distinct, role, reason))
+    for (name, dtype), refusal, column in zip(schema.items(), refusals, columns, strict=True):
+        if column is None:
+            rows.append((name, str(dtype), None, None, "unsupported", refusal))
+        else:
+            rows.append((name, str(dtype), column.nulls, column.distinct, *_role(column)))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
@@ -136,103 +152,129 @@ def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     return names
 
 
-def _columns(lazy: pl.LazyFrame, schema: pl.Schema) -> list[_Column | None]:
-    """The statistics of each column; None of those that can't be features."""
-    supported = [(name, dtype) for name, dtype in schema.items() if _is_supported(dtype)]
+def _columns(frame: pl.DataFrame | pl.LazyFrame, dtypes: list[pl.DataType | None]) -> list[_Column | None]:
+    """The statistics of each column, by one aggregation; None where the dtype is None."""
+    if not dtypes:
+        return []  # Polars 1.0 can't aggregate a frame without columns.
     aggregates = [pl.len().alias("rows")]
-    for at, (name, dtype) in enumerate(supported):
-        aggregates += [expression.alias(f"{at} {key}") for key, expression in _aggregates(name, dtype).items()]
-    found = lazy.select(aggregates).collect().row(0, named=True)
-    numbers = {name: at for at, (name, _) in enumerate(supported)}
+    for at, dtype in enumerate(dtypes):
+        if dtype is not None:
+            # By position: pl.col would read some names as patterns.
+            aggregates += [value.alias(f"{at} {key}") for key, value in _aggregates(pl.nth(at), dtype).items()]
+    # A DataFrame stays eager: the streaming engine takes seconds for the expressions of 1,000 columns.
+    found: dict[str, Any] = frame.select(aggregates).lazy().collect().row(0, named=True)
 
-    def column(name: str, dtype: pl.DataType) -> _Column | None:
-        if name not in numbers:
-            return None
-        of: dict[str, Any] = {
-            key: found.get(f"{numbers[name]} {key}") for key in ("missing", "distinct", "low", "high", "up", "down")
-        }
-        span = None if of["low"] is None else float(of["high"]) - float(of["low"]) + 1
-        steps = max(1, found["rows"] - 1)
+    def column(at: int, dtype: pl.DataType) -> _Column:
+        low, high = found.get(f"{at} low"), found.get(f"{at} high")
         return _Column(
             dtype=dtype,
             rows=found["rows"],
-            nulls=int(of["missing"] or 0),
-            distinct=int(of["distinct"] or 0),
-            span=span,
-            rising=None if of["up"] is None else of["up"] / steps,
-            falling=bool(of["down"]),
-            length=found.get(f"{numbers[name]} length"),
+            nulls=found[f"{at} nulls"],
+            distinct=found[f"{at} distinct"],
+            rises=found.get(f"{at} rises"),
+            falls=found.get(f"{at} falls"),
+            span=None if low is None or high is None else float(high - low + 1),
+            deviation=found.get(f"{at} deviation"),
+            length=found.get(f"{at} length"),
         )
 
-    return [column(name, dtype) for name, dtype in schema.items()]
+    return [None if dtype is None else column(at, dtype) for at, dtype in enumerate(dtypes)]
 
 
 def _is(dtype: pl.DataType, *types: type[pl.DataType]) -> bool:
     return issubclass(dtype.base_type(), types)
 
 
-def _is_supported(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype.is_temporal() or _is(dtype, pl.Boolean, pl.Null, *_WORDS)
-
-
-def _aggregates(name: str, dtype: pl.DataType) -> dict[str, pl.Expr]:
-    """All that a role depends on, each one number."""
-    value = pl.col(name)
+def _aggregates(value: pl.Expr, dtype: pl.DataType) -> dict[str, pl.Expr]:
+    """The statistics that a role depends on, each one number."""
     if _is(dtype, pl.Null):
-        return {"missing": pl.len(), "distinct": pl.lit(0)}
+        return {"nulls": pl.len(), "distinct": pl.lit(0)}
     if dtype.is_float():
-        # Nulls stay null; NaNs and infinities become it.
+        # Nulls stay null; NaNs and infinities become null.
         value = pl.when(value.is_finite()).then(value)
-    aggregates = {"missing": value.null_count(), "distinct": value.drop_nulls().n_unique()}
+    there = value.drop_nulls()
+    aggregates = {"nulls": value.null_count(), "distinct": there.n_unique()}
     if _is(dtype, pl.String):
         aggregates["length"] = value.str.len_chars().mean()
-    if dtype.is_integer() or _is(dtype, pl.Date, pl.Datetime):
-        number = value.to_physical().cast(pl.Float64)
-        step = number.diff()
-        aggregates |= {"up": (step > 0).sum(), "down": (step < 0).any()}
-        if dtype.is_integer():
-            aggregates |= {"low": number.min(), "high": number.max()}
+    if dtype.is_integer() or _is(dtype, *_TIMES):
+        # Comparisons are exact where differences overflow or lose digits in a float.
+        aggregates |= {"rises": (there > there.shift(1)).sum(), "falls": (there < there.shift(1)).sum()}
+    if dtype.is_integer():
+        aggregates |= {"low": value.min(), "high": value.max(), "deviation": value.cast(pl.Float64).std()}
     return aggregates
 
 
-def _unsupported(dtype: pl.DataType) -> str:
+def _refusal(name: str, dtype: pl.DataType) -> str | None:
+    """Why a fit can't take the column, or None."""
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return "pl.col reads this name as a pattern: rename the column"
+    if "\0" in name:
+        return "Polars can't pass a name with a NUL byte to a plugin: rename the column"
     if _is(dtype, pl.Struct):
-        return "a struct: unnest it, and give its fields"
-    return f"a detector can't take {dtype}: make numbers of it, such as its length"
+        return "a fit takes no nested column: unnest the struct, and give its fields"
+    if dtype.is_numeric() or dtype.is_temporal() or _is(dtype, pl.Boolean, pl.Null, *_WORDS):
+        return None
+    return f"a fit takes no {dtype}: make numbers of it, such as its length"
 
 
 def _role(column: _Column) -> tuple[Role, str]:
     """What a column is, and why."""
+    if _is(column.dtype, pl.Null):
+        return "constant", "the dtype Null has no values"
     if column.rows == 0:
-        return "feature", "there are no rows to judge by"
+        return "feature", "no rows to judge by"
     if column.known == 0:
-        return "constant", "there is no value in any row"
-    if column.distinct <= 1 and column.nulls == 0:
-        return "constant", "one value in all rows"
+        return "constant", f"no value in {_count(column.rows, 'row')}"
+    if column.distinct == 1 and column.nulls == 0:
+        return "constant", "one distinct value"
     found = None
-    if column.rows > _FEW:
+    if column.known > _FEW:
         found = _role_of_words(column) if _is(column.dtype, *_WORDS) else _role_of_numbers(column)
-    return found or ("feature", f"{_count(column.distinct, 'distinct value')} in {_count(column.rows, 'row')}")
+    return found or ("feature", _distinct(column))
 
 
 def _role_of_words(column: _Column) -> tuple[Role, str] | None:
     distinct, known = column.distinct, column.known
     if column.length is not None and column.length > _LONG and distinct > known / 2:
-        return "text", f"{distinct:,} different strings of {column.length:.0f} characters on average"
-    if distinct > known / _ROWS_OF_A_VALUE:
-        return "id", f"{distinct:,} different values in {_count(known, 'row')} that have one"
+        return "text", f"{distinct:,} distinct strings, {column.length:.0f} characters on average"
+    # In a small table, a name of a city or a product may occur once or twice and still recur in other rows.
+    if distinct > known / (2 if known < _MANY else _ROWS_OF_A_VALUE):
+        return "id", _distinct(column)
     return None
 
 
 def _role_of_numbers(column: _Column) -> tuple[Role, str] | None:
-    if column.rising is not None and column.rising > _NEARLY_ALL and not column.falling:
-        return "counter", f"rises with the rows, in {column.rising:.0%} of them: later rows would all be beyond it"
-    # Integers that are all different are ids where they fill a range as row numbers do, or where there are very many.
-    if column.span is not None and column.nulls == 0 and column.distinct >= 0.99 * column.rows:
-        dense = column.span < 10 * column.rows
-        if dense or column.rows >= _MANY:
-            return "id", f"{column.distinct:,} different integers in {_count(column.rows, 'row')}"
-    return None
+    if column.rises is None or column.falls is None:
+        return None
+    steps = column.known - 1
+    if _is(column.dtype, *_TIMES):
+        # A model takes a time as a number today. Once it takes what recurs in it, a time is a feature.
+        if 0 in (column.rises, column.falls) and column.distinct > _FEW:
+            return "counter", f"the rows are sorted by it, {_distinct(column)}: rows of a later time lie beyond"
+        return None
+    for verb, along, against in [("rises", column.rises, column.falls), ("falls", column.falls, column.rises)]:
+        if against == 0 and along > _NEARLY_ALL * steps:
+            return "counter", f"{verb} with the rows, in {along:,} of {_count(steps, 'step')}"
+    return ("id", _distinct(column)) if _are_ids(column) else None
+
+
+def _are_ids(column: _Column) -> bool:
+    """Whether integers that nearly all differ are ids; measurements may differ as well."""
+    known, repeats = column.known, column.known - column.distinct
+    if column.span is None or column.deviation is None or column.distinct <= _NEARLY_ALL * known:
+        return False
+    # Drawn evenly from the span, this number of pairs would be equal; measurements crowd, and repeat more often.
+    by_chance = known**2 / (2 * column.span)
+    if by_chance >= 5 and repeats < by_chance / 2:
+        return True
+    return known >= _MANY and column.deviation > _FLAT * column.span
+
+
+def _distinct(column: _Column) -> str:
+    if column.distinct == column.known and column.known > 1:
+        return f"every one of the {column.known:,} values occurs once"
+    rows = f"{column.known:,} of {column.rows:,} rows" if column.nulls else _count(column.rows, "row")
+    return f"{_count(column.distinct, 'distinct value')} in {rows}"
 
 
 def _count(number: int, what: str) -> str:

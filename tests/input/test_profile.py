@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polars_anorand as anorand
@@ -52,6 +52,9 @@ ROLES = {
 }  # fmt: skip
 
 
+ROLE_NAMES = ["feature", "id", "counter", "constant", "text", "unsupported"]
+
+
 def roles(frame: pl.DataFrame | pl.LazyFrame) -> dict[str, str]:
     return dict(anorand.profile(frame).select("column", "role").iter_rows())
 
@@ -59,10 +62,14 @@ def roles(frame: pl.DataFrame | pl.LazyFrame) -> dict[str, str]:
 def test_each_role_is_found(raw: pl.DataFrame) -> None:
     assert roles(raw) == ROLES
     reasons = dict(anorand.profile(raw).select("column", "reason").iter_rows())
-    assert reasons["unit"] == "one value in all rows"
-    assert reasons["permuted"] == "1,500 different integers in 1,500 rows"
-    assert "unnest it" in reasons["nested"]
-    assert "rises with the rows, in 100% of them" in reasons["row"]
+    assert reasons["unit"] == "one distinct value"
+    assert reasons["nothing"] == "the dtype Null has no values"
+    assert reasons["permuted"] == "every one of the 1,500 values occurs once"
+    assert reasons["sometimes"] == "1 distinct value in 500 of 1,500 rows"
+    assert reasons["comment"] == "1,500 distinct strings, 53 characters on average"
+    assert "unnest the struct" in reasons["nested"]
+    assert reasons["row"] == "rises with the rows, in 1,499 of 1,499 steps"
+    assert reasons["time"].startswith("the rows are sorted by it")
 
 
 def test_a_lazy_frame_is_profiled_alike(raw: pl.DataFrame) -> None:
@@ -98,6 +105,82 @@ def test_few_rows_say_little() -> None:
     assert roles(pl.DataFrame({"a": [1]}).clear()) == {"a": "feature"}
 
 
+def role(values: pl.Series | list[object]) -> str:
+    return roles(pl.DataFrame({"a": values}))["a"]
+
+
+def test_counters_rise_or_fall_through_nulls_and_beyond_the_digits_of_a_float() -> None:
+    assert role([None if at % 10 == 0 else at for at in range(100)]) == "counter"
+    assert role(list(range(100, 0, -1))) == "counter"
+    assert role([2**62 + at for at in range(50)]) == "counter"
+    assert role(pl.Series([2**64 - 1 - at for at in range(50)], dtype=pl.UInt64)) == "counter"
+    assert role([at // 4 for at in range(100)]) == "feature"
+    assert role([float(at) for at in range(100)]) == "feature"
+
+
+def test_a_time_by_which_the_rows_are_sorted_is_a_counter_even_with_ties() -> None:
+    days = [date(2024, 1, 1) + timedelta(days=at // 4) for at in range(400)]
+    times = pl.Series(days).cast(pl.Datetime("ms", "UTC"))
+    assert role(pl.Series(days)) == role(pl.Series(days[::-1])) == role(times) == "counter"
+    assert role(times.sample(fraction=1, shuffle=True, seed=0)) == "feature"
+    assert role(pl.Series(days).dt.weekday()) == "feature"
+    assert role([timedelta(days=at) for at in range(100)]) == "feature"
+    assert role([time(at // 5, at % 5) for at in range(100)]) == "feature"
+
+
+def test_ids_may_have_nulls_and_a_few_repeats() -> None:
+    numbers = np.random.default_rng(0).permutation(ROWS)
+    assert role([None if number % 50 == 0 else int(number) for number in numbers]) == "id"
+    assert role([max(20, int(number)) for number in numbers]) == "id"
+    assert role(pl.Series(np.random.default_rng(0).integers(-(2**62), 2**62, ROWS))) == "id"
+    assert role(pl.Series([f"k{number}" for number in numbers], dtype=pl.Categorical)) == "id"
+
+
+def test_strings_that_recur_are_features_in_small_tables_too() -> None:
+    cities = np.random.default_rng(0).integers(0, 25, 100)
+    assert role([f"city {city}" for city in cities]) == "feature"
+    assert role(["", None] * 20) == "feature"
+    assert role([""] * 40) == "constant"
+
+
+def test_what_has_no_value_is_a_constant() -> None:
+    assert role([float("nan")] * 30) == role(pl.Series([None] * 30, dtype=pl.Int8)) == "constant"
+    assert role(pl.Series([], dtype=pl.Null)) == "constant"
+    assert role([7]) == "constant"
+    assert role(pl.Series([], dtype=pl.List(pl.Int8))) == "unsupported"
+    found = anorand.profile(pl.DataFrame(schema={"a": pl.Int8, "b": pl.String}))
+    assert found["reason"].to_list() == ["no rows to judge by"] * 2
+
+
+def test_names_are_taken_as_they_are() -> None:
+    frame = pl.DataFrame({name: [1, 2] * 20 for name in ["*", "^x.*$", "a\0b", "column", "rows", "0 nulls", "", "x1"]})
+    assert [name for name, role in roles(frame).items() if role == "unsupported"] == ["*", "^x.*$", "a\0b"]
+    assert anorand.features(frame) == ["column", "rows", "0 nulls", "", "x1"]
+    assert anorand.profile(pl.DataFrame()).is_empty()
+    assert anorand.profile(pl.LazyFrame()).is_empty()
+
+
+def test_only_the_aggregates_of_a_lazy_frame_are_collected_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[pl.DataFrame] = []
+    collect = pl.LazyFrame.collect
+
+    def spy(lazy: pl.LazyFrame, *args: object, **kwargs: object) -> pl.DataFrame:
+        collected.append(collect(lazy, *args, **kwargs))  # type: ignore[arg-type]
+        return collected[-1]
+
+    lazy = pl.LazyFrame({"a": range(1_000), "b": ["x", "y"] * 500})
+    monkeypatch.setattr(pl.LazyFrame, "collect", spy)
+    anorand.features(lazy)
+    assert [frame.height for frame in collected] == [1]
+
+
+@pytest.mark.parametrize("spread", [1, 0.1])
+def test_integer_measurements_that_hardly_repeat_are_features(spread: float) -> None:
+    sizes = pl.Series(np.random.default_rng(0).lognormal(20, spread, 3_000)).cast(pl.Int64)
+    assert sizes.n_unique() > 2_900
+    assert role(sizes) == "feature"
+
+
 def test_integers_that_are_all_different_may_be_measurements() -> None:
     populations = [int(number) for number in np.random.default_rng(0).lognormal(14, 1, 50)]
     assert len(set(populations)) == 50
@@ -107,23 +190,63 @@ def test_integers_that_are_all_different_may_be_measurements() -> None:
 @pytest.mark.parametrize("wrong", [[1, 2], {"a": [1]}, None, pl.Series([1])])
 def test_another_input_is_refused(wrong: object) -> None:
     for function in (anorand.profile, anorand.features):
-        with pytest.raises(TypeError, match="takes a DataFrame or a LazyFrame, got"):
+        with pytest.raises(TypeError, match="frame must be a polars DataFrame or LazyFrame, got"):
             function(wrong)  # type: ignore[operator]
 
 
-VALUES = st.one_of(
-    st.lists(st.integers(-(2**40), 2**40), min_size=30, max_size=30),
-    st.lists(st.floats(width=32), min_size=30, max_size=30),
-    st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=30, max_size=30),
-    st.lists(st.one_of(st.none(), st.booleans()), min_size=30, max_size=30),
+def test_a_data_frame_of_another_library_is_named_with_its_module() -> None:
+    foreign = type("DataFrame", (), {"__module__": "pandas"})
+    with pytest.raises(TypeError, match="LazyFrame, got pandas.DataFrame"):
+        anorand.profile(foreign())
+
+
+DTYPES = [
+    pl.Boolean, pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(20, 2), pl.String, pl.Categorical, pl.Enum(["a", "b", "c"]),
+    pl.Date, pl.Datetime("us", "UTC"), pl.Datetime("ns"), pl.Duration, pl.Time, pl.Null, pl.Binary, pl.List(pl.Int8),
+    pl.Struct({"x": pl.Int8}),
+    *[getattr(pl, name) for name in ("Float16", "Int128", "UInt128") if hasattr(pl, name)],
+]  # fmt: skip
+
+
+def column(dtype: pl.DataType, at: int, values: list[int | None]) -> pl.Series:
+    """A column of the dtype that repeats small numbers, or a stand-in for each."""
+    base = pl.Series(f"{at}", values, dtype=pl.Int64)
+    if dtype == pl.Null:
+        return pl.Series(f"{at}", [None] * len(base))
+    if dtype == pl.List(pl.Int8) or dtype == pl.Struct({"x": pl.Int8}):
+        return base.map_elements(lambda value: [value] if dtype == pl.List(pl.Int8) else {"x": value}, dtype)
+    if dtype in (pl.String, pl.Categorical, pl.Binary) or isinstance(dtype, pl.Enum):
+        words = (base % 3).replace_strict({0: "a", 1: "b", 2: "c"}, return_dtype=pl.String)
+        return words.cast(dtype)
+    return base.cast(dtype)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(DTYPES), min_size=1, max_size=6),
+    st.lists(st.none() | st.integers(0, 9), max_size=40),
 )
+def test_every_feature_is_one_that_a_fit_accepts(dtypes: list[pl.DataType], values: list[int | None]) -> None:
+    frame = pl.DataFrame([column(dtype, at, values) for at, dtype in enumerate(dtypes)])
+    assert_features_fit(frame)
 
 
-@given(st.dictionaries(st.text(alphabet="abcdef", min_size=1, max_size=3), VALUES, min_size=1, max_size=4))
-def test_every_feature_is_one_that_a_fit_accepts(columns: dict[str, list[object]]) -> None:
-    frame = pl.DataFrame(columns, strict=False)
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=5, unique=True))
+def test_every_name_of_a_feature_is_one_that_a_fit_accepts(names: list[str]) -> None:
+    assert_features_fit(pl.DataFrame({name: [1.0, 2.5, None] for name in names}))
+
+
+def assert_features_fit(frame: pl.DataFrame) -> None:
     found = anorand.profile(frame)
     assert found["column"].to_list() == frame.columns
-    names = found.filter(pl.col("role") == "feature")["column"].to_list()
-    if names:
-        assert frame.lazy().select(anorand.fit(names)).collect_schema() == {"model": pl.Binary}
+    assert found["role"].is_in(ROLE_NAMES).all()
+    expected = found.filter(pl.col("role") == "feature")["column"].to_list()
+    if not expected:
+        with pytest.raises(ValueError, match="no column is worth fitting on"):
+            anorand.features(frame)
+        return
+    names = anorand.features(frame)
+    assert names == expected
+    assert frame.lazy().select(pl.col(*names)).collect_schema().names() == names
+    assert frame.lazy().select(anorand.fit(pl.col(*names))).collect_schema() == {"model": pl.Binary}

@@ -56,6 +56,7 @@ def main() -> None:
 
     assert set(FEATURES) <= set(anorand.profile(frame.lazy())["column"])
     assert anorand.features(frame)
+    assert anorand.profile(pl.DataFrame()).is_empty()
     categorical = frame.with_columns(pl.col("kind").cast(pl.Categorical))
     assert categorical.select(anorand.score(x, model)).to_series().equals(scores)
 
