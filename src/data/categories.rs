@@ -33,14 +33,12 @@ pub struct Rare {
 }
 
 impl Frequencies {
-    /// Of the rows of `column` for which `usable` holds, nulls left out.
-    pub fn of(column: &Series, usable: &[bool]) -> PolarsResult<Self> {
+    /// Of all rows of `column`, nulls left out.
+    pub fn of(column: &Series) -> PolarsResult<Self> {
         let text = column.cast(&DataType::String)?;
         let mut counts: PlHashMap<&str, u64> = PlHashMap::new();
-        for (value, _) in text.str()?.iter().zip(usable).filter(|(_, usable)| **usable) {
-            if let Some(value) = value {
-                *counts.entry(value).or_default() += 1;
-            }
+        for value in text.str()?.iter().flatten() {
+            *counts.entry(value).or_default() += 1;
         }
         let mut counted: Vec<(&str, u64)> = counts.into_iter().collect();
         counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
@@ -132,11 +130,11 @@ mod tests {
     }
 
     fn frequencies() -> Frequencies {
-        Frequencies::of(&column(), &[true, true, true, true, true, false]).unwrap()
+        Frequencies::of(&column().head(Some(5))).unwrap()
     }
 
     #[test]
-    fn values_are_counted_among_the_usable_rows() {
+    fn values_are_counted_and_nulls_are_not() {
         let Frequencies { values, counts, rare } = frequencies();
         assert_eq!(values, ["b", "a", "c"]);
         assert_eq!(rare, Rare::default());
@@ -162,7 +160,7 @@ mod tests {
     fn a_value_a_row_looks_like_ids() {
         let ids: Vec<String> = (0..100).map(|at| at.to_string()).collect();
         let ids = Series::new("id".into(), ids);
-        assert!(Frequencies::of(&ids, &[true; 100]).unwrap().look_like_ids());
+        assert!(Frequencies::of(&ids).unwrap().look_like_ids());
         assert!(!frequencies().look_like_ids());
     }
 
@@ -172,7 +170,7 @@ mod tests {
         // The last one is frequent: the one before it is the first that is not remembered.
         let ids: Vec<String> = ids.chain([format!("id{:06}", MOST_VALUES + 9)]).collect();
         let (column, rows) = (Series::new("id".into(), &ids), ids.len());
-        let frequencies = Frequencies::of(&column, &vec![true; rows]).unwrap();
+        let frequencies = Frequencies::of(&column).unwrap();
         assert_eq!(frequencies.values.len(), MOST_VALUES);
         assert_eq!(frequencies.values[0], format!("id{:06}", MOST_VALUES + 9));
         assert_eq!(frequencies.rare, Rare { values: 10, rows: 10 });
@@ -188,9 +186,9 @@ mod tests {
     fn of_very_long_values_those_that_fit_are_remembered() {
         let long = |letter: &str| letter.repeat(MOST_TEXT * 2 / 3);
         let column = Series::new("c".into(), [long("a"), long("b"), "a".repeat(2 * MOST_TEXT)]);
-        let frequencies = Frequencies::of(&column, &[true; 2]).unwrap();
+        let frequencies = Frequencies::of(&column.head(Some(2))).unwrap();
         assert_eq!((frequencies.values.len(), frequencies.rare), (1, Rare { values: 1, rows: 1 }));
-        let longest = Frequencies::of(&column, &[false, false, true]).unwrap();
+        let longest = Frequencies::of(&column.tail(Some(1))).unwrap();
         assert_eq!((longest.values.len(), longest.rare), (1, Rare::default()));
     }
 }

@@ -102,11 +102,22 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns, rows: index.len() })
     }
 
-    /// How often each value of the categories occurs in the rows of `usable`; None for other features.
-    pub fn frequencies(&self, usable: &[bool]) -> PolarsResult<Vec<Option<Frequencies>>> {
+    /// The rows for which `kept` holds, in their order.
+    pub fn filter(&self, kept: &[bool]) -> PolarsResult<Self> {
+        if !kept.contains(&false) {
+            return Ok(self.clone());
+        }
+        let mask: BooleanChunked = kept.iter().copied().collect();
+        let columns = self.columns.iter().map(|column| column.filter(&mask)).collect::<PolarsResult<_>>()?;
+        let rows = kept.iter().filter(|kept| **kept).count();
+        Ok(Self { features: self.features.clone(), columns, rows })
+    }
+
+    /// How often each value of the categories occurs; None for other features.
+    pub fn frequencies(&self) -> PolarsResult<Vec<Option<Frequencies>>> {
         let columns = self.features.iter().zip(&self.columns);
         let frequencies = columns.map(|(feature, column)| match feature.kind {
-            Kind::Category => Frequencies::of(column, usable).map(Some),
+            Kind::Category => Frequencies::of(column).map(Some),
             _ => Ok(None),
         });
         frequencies.collect()
@@ -205,15 +216,14 @@ impl Columns {
         Ok(())
     }
 
-    /// Per feature, what the values that are not missing are like, over the rows of `usable`. A category's median is a value.
-    pub fn statistics(&self, usable: &[bool]) -> PolarsResult<Vec<FeatureStatistics>> {
+    /// Per feature, what the values that are not missing are like. A category's median is a value.
+    pub fn statistics(&self) -> PolarsResult<Vec<FeatureStatistics>> {
         let (mut values, mut known) = (vec![], vec![]);
         let mut statistics = Vec::with_capacity(self.features.len());
         for (j, feature) in self.features.iter().enumerate() {
             self.read(j, &mut values)?;
             known.clear();
-            let rows = values.iter().zip(usable);
-            known.extend(rows.filter(|(value, usable)| **usable && !value.is_nan()).map(|(value, _)| *value));
+            known.extend(values.iter().filter(|value| !value.is_nan()));
             polars_ensure!(!known.is_empty(), NoData:
                 "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
             statistics.push(FeatureStatistics::of(&mut known, feature.kind == Kind::Category));
@@ -221,15 +231,13 @@ impl Columns {
         Ok(statistics)
     }
 
-    /// Scaled rows for which `usable` holds, `[rows, features]`; `fill` stands in for missing values.
-    pub fn scaled(&self, usable: &[bool], scaling: &Scaling, fill: &[f64]) -> PolarsResult<Array2<f32>> {
-        let count = usable.iter().filter(|usable| **usable).count();
-        let mut matrix = matrix(count, self.features.len(), "the scaled rows")?;
+    /// The scaled rows, `[rows, features]`; `fill` stands in for missing values.
+    pub fn scaled(&self, scaling: &Scaling, fill: &[f64]) -> PolarsResult<Array2<f32>> {
+        let mut matrix = matrix(self.rows, self.features.len(), "the scaled rows")?;
         let mut values = vec![];
         for (j, mut column) in matrix.columns_mut().into_iter().enumerate() {
             self.read(j, &mut values)?;
-            let rows = values.iter().zip(usable).filter(|(_, usable)| **usable);
-            for (target, (value, _)) in column.iter_mut().zip(rows) {
+            for (target, value) in column.iter_mut().zip(&values) {
                 *target = scaling.apply(j, if value.is_nan() { fill[j] } else { *value });
             }
         }
@@ -335,6 +343,16 @@ mod tests {
         let frame = df!("a" => [Some(1.0), None, Some(f64::NAN), Some(f64::INFINITY), Some(2.0)]).unwrap();
         let usable = columns(frame).training_rows(Missing::Null).unwrap();
         assert_eq!(usable, [true, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_filter_keeps_the_order_of_the_rows() {
+        let columns = columns(df!("a" => [3.0, 1.0, 2.0]).unwrap());
+        for (kept, expected) in [([true; 3], vec![3.0, 1.0, 2.0]), ([true, false, true], vec![3.0, 2.0])] {
+            let filtered = columns.filter(&kept).unwrap();
+            assert_eq!(filtered.rows(), expected.len());
+            assert_eq!(read(&filtered), expected);
+        }
     }
 
     #[test]

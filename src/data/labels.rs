@@ -37,10 +37,6 @@ impl Labels {
         numbers.f64()?.iter().enumerate().map(label).collect::<PolarsResult<_>>().map(Self)
     }
 
-    pub fn rows(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether a row is a known anomaly.
     pub fn is_anomaly(&self, row: usize) -> bool {
         self.0[row] == Some(true)
@@ -51,12 +47,16 @@ impl Labels {
         Self(index.iter().map(|row| self.0[*row as usize]).collect())
     }
 
-    /// The labels of the rows for which `usable` holds; an error if a fit can't learn from them.
-    pub fn of_training_rows(&self, usable: &[bool]) -> PolarsResult<Self> {
-        polars_ensure!(self.rows() == usable.len(), ShapeMismatch:
-            "anorand: there are {} labels for {} rows, expected one label for each row", self.rows(), usable.len());
-        let known = Self(self.0.iter().zip(usable).filter(|(_, usable)| **usable).map(|(label, _)| *label).collect());
-        let [anomalies, normal, unlabelled] = [Some(true), Some(false), None].map(|label| known.count(label));
+    /// The labels of the rows for which `kept` holds, in their order; an error unless there is one for each row.
+    pub fn filter(&self, kept: &[bool]) -> PolarsResult<Self> {
+        polars_ensure!(self.0.len() == kept.len(), ShapeMismatch:
+            "anorand: there are {} labels for {} rows, expected one label for each row", self.0.len(), kept.len());
+        Ok(Self(self.0.iter().zip(kept).filter(|(_, kept)| **kept).map(|(label, _)| *label).collect()))
+    }
+
+    /// An error if a fit can't learn from them.
+    pub fn check_classes(&self) -> PolarsResult<()> {
+        let [anomalies, normal, unlabelled] = [Some(true), Some(false), None].map(|label| self.count(label));
         polars_ensure!(anomalies >= LEAST_ANOMALIES, NoData:
             "anorand: a fit with labels needs at least {LEAST_ANOMALIES} anomalies (label 1) among the rows without a missing \
              value, got {anomalies}, beside {normal} normal rows and {unlabelled} unlabelled ones: label more, or fit without \
@@ -64,7 +64,7 @@ impl Labels {
         polars_ensure!(normal + unlabelled >= 2, NoData:
             "anorand: a fit with labels needs at least 2 rows that are normal (label 0) or unlabelled (null), got {}, beside \
              {anomalies} anomalies", normal + unlabelled);
-        Ok(known)
+        Ok(())
     }
 
     /// Which rows are known anomalies.
@@ -82,7 +82,7 @@ impl Labels {
 mod tests {
     use super::*;
 
-    fn message(result: PolarsResult<Labels>) -> String {
+    fn message<T>(result: PolarsResult<T>) -> String {
         result.err().unwrap().to_string()
     }
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_single_class_teaches_nothing() {
-        let known = |labels: &[Option<bool>]| Labels(labels.to_vec()).of_training_rows(&vec![true; labels.len()]);
+        let known = |labels: &[Option<bool>]| Labels(labels.to_vec()).check_classes();
         assert!(message(known(&[Some(true); 5])).contains("2 rows that are normal"));
         assert!(message(known(&[Some(false), None, Some(true)])).contains("at least 2 anomalies"));
         assert!(known(&[Some(true), Some(true), None, None]).is_ok());
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn there_is_a_label_for_each_row() {
         let labels = Labels(vec![Some(true), None]);
-        let message = message(labels.of_training_rows(&[true; 3]));
+        let message = message(labels.filter(&[true; 3]));
         assert!(message.contains("2 labels for 3 rows"), "{message}");
     }
 
     #[test]
     fn a_row_that_is_not_used_has_no_label() {
         let labels = Labels(vec![Some(true), Some(true), Some(true), None, Some(false)]);
-        let known = labels.of_training_rows(&[false, true, true, true, true]).unwrap();
+        let known = labels.filter(&[false, true, true, true, true]).unwrap();
         assert_eq!([Some(true), Some(false), None].map(|label| known.count(label)), [2, 1, 1]);
     }
 }

@@ -8,6 +8,7 @@ mod recipe;
 mod rows;
 mod selection;
 mod smote;
+mod training_rows;
 mod training_set;
 mod uniform;
 

@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::scoring;
 
 use super::feature_bagging::draw_inputs;
+use super::training_rows::{in_content_order, training_rows};
 use super::training_set;
 
 /// A model, and what its user should hear about it.
@@ -80,17 +81,15 @@ pub fn fit_with_labels(
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
-    // Here, where rows still have their own numbers, for the errors that name one.
-    let usable = columns.training_rows(options.missing)?;
-    let frequencies = columns.frequencies(&usable)?;
-    let warnings = warnings(columns, &frequencies);
-    let (columns, labels) = &in_content_order(&columns.encoded(&encoders(&frequencies))?, labels)?;
-    let usable = columns.training_rows(options.missing)?;
-    let labels = labels.as_ref().map(|labels| labels.of_training_rows(&usable)).transpose()?;
-    let statistics = columns.statistics(&usable)?;
+    let (columns, labels) = training_rows(columns, labels, options.missing)?;
+    labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
+    let frequencies = columns.frequencies()?;
+    let warnings = warnings(&columns, &frequencies);
+    let (columns, labels) = in_content_order(columns.encoded(&encoders(&frequencies))?, labels)?;
+    let statistics = columns.statistics()?;
     let medians: Vec<f64> = statistics.iter().map(|feature| feature.median).collect();
     let scaling = Scaling::of(&statistics, options.scaling);
-    let rows = columns.scaled(&usable, &scaling, &medians)?;
+    let rows = columns.scaled(&scaling, &medians)?;
 
     let varied: Vec<usize> = (0..statistics.len()).filter(|at| statistics[*at].low < statistics[*at].high).collect();
     let anomalies = labels.as_ref().map(Labels::anomalies);
@@ -117,17 +116,6 @@ pub fn fit_with_labels(
             "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {})", options.learning_rate);
     }
     Ok(Fitted { model, warnings })
-}
-
-/// The same rows in an order that does not depend on where they stand, and their labels; see [`Columns::content_order`].
-pub fn in_content_order(columns: &Columns, labels: Option<&Labels>) -> PolarsResult<(Columns, Option<Labels>)> {
-    if let Some(labels) = labels {
-        polars_ensure!(labels.rows() == columns.rows(), ShapeMismatch:
-            "anorand: there are {} labels for {} rows, expected one label for each row", labels.rows(), columns.rows());
-    }
-    let order = columns.content_order(labels)?;
-    let labels = labels.map(|labels| labels.gather(order.cont_slice().unwrap_or_default()));
-    Ok((columns.gather(&order)?, labels))
 }
 
 /// An error if an ensemble on that number of features has more parameters than a fit may ask for.

@@ -18,8 +18,9 @@ use crate::model::Candidate;
 use crate::options::Options;
 use crate::scoring;
 
-use super::recipe::{fit_with_labels, in_content_order, Fitted};
+use super::recipe::{fit_with_labels, Fitted};
 use super::side_by_side;
+use super::training_rows::{in_content_order, training_rows};
 
 /// One row of `ONE_IN` is held out, and at most `MOST` rows.
 const ONE_IN: usize = 5;
@@ -38,8 +39,9 @@ pub fn fit_best(
     if candidates.len() == 1 {
         return fit_with_labels(columns, labels, first, device);
     }
-    let (ordered, ordered_labels) = in_content_order(columns, labels)?;
-    let split = Split::draw(&ordered, ordered_labels.as_ref(), first)?;
+    let (usable, usable_labels) = training_rows(columns, labels, first.missing)?;
+    let (ordered, ordered_labels) = in_content_order(usable, usable_labels)?;
+    let split = Split::draw(&ordered, ordered_labels.as_ref(), first.seed)?;
     let judge = |options: &Options| {
         split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })
     };
@@ -59,19 +61,16 @@ struct Split {
 
 impl Split {
     /// By the seed alone, so that all candidates get the same rows.
-    fn draw(columns: &Columns, labels: Option<&Labels>, options: &Options) -> PolarsResult<Self> {
-        let usable = columns.training_rows(options.missing)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    fn draw(columns: &Columns, labels: Option<&Labels>, seed: u64) -> PolarsResult<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         // Members use the streams from 0 on.
         rng.set_stream(u64::MAX);
         let anomalous = |row: usize| labels.is_some_and(|labels| labels.is_anomaly(row));
         let (mut held, mut fitted) = (vec![], vec![]);
         // Known anomalies are held out in the same share as other rows.
         for known in [false, true] {
-            let mut rows: Vec<IdxSize> = (0..columns.rows())
-                .filter(|row| usable[*row] && anomalous(*row) == known)
-                .map(|row| row as IdxSize)
-                .collect();
+            let mut rows: Vec<IdxSize> =
+                (0..columns.rows()).filter(|row| anomalous(*row) == known).map(|row| row as IdxSize).collect();
             rows.shuffle(&mut rng);
             let count = (rows.len() / ONE_IN).min(MOST);
             polars_ensure!(count > 0 || (known && labels.is_none()), NoData:
@@ -86,7 +85,7 @@ impl Split {
             let labels = labels.map(|labels| labels.gather(&rows));
             Ok((columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?, labels))
         };
-        Ok(Self { fitted: part(fitted)?, held: part(held)?, seed: options.seed })
+        Ok(Self { fitted: part(fitted)?, held: part(held)?, seed })
     }
 
     fn criterion(&self, options: &Options, device: Device) -> PolarsResult<f64> {
@@ -145,7 +144,7 @@ fn auc_roc(lower: &[f32], higher: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Preset;
+    use crate::options::{Missing, Preset};
 
     #[test]
     fn the_auc_counts_pairs() {
@@ -177,6 +176,16 @@ mod tests {
         let judged = chosen.metadata().candidates.as_ref().unwrap();
         assert!(judged[1].criterion > judged[0].criterion + 0.1, "{judged:?}");
         assert!(alone.metadata().candidates.is_none());
+    }
+
+    #[test]
+    fn a_missing_value_is_named_with_its_row_in_the_callers_table() {
+        let frame = df!("a" => [Some(9.0), Some(8.0), None, Some(7.0)]).unwrap();
+        let refused = |loss_weight| Options { missing: Missing::Error, ..options(loss_weight) };
+        let candidates = [refused(0.2), refused(0.5)];
+        let columns = Columns::from_frame(&frame).unwrap();
+        let message = fit_best(&columns, None, &candidates, Device::Cpu).err().unwrap().to_string();
+        assert!(message.contains("in row 2"), "{message}");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Model {
     pub fn scaled_rows(&self, columns: &Columns) -> PolarsResult<Array2<f32>> {
         let columns = columns.align_to(&self.metadata.features)?.encoded(&self.encoders)?;
         let Statistics { scaling, medians, .. } = &self.statistics;
-        columns.scaled(&vec![true; columns.rows()], scaling, medians)
+        columns.scaled(scaling, medians)
     }
 
     /// The reference row of an explanation: all features at their training medians, scaled.
