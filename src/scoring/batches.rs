@@ -1,9 +1,9 @@
-//! Rows as a model's networks take them, batch by batch, for the verbs that make several numbers of each row.
+//! Rows as a model's networks take them, batch by batch, on the plugin's threads.
 
 use polars::prelude::*;
 
 use crate::data::Columns;
-use crate::engine::{Device, Engine};
+use crate::engine::Engine;
 use crate::memory::zeros;
 use crate::model::Model;
 use crate::options::Missing;
@@ -25,30 +25,29 @@ pub struct Batch {
     pub rows: usize,
 }
 
-/// What `work` makes of scaled rows on a device: `width` numbers for each row, into its part of them.
+/// What `work` makes of scaled rows on an engine of the model: `width` numbers for each row, into its part of them.
 ///
 /// The rows come in batches, on the plugin's threads: `on_cpu` rows, or enough to keep a GPU busy. A row with a missing value
 /// has the training medians in its place, and is to be null unless the model imputes. `what` names the numbers in an error.
 pub fn by_batch(
     model: &Model,
     columns: &Columns,
+    engine: &Engine,
     on_cpu: usize,
-    device: Device,
     (width, what): (usize, &str),
-    work: impl Fn(&Engine, &Batch, &mut [f32]) -> PolarsResult<()> + Sync,
+    work: impl Fn(&Batch, &mut [f32]) -> PolarsResult<()> + Sync,
 ) -> PolarsResult<Worked> {
     let columns = model.align(columns)?;
     let (rows, features) = (columns.rows(), columns.features().len());
     let mut numbers: Vec<f32> = zeros(rows.saturating_mul(width), what)?;
     let mut incomplete = vec![false; rows];
-    let engine = Engine::open(model.weights(), device)?;
     let (size, tile) = (engine.rows_at_a_time(on_cpu), engine.tile());
     let parts = numbers.chunks_mut(size * width.max(1)).zip(incomplete.chunks_mut(size)).enumerate().collect();
     pool::map(parts, |(at, (numbers, incomplete))| {
         let rows = incomplete.len();
         let mut tiles = zeros(rows.div_ceil(tile) * tile * features, "the rows")?;
         model.scale_into(&columns.slice(at * size, rows), tile, &mut tiles, incomplete)?;
-        work(&engine, &Batch { tiles, tile, features, rows }, numbers)
+        work(&Batch { tiles, tile, features, rows }, numbers)
     })?;
     let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
     let missing = nulls.then(|| incomplete.iter().map(|row| Some(*row)).collect());

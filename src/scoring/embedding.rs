@@ -6,7 +6,7 @@
 use polars::prelude::*;
 
 use crate::data::Columns;
-use crate::engine::Device;
+use crate::engine::{Device, Engine};
 use crate::model::Model;
 
 use super::batches::{by_batch, Worked};
@@ -17,7 +17,8 @@ const CHUNK: usize = 1_024;
 /// The latent of every row: `members × (last hidden + latent)` numbers.
 pub fn embed(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Worked> {
     let numbers = (model.embedding_width(), "the embeddings");
-    by_batch(model, columns, CHUNK, device, numbers, |engine, batch, out| {
+    let engine = Engine::open(model.weights(), device)?;
+    by_batch(model, columns, &engine, CHUNK, numbers, |batch, out| {
         engine.latents_into(&batch.tiles, batch.features, out)
     })
 }

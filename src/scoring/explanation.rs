@@ -36,10 +36,11 @@ pub struct Explanation {
 /// The contributions of every row.
 pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Explanation> {
     let reference = model.scaled_reference();
-    let start = heads_of_reference(&Engine::open(model.weights(), device)?, &reference)?;
+    let engine = Engine::open(model.weights(), device)?;
+    let start = heads_of_reference(&engine, &reference)?;
     let numbers = (reference.len(), "the explanations");
-    let worked = by_batch(model, columns, CHUNK, device, numbers, |engine, batch, out| {
-        explain_batch(model, engine, (&reference, start), batch, out)
+    let worked = by_batch(model, columns, &engine, CHUNK, numbers, |batch, out| {
+        explain_batch(model, &engine, (&reference, start), batch, out)
     })?;
     let contributions = Array2::from_shape_vec((columns.rows(), reference.len()), worked.numbers)
         .map_err(|error| polars_err!(ComputeError: "anorand: the contributions have another shape: {error}"))?;
@@ -75,14 +76,14 @@ fn explain_batch(
         weights[0][at] = slopes[0] as f32;
         weights[1][at] = slopes[1] as f32;
     }
-    let from = |place: usize| reference[place / tile % features];
-    let way = collected(tiles.iter().enumerate().map(|(place, x)| x - from(place)), "the explanations")?;
+    let from = tiles_of_reference(reference, *tile, tiles.len())?;
+    let way: Vec<f32> = collected(tiles.iter().zip(&from).map(|(x, from)| x - from), "the explanations")?;
     let mut sum: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     let mut point: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     for step in 0..STEPS {
         let share = (step as f32 + 0.5) / STEPS as f32;
-        for (place, (point, way)) in point.iter_mut().zip(&way).enumerate() {
-            *point = way * share + from(place);
+        for (point, (way, from)) in point.iter_mut().zip(way.iter().zip(&from)) {
+            *point = way * share + from;
         }
         engine.add_input_gradients(&point, *features, &weights[0], &weights[1], &mut sum)?;
     }
@@ -97,6 +98,15 @@ fn explain_batch(
         complete(out, &way_of_row, a * (end[0] - start[0]) + b * (end[1] - start[1]));
     }
     Ok(())
+}
+
+/// The reference row in the place of every row: `len` numbers, `[tiles, features, tile]`.
+fn tiles_of_reference(reference: &[f32], tile: usize, len: usize) -> PolarsResult<Vec<f32>> {
+    let mut tiles: Vec<f32> = zeros(len, "the explanations")?;
+    for (numbers, number) in tiles.chunks_exact_mut(tile).zip(reference.iter().cycle()) {
+        numbers.fill(*number);
+    }
+    Ok(tiles)
 }
 
 /// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. A feature that is at
