@@ -34,18 +34,15 @@ pub fn sort_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering + 
 /// Pool size: `POLARS_ANORAND_THREADS`, else Polars' own. Callers wait for its threads, so that threads at work never exceed the
 /// cores. None if they can't be started; the caller's thread then does the work.
 fn pool() -> PolarsResult<Option<&'static ThreadPool>> {
-    static POOL: LazyLock<Result<Option<ThreadPool>, String>> = LazyLock::new(|| {
-        let threads = WANTED.clone()?;
-        let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("anorand-{at}"));
-        Ok(builder.build().ok())
+    static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+        let builder = ThreadPoolBuilder::new().num_threads(count()).thread_name(|at| format!("anorand-{at}"));
+        builder.build().ok()
     });
-    match &*POOL {
-        Ok(pool) => Ok(pool.as_ref()),
-        Err(reason) => polars_bail!(ComputeError: "anorand: {reason}"),
-    }
+    check()?;
+    Ok(POOL.as_ref())
 }
 
-/// The number of threads that there are, or would be.
+/// The number of threads of the pool, whether or not it has been started.
 pub fn count() -> usize {
     WANTED.as_ref().map_or(1, |threads| *threads)
 }
