@@ -23,7 +23,7 @@ ENGINE := python/polars_anorand/torch/libpolars_anorand_torch.so
 
 SHARED_SOURCES := Cargo.toml Cargo.lock
 RUST_SOURCES := $(SHARED_SOURCES) pyproject.toml $(shell find src -name '*.rs')
-ENGINE_SOURCES := $(SHARED_SOURCES) torch-engine/Cargo.toml src/engine/adam.rs src/engine/torch/interface.rs \
+ENGINE_SOURCES := $(SHARED_SOURCES) torch-engine/Cargo.toml src/engine/adam.rs src/engine/shape.rs src/engine/torch/interface.rs \
 	$(shell find torch-engine -name '*.rs')
 
 .PHONY: demo test test-rust test-python test-versions test-torch lint build engine clean

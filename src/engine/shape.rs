@@ -1,4 +1,5 @@
-//! The sizes of a network: figure 1, layer by layer.
+//! The sizes of a network: figure 1, layer by layer. The libtorch engine is compiled with it too, so that both sides of its
+//! interface agree on the flat parameter buffer.
 
 use std::ops::Range;
 

@@ -11,6 +11,9 @@ mod interface;
 mod libtorch;
 mod network;
 mod precision;
+#[path = "../../src/engine/shape.rs"]
+#[allow(dead_code, reason = "the plugin uses more of it")]
+mod shape;
 mod train;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};

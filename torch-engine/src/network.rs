@@ -9,35 +9,9 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::interface::{Ensemble, CPU};
+use crate::shape::Shape;
 
 pub type TorchResult<T> = Result<T, TchError>;
-
-/// The sizes of a network.
-pub struct Shape {
-    inputs: i64,
-    hidden: Vec<i64>,
-    latent: i64,
-}
-
-impl Shape {
-    /// Inputs and outputs of all layers, in the order of the flat buffer: ND, encoder, decoder, each from its input on.
-    fn layers(&self) -> Vec<[i64; 2]> {
-        let last = self.hidden.last().copied().unwrap_or_default();
-        let chain = |first: i64, middle: Vec<i64>, last: i64| [vec![first], middle, vec![last]].concat();
-        let reversed = self.hidden.iter().rev().copied().collect();
-        let blocks = [
-            chain(self.inputs, self.hidden.clone(), 1),
-            chain(self.inputs, self.hidden.clone(), self.latent),
-            chain(last + self.latent, reversed, self.inputs),
-        ];
-        blocks.iter().flat_map(|widths| widths.windows(2)).map(|pair| [pair[0], pair[1]]).collect()
-    }
-
-    /// Layers of one block.
-    fn depth(&self) -> usize {
-        self.hidden.len() + 1
-    }
-}
 
 /// A view of one layer's numbers inside a flat buffer.
 struct Layer {
@@ -64,7 +38,8 @@ impl Parameters {
             at += count;
             Ok(view)
         };
-        for [inputs, outputs] in shape.layers() {
+        for layer in shape.layers() {
+            let (inputs, outputs) = (layer.inputs as i64, layer.outputs as i64);
             let weight = next([members, inputs, outputs])?;
             let bias = next([members, 1, outputs])?;
             layers.push(Layer { weight, bias });
@@ -119,11 +94,7 @@ impl Network {
         // SAFETY: the caller's promise.
         let (hidden, inputs, flat) = unsafe { (ensemble.hidden.get(), ensemble.inputs.get(), ensemble.flat.get()) };
         let device = if ensemble.device == CPU { Device::Cpu } else { Device::Cuda(ensemble.device as usize) };
-        let shape = Shape {
-            inputs: ensemble.width as i64,
-            hidden: hidden.iter().map(|width| *width as i64).collect(),
-            latent: ensemble.latent as i64,
-        };
+        let shape = Shape { inputs: ensemble.width, hidden: hidden.to_vec(), latent: ensemble.latent };
         let members = (inputs.len() / ensemble.width) as i64;
         let selection: Vec<i64> = inputs.iter().map(|feature| *feature as i64).collect();
         let selection = Tensor::f_from_slice(&selection)?.f_to_device(device)?;
@@ -143,7 +114,7 @@ impl Network {
 
     /// The numbers of (z0, z1) of all members.
     pub fn latent_width(&self) -> usize {
-        (self.members * (self.shape.hidden.last().copied().unwrap_or_default() + self.shape.latent)) as usize
+        self.members() * self.shape.latent_width()
     }
 
     /// The flat parameter buffer.
@@ -195,7 +166,7 @@ impl Network {
             back(self.block(2), Some(gradient(2)), &forward.latent, &forward.decoder, d_reconstruction, None)?;
         let d_latent = d_input(&self.block(2)[0], &d_first)?;
         let d_z0 = d_latent.f_narrow(2, 0, width)?;
-        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
+        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent as i64)?;
         let _ = back(self.block(1), Some(gradient(1)), x, &forward.encoder, d_z1, None)?;
         let _ = back(self.block(0), Some(gradient(0)), x, &forward.nd, d_logit, Some(&d_z0))?;
         Ok(())
@@ -224,7 +195,7 @@ impl Network {
         let d_latent = d_input(&self.block(2)[0], &d_latent)?;
         let width = last(&forward.nd).size()[2];
         let d_z0 = d_latent.f_narrow(2, 0, width)?;
-        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent)?;
+        let d_z1 = d_latent.f_narrow(2, width, self.shape.latent as i64)?;
         let d_encoder = back(self.block(1), None, &seen, &forward.encoder, d_z1, None)?;
         let d_nd = back(self.block(0), None, &seen, &forward.nd, d_logit, Some(&d_z0))?;
         // x is also what the reconstruction is compared with.
@@ -237,7 +208,8 @@ impl Network {
 
     /// Rows x `[rows, features]` as each member sees them, `[m, rows, inputs]`.
     fn seen(&self, x: &Tensor) -> TorchResult<Tensor> {
-        let seen = x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.shape.inputs])?;
+        let seen =
+            x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.shape.inputs as i64])?;
         seen.f_transpose(0, 1)
     }
 
@@ -351,9 +323,9 @@ mod tests {
 
     /// Networks that see five features each.
     fn network(inputs: &[usize]) -> Network {
-        let shape = Shape { inputs: 5, hidden: vec![7, 4], latent: 3 };
-        let count: i64 = shape.layers().iter().map(|[inputs, outputs]| (inputs + 1) * outputs).sum();
-        let flat: Vec<f32> = numbers(count as usize * inputs.len() / 5, 9).iter().map(|number| number - 0.5).collect();
+        let shape = Shape { inputs: 5, hidden: HIDDEN.to_vec(), latent: 3 };
+        let flat: Vec<f32> =
+            numbers(shape.parameters() * inputs.len() / 5, 9).iter().map(|number| number - 0.5).collect();
         let ensemble = Ensemble {
             width: 5,
             hidden: HIDDEN.as_slice().into(),
