@@ -57,7 +57,7 @@ impl Cost {
     pub fn of_fit(options: &Options, features: usize, rows: usize) -> Self {
         let members = options.members;
         let inputs = options.features_of_member(features);
-        let shape = Shape { inputs, hidden: options.hidden.clone(), latent: options.latent };
+        let shape = Shape::of(options, inputs);
         let (real, noise) = match options.noise {
             Noise::Uniform => options.batch_shares(),
             Noise::Smote => (options.batch_size, 0),

@@ -26,7 +26,15 @@ use ndarray::ArrayView2;
 use polars::prelude::PolarsResult;
 
 use crate::memory::zeros;
+use crate::options::Options;
 use crate::simd::Simd;
+
+impl Shape {
+    /// The sizes of a network of a fit that sees `inputs` features. It is here, since the libtorch engine has no options.
+    pub fn of(options: &Options, inputs: usize) -> Self {
+        Self { inputs, hidden: options.hidden.clone(), latent: options.latent }
+    }
+}
 
 /// An ensemble that is ready to compute.
 pub enum Engine<'a> {

@@ -120,12 +120,7 @@ pub fn fit_with_labels(
 
 /// An error if an ensemble on that number of features has more parameters than a fit may ask for.
 pub fn check_size(options: &Options, features: usize) -> PolarsResult<()> {
-    options.check_parameters(shape(options, features).parameters())
-}
-
-/// The sizes of a network on that number of features.
-pub fn shape(options: &Options, inputs: usize) -> Shape {
-    Shape { inputs, hidden: options.hidden.clone(), latent: options.latent }
+    options.check_parameters(Shape::of(options, features).parameters())
 }
 
 fn warnings(columns: &Columns, frequencies: &[Option<Frequencies>]) -> Vec<Warning> {
@@ -165,7 +160,7 @@ fn train(
     };
     let inputs = draw_inputs(rows.ncols(), varied, options, &mut generators(0)[0]);
     check_size(options, inputs[0].len())?;
-    let shape = shape(options, inputs[0].len());
+    let shape = Shape::of(options, inputs[0].len());
     let draw = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| match anomalies {
         Some(anomalies) => training_set::draw_labelled(rows.view(), anomalies, inputs, options, rng),
         None => training_set::draw(rows.view(), inputs, options, rng),

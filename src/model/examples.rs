@@ -21,7 +21,7 @@ pub fn with_seed(seed: u64) -> Model {
     let frequencies = Frequencies { values, counts: vec![5, 2, 2], rare: Rare { values: 1, rows: 1 } };
     let losses = Losses { cross_entropy: 0.1, reconstruction: 0.3 };
     let mut rngs: Vec<ChaCha8Rng> = (0..2).map(|member| ChaCha8Rng::seed_from_u64(seed + member)).collect();
-    let shape = Shape { inputs: 2, hidden: options.hidden.clone(), latent: options.latent };
+    let shape = Shape::of(&options, 2);
     let weights = Weights::draw(shape, vec![0, 1, 1, 2], &mut rngs).unwrap();
     let metadata = Metadata {
         format: FORMAT,

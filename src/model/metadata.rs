@@ -120,7 +120,7 @@ pub struct Candidate {
 impl Metadata {
     /// The sizes of one of its networks.
     pub fn shape(&self) -> Shape {
-        Shape { inputs: self.inputs, hidden: self.options.hidden.clone(), latent: self.options.latent }
+        Shape::of(&self.options, self.inputs)
     }
 
     /// Bytes of memory that it takes, beside its own.
