@@ -49,15 +49,15 @@ impl Model {
     fn contents(&self) -> PolarsResult<Vec<Vec<u8>>> {
         let mut numbers = self.weights.flat();
         let inputs: Vec<i64> = self.weights.inputs().iter().map(|feature| *feature as i64).collect();
-        let mut contents = vec![i64_bytes(&inputs)];
+        let mut contents = vec![bytes_of(&inputs, i64::to_le_bytes)];
         for spec in self.metadata.network_tensors() {
             let (tensor, rest) = numbers.split_at(spec.size.iter().product());
-            contents.push(f32_bytes(tensor));
+            contents.push(bytes_of(tensor, f32::to_le_bytes));
             numbers = rest;
         }
         let Statistics { scaling, medians, quantiles } = &self.statistics;
-        contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| f64_bytes(numbers)));
-        contents.extend([quantiles.body(), quantiles.top()].map(f32_bytes));
+        contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| bytes_of(numbers, f64::to_le_bytes)));
+        contents.extend([quantiles.body(), quantiles.top()].map(|scores| bytes_of(scores, f32::to_le_bytes)));
         for (kept, frequencies) in self.metadata.frequencies.iter().zip(&self.frequencies) {
             if let (Some(Vocabulary::Tensors(_)), Some(frequencies)) = (kept, frequencies) {
                 contents.extend(vocabulary_bytes(frequencies));
@@ -81,14 +81,14 @@ impl Model {
         polars_ensure!(stored.data() == actual, ComputeError:
             "anorand: the model is damaged: its checksum does not match its contents; fit it again, or restore the file");
 
-        let selection = tensors.i64s();
+        let selection = tensors.numbers(i64::from_le_bytes);
         let known = 0..metadata.features.len() as i64;
         polars_ensure!(selection.iter().all(|feature| known.contains(feature)), ComputeError:
             "anorand: not a model: a network sees a feature beyond the {} that there are", known.end);
         let inputs = selection.into_iter().map(|feature| feature as usize).collect();
         let weights = Weights::new(metadata.shape(), inputs, tensors.f32s(metadata.network_tensors().len()))?;
-        let scaling = Scaling { kind: metadata.options.scaling, offset: tensors.f64s(), scale: tensors.f64s() };
-        let medians = tensors.f64s();
+        let [offset, scale, medians] = [(); 3].map(|()| tensors.numbers(f64::from_le_bytes));
+        let scaling = Scaling { kind: metadata.options.scaling, offset, scale };
         let (body, top) = (tensors.f32s(1), tensors.f32s(1));
         let top = match metadata.format {
             2 => Top::Quantiles(top),
@@ -210,19 +210,9 @@ impl<'a> Tensors<'a> {
         part
     }
 
-    /// The numbers of the next tensor.
-    fn u64s(&mut self) -> Vec<u64> {
-        self.u8s().as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
-    }
-
-    /// The numbers of the next tensor.
-    fn i64s(&mut self) -> Vec<i64> {
-        self.u8s().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
-    }
-
-    /// The numbers of the next tensor.
-    fn f64s(&mut self) -> Vec<f64> {
-        self.u8s().as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+    /// The numbers of the next tensor, of eight bytes each.
+    fn numbers<T>(&mut self, from_bytes: fn([u8; 8]) -> T) -> Vec<T> {
+        self.u8s().as_chunks::<8>().0.iter().map(|bytes| from_bytes(*bytes)).collect()
     }
 }
 
@@ -234,12 +224,13 @@ fn vocabulary_bytes(frequencies: &Frequencies) -> [Vec<u8>; 3] {
         text.extend_from_slice(value.as_bytes());
         offsets.push(text.len() as u64);
     }
-    [text, u64_bytes(&offsets), u64_bytes(&frequencies.counts)]
+    [text, bytes_of(&offsets, u64::to_le_bytes), bytes_of(&frequencies.counts, u64::to_le_bytes)]
 }
 
 /// A category from the next three tensors; None if they are not text and offsets in it.
 fn vocabulary(tensors: &mut Tensors, sizes: &VocabularySizes) -> Option<Frequencies> {
-    let (text, offsets, counts) = (tensors.u8s(), tensors.u64s(), tensors.u64s());
+    let text = tensors.u8s();
+    let [offsets, counts] = [(); 2].map(|()| tensors.numbers(u64::from_le_bytes));
     let text = std::str::from_utf8(text).ok()?;
     let whole = offsets.first() == Some(&0) && offsets.last() == Some(&(text.len() as u64));
     let value = |ends: &[u64]| text.get(ends[0] as usize..ends[1] as usize).map(str::to_string);
@@ -247,20 +238,9 @@ fn vocabulary(tensors: &mut Tensors, sizes: &VocabularySizes) -> Option<Frequenc
     Some(Frequencies { values, counts, rare: sizes.rare() })
 }
 
-fn f32_bytes(numbers: &[f32]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-}
-
-fn i64_bytes(numbers: &[i64]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-}
-
-fn u64_bytes(numbers: &[u64]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-}
-
-fn f64_bytes(numbers: &[f64]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+/// The bytes of numbers, one after the other.
+fn bytes_of<T: Copy, const N: usize>(numbers: &[T], to_bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| to_bytes(*number)).collect()
 }
 
 fn checksum<'a>(entry: &str, parts: impl Iterator<Item = &'a [u8]>) -> u32 {
