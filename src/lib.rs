@@ -45,43 +45,12 @@ mod simd;
 #[cfg(feature = "python")]
 mod plugin;
 
-use polars::prelude::{Float32Chunked, PolarsResult};
-
 pub use data::{Columns, Feature, Kind, Labels};
 pub use engine::Device;
-pub use fit::{Fitted, Warning};
+pub use fit::{fit_best, fit_with_labels as fit, Fitted, Warning};
 pub use model::{Candidate, LabelCounts, Metadata, Model, Report};
 pub use options::{Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, UncheckedOptions};
-
-/// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
-///
-/// # Errors
-/// `NoData` for too few rows, and `ComputeError` or `SchemaMismatch` for options, labels or a feature that can't be used, or a
-/// training that diverged.
-pub fn fit(columns: &Columns, labels: Option<&Labels>, options: &Options, device: Device) -> PolarsResult<Fitted> {
-    fit::fit_with_labels(columns, labels, options, device)
-}
-
-/// Fit the best of some candidates, by how well each tells held-out rows from noise, or from known anomalies.
-///
-/// # Errors
-/// As [`fit`], and `NoData` for too few rows to hold some out.
-pub fn fit_best(
-    columns: &Columns,
-    labels: Option<&Labels>,
-    candidates: &[Options],
-    device: Device,
-) -> PolarsResult<Fitted> {
-    fit::fit_best(columns, labels, candidates, device)
-}
-
-/// The anomaly score of every row, in (0, 1): the higher, the more anomalous.
-///
-/// # Errors
-/// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if the device can't be used.
-pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
-    scoring::score(model, columns, device)
-}
+pub use scoring::score;
 
 /// Polars and the plugin share one allocator, so that either can free what the other made.
 #[cfg(feature = "python")]

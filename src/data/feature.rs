@@ -21,7 +21,7 @@ pub enum Kind {
     Duration,
     /// Nanoseconds since midnight.
     Time,
-    /// String, Categorical or Enum: the log-frequency of the value, see [`super::categories`].
+    /// String, Categorical or Enum: the log-frequency of the value in the training rows.
     Category,
 }
 

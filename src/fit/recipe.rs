@@ -29,7 +29,7 @@ pub struct Fitted {
 /// What a user should hear about a fit. It is the caller's to say, once for all groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// A category with nearly as many values as rows
+    /// A category whose number of values is close to the number of rows
     LooksLikeIds { feature: String, values: u64 },
 }
 
@@ -38,6 +38,15 @@ impl Warning {
     pub fn feature(&self) -> &str {
         match self {
             Self::LooksLikeIds { feature, .. } => feature,
+        }
+    }
+
+    /// The same warning of several groups, whose numbers differ.
+    pub fn in_groups(&self, count: usize, groups: usize) -> String {
+        match self {
+            Self::LooksLikeIds { feature, .. } => {
+                format!("anorand: in {count} of {groups} groups, feature {feature:?} has different values, {ID_ADVICE}")
+            }
         }
     }
 }
@@ -55,24 +64,15 @@ impl Display for Warning {
     }
 }
 
-impl Warning {
-    /// The same warning of several groups, whose numbers differ.
-    pub fn in_groups(&self, count: usize, groups: usize) -> String {
-        match self {
-            Self::LooksLikeIds { feature, .. } => {
-                format!("anorand: in {count} of {groups} groups, feature {feature:?} has different values, {ID_ADVICE}")
-            }
-        }
-    }
-}
-
 const ID_ADVICE: &str =
-    "nearly one for each row, as ids have: their frequencies say little, and any new one will look rare; \
-                         leave the column out";
+    "nearly one for each row, as ids have: their frequencies say little, and any new one will look \
+                         rare; leave the column out";
 
-/// Fit a model on the rows of `columns`, with known anomalies in the place of synthetic ones if there are labels.
+/// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
 ///
-/// A `NoData` error says that there are too few rows.
+/// # Errors
+/// `NoData` for too few rows, and `ComputeError` or `SchemaMismatch` for options, labels or a feature that can't be used, or a
+/// training that diverged.
 pub fn fit_with_labels(
     columns: &Columns,
     labels: Option<&Labels>,

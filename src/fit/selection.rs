@@ -26,7 +26,11 @@ use super::training_rows::{in_content_order, training_rows};
 const ONE_IN: usize = 5;
 const MOST: usize = 2_000;
 
-/// Fit the best of the candidates, of which there is at least one. A single one is fitted without further ado.
+/// Fit the best of the candidates, by how well each tells held-out rows from noise, or from known anomalies. There is at least
+/// one candidate; a single one is fitted as it is.
+///
+/// # Errors
+/// As [`crate::fit()`], and `NoData` for too few rows to hold some out.
 pub fn fit_best(
     columns: &Columns,
     labels: Option<&Labels>,

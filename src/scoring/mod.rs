@@ -36,7 +36,11 @@ pub fn heads(weights: &Weights, rows: ArrayView2<f32>, device: Device) -> Polars
     Ok(heads)
 }
 
-/// The anomaly score of every row; null for a row with a missing value, unless the model imputes or refuses such rows.
+/// The anomaly score of every row, in (0, 1): the higher, the more anomalous. Null for a row with a missing value, unless the
+/// model imputes or refuses such rows.
+///
+/// # Errors
+/// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if the device can't be used.
 pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
     let engine = Engine::open(model.weights(), device)?;
     let combiner = &model.metadata().combiner;
