@@ -225,4 +225,4 @@ _FROM_NUMBER: dict[str, Callable[[float], object]] = {
     "Duration": lambda microseconds: timedelta(microseconds=microseconds),
     "Time": lambda nanoseconds: (datetime(1970, 1, 1) + timedelta(microseconds=nanoseconds / 1_000)).time(),
 }
-"""What the numbers of a kind mean, as in src/columns.rs."""
+"""What the numbers of a kind mean, as in src/data/columns.rs."""

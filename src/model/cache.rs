@@ -89,18 +89,15 @@ impl Models {
     fn within(budget: usize) -> Self {
         /// A model of a few members on a few features; only a first guess of how many there will be.
         const SMALL: usize = 64 << 10;
-        let budget_and_items = (budget as u64, budget.div_ceil(SMALL));
+        let items = budget.div_ceil(SMALL);
         let hasher = DefaultHashBuilder::default();
         // One shard: several would each take a share of the budget, which a large model would not fit in.
-        let options = OptionsBuilder::new()
-            .shards(1)
-            .weight_capacity(budget_and_items.0)
-            .estimated_items_capacity(budget_and_items.1)
-            .build();
+        let options =
+            OptionsBuilder::new().shards(1).weight_capacity(budget as u64).estimated_items_capacity(items).build();
         let weighter = Memory { largest: budget as u64 / 2 };
         let parsed = match options {
             Ok(options) => Cache::with_options(options, weighter, hasher, Default::default()),
-            Err(_) => Cache::with(budget_and_items.1, budget_and_items.0, weighter, hasher, Default::default()),
+            Err(_) => Cache::with(items, budget as u64, weighter, hasher, Default::default()),
         };
         Self {
             seed: rand::rng().random(),

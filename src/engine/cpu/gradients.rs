@@ -3,12 +3,11 @@
 use polars::prelude::PolarsResult;
 
 use crate::engine::weights::Weights;
+use crate::simd::{Simd, Task, Vector};
 
 use super::kernels::{d_input, finite_norms, Back, Stack};
 use super::plan::{Buffers, Layer, Plan, Source};
 use super::step::{ends, residual_deltas, run_layers};
-use crate::simd::Vector;
-use crate::simd::{Simd, Task};
 
 /// An ensemble laid out for it.
 pub struct Differentiable<'a> {

@@ -1,8 +1,9 @@
 //! Both heads of tiles of rows: scoring's forward pass.
 
+use crate::simd::{Task, Vector, VECTORS};
+
 use super::kernels::finite_norms;
 use super::layers::{Activations, Layers};
-use crate::simd::{Task, Vector, VECTORS};
 
 /// Both heads of tiles, means over the members.
 pub struct Heads<'a> {

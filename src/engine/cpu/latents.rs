@@ -1,7 +1,8 @@
 //! The latent (z0, z1) of eq. 1 of tiles of rows.
 
-use super::layers::Layers;
 use crate::simd::{Task, Vector};
+
+use super::layers::Layers;
 
 /// The latents of tiles, each member's in turn.
 pub struct Latents<'a> {

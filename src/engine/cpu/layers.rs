@@ -1,9 +1,9 @@
 //! An ensemble's layers in its flat buffer, and the forward pass through some of them.
 
 use crate::engine::weights::Weights;
+use crate::simd::Vector;
 
 use super::kernels::{affine, Stack};
-use crate::simd::Vector;
 
 /// An ensemble's numbers, and where each layer's are.
 pub struct Layers<'a> {

@@ -6,10 +6,10 @@ use polars::prelude::PolarsResult;
 use crate::engine::train::{Count, Course, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
 use crate::pool;
+use crate::simd::Simd;
 
 use super::step::{Batch, LossSums};
 use super::trainer::Trainer;
-use crate::simd::Simd;
 
 /// A member after its training.
 struct TrainedMember {

@@ -26,13 +26,14 @@ use std::sync::OnceLock;
 
 use polars::prelude::{PolarsError, PolarsResult};
 
+use crate::simd::Simd;
+
+use super::weights::Weights;
+
 use gradients::{Differentiable, InputGradient};
 use heads::Heads;
 use latents::Latents;
 use layers::Layers;
-
-use super::weights::Weights;
-use crate::simd::Simd;
 
 /// An ensemble for the CPU.
 pub struct Network<'a> {

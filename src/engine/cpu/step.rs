@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use crate::engine::adam::{Corrections, BETA1, BETA2, EPSILON};
+use crate::simd::{Task, Vector, VECTORS};
 
 use super::kernels::{add_gradient, affine, d_input, norms, panels, transpose, Back, Stack};
 use super::plan::{Buffers, Layer, Place, Plan, Source};
-use crate::simd::{Task, Vector, VECTORS};
 
 /// Rows of a batch, and what they count in the loss.
 pub struct Batch<'a> {

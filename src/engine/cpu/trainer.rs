@@ -5,11 +5,10 @@ use polars::prelude::PolarsResult;
 use crate::engine::adam::Corrections;
 use crate::engine::shape::Shape;
 use crate::memory::zeros;
+use crate::simd::{Simd, MOST_LANES};
 
 use super::plan::{Buffers, Plan};
 use super::step::{Batch, Differentiate, LossSums, Losses, State, Update};
-use crate::simd::Simd;
-use crate::simd::MOST_LANES;
 
 /// A network in training.
 pub struct Trainer {
