@@ -26,7 +26,7 @@ TRAINING: anorand.FitOptions = {"preset": "paper", "epochs": 1000, "learning_rat
 
 
 DRAWS = 5
-"""Few sevens differ much: what is printed is the mean over so many draws of them. The first is drawn."""
+"""The number of draws of sevens. Few sevens differ much: what is printed is the mean; drawn is the first draw."""
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def ones_and_sevens(seed: int) -> pl.DataFrame:
-    """All ones, and so many sevens that they are 5 % of the rows: 64 pixels each, and whether it is a seven."""
+    """All ones, and sevens that are 5 % of the rows: 64 pixels each, and whether it is a seven."""
     pixels, digits = load_digits(return_X_y=True)
     ones, sevens = (pl.DataFrame(pixels[digits == digit]) for digit in (1, 7))
     count = round(ones.height * SHARE_OF_SEVENS / (1 - SHARE_OF_SEVENS))

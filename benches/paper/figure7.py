@@ -3,8 +3,8 @@
 The images and the options are those with which examples/digits.py draws figure 6. Every draw takes other sevens; a
 model is fitted on all images without labels and scores the same images, as the paper's is. The plain autoencoder is
 AnoRand's with w = 0, scored by its reconstruction error alone, since its noise detection has learned nothing. The
-variational one is PyOD's, with the paper's widths and as many epochs: this project has none of its own, as it is no
-part of the method.
+variational autoencoder is PyOD's, with the paper's widths and the same number of epochs as AnoRand. The method has no
+variational part, so this project does not implement one.
 """
 
 from __future__ import annotations

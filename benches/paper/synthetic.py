@@ -19,7 +19,7 @@ ANOMALIES = 0.05
 
 @dataclass(frozen=True)
 class Synthetic:
-    """What is drawn: rows to train on, half as many others to score, and how hard it is."""
+    """What is drawn: rows to train on, half that number of other rows to score, and how hard it is."""
 
     rows: int = 20_000
     class_sep: float = 1.0

@@ -44,7 +44,7 @@ def growth() -> None:
 
 
 def by_group(groups: int) -> pl.DataFrame:
-    """A brief fit of each of so many groups."""
+    """A brief fit of each of ``groups`` groups."""
     rows = frame(500 * groups, 10).with_columns(key=pl.int_range(pl.len()) % groups)
     return rows.select(anorand.fit(pl.exclude("key"), by="key", members=4, min_steps=50))
 

@@ -25,7 +25,7 @@ Labels: TypeAlias = "str | pl.Expr | pl.Series"
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Series"
 """A model: a file's path, the bytes of one, a :class:`Model`, or an expression of Binary, with one model for all rows
-or one a row."""
+or one for each row."""
 
 
 class Training:

@@ -22,7 +22,7 @@ def elementwise(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> p
 
 
 def whole_column(function: str, args: list[pl.Expr], kwargs: dict[str, Any]) -> pl.Expr:
-    """A call that needs all rows at once, and returns as many."""
+    """A call that needs all rows at once, and returns the same number of rows."""
     return register_plugin_function(plugin_path=_LIBRARY, function_name=function, args=args, kwargs=kwargs)
 
 

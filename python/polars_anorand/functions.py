@@ -119,8 +119,8 @@ def score(
     features
         The columns that the model was fitted on, in any order: they are matched by name.
     model
-        The model, or one a row. Without one, a model is fitted on the rows themselves, or on those of each group of
-        ``by``.
+        The model, or one for each row. Without one, a model is fitted on the rows themselves, or on those of each
+        group of ``by``.
     labels, by, small_groups, **options
         Of the fit, only without a model; see :func:`fit`. Rows of a group too small for a model get a null.
     device
@@ -234,14 +234,14 @@ def explain(
     The contributions of a row add up to its score minus the score of :attr:`Model.reference`, to 1e-3. They are
     integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line from the reference to the row, in
     scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing.
-    A row takes several hundred times as long as its score: filter first.
+    A row takes some 50 to 70 times as long as its score: filter first.
 
     Parameters
     ----------
     features, model, device, precision, name
         As :func:`score`.
     top
-        Only so many of the largest contributions, with the features' names; at least 1.
+        The number of largest contributions to give, with the features' names; at least 1. All of them, if None.
 
     Returns
     -------

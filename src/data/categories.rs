@@ -53,7 +53,7 @@ impl Frequencies {
         self.values.len() as u64 + self.rare.values
     }
 
-    /// Whether there are about as many values as rows, as in a column of ids: their frequencies then say nothing.
+    /// Whether the number of values is above half the number of rows, as for ids: their frequencies then say nothing.
     pub fn look_like_ids(&self) -> bool {
         const FEW: u64 = 20;
         self.distinct() > FEW && self.distinct() > self.rows() / 2
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_a_row_looks_like_ids() {
+    fn a_value_for_each_row_looks_like_ids() {
         let ids: Vec<String> = (0..100).map(|at| at.to_string()).collect();
         let ids = Series::new("id".into(), ids);
         assert!(Frequencies::of(&ids).unwrap().look_like_ids());

@@ -21,7 +21,7 @@ enum Keys {
 impl Keys {
     fn compare(&self, a: usize, b: usize) -> Ordering {
         match self {
-            // Zero has two signs, of which a network sees one.
+            // −0.0 and 0.0 are the same input to a network, so they must compare as equal.
             Self::Numbers(numbers) => (numbers[a] + 0.0).total_cmp(&(numbers[b] + 0.0)),
             Self::Text(text) => text.get(a).cmp(&text.get(b)),
         }

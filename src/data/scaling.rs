@@ -93,7 +93,7 @@ struct Line {
     fill: f64,
 }
 
-/// Values of one feature onto its line, by the widest vectors that there are for f64.
+/// Values of one feature onto its line, by the widest vectors of f64.
 struct Scale<'a, T> {
     line: &'a Line,
     values: &'a [T],

@@ -1,4 +1,4 @@
-//! Drawn orders, and a shuffled deck: every card is drawn as often as any other, to within one.
+//! Drawn orders, and a shuffled deck: the numbers of draws of two cards differ by at most one.
 
 use polars::prelude::PolarsResult;
 use rand::seq::SliceRandom;
@@ -13,7 +13,7 @@ pub fn shuffled(count: usize, rng: &mut impl Rng) -> PolarsResult<Vec<usize>> {
     Ok(order)
 }
 
-/// Cards to draw, without an end: a deck that is empty is shuffled again.
+/// Cards to draw. A deck that is used up is shuffled again.
 pub struct Deck {
     all: Vec<usize>,
     left: Vec<usize>,
@@ -33,7 +33,7 @@ impl Deck {
         self.left.pop()
     }
 
-    /// The next `count` cards, no two of them equal; at most as many as there are.
+    /// The next `count` cards, all different. A hand holds at most every card of the deck once.
     pub fn hand(&mut self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
         let mut hand = self.left.split_off(self.left.len().saturating_sub(count));
         if hand.len() < count {

@@ -8,7 +8,7 @@ use super::deck::Deck;
 
 /// The features of each member: all of them, or a share of those that vary, at least two where there are two.
 ///
-/// Every feature is seen by as many members as any other, to within one.
+/// The numbers of members that see two features differ by at most one.
 pub fn draw_inputs(features: usize, varied: &[usize], options: &Options, rng: &mut impl Rng) -> Vec<Vec<usize>> {
     if options.max_features == 1.0 || varied.is_empty() {
         return vec![(0..features).collect(); options.members];

@@ -1,7 +1,7 @@
 //! A choice among candidate options that needs no labels: by how well each tells rows that it has not seen from noise.
 //!
-//! A share of the rows is held out. Each candidate is fitted on the rest, and scores the held-out rows and as many anomalies,
-//! uniform in the box of the held-out rows; its criterion is the AUC-ROC between the two. With labels, the held-out known
+//! A share of the rows is held out. Each candidate is fitted on the rest. It then scores the held-out rows and the same number
+//! of anomalies, uniform in the box of the held-out rows; its criterion is the AUC-ROC between the two. With labels, the held-out known
 //! anomalies are those to be told from the other held-out rows. Chosen is the first candidate within one standard error of the
 //! best, so that chance decides little: the value that one would take without a choice comes first. It is then fitted on all
 //! rows, as it would be alone.
@@ -121,7 +121,7 @@ fn first_of_the_best(judged: &[Candidate], held: usize) -> usize {
     judged.iter().position(|candidate| candidate.criterion >= best - error).unwrap_or(0)
 }
 
-/// As many anomalies as rows, uniform in their box.
+/// Anomalies in the same number as the rows, uniform in their box.
 fn anomalies_of(rows: &Array2<f32>, rng: &mut impl Rng) -> Array2<f32> {
     let ends = |column: ArrayView1<f32>| {
         column.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))

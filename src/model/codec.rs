@@ -84,7 +84,7 @@ impl Model {
         let selection = tensors.numbers(i64::from_le_bytes);
         let known = 0..metadata.features.len() as i64;
         polars_ensure!(selection.iter().all(|feature| known.contains(feature)), ComputeError:
-            "anorand: not a model: a network sees a feature beyond the {} that there are", known.end);
+            "anorand: not a model: a network sees a feature that is not one of the model's {}", known.end);
         let inputs = selection.into_iter().map(|feature| feature as usize).collect();
         let weights = Weights::new(metadata.shape(), inputs, tensors.f32s(metadata.network_tensors().len()))?;
         let [offset, scale, medians] = [(); 3].map(|()| tensors.numbers(f64::from_le_bytes));

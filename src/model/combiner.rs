@@ -37,7 +37,7 @@ pub enum Combiner {
 }
 
 impl Combiner {
-    /// From the heads of the training rows, of which there is at least one.
+    /// From the heads of at least one training row.
     pub fn of(heads: &Heads, combination: Combination) -> Self {
         let both = [sorted(&heads.logit), sorted(&heads.error)];
         let quantiles = |share| both.each_ref().map(|head| quantile_of_sorted(head, share));

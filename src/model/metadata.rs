@@ -53,7 +53,7 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Vocabulary {
-    /// From format 3 on: in tensors, of which these are the sizes.
+    /// From format 3 on: in tensors of these sizes.
     Tensors(VocabularySizes),
     /// Format 2: here.
     Inline(Frequencies),

@@ -39,7 +39,7 @@ pub struct Between(pub f64, pub f64);
 /// A number above 0, up to this one.
 pub struct Positive(pub f64);
 
-/// Up to so many widths of layers, each from 1 to the second number.
+/// Widths of layers: at least one and at most the first number of them, each from 1 to the second number.
 pub struct Widths(pub usize, pub i64);
 
 impl<T: DeserializeOwned> Range<T> for OneOf {

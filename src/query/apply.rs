@@ -16,7 +16,7 @@ use super::verbs::Verb;
 pub enum Source<'a> {
     /// One for all rows, from a file.
     File(&'a Path),
-    /// A Binary column: one for all rows, or one a row. A null model gives nulls.
+    /// A Binary column: one for all rows, or one for each row. A null model gives nulls.
     Column(&'a Series),
     /// Fitted on the rows themselves, or one on the rows of each group.
     Rows(Box<Training>),
@@ -95,7 +95,7 @@ fn broadcast(columns: &Columns, models: usize) -> PolarsResult<Cow<'_, Columns>>
         (rows, models) if rows == models || models == 1 => Ok(Cow::Borrowed(columns)),
         (1, models) => columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, vec![0; models])).map(Cow::Owned),
         (rows, models) => polars_bail!(ShapeMismatch:
-            "anorand: there are {models} models for {rows} rows, expected one model, or one a row"),
+            "anorand: there are {models} models for {rows} rows, expected one model, or one for each row"),
     }
 }
 

@@ -149,7 +149,8 @@ pub struct Functions {
     pub version: u32,
     /// The number of GPUs that libtorch can use; its CUDA part must have been loaded.
     pub gpus: unsafe extern "C" fn() -> usize,
-    /// Products on a GPU in TF32 or in float32, until as many calls of `leave_precision`. Fails while others want another.
+    /// Matrix products on a GPU are in TF32 or in float32 until `leave_precision` is called; each call of this function needs
+    /// one of that. Fails while another call holds the other precision.
     pub enter_precision: unsafe extern "C" fn(tf32: bool, failure: *mut Failure) -> i32,
     pub leave_precision: unsafe extern "C" fn(),
     pub open: unsafe extern "C" fn(ensemble: *const Ensemble, handle: *mut *mut Handle, failure: *mut Failure) -> i32,
