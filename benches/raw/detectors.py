@@ -1,0 +1,128 @@
+"""The detectors that are compared. Each is fitted on raw rows, and flags rows that are as odd as a share of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from sklearn.ensemble import IsolationForest
+
+import polars_anorand as anorand
+from benches.common.models import model_of
+
+UNSEEN_COUNT = 0.5
+"""How often a category counts as seen that the training rows do not have."""
+
+
+class Detector(Protocol):
+    """A fitted detector."""
+
+    def flags(self, rows: pl.DataFrame) -> pl.Series:
+        """Whether each row is flagged, as Booleans."""
+        ...
+
+    def blames(self, rows: pl.DataFrame) -> pl.Series | None:
+        """The column that makes each row odd; None if the detector names none."""
+        ...
+
+
+Fit = Callable[[pl.DataFrame, float, int], Detector]
+"""Training rows, the share of them to flag, and a seed give a fitted detector."""
+
+
+def detectors(options: anorand.FitOptions) -> dict[str, Fit]:
+    """All detectors by name. The options are AnoRand's."""
+
+    def fit_anorand(train: pl.DataFrame, contamination: float, seed: int) -> Detector:
+        return AnoRand(model_of(train, **(options | {"seed": seed})), contamination)
+
+    return {"AnoRand": fit_anorand, "column rules": fit_rules, "IsolationForest": fit_forest}
+
+
+@dataclass(frozen=True)
+class AnoRand:
+    """`detect`, and `explain` for the column."""
+
+    model: anorand.Model
+    contamination: float
+
+    def flags(self, rows: pl.DataFrame) -> pl.Series:
+        """The outliers of `detect`. A row without a score is not flagged."""
+        found = anorand.detect(pl.all(), self.model, contamination=self.contamination)
+        return rows.select(found.struct.field("outlier").fill_null(False)).to_series()
+
+    def blames(self, rows: pl.DataFrame) -> pl.Series:
+        """The feature that adds most to each row's score."""
+        largest = anorand.explain(pl.all(), self.model, top=1).list.first()
+        return rows.select(largest.struct.field("feature")).to_series()
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A score of coded rows, and the score above which a row is flagged."""
+
+    coding: list[pl.Expr]
+    score: Callable[[np.ndarray], np.ndarray]
+    threshold: float
+
+    def flags(self, rows: pl.DataFrame) -> pl.Series:
+        """The rows with a score above the threshold."""
+        return pl.Series(self.score(coded(rows, self.coding)) > self.threshold)
+
+    def blames(self, rows: pl.DataFrame) -> None:  # noqa: ARG002
+        """No column."""
+        return
+
+
+def fit_rules(train: pl.DataFrame, contamination: float, _seed: int) -> Threshold:
+    """A limit for each column, as is written by hand: the largest robust z-score of a row's columns."""
+    coding = coding_of(train)
+    known = coded(train, coding)
+    low, median, high = np.quantile(known, [0.25, 0.5, 0.75], axis=0)
+    spread = known.std(axis=0)
+    scale = np.where(high > low, (high - low) / 1.349, np.where(spread > 0, spread, 1.0))
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        largest: np.ndarray = np.abs((rows - median) / scale).max(axis=1)
+        return largest
+
+    return Threshold(coding, score, float(np.quantile(score(known), 1 - contamination)))
+
+
+def fit_forest(train: pl.DataFrame, contamination: float, seed: int) -> Threshold:
+    """scikit-learn's IsolationForest with its defaults."""
+    coding = coding_of(train)
+    known = coded(train, coding)
+    forest = IsolationForest(random_state=seed).fit(known)
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        oddness: np.ndarray = -forest.score_samples(rows)
+        return oddness
+
+    return Threshold(coding, score, float(np.quantile(score(known), 1 - contamination)))
+
+
+def coded(rows: pl.DataFrame, coding: list[pl.Expr]) -> np.ndarray:
+    """The rows as a matrix of numbers."""
+    return rows.select(coding).to_numpy()
+
+
+def coding_of(train: pl.DataFrame) -> list[pl.Expr]:
+    """How each column becomes a number: a category by its log-frequency, a missing number by the median."""
+    return [_log_frequency(column) if column.dtype == pl.String else _imputed(column) for column in train]
+
+
+def _imputed(column: pl.Series) -> pl.Expr:
+    median = column.median()
+    return pl.col(column.name).fill_null(0.0 if median is None else median)
+
+
+def _log_frequency(column: pl.Series) -> pl.Expr:
+    """A missing value counts as a category that was not seen."""
+    counts = column.drop_nulls().value_counts(name="count")
+    known = (counts["count"] / len(column)).log()
+    unseen = float(np.log(UNSEEN_COUNT / len(column)))
+    return pl.col(column.name).replace_strict(counts[column.name], known, default=unseen, return_dtype=pl.Float64)
