@@ -167,7 +167,7 @@ def number(name: str, value: object) -> float | None:
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})") from None
 
 
-def integer(name: str, value: object) -> int | None:
+def integer(name: str, value: object, low: int = 1) -> int | None:
     """An integer that is not an option of a fit, checked in the same way; its lower limit is the plugin's to check."""
     if value is None:
         return None
@@ -176,7 +176,7 @@ def integer(name: str, value: object) -> int | None:
     except TypeError:
         raise TypeError(f"{name} must be an int, got {value!r} ({type(value).__name__})") from None
     except OverflowError:
-        raise ValueError(f"{name} must be a whole number from 1 to {LARGEST}, got {value!r}") from None
+        raise ValueError(f"{name} must be a whole number from {low} to {LARGEST}, got {value!r}") from None
 
 
 MOST_CANDIDATES = 1_000

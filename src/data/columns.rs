@@ -182,8 +182,8 @@ impl Columns {
         Ok(())
     }
 
-    /// Which rows a fit uses, under a policy for missing values; at least two, or an error that says why not.
-    pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+    /// Which rows a fit can use, under a policy for missing values.
+    pub fn usable_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
         if missing == Missing::Error {
             self.refuse_missing()?;
         }
@@ -195,6 +195,12 @@ impl Columns {
                 usable.iter_mut().zip(&values).for_each(|(usable, value)| *usable &= !value.is_nan());
             }
         }
+        Ok(usable)
+    }
+
+    /// The same rows; at least two, or an error that says why not.
+    pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+        let usable = self.usable_rows(missing)?;
         let count = usable.iter().filter(|usable| **usable).count();
         polars_ensure!(count >= 2, NoData:
             "anorand: a fit needs at least 2 rows without a null, NaN or infinity in a feature, got {count} of {} rows{}",

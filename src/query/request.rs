@@ -47,6 +47,7 @@ impl Training {
         let models = request.run(Cost::default(), |device| {
             groups.each(device, |rows| {
                 let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
+                groups.small().check(self.usable_rows(&columns)?, rows.len())?;
                 let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
                 let Fitted { model, warnings } = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
                 warned.add(warnings);
@@ -55,6 +56,12 @@ impl Training {
         })?;
         warned.say(groups.rows().len());
         Ok(models)
+    }
+
+    /// How many rows a fit can use. The candidates share one policy for missing values, which can't be given as a list.
+    fn usable_rows(&self, columns: &Columns) -> PolarsResult<usize> {
+        let Some(options) = self.candidates.first() else { return Ok(columns.rows()) };
+        Ok(columns.usable_rows(options.missing)?.into_iter().filter(|usable| *usable).count())
     }
 }
 

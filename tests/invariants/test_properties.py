@@ -115,7 +115,7 @@ def test_each_group_is_fitted_as_if_alone(frame: pl.DataFrame, keys: list[int]) 
     features = pl.exclude("key")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # groups too small
-        models = keyed.select(anorand.fit(features, by="key", **FAST)).unnest("model")
+        models = keyed.select(anorand.fit(features, by="key", min_group_rows=2, **FAST)).unnest("model")
     assert models["key"].to_list() == keyed["key"].unique(maintain_order=True).to_list()
     for key, model in models.iter_rows():
         rows = keyed.filter(pl.col("key") == key)
