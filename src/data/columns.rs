@@ -13,6 +13,7 @@ use crate::options::Missing;
 
 use super::categories::{Encoder, Frequencies};
 use super::feature::{Feature, Kind};
+use super::row_text::row_text;
 use super::scaling::{Scaling, Tiles};
 use super::statistics::FeatureStatistics;
 
@@ -201,11 +202,22 @@ impl Columns {
     /// The same rows; at least two, or an error that says why not.
     pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
         let usable = self.usable_rows(missing)?;
+        polars_ensure!(self.rows >= 2, NoData:
+            "anorand: a fit needs at least 2 rows, got {}; in a group_by or over, {}give by= instead, which gives small groups a \
+             null", self.rows, self.only_row());
         let count = usable.iter().filter(|usable| **usable).count();
         polars_ensure!(count >= 2, NoData:
             "anorand: a fit needs at least 2 rows without a null, NaN or infinity in a feature, got {count} of {} rows{}",
             self.rows, if self.rows > count { " (missing=\"impute\" would fill the gaps)" } else { "" });
         Ok(usable)
+    }
+
+    /// Which group the one row may be, for an error: Polars calls a verb with the rows of a group, and without its key.
+    fn only_row(&self) -> String {
+        match self.rows {
+            0 => String::new(),
+            _ => format!("this is the group with the row {}: ", row_text(&self.columns, 0)),
+        }
     }
 
     /// An error that names the first missing value, if there is one.
