@@ -39,7 +39,8 @@ class FitOptions(TypedDict, total=False):
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
     """What a null, NaN or infinity in a feature does, in the fit and in every later score: ``"null"`` (default): a fit
-    skips the row, its score is null; ``"impute"``: the training median stands in; ``"error"``."""
+    skips the row, with a warning if it skips more than half of all, and its score is null; ``"impute"``: the training
+    median stands in; ``"error"``."""
     encode: Encode
     """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (default): a value counts as its
     log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"error"``."""

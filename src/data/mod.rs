@@ -5,6 +5,7 @@ mod columns;
 mod content_order;
 mod feature;
 mod labels;
+mod missing_values;
 mod row_text;
 mod scaling;
 mod statistics;

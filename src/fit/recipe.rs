@@ -38,10 +38,11 @@ pub fn fit_with_labels(
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
-    let (columns, labels) = training_rows(columns, labels, options.missing)?;
+    let given = columns;
+    let (columns, labels) = training_rows(given, labels, options.missing)?;
     labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
     let frequencies = columns.frequencies()?;
-    let warnings = warnings::of(&columns, &frequencies);
+    let warnings = warnings::of(given, &columns, &frequencies)?;
     let (columns, labels) = in_content_order(columns.encoded(&encoders(&frequencies))?, labels)?;
     let statistics = columns.statistics()?;
     let medians: Vec<f64> = statistics.iter().map(|feature| feature.median).collect();

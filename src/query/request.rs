@@ -8,7 +8,7 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best, Fitted, Warning};
+use crate::fit::{fit_best, Fitted, Subject, Warning};
 use crate::model::Model;
 use crate::options::Options;
 
@@ -65,16 +65,25 @@ impl Training {
     }
 }
 
-/// The warnings of all groups, said once for each feature.
+/// The warnings of all groups, said once for each kind and feature.
 #[derive(Default)]
-struct Warned(Mutex<BTreeMap<String, (usize, Warning)>>);
+struct Warned(Mutex<BTreeMap<Subject, (usize, Warning)>>);
 
 impl Warned {
     fn add(&self, warnings: Vec<Warning>) {
         // A poisoned lock holds counts still.
         let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in warnings {
-            warned.entry(warning.feature().to_string()).or_insert((0, warning)).0 += 1;
+            let subject = warning.subject();
+            match warned.get_mut(&subject) {
+                Some((groups, all)) => {
+                    *groups += 1;
+                    all.add(&warning);
+                }
+                None => {
+                    warned.insert(subject, (1, warning));
+                }
+            }
         }
     }
 

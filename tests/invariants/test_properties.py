@@ -7,12 +7,16 @@ import warnings
 
 import numpy as np
 import polars as pl
+import pytest
 import reference
 from conftest import FAST
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polars_anorand as anorand
+
+# Tables here often lack more than half of their rows' values.
+pytestmark = pytest.mark.filterwarnings('ignore:anorand. with missing="null":UserWarning')
 
 VALUES = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True, width=64), st.integers(-(2**40), 2**40).map(float), st.none()
