@@ -79,6 +79,12 @@ def fit(
         From the query: an option out of its range, a column of another dtype, fewer than two rows without a missing
         value, labels that are not 0 or 1 or that a fit can't learn from, a path that can't be written.
 
+    Warns
+    -----
+    UserWarning
+        From the query: a feature that looks like an id or a counter, ``missing="null"`` that skips more than half of
+        the rows, groups too small for a model.
+
     Examples
     --------
     >>> import polars as pl
@@ -214,7 +220,7 @@ def detect(
     --------
     >>> import polars as pl
     >>> import polars_anorand as anorand
-    >>> frame = pl.DataFrame({"x": [*range(99), 500], "y": [*range(0, 198, 2), 900]})
+    >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [500], "y": [*range(0, 18, 2)] * 11 + [900]})
     >>> flagged = frame.with_columns(anorand.detect(["x", "y"], contamination=0.01))
     >>> flagged.filter(pl.col("anomaly").struct.field("outlier")).select("x", "y").rows()
     [(500, 900)]
@@ -266,7 +272,7 @@ def explain(
     --------
     >>> import polars as pl
     >>> import polars_anorand as anorand
-    >>> frame = pl.DataFrame({"x": [*range(100), 50], "y": [*range(0, 200, 2), 900]})
+    >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [4], "y": [*range(0, 18, 2)] * 11 + [900]})
     >>> model = frame.select(anorand.fit(["x", "y"])).item()
     >>> frame.tail(1).select(anorand.explain(["x", "y"], model, top=1)).item()[0]["feature"]
     'y'

@@ -13,6 +13,7 @@ use crate::options::Missing;
 
 use super::categories::{Encoder, Frequencies};
 use super::feature::{Feature, Kind};
+use super::ids::{numbering, Numbering};
 use super::row_text::row_text;
 use super::scaling::{Scaling, Tiles};
 use super::statistics::FeatureStatistics;
@@ -112,6 +113,13 @@ impl Columns {
         let columns = self.columns.iter().map(|column| column.filter(&mask)).collect::<PolarsResult<_>>()?;
         let rows = kept.iter().filter(|kept| **kept).count();
         Ok(Self { features: self.features.clone(), columns, rows })
+    }
+
+    /// The integer features that number the rows, in the order in which these stand, by name.
+    pub fn numberings(&self) -> PolarsResult<Vec<(String, Numbering)>> {
+        let columns = self.features.iter().zip(&self.columns);
+        let numberings = columns.map(|(feature, column)| Ok(numbering(column)?.map(|how| (feature.name.clone(), how))));
+        numberings.filter_map(Result::transpose).collect()
     }
 
     /// How often each value of the categories occurs; None for other features.

@@ -15,7 +15,7 @@ mod warnings;
 
 pub use recipe::{check_size, fit_with_labels, Fitted};
 pub use selection::fit_best;
-pub use warnings::{Subject, Warning};
+pub use warnings::{of_table as warnings_of_table, Subject, Warning};
 
 use polars::prelude::PolarsResult;
 

@@ -5,13 +5,15 @@ use std::fmt::{Display, Formatter};
 
 use polars::prelude::PolarsResult;
 
-use crate::data::{Columns, Frequencies};
+use crate::data::{Columns, Frequencies, Numbering};
 
 /// What a user should hear about a fit. It is the caller's to say, once for all groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// A category whose number of values is close to the number of rows
+    /// A category with too many values for the number of rows
     LooksLikeIds { feature: String, values: u64 },
+    /// An integer that only numbers the rows
+    NumbersRows { feature: String, how: Numbering },
     /// More than half of the rows have a missing value, and `missing="null"` skips them. `missing` has the number of rows
     /// without a value for each feature.
     RowsSkipped { skipped: usize, rows: usize, missing: Vec<(String, usize)> },
@@ -21,6 +23,7 @@ pub enum Warning {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     LooksLikeIds(String),
+    NumbersRows(String),
     RowsSkipped,
 }
 
@@ -29,6 +32,7 @@ impl Warning {
     pub fn subject(&self) -> Subject {
         match self {
             Self::LooksLikeIds { feature, .. } => Subject::LooksLikeIds(feature.clone()),
+            Self::NumbersRows { feature, .. } => Subject::NumbersRows(feature.clone()),
             Self::RowsSkipped { .. } => Subject::RowsSkipped,
         }
     }
@@ -52,6 +56,9 @@ impl Warning {
             Self::LooksLikeIds { feature, .. } => {
                 format!("anorand: in {count} of {groups} groups, feature {feature:?} has different values, {ID_ADVICE}")
             }
+            Self::NumbersRows { feature, how } => {
+                format!("anorand: in {count} of {groups} groups, {}", number_message(feature, *how))
+            }
             Self::RowsSkipped { skipped, rows, missing } => {
                 skip_message(&format!("the fits of {count} of {groups} groups skip"), *skipped, *rows, missing)
             }
@@ -68,6 +75,7 @@ impl Display for Warning {
                     "anorand: feature {feature:?} has {values} different values in the training rows, {ID_ADVICE}"
                 )
             }
+            Self::NumbersRows { feature, how } => write!(f, "anorand: {}", number_message(feature, *how)),
             Self::RowsSkipped { skipped, rows, missing } => {
                 f.write_str(&skip_message("the fit skips", *skipped, *rows, missing))
             }
@@ -76,8 +84,26 @@ impl Display for Warning {
 }
 
 const ID_ADVICE: &str =
-    "nearly one for each row, as ids have: their frequencies say little, and any new one will look \
-                         rare; leave the column out";
+    "too many to recur, as ids have: their frequencies say little, and any new one will look rare; \
+                         leave the column out";
+
+// Without numbers of rows: Python shows equal warnings once, and in a group_by each group has its own.
+fn number_message(feature: &str, how: Numbering) -> String {
+    let counter = |verb: &str| {
+        format!(
+            "feature {feature:?} {verb} with the rows, as counters do: later rows lie beyond all training rows, and would be \
+             flagged for that; leave the column out"
+        )
+    };
+    match how {
+        Numbering::Rises => counter("rises"),
+        Numbering::Falls => counter("falls"),
+        Numbering::Ids => format!(
+            "feature {feature:?} has another integer in nearly every row, spread evenly over its range, as ids have: they say \
+             nothing about a row; leave the column out"
+        ),
+    }
+}
 
 fn skip_message(who: &str, skipped: usize, rows: usize, missing: &[(String, usize)]) -> String {
     const SHOWN: usize = 3;
@@ -90,6 +116,12 @@ fn skip_message(who: &str, skipped: usize, rows: usize, missing: &[(String, usiz
          {}); missing=\"indicator\" would keep them",
         costly.join(", ")
     )
+}
+
+/// The warnings of a table as it was given, whatever is fitted on it: on all rows, or on those of each group.
+pub fn of_table(given: &Columns) -> PolarsResult<Vec<Warning>> {
+    let numberings = given.numberings()?.into_iter();
+    Ok(numberings.map(|(feature, how)| Warning::NumbersRows { feature, how }).collect())
 }
 
 /// The warnings of a fit that was given some rows and uses those of `training`.

@@ -8,7 +8,7 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best, Fitted, Subject, Warning};
+use crate::fit::{fit_best, warnings_of_table, Fitted, Subject, Warning};
 use crate::model::Model;
 use crate::options::Options;
 
@@ -28,7 +28,7 @@ impl Training {
         let features = columns.features().len();
         let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
         let fitted = request.run(cost, |device| fit_best(columns, self.labels.as_ref(), &self.candidates, device))?;
-        fitted.warnings.iter().for_each(|warning| polars_warn!("{warning}"));
+        warnings_of_table(columns)?.iter().chain(&fitted.warnings).for_each(|warning| polars_warn!("{warning}"));
         Ok(fitted.model)
     }
 
@@ -54,6 +54,8 @@ impl Training {
                 then(&model, &columns, device)
             })
         })?;
+        // Of all rows, not of each group: rows that are sorted within each group are not numbered by that.
+        warnings_of_table(columns)?.iter().for_each(|warning| polars_warn!("{warning}"));
         warned.say(groups.rows().len());
         Ok(models)
     }
