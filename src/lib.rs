@@ -45,9 +45,9 @@ mod simd;
 #[cfg(feature = "python")]
 mod plugin;
 
-pub use data::{Columns, Feature, Kind, Labels};
+pub use data::{Columns, Feature, Kind, Labels, Numbering};
 pub use engine::Device;
-pub use fit::{fit_best, fit_with_labels as fit, Fitted, Warning};
+pub use fit::{fit_best, fit_with_labels as fit, Fitted, Subject, Warning};
 pub use model::{Candidate, LabelCounts, Metadata, Model, Report};
 pub use options::{Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, UncheckedOptions};
 pub use scoring::score;

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import polars as pl
 
 from polars_anorand import _paths, _register
-from polars_anorand._options import candidates
+from polars_anorand._options import candidates, integer
 from polars_anorand.model import Model
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Training:
         labels: Labels | None,
         by: Columns | None,
         small_groups: SmallGroups,
+        min_group_rows: int,
     ) -> None:
         text("small_groups", small_groups)
         self.kwargs: dict[str, Any] = {
@@ -44,6 +45,7 @@ class Training:
             "labels": labels is not None,
             "by": by is not None,
             "small_groups": small_groups,
+            "min_group_rows": integer("min_group_rows", min_group_rows, low=2),
         }
         self._parts: list[pl.Expr] = []
         if labels is not None:

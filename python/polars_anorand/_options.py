@@ -39,7 +39,8 @@ class FitOptions(TypedDict, total=False):
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
     """What a null, NaN or infinity in a feature does, in the fit and in every later score: ``"null"`` (default): a fit
-    skips the row, its score is null; ``"impute"``: the training median stands in; ``"error"``."""
+    skips the row, with a warning if it skips more than half of all, and its score is null; ``"impute"``: the training
+    median stands in; ``"error"``."""
     encode: Encode
     """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (default): a value counts as its
     log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"error"``."""
@@ -167,7 +168,7 @@ def number(name: str, value: object) -> float | None:
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})") from None
 
 
-def integer(name: str, value: object) -> int | None:
+def integer(name: str, value: object, low: int = 1) -> int | None:
     """An integer that is not an option of a fit, checked in the same way; its lower limit is the plugin's to check."""
     if value is None:
         return None
@@ -176,7 +177,7 @@ def integer(name: str, value: object) -> int | None:
     except TypeError:
         raise TypeError(f"{name} must be an int, got {value!r} ({type(value).__name__})") from None
     except OverflowError:
-        raise ValueError(f"{name} must be a whole number from 1 to {LARGEST}, got {value!r}") from None
+        raise ValueError(f"{name} must be a whole number from {low} to {LARGEST}, got {value!r}") from None
 
 
 MOST_CANDIDATES = 1_000

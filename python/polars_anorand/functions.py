@@ -23,6 +23,7 @@ def fit(
     labels: Labels | None = None,
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
+    min_group_rows: int = 20,
     device: str = "auto",
     precision: Precision = "float32",
     path: str | os.PathLike[str] | None = None,
@@ -45,6 +46,9 @@ def fit(
     small_groups
         With ``by``, what a group too small for a model gets: ``"null"`` (a null model, and one warning for all), or
         ``"error"``.
+    min_group_rows
+        With ``by``, a group with fewer rows that a fit can use is too small, at least 2. The rows that
+        ``missing="null"`` skips don't count. Of a group of a few rows, one would always be an outlier.
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
         :func:`polars_anorand.devices`.
@@ -75,6 +79,12 @@ def fit(
         From the query: an option out of its range, a column of another dtype, fewer than two rows without a missing
         value, labels that are not 0 or 1 or that a fit can't learn from, a path that can't be written.
 
+    Warns
+    -----
+    UserWarning
+        From the query: a feature that looks like an id or a counter, ``missing="null"`` that skips more than half of
+        the rows, groups too small for a model.
+
     Examples
     --------
     >>> import polars as pl
@@ -82,14 +92,15 @@ def fit(
     >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 1.2, 9.0], "y": [2, 2, 3, 2, 9], "g": ["a", "a", "a", "b", "b"]})
     >>> frame.select(anorand.fit(["x", "y"], epochs=5, min_steps=0)).schema
     Schema([('model', Binary)])
-    >>> models = frame.select(anorand.fit(["x", "y"], by="g", epochs=5, min_steps=0)).unnest("model")
+    >>> by_group = anorand.fit(["x", "y"], by="g", min_group_rows=2, epochs=5, min_steps=0)
+    >>> models = frame.select(by_group).unnest("model")
     >>> models.select("g", pl.col("model").bin.size() > 0).rows()
     [('a', True), ('b', True)]
 
     """
     if by is not None and path is not None:
         raise TypeError("fit takes a path for one model, not with by, which fits one for each group")
-    training = Training(options, labels, by, small_groups)
+    training = Training(options, labels, by, small_groups, min_group_rows)
     kwargs = {
         "training": training.kwargs,
         **placed(device, precision),
@@ -107,6 +118,7 @@ def score(
     labels: Labels | None = None,
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
+    min_group_rows: int = 20,
     device: str = "auto",
     precision: Precision = "float32",
     name: str = "score",
@@ -121,7 +133,7 @@ def score(
     model
         The model, or one for each row. Without one, a model is fitted on the rows themselves, or on those of each
         group of ``by``.
-    labels, by, small_groups, **options
+    labels, by, small_groups, min_group_rows, **options
         Of the fit, only without a model; see :func:`fit`. Rows of a group too small for a model get a null.
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
@@ -157,7 +169,7 @@ def score(
     Float32
 
     """
-    source = _source(model, options, labels, by, small_groups)
+    source = _source(model, options, labels, by, small_groups, min_group_rows)
     return applied("anorand_score", features, source, placed(device, precision), name, {})
 
 
@@ -170,6 +182,7 @@ def detect(
     labels: Labels | None = None,
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
+    min_group_rows: int = 20,
     device: str = "auto",
     precision: Precision = "float32",
     name: str = "anomaly",
@@ -179,7 +192,7 @@ def detect(
 
     Parameters
     ----------
-    features, model, labels, by, small_groups, device, precision, name, **options
+    features, model, labels, by, small_groups, min_group_rows, device, precision, name, **options
         As :func:`score`.
     contamination
         The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
@@ -207,7 +220,7 @@ def detect(
     --------
     >>> import polars as pl
     >>> import polars_anorand as anorand
-    >>> frame = pl.DataFrame({"x": [*range(99), 500], "y": [*range(0, 198, 2), 900]})
+    >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [500], "y": [*range(0, 18, 2)] * 11 + [900]})
     >>> flagged = frame.with_columns(anorand.detect(["x", "y"], contamination=0.01))
     >>> flagged.filter(pl.col("anomaly").struct.field("outlier")).select("x", "y").rows()
     [(500, 900)]
@@ -216,7 +229,7 @@ def detect(
     if contamination is not None and threshold is not None:
         raise TypeError("detect takes a contamination or a threshold, not both")
     limits = {"contamination": number("contamination", contamination), "threshold": number("threshold", threshold)}
-    source = _source(model, options, labels, by, small_groups)
+    source = _source(model, options, labels, by, small_groups, min_group_rows)
     return applied("anorand_detect", features, source, placed(device, precision), name, limits)
 
 
@@ -259,7 +272,7 @@ def explain(
     --------
     >>> import polars as pl
     >>> import polars_anorand as anorand
-    >>> frame = pl.DataFrame({"x": [*range(100), 50], "y": [*range(0, 200, 2), 900]})
+    >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [4], "y": [*range(0, 18, 2)] * 11 + [900]})
     >>> model = frame.select(anorand.fit(["x", "y"])).item()
     >>> frame.tail(1).select(anorand.explain(["x", "y"], model, top=1)).item()[0]["feature"]
     'y'
@@ -329,11 +342,16 @@ def embed(
 
 
 def _source(
-    model: ModelLike | None, options: FitOptions, labels: Labels | None, by: Columns | None, small_groups: SmallGroups
+    model: ModelLike | None,
+    options: FitOptions,
+    labels: Labels | None,
+    by: Columns | None,
+    small_groups: SmallGroups,
+    min_group_rows: int,
 ) -> ModelLike | Training:
     """The model of a call, or how to fit one."""
     if model is None:
-        return Training(options, labels, by, small_groups)
+        return Training(options, labels, by, small_groups, min_group_rows)
     others = {"labels": labels, "by": by}
     given = [*options, *[name for name, value in others.items() if value is not None]]
     if given:

@@ -13,6 +13,7 @@ _SCHEMA = {
     "reason": pl.String,
 }  # fmt: skip
 
+# These numbers and the rules that use them are in src/data/ids.rs too; tests/input/test_ids.py compares the two.
 _FEW = 20
 """Roles other than constant and unsupported need more rows than this."""
 _MANY = 1_000
@@ -81,7 +82,8 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         * ``"text"``: long strings, most of them distinct;
         * ``"unsupported"``: a dtype that a fit refuses, or a name that can't be passed to it.
 
-        With 20 rows or fewer there are no ids, counters and texts. Without rows, the dtype and the name decide.
+        A fit on an id, a text or an integer counter warns, by the same rules. With 20 rows or fewer there are no ids,
+        counters and texts. Without rows, the dtype and the name decide.
 
     Raises
     ------

@@ -7,6 +7,8 @@
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::ids::words_are_ids;
+
 /// Values that are remembered of one feature.
 const MOST_VALUES: usize = 1 << 16;
 /// Bytes of their text.
@@ -53,10 +55,9 @@ impl Frequencies {
         self.values.len() as u64 + self.rare.values
     }
 
-    /// Whether the number of values is above half the number of rows, as for ids: their frequencies then say nothing.
+    /// Whether there are too many values for the number of rows, as for ids: their frequencies then say nothing.
     pub fn look_like_ids(&self) -> bool {
-        const FEW: u64 = 20;
-        self.distinct() > FEW && self.distinct() > self.rows() / 2
+        words_are_ids(self.distinct(), self.rows())
     }
 
     /// How many training rows have a value; saturating, as the counts may be a file's.

@@ -13,6 +13,8 @@ use crate::options::Missing;
 
 use super::categories::{Encoder, Frequencies};
 use super::feature::{Feature, Kind};
+use super::ids::{numbering, Numbering};
+use super::row_text::row_text;
 use super::scaling::{Scaling, Tiles};
 use super::statistics::FeatureStatistics;
 
@@ -113,6 +115,13 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns, rows })
     }
 
+    /// The integer features that number the rows, in the order in which these stand, by name.
+    pub fn numberings(&self) -> PolarsResult<Vec<(String, Numbering)>> {
+        let columns = self.features.iter().zip(&self.columns);
+        let numberings = columns.map(|(feature, column)| Ok(numbering(column)?.map(|how| (feature.name.clone(), how))));
+        numberings.filter_map(Result::transpose).collect()
+    }
+
     /// How often each value of the categories occurs; None for other features.
     pub fn frequencies(&self) -> PolarsResult<Vec<Option<Frequencies>>> {
         let columns = self.features.iter().zip(&self.columns);
@@ -182,8 +191,8 @@ impl Columns {
         Ok(())
     }
 
-    /// Which rows a fit uses, under a policy for missing values; at least two, or an error that says why not.
-    pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+    /// Which rows a fit can use, under a policy for missing values.
+    pub fn usable_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
         if missing == Missing::Error {
             self.refuse_missing()?;
         }
@@ -195,11 +204,28 @@ impl Columns {
                 usable.iter_mut().zip(&values).for_each(|(usable, value)| *usable &= !value.is_nan());
             }
         }
+        Ok(usable)
+    }
+
+    /// The same rows; at least two, or an error that says why not.
+    pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+        let usable = self.usable_rows(missing)?;
+        polars_ensure!(self.rows >= 2, NoData:
+            "anorand: a fit needs at least 2 rows, got {}; in a group_by or over, {}give by= instead, which gives small groups a \
+             null", self.rows, self.only_row());
         let count = usable.iter().filter(|usable| **usable).count();
         polars_ensure!(count >= 2, NoData:
             "anorand: a fit needs at least 2 rows without a null, NaN or infinity in a feature, got {count} of {} rows{}",
             self.rows, if self.rows > count { " (missing=\"impute\" would fill the gaps)" } else { "" });
         Ok(usable)
+    }
+
+    /// Which group the one row may be, for an error: Polars calls a verb with the rows of a group, and without its key.
+    fn only_row(&self) -> String {
+        match self.rows {
+            0 => String::new(),
+            _ => format!("this is the group with the row {}: ", row_text(&self.columns, 0)),
+        }
     }
 
     /// An error that names the first missing value, if there is one.

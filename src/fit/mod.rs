@@ -11,9 +11,11 @@ mod smote;
 mod training_rows;
 mod training_set;
 mod uniform;
+mod warnings;
 
-pub use recipe::{check_size, fit_with_labels, Fitted, Warning};
+pub use recipe::{check_size, fit_with_labels, Fitted};
 pub use selection::fit_best;
+pub use warnings::{of_table as warnings_of_table, Subject, Warning};
 
 use polars::prelude::PolarsResult;
 

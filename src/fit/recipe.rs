@@ -1,7 +1,5 @@
 //! The recipe: columns → scaling → training sets → training → combiner and score quantiles → model.
 
-use std::fmt::{Display, Formatter};
-
 use ndarray::Array2;
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use rand::SeedableRng;
@@ -19,54 +17,13 @@ use crate::scoring;
 use super::feature_bagging::draw_inputs;
 use super::training_rows::{in_content_order, training_rows};
 use super::training_set;
+use super::warnings::{self, Warning};
 
 /// A model, and what its user should hear about it.
 pub struct Fitted {
     pub model: Model,
     pub warnings: Vec<Warning>,
 }
-
-/// What a user should hear about a fit. It is the caller's to say, once for all groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Warning {
-    /// A category whose number of values is close to the number of rows
-    LooksLikeIds { feature: String, values: u64 },
-}
-
-impl Warning {
-    /// The feature that it is about.
-    pub fn feature(&self) -> &str {
-        match self {
-            Self::LooksLikeIds { feature, .. } => feature,
-        }
-    }
-
-    /// The same warning of several groups, whose numbers differ.
-    pub fn in_groups(&self, count: usize, groups: usize) -> String {
-        match self {
-            Self::LooksLikeIds { feature, .. } => {
-                format!("anorand: in {count} of {groups} groups, feature {feature:?} has different values, {ID_ADVICE}")
-            }
-        }
-    }
-}
-
-impl Display for Warning {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::LooksLikeIds { feature, values } => {
-                write!(
-                    f,
-                    "anorand: feature {feature:?} has {values} different values in the training rows, {ID_ADVICE}"
-                )
-            }
-        }
-    }
-}
-
-const ID_ADVICE: &str =
-    "nearly one for each row, as ids have: their frequencies say little, and any new one will look \
-                         rare; leave the column out";
 
 /// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
 ///
@@ -81,10 +38,11 @@ pub fn fit_with_labels(
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
-    let (columns, labels) = training_rows(columns, labels, options.missing)?;
+    let given = columns;
+    let (columns, labels) = training_rows(given, labels, options.missing)?;
     labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
     let frequencies = columns.frequencies()?;
-    let warnings = warnings(&columns, &frequencies);
+    let warnings = warnings::of(given, &columns, &frequencies)?;
     let (columns, labels) = in_content_order(columns.encoded(&encoders(&frequencies))?, labels)?;
     let statistics = columns.statistics()?;
     let medians: Vec<f64> = statistics.iter().map(|feature| feature.median).collect();
@@ -121,15 +79,6 @@ pub fn fit_with_labels(
 /// An error if an ensemble on that number of features has more parameters than a fit may ask for.
 pub fn check_size(options: &Options, features: usize) -> PolarsResult<()> {
     options.check_parameters(Shape::of(options, features).parameters())
-}
-
-fn warnings(columns: &Columns, frequencies: &[Option<Frequencies>]) -> Vec<Warning> {
-    let features = columns.features().iter().zip(frequencies);
-    let ids = features.filter_map(|(feature, counted)| {
-        let counted = counted.as_ref().filter(|counted| counted.look_like_ids())?;
-        Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.distinct() })
-    });
-    ids.collect()
 }
 
 fn sizes(frequencies: &Frequencies) -> Vocabulary {

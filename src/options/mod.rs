@@ -11,11 +11,12 @@ mod ranges;
 mod table;
 
 pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule};
+pub use ranges::{Range, Whole};
 pub use table::{Options, UncheckedOptions};
 
 use polars::prelude::{polars_ensure, polars_err, PolarsResult};
 
-use ranges::{OneOf, Range};
+use ranges::OneOf;
 use table::{MOST_EPOCHS, MOST_LAYERS, MOST_WIDTH};
 
 /// Half a gibibyte of weights. The training of a network takes four times its own.

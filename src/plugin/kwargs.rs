@@ -21,6 +21,13 @@ pub struct TrainingKwargs {
     /// Whether there is a model for each group.
     pub by: bool,
     pub small_groups: Option<String>,
+    pub min_group_rows: Option<i64>,
+}
+
+impl TrainingKwargs {
+    fn small_groups(&self) -> PolarsResult<SmallGroups> {
+        SmallGroups::parse(self.small_groups.as_deref(), self.min_group_rows)
+    }
 }
 
 /// `fit`: what comes with the call.
@@ -71,8 +78,8 @@ pub struct EmbedKwargs {
 
 /// The features, and how to fit on them.
 pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
+    let small = kwargs.small_groups()?;
     let candidates = checked(kwargs.candidates, kwargs.labels)?;
-    let small = SmallGroups::parse(kwargs.small_groups.as_deref())?;
     let input = first(inputs)?;
     if !(kwargs.labels || kwargs.by) {
         return Ok((Columns::from_series(input)?, Training { candidates, labels: None, groups: None }));
@@ -132,7 +139,7 @@ impl PackedFields {
                 features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
                 check_size(&options, options.features_of_member(features.len()))?;
             }
-            SmallGroups::parse(training.small_groups.as_deref())?;
+            training.small_groups()?;
         }
         let is_feature = |name: &str| features.iter().any(|feature| feature.name == name);
         polars_ensure!(!is_feature(output), Duplicate:

@@ -4,25 +4,41 @@ use polars::prelude::*;
 
 use crate::engine::Device;
 use crate::fit::side_by_side;
+use crate::options::{Range, Whole};
 
-/// What a group too small for a model gets.
+/// Which groups are too small for a model, and what they get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SmallGroups {
-    /// A null, and a warning.
-    Null,
-    /// An error that names the group.
-    Error,
+pub struct SmallGroups {
+    /// A group needs this number of rows that a fit can use.
+    min_rows: usize,
+    /// An error that names the group; a null and a warning otherwise.
+    refused: bool,
 }
 
 impl SmallGroups {
-    pub fn parse(name: Option<&str>) -> PolarsResult<Self> {
-        match name {
-            None | Some("null") => Ok(Self::Null),
-            Some("error") => Ok(Self::Error),
+    pub fn parse(name: Option<&str>, min_rows: Option<i64>) -> PolarsResult<Self> {
+        let refused = match name {
+            None | Some("null") => false,
+            Some("error") => true,
             Some(other) => {
                 polars_bail!(ComputeError: "anorand: small_groups must be \"null\" or \"error\", got {other:?}")
             }
-        }
+        };
+        // The default: with contamination=0.01, a group of five rows has an outlier as any other, which is 20 % of it.
+        let min_rows = Whole(2, i64::MAX).check("min_group_rows", min_rows, 20)?;
+        Ok(Self { min_rows, refused })
+    }
+
+    /// `NoData` for a group of `rows` rows, of which a fit can use `usable`, if that is too few.
+    pub fn check(&self, usable: usize, rows: usize) -> PolarsResult<()> {
+        let skipped = if usable < rows {
+            format!(" without a null, NaN or infinity in a feature, of {rows} rows")
+        } else {
+            String::new()
+        };
+        polars_ensure!(usable >= self.min_rows, NoData:
+            "anorand: the fit of a group needs at least {0} rows (min_group_rows={0}), got {usable}{skipped}", self.min_rows);
+        Ok(())
     }
 }
 
@@ -58,6 +74,11 @@ impl Groups {
         &self.rows
     }
 
+    /// Which of them are too small.
+    pub fn small(&self) -> SmallGroups {
+        self.small
+    }
+
     /// What `fit` makes of the rows of each group, on the plugin's threads; None where there are too few.
     pub fn each<T: Send>(
         &self,
@@ -66,7 +87,7 @@ impl Groups {
     ) -> PolarsResult<Vec<Option<T>>> {
         let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| match fit(rows) {
             Ok(fitted) => Ok(Ok(fitted)),
-            Err(PolarsError::NoData(reason)) if self.small == SmallGroups::Null => Ok(Err(reason.to_string())),
+            Err(PolarsError::NoData(reason)) if !self.small.refused => Ok(Err(reason.to_string())),
             Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
         };
         let groups = self.rows.iter().enumerate().collect();

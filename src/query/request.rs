@@ -8,7 +8,7 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best, Fitted, Warning};
+use crate::fit::{fit_best, warnings_of_table, Fitted, Subject, Warning};
 use crate::model::Model;
 use crate::options::Options;
 
@@ -28,7 +28,7 @@ impl Training {
         let features = columns.features().len();
         let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
         let fitted = request.run(cost, |device| fit_best(columns, self.labels.as_ref(), &self.candidates, device))?;
-        fitted.warnings.iter().for_each(|warning| polars_warn!("{warning}"));
+        warnings_of_table(columns)?.iter().chain(&fitted.warnings).for_each(|warning| polars_warn!("{warning}"));
         Ok(fitted.model)
     }
 
@@ -47,27 +47,45 @@ impl Training {
         let models = request.run(Cost::default(), |device| {
             groups.each(device, |rows| {
                 let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
+                groups.small().check(self.usable_rows(&columns)?, rows.len())?;
                 let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
                 let Fitted { model, warnings } = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
                 warned.add(warnings);
                 then(&model, &columns, device)
             })
         })?;
+        // Of all rows, not of each group: rows that are sorted within each group are not numbered by that.
+        warnings_of_table(columns)?.iter().for_each(|warning| polars_warn!("{warning}"));
         warned.say(groups.rows().len());
         Ok(models)
     }
+
+    /// How many rows a fit can use. The candidates share one policy for missing values, which can't be given as a list.
+    fn usable_rows(&self, columns: &Columns) -> PolarsResult<usize> {
+        let Some(options) = self.candidates.first() else { return Ok(columns.rows()) };
+        Ok(columns.usable_rows(options.missing)?.into_iter().filter(|usable| *usable).count())
+    }
 }
 
-/// The warnings of all groups, said once for each feature.
+/// The warnings of all groups, said once for each kind and feature.
 #[derive(Default)]
-struct Warned(Mutex<BTreeMap<String, (usize, Warning)>>);
+struct Warned(Mutex<BTreeMap<Subject, (usize, Warning)>>);
 
 impl Warned {
     fn add(&self, warnings: Vec<Warning>) {
         // A poisoned lock holds counts still.
         let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in warnings {
-            warned.entry(warning.feature().to_string()).or_insert((0, warning)).0 += 1;
+            let subject = warning.subject();
+            match warned.get_mut(&subject) {
+                Some((groups, all)) => {
+                    *groups += 1;
+                    all.add(&warning);
+                }
+                None => {
+                    warned.insert(subject, (1, warning));
+                }
+            }
         }
     }
 

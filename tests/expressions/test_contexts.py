@@ -5,6 +5,7 @@ docs/expressions.md says what each context means, and which have no meaning.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -46,6 +47,26 @@ def test_one_model_a_group(grouped: pl.DataFrame) -> None:
     for key, model in models.iter_rows():
         alone = grouped.filter(pl.col("g") == key).select(anorand.fit(FEATURES, **FAST)).item()
         assert model == alone
+
+
+def test_a_group_of_one_row_is_an_error_that_quotes_the_row_and_names_the_remedy(grouped: pl.DataFrame) -> None:
+    lonely = grouped.with_columns(
+        g=pl.when(pl.col("id") == 7).then(99).otherwise("g"), a=pl.when(pl.col("id") == 7).then(0.125).otherwise("a"),
+        note=pl.lit("a comment that is too long to be quoted"),
+    )  # fmt: skip
+    features = ["a", "note", "c"]
+    row = re.escape('the group with the row {a=0.125, note="a comment that is too l…, c=')
+    message = rf"at least 2 rows, got 1; in a group_by or over, .*{row}\d+}}: give by= instead"
+    for query in [
+        lonely.lazy().group_by("g").agg(anorand.fit(features, **FAST)),
+        lonely.lazy().select(anorand.fit(features, **FAST).over("g")),
+        lonely.lazy().select(anorand.score(features, **FAST).over("g")),
+    ]:
+        with pytest.raises(pl.exceptions.ComputeError, match=message):
+            query.collect()
+    with pytest.warns(UserWarning, match="1 of 4 groups are too small .* 99"):
+        scores = lonely.select(anorand.score(features, by="g", **FAST)).to_series()
+    assert scores.is_null().arg_true().to_list() == [7]
 
 
 def test_one_model_a_row_after_a_join(grouped: pl.DataFrame) -> None:
@@ -162,7 +183,7 @@ def test_a_score_of_each_rolling_window_is_that_of_its_last_row(
 
 
 def test_a_fit_in_a_rolling_window_needs_rows(hourly: pl.DataFrame) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows .* got 1 of 1"):
+    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows, got 1; .* the group with the row {a="):
         hourly.head(5).rolling("time", period="1d").agg(anorand.fit(FEATURES, **FAST))
 
 
@@ -294,10 +315,10 @@ def test_thousands_of_models_in_one_batch(engine: str) -> None:
     rows = pl.DataFrame({"k": keys, "a": rng.normal(size=8_000), "b": rng.normal(size=8_000)})
     rows = rows.sample(fraction=1, shuffle=True, seed=0)
     tiny: anorand.FitOptions = {"members": 1, "hidden": [2], "latent": 1, "epochs": 1, "min_steps": 0}
-    models = rows.select(anorand.fit(["a", "b"], by="k", **tiny)).unnest("model")
+    models = rows.select(anorand.fit(["a", "b"], by="k", min_group_rows=2, **tiny)).unnest("model")
     assert models["model"].n_unique() == 2_000
     joined = rows.lazy().join(models.lazy(), on="k").select("k", "a", anorand.score(["a", "b"], pl.col("model")))
-    expected = rows.select("k", "a", anorand.score(["a", "b"], by="k", **tiny))
+    expected = rows.select("k", "a", anorand.score(["a", "b"], by="k", min_group_rows=2, **tiny))
     close(joined.collect(engine=engine).sort("k", "a")["score"], expected.sort("k", "a")["score"])  # type: ignore[call-overload]
 
 

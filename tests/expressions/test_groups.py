@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,25 @@ def grouped(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(g=pl.Series(keys))
 
 
+@pytest.fixture(scope="module")
+def uneven() -> pl.DataFrame:
+    """Three groups, of 21, 20 and 5 rows, mixed; a row of the first two has a null."""
+    rng = np.random.default_rng(3)
+    keys = rng.permutation(np.repeat(["b", "a", "c"], [21, 20, 5]))
+    rows = pl.DataFrame({"g": keys} | {name: rng.normal(size=46) for name in FEATURES})
+    is_first = pl.int_range(pl.len()).over("g") == 0
+    return rows.with_columns(a=pl.when(~is_first | (pl.col("g") == "c")).then("a"))
+
+
 def models(frame: pl.DataFrame, **options: object) -> pl.DataFrame:
-    return frame.select(anorand.fit(FEATURES, **(FAST | options))).unnest("model")  # type: ignore[arg-type]
+    """The models of all groups, of small ones too unless said otherwise."""
+    options = {"min_group_rows": 2, **FAST, **options}
+    return frame.select(anorand.fit(FEATURES, **options)).unnest("model")  # type: ignore[arg-type]
+
+
+def with_models(frame: pl.DataFrame) -> list[str]:
+    """The groups that have a model, in the order of their names."""
+    return frame.drop_nulls("model")["g"].sort().to_list()
 
 
 def test_a_groups_model_is_the_one_of_its_rows_alone(grouped: pl.DataFrame) -> None:
@@ -32,7 +50,7 @@ def test_a_groups_model_is_the_one_of_its_rows_alone(grouped: pl.DataFrame) -> N
 
 
 def test_the_schema_is_known_before_the_query_runs(grouped: pl.DataFrame) -> None:
-    lazy = grouped.lazy().select(anorand.fit(FEATURES, by="g", **FAST))
+    lazy = grouped.lazy().select(anorand.fit(FEATURES, by="g", min_group_rows=2, **FAST))
     expected = {"model": pl.Struct({"g": pl.String, "model": pl.Binary})}
     assert lazy.collect_schema() == expected
     assert lazy.collect().schema == expected
@@ -41,16 +59,18 @@ def test_the_schema_is_known_before_the_query_runs(grouped: pl.DataFrame) -> Non
 def test_models_go_back_to_their_rows_by_a_join(grouped: pl.DataFrame) -> None:
     joined = grouped.join(models(grouped, by="g"), on="g", maintain_order="left")
     scored = joined.with_columns(anorand.score(FEATURES, pl.col("model")))
-    assert scored["score"].equals(grouped.select(anorand.score(FEATURES, by="g", **FAST)).to_series())
+    assert scored["score"].equals(grouped.select(anorand.score(FEATURES, by="g", min_group_rows=2, **FAST)).to_series())
 
 
 def test_scores_by_group_are_those_over_groups(grouped: pl.DataFrame) -> None:
-    by = grouped.select(anorand.score(FEATURES, by="g", **FAST)).to_series()
+    by = grouped.select(anorand.score(FEATURES, by="g", min_group_rows=2, **FAST)).to_series()
     assert by.equals(grouped.select(anorand.score(FEATURES, **FAST).over("g")).to_series())
 
 
 def test_detect_by_group_has_one_threshold_a_group(grouped: pl.DataFrame) -> None:
-    out = grouped.with_columns(anorand.detect(FEATURES, by="g", contamination=0.1, **FAST)).unnest("anomaly")
+    out = grouped.with_columns(anorand.detect(FEATURES, by="g", min_group_rows=2, contamination=0.1, **FAST)).unnest(
+        "anomaly"
+    )
     shares = out.filter(pl.col("g") != "c").group_by("g").agg(pl.col("outlier").mean())
     assert shares["outlier"].is_between(0.08, 0.12).all()
 
@@ -83,11 +103,13 @@ def test_the_order_of_the_groups_does_not_matter(grouped: pl.DataFrame) -> None:
 
 def test_a_group_too_small_gets_a_null_and_a_warning(grouped: pl.DataFrame) -> None:
     lonely = grouped.with_columns(g=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("alone")).otherwise("g"))
-    with pytest.warns(UserWarning, match=r'1 of 5 groups are too small .* "alone" \(a fit needs at least 2 rows'):
+    with pytest.warns(
+        UserWarning, match=r'1 of 5 groups are too small .* "alone" \(the fit of a group needs at least 2 rows'
+    ):
         fitted = models(lonely, by="g")
     assert fitted.filter(pl.col("model").is_null())["g"].to_list() == ["alone"]
     with pytest.warns(UserWarning, match="1 of 5 groups"):
-        scores = lonely.select(anorand.score(FEATURES, by="g", **FAST)).to_series()
+        scores = lonely.select(anorand.score(FEATURES, by="g", min_group_rows=2, **FAST)).to_series()
     assert scores.is_null().arg_true().to_list() == [9]
 
 
@@ -95,6 +117,61 @@ def test_a_group_too_small_is_an_error_if_asked(grouped: pl.DataFrame) -> None:
     lonely = grouped.with_columns(g=pl.when(pl.int_range(pl.len()) == 9).then(pl.lit("alone")).otherwise("g"))
     with pytest.raises(pl.exceptions.ComputeError, match=r'at least 2 rows .*\(in the group "alone"\)'):
         models(lonely, by="g", small_groups="error")
+
+
+def test_a_group_of_fewer_usable_rows_than_min_group_rows_is_too_small(uneven: pl.DataFrame) -> None:
+    # Of the 20 rows of "a", one has a null. Of the 21 of "b", 20 are left.
+    with pytest.warns(UserWarning, match=r"2 of 3 groups are too small .*min_group_rows=20\), got"):
+        assert with_models(uneven.select(anorand.fit(FEATURES, by="g", **FAST)).unnest("model")) == ["b"]
+    with pytest.warns(UserWarning, match=r'1 of 3 groups .* "c" \(.* at least 20 rows \(min_group_rows=20\), got 5\);'):
+        assert with_models(models(uneven, by="g", min_group_rows=20, missing="impute")) == ["a", "b"]
+    with pytest.warns(UserWarning, match=r"3 of 3 groups .*min_group_rows=21\), got"):
+        assert with_models(models(uneven, by="g", min_group_rows=21)) == []
+
+
+def test_min_group_rows_lets_small_groups_have_models(uneven: pl.DataFrame) -> None:
+    fitted = models(uneven, by="g", min_group_rows=5)
+    assert with_models(fitted) == ["a", "b", "c"]
+    alone = uneven.filter(pl.col("g") == "c").select(anorand.fit(FEATURES, **FAST)).item()
+    assert fitted.filter(pl.col("g") == "c")["model"].item() == alone
+
+
+@pytest.mark.parametrize("verb", [anorand.score, anorand.detect])
+def test_rows_of_a_small_group_get_nulls(uneven: pl.DataFrame, verb: Callable[..., pl.Expr]) -> None:
+    filled = uneven.fill_null(0.0)
+    with pytest.warns(UserWarning, match='1 of 3 groups are too small .* "c"'):
+        out = filled.with_columns(verb(FEATURES, by="g", name="out", **FAST))
+    values = pl.col("out").struct.field("score") if verb is anorand.detect else pl.col("out")
+    assert out.filter(values.is_null())["g"].unique().to_list() == ["c"]
+    assert out.filter(values.is_not_null())["g"].n_unique() == 2
+    assert (
+        filled.select(verb(FEATURES, by="g", min_group_rows=5, name="out", **FAST))
+        .select(values.is_null().any())
+        .item()
+        is False
+    )
+
+
+def test_the_error_of_a_small_group_names_the_group_and_the_limit(uneven: pl.DataFrame) -> None:
+    lacking = (
+        r"at least 20 rows \(min_group_rows=20\), got 19 without a null, NaN or infinity in a feature, of 20 rows "
+        r'\(in the group "a"\)'
+    )
+    with pytest.raises(pl.exceptions.ComputeError, match=lacking):
+        models(uneven.filter(pl.col("g") == "a"), by="g", min_group_rows=20, small_groups="error")
+
+
+def test_min_group_rows_is_a_whole_number_from_2_on(grouped: pl.DataFrame) -> None:
+    for verb in (anorand.fit, anorand.score, anorand.detect):
+        with pytest.raises(TypeError, match="min_group_rows must be an int, got 2.5"):
+            verb(FEATURES, by="g", min_group_rows=2.5)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="min_group_rows must be a whole number from 2 to"):
+            verb(FEATURES, by="g", min_group_rows=2**63)
+        for low in (1, 0, -3):
+            with pytest.raises(
+                pl.exceptions.ComputeError, match=f"min_group_rows must be a whole number from 2 .* got {low}"
+            ):
+                grouped.lazy().select(verb(FEATURES, by="g", min_group_rows=low)).collect_schema()
 
 
 def test_another_error_of_a_group_is_an_error(grouped: pl.DataFrame) -> None:
@@ -105,7 +182,9 @@ def test_another_error_of_a_group_is_an_error(grouped: pl.DataFrame) -> None:
 
 def test_no_rows_have_no_groups(grouped: pl.DataFrame) -> None:
     assert models(grouped.clear(), by="g").schema == {"g": pl.String, "model": pl.Binary}
-    assert grouped.clear().select(anorand.score(FEATURES, by="g", **FAST)).schema == {"score": pl.Float32}
+    assert grouped.clear().select(anorand.score(FEATURES, by="g", min_group_rows=2, **FAST)).schema == {
+        "score": pl.Float32
+    }
 
 
 def test_many_groups(tmp_path: Path) -> None:
@@ -115,7 +194,7 @@ def test_many_groups(tmp_path: Path) -> None:
     many = many.with_columns(b=pl.col("a") ** 2).sample(fraction=1, shuffle=True, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        out = many.with_columns(anorand.score(["a", "b"], by="k", **FAST))
+        out = many.with_columns(anorand.score(["a", "b"], by="k", min_group_rows=2, **FAST))
     assert out["score"].null_count() == 0
     for key in (0, 17, 299):
         rows = many.filter(pl.col("k") == key)

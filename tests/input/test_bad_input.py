@@ -23,7 +23,7 @@ def sound(scores: pl.Series) -> None:
 
 
 def test_no_rows_can_not_be_fitted(frame: pl.DataFrame) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows .* got 0 of 0"):
+    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows, got 0; in a group_by or over, give by="):
         frame.clear().select(anorand.fit(FEATURES, **FAST))
 
 
@@ -36,7 +36,7 @@ def test_no_rows_have_no_scores(frame: pl.DataFrame, model: anorand.Model) -> No
 
 
 def test_one_row_can_not_be_fitted(frame: pl.DataFrame) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows .* got 1 of 1"):
+    with pytest.raises(pl.exceptions.ComputeError, match="at least 2 rows, got 1;"):
         frame.head(1).select(anorand.fit(FEATURES, **FAST))
 
 

@@ -127,7 +127,7 @@ def test_it_streams(mixed: pl.DataFrame) -> None:
 
 
 def test_groups_and_candidates_warn_once() -> None:
-    rows = pl.DataFrame({"g": [at // 40 for at in range(4_000)], "x": range(4_000)})
+    rows = pl.DataFrame({"g": [at // 40 for at in range(4_000)], "x": np.arange(4_000.0)})
     rows = rows.with_columns(id=pl.col("x").cast(pl.String))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import warnings
 
 import numpy as np
 import polars as pl
@@ -84,6 +86,36 @@ def test_a_null_literal_model_gives_null_scores(frame: pl.DataFrame, nothing: pl
 def test_fit_and_score_gives_null_to_the_rows_it_skipped(frame: pl.DataFrame) -> None:
     out = with_gap(frame, None).select(anorand.score(FEATURES, **FAST)).to_series()
     assert out.is_null().arg_true().to_list() == [3]
+
+
+def test_a_fit_that_skips_more_than_half_of_the_rows_names_the_columns_that_cost_them(frame: pl.DataFrame) -> None:
+    index = pl.int_range(pl.len())
+    half = frame.with_columns(pl.when(index < 250).then("a").alias("a"))
+    assert half.select(anorand.fit(FEATURES, **FAST)).item()
+    gapped = half.with_columns(
+        d=1.0, e=pl.when(index < 251).then("c"), b=pl.when(index % 5 > 0).then("b").otherwise(math.nan)
+    )
+    message = (
+        r'with missing="null", the fit skips 300 of 500 rows .*'
+        r'\(most often "a" in 250 rows, "e" in 249 rows, "b" in 100 rows\); missing="indicator" would keep them'
+    )
+    for query in [anorand.fit(pl.all(), **FAST), anorand.score(pl.all(), loss_weight=[0.1, 0.2], **FAST)]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            gapped.select(query)
+        assert [re.search(message, str(warning.message)) is not None for warning in caught] == [True]
+    assert gapped.select(anorand.fit(pl.all(), missing="impute", **FAST)).item()
+
+
+def test_the_rows_that_the_fits_of_groups_skip_are_summed_in_one_warning(frame: pl.DataFrame) -> None:
+    index = pl.int_range(pl.len())
+    gapped = frame.with_columns(g=index % 5, a=pl.when((index % 5 > 1) | (index > 300)).then("a"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gapped.select(anorand.fit(FEATURES, by="g", **FAST))
+    (warning,) = caught
+    assert "the fits of 2 of 5 groups skip 121 of 200 rows" in str(warning.message)
+    assert '(most often "a" in 121 rows)' in str(warning.message)
 
 
 def test_rows_with_nulls_only_are_too_few(frame: pl.DataFrame) -> None:

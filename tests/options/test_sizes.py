@@ -46,7 +46,7 @@ for options in {HUGE!r}:
 
 
 def test_the_largest_batch_and_epoch_that_options_allow_fit() -> None:
-    frame = pl.DataFrame({"a": range(200), "b": range(0, 400, 2)})
+    frame = pl.DataFrame({"a": [float(at) for at in range(200)], "b": [2.0 * at for at in range(200)]})
     model = frame.select(anorand.fit(["a", "b"], batch_size=1_000_000, synthetic_fraction=0.9, max_epochs=1, members=1))
     assert model.item()
 

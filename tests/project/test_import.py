@@ -40,7 +40,7 @@ fast = {{"epochs": 1, "min_steps": 0}}
 model = anorand.Model(frame.select(anorand.fit("a", **fast)).item())
 out = frame.lazy().select(
     anorand.score("a", model), anorand.detect("a", model), anorand.explain("a", model), anorand.embed("a", model),
-    anorand.score("a", name="own", **fast), anorand.score("a", by="g", name="groups", **fast),
+    anorand.score("a", name="own", **fast), anorand.score("a", by="g", min_group_rows=2, name="groups", **fast),
     anorand.score("a", labels="y", name="labelled", **fast), anorand.score("a", preset="paper", name="paper", **fast),
 ).collect()
 print(out.null_count().sum_horizontal().item(), out.width)

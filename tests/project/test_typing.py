@@ -43,7 +43,9 @@ def test_the_functions(tmp_path: Path) -> None:
 def test_the_accessor() -> None:
     x = anorand.anorand(pl.col("delay", "distance"))
     lazy: pl.LazyFrame = flights().lazy().with_columns(x.score(labels="label", **QUICK))
-    models: pl.DataFrame = flights().select(x.fit(by=["carrier"], small_groups="error", **QUICK)).unnest("model")
+    models: pl.DataFrame = (
+        flights().select(x.fit(by=["carrier"], small_groups="error", min_group_rows=2, **QUICK)).unnest("model")
+    )
     per_carrier = flights().group_by("carrier").agg(x.fit(**QUICK))
     joined = (
         flights().join(per_carrier, on="carrier").with_columns(x.detect(pl.col("model")), x.score(name="own", **QUICK))

@@ -1,0 +1,184 @@
+//! What a user should hear about a fit: the warnings, and when each is due.
+
+use std::cmp::Reverse;
+use std::fmt::{Display, Formatter};
+
+use polars::prelude::PolarsResult;
+
+use crate::data::{Columns, Frequencies, Numbering};
+
+/// What a user should hear about a fit. It is the caller's to say, once for all groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A category with too many values for the number of rows
+    LooksLikeIds { feature: String, values: u64 },
+    /// An integer that only numbers the rows
+    NumbersRows { feature: String, how: Numbering },
+    /// More than half of the rows have a missing value, and `missing="null"` skips them. `missing` has the number of rows
+    /// without a value for each feature.
+    RowsSkipped { skipped: usize, rows: usize, missing: Vec<(String, usize)> },
+}
+
+/// Warnings of several groups with the same subject are said as one: the kind, and the feature if it is about one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    LooksLikeIds(String),
+    NumbersRows(String),
+    RowsSkipped,
+}
+
+impl Warning {
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::LooksLikeIds { feature, .. } => Subject::LooksLikeIds(feature.clone()),
+            Self::NumbersRows { feature, .. } => Subject::NumbersRows(feature.clone()),
+            Self::RowsSkipped { .. } => Subject::RowsSkipped,
+        }
+    }
+
+    /// Add the numbers of another group's warning of the same subject, where they can be added.
+    pub fn add(&mut self, other: &Self) {
+        if let (
+            Self::RowsSkipped { skipped, rows, missing },
+            Self::RowsSkipped { skipped: more_skipped, rows: more_rows, missing: more_missing },
+        ) = (self, other)
+        {
+            *skipped += more_skipped;
+            *rows += more_rows;
+            missing.iter_mut().zip(more_missing).for_each(|((_, count), (_, more))| *count += more);
+        }
+    }
+
+    /// The same warning of several groups, whose numbers differ or are added up.
+    pub fn in_groups(&self, count: usize, groups: usize) -> String {
+        match self {
+            Self::LooksLikeIds { feature, .. } => {
+                format!("anorand: in {count} of {groups} groups, feature {feature:?} has different values, {ID_ADVICE}")
+            }
+            Self::NumbersRows { feature, how } => {
+                format!("anorand: in {count} of {groups} groups, {}", number_message(feature, *how))
+            }
+            Self::RowsSkipped { skipped, rows, missing } => {
+                skip_message(&format!("the fits of {count} of {groups} groups skip"), *skipped, *rows, missing)
+            }
+        }
+    }
+}
+
+impl Display for Warning {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LooksLikeIds { feature, values } => {
+                write!(
+                    f,
+                    "anorand: feature {feature:?} has {values} different values in the training rows, {ID_ADVICE}"
+                )
+            }
+            Self::NumbersRows { feature, how } => write!(f, "anorand: {}", number_message(feature, *how)),
+            Self::RowsSkipped { skipped, rows, missing } => {
+                f.write_str(&skip_message("the fit skips", *skipped, *rows, missing))
+            }
+        }
+    }
+}
+
+const ID_ADVICE: &str =
+    "too many to recur, as ids have: their frequencies say little, and any new one will look rare; \
+                         leave the column out";
+
+// Without numbers of rows: Python shows equal warnings once, and in a group_by each group has its own.
+fn number_message(feature: &str, how: Numbering) -> String {
+    let counter = |verb: &str| {
+        format!(
+            "feature {feature:?} {verb} with the rows, as counters do: later rows lie beyond all training rows, and would be \
+             flagged for that; leave the column out"
+        )
+    };
+    match how {
+        Numbering::Rises => counter("rises"),
+        Numbering::Falls => counter("falls"),
+        Numbering::Ids => format!(
+            "feature {feature:?} has another integer in nearly every row, spread evenly over its range, as ids have: they say \
+             nothing about a row; leave the column out"
+        ),
+    }
+}
+
+fn skip_message(who: &str, skipped: usize, rows: usize, missing: &[(String, usize)]) -> String {
+    const SHOWN: usize = 3;
+    let mut costly: Vec<&(String, usize)> = missing.iter().filter(|(_, count)| *count > 0).collect();
+    costly.sort_by_key(|(_, count)| Reverse(*count));
+    let costly: Vec<String> =
+        costly.iter().take(SHOWN).map(|(feature, count)| format!("{feature:?} in {count} rows")).collect();
+    format!(
+        "anorand: with missing=\"null\", {who} {skipped} of {rows} rows for a null, NaN or infinity in a feature (most often \
+         {}); missing=\"indicator\" would keep them",
+        costly.join(", ")
+    )
+}
+
+/// The warnings of a table as it was given, whatever is fitted on it: on all rows, or on those of each group.
+pub fn of_table(given: &Columns) -> PolarsResult<Vec<Warning>> {
+    let numberings = given.numberings()?.into_iter();
+    Ok(numberings.map(|(feature, how)| Warning::NumbersRows { feature, how }).collect())
+}
+
+/// The warnings of a fit that was given some rows and uses those of `training`.
+pub fn of(given: &Columns, training: &Columns, frequencies: &[Option<Frequencies>]) -> PolarsResult<Vec<Warning>> {
+    let features = training.features().iter().zip(frequencies);
+    let ids = features.filter_map(|(feature, counted)| {
+        let counted = counted.as_ref().filter(|counted| counted.look_like_ids())?;
+        Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.distinct() })
+    });
+    let mut warnings: Vec<Warning> = ids.collect();
+    warnings.extend(rows_skipped(given, training.rows())?);
+    Ok(warnings)
+}
+
+fn rows_skipped(given: &Columns, used: usize) -> PolarsResult<Option<Warning>> {
+    let rows = given.rows();
+    let skipped = rows.saturating_sub(used);
+    if skipped <= rows / 2 {
+        return Ok(None);
+    }
+    let features = given.features().iter().map(|feature| feature.name.clone());
+    let missing = features.zip(given.missing_values()?).collect();
+    Ok(Some(Warning::RowsSkipped { skipped, rows, missing }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polars::prelude::*;
+
+    fn skipped(gaps: &[usize], rows: usize, used: usize) -> Option<Warning> {
+        let column = |(at, gaps): (usize, &usize)| {
+            let values: Vec<Option<i32>> = (0..rows).map(|row| (row >= *gaps).then_some(1)).collect();
+            Column::new(format!("f{at}").into(), values)
+        };
+        let frame = DataFrame::new(rows, gaps.iter().enumerate().map(column).collect()).unwrap();
+        rows_skipped(&Columns::from_frame(&frame).unwrap(), used).unwrap()
+    }
+
+    #[test]
+    fn a_fit_that_skips_more_than_half_of_the_rows_names_the_three_features_that_lack_most_values() {
+        assert_eq!(skipped(&[0, 4, 5], 10, 5), None);
+        assert_eq!(skipped(&[0], 0, 0), None);
+        let message = skipped(&[1, 6, 0, 5, 7], 10, 3).unwrap().to_string();
+        assert!(message.contains("skips 7 of 10 rows"), "{message}");
+        assert!(message.contains("(most often \"f4\" in 7 rows, \"f1\" in 6 rows, \"f3\" in 5 rows)"), "{message}");
+        assert!(message.contains("missing=\"indicator\" would keep them"), "{message}");
+    }
+
+    #[test]
+    fn the_rows_that_groups_skip_are_added_up() {
+        let mut all = skipped(&[6, 0], 10, 4).unwrap();
+        let other = skipped(&[1, 8], 10, 2).unwrap();
+        assert_eq!(all.subject(), other.subject());
+        all.add(&other);
+        let message = all.in_groups(2, 5);
+        assert!(message.contains("the fits of 2 of 5 groups skip 14 of 20 rows"), "{message}");
+        assert!(message.contains("(most often \"f1\" in 8 rows, \"f0\" in 7 rows)"), "{message}");
+    }
+}
