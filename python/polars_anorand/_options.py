@@ -11,14 +11,15 @@ from types import UnionType
 from typing import Any, Literal, NamedTuple, TypedDict, Union, cast, get_args, get_origin, get_type_hints
 
 Preset = Literal["default", "paper"]
-Missing = Literal["null", "impute", "error"]
-Encode = Literal["frequency", "error"]
-Scaling = Literal["minmax", "asinh"]
+Missing = Literal["null", "indicator", "impute", "error"]
+Encode = Literal["frequency", "onehot", "error"]
+Temporal = Literal["calendar", "number"]
+Scaling = Literal["minmax", "robust", "asinh"]
 Precision = Literal["float32", "tf32"]
 SmallGroups = Literal["null", "error"]
 Noise = Literal["smote", "uniform"]
 Schedule = Literal["constant", "cosine"]
-Combination = Literal["probability", "robust"]
+Combination = Literal["probability", "robust", "surprisal"]
 
 
 class FitOptions(TypedDict, total=False):
@@ -38,15 +39,23 @@ class FitOptions(TypedDict, total=False):
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
-    """What a null, NaN or infinity in a feature does, in the fit and in every later score: ``"null"`` (default): a fit
-    skips the row, with a warning if it skips more than half of all, and its score is null; ``"impute"``: the training
-    median stands in; ``"error"``."""
+    """What a null, NaN or infinity in a feature does, in the fit and in every later score: ``"indicator"`` (default):
+    it is information, every row trains and has a score, and a missing value is surprising where few training rows
+    had one; ``"null"`` (paper): a fit skips the row, with a warning if it skips more than half of all, and its score
+    is null; ``"impute"``: the training median stands in; ``"error"``."""
     encode: Encode
-    """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (default): a value counts as its
-    log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"error"``."""
+    """What becomes of a String, Categorical or Enum feature: ``"frequency"`` (paper): a value counts as its
+    log-frequency in the training rows, and one that was not seen as rarer than any that was; ``"onehot"`` (default):
+    the same, and each of up to 8 values that at least 5 % of the training rows have is an input of its own, so that
+    its role in combinations is seen; ``"error"``."""
+    temporal: Temporal
+    """What becomes of a Date, Datetime or Time feature: ``"calendar"`` (default): what recurs in it, as the hour of the
+    day, the day of the week and of the month, and the month of the year, each where the training rows span two of the
+    cycle; ``"number"`` (paper): the time since 1970, or since midnight."""
     scaling: Scaling | Sequence[Scaling]
-    """``"minmax"``: the training range becomes 0 to 1 (default); ``"asinh"``: asinh of the distance from the median in
-    robust standard deviations, so that heavy tails don't squeeze the rest (default with labels)."""
+    """``"robust"``: the training range, held to 20 interquartile ranges beyond the quartiles, becomes 0 to 1, and
+    distances beyond it count by their logarithm (default); ``"minmax"``: the training range becomes 0 to 1 (paper);
+    ``"asinh"``: asinh of the distance from the median in robust standard deviations (default with labels)."""
     members: int | Sequence[int]
     """Networks of the ensemble, whose heads are averaged, 1 to 1,000. All together have at most 134,217,728 parameters.
     Default 20, with labels 6, paper 1."""
@@ -94,7 +103,8 @@ class FitOptions(TypedDict, total=False):
     """The step size falls to 0 along a ``"cosine"`` (default), or stays ``"constant"`` (paper)."""
     combination: Combination | Sequence[Combination]
     """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper, and default with labels), or the heads before
-    their sigmoids, from their medians on, ``"robust"`` (default without labels)."""
+    their sigmoids, from their medians on, ``"robust"``; ``"surprisal"`` (default without labels): the same, joined with
+    how surprising each value is in its own column."""
 
 
 LARGEST = 2**63 - 1

@@ -147,8 +147,8 @@ def score(
     Returns
     -------
     Expr
-        Float32 in (0, 1). With a model it is elementwise, so that Polars can stream it. Null for a row with a null, NaN
-        or infinity in a feature (unless the model was fitted with another ``missing``), and for a null model.
+        Float32 in (0, 1). With a model it is elementwise, so that Polars can stream it. Null for a null model, and for
+        a row with a null, NaN or infinity in a feature if the model was fitted with ``missing="null"``.
 
     Raises
     ------
@@ -246,7 +246,9 @@ def explain(
 
     The contributions of a row add up to its score minus the score of :attr:`Model.reference`, to 1e-3. They are
     integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line from the reference to the row, in
-    scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing.
+    scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing. Where the most
+    surprising value of a row explains it, the difference is shared out by what each value adds to the highest surprisal
+    (Shapley values of a maximum).
     A row takes some 50 to 70 times as long as its score: filter first.
 
     Parameters

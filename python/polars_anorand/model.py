@@ -90,7 +90,7 @@ class Model:
 
     @property
     def features(self) -> list[str]:
-        """The names of the features, in the order of the network's inputs."""
+        """The names of the features, in the model's order."""
         return [feature["name"] for feature in self._metadata["features"]]
 
     @property
@@ -101,7 +101,7 @@ class Model:
     @property
     def options(self) -> dict[str, Any]:
         """All options of the fit, defaults included."""
-        return dict(self._metadata["options"])
+        return {"temporal": "number", **self._metadata["options"]}
 
     @property
     def alpha(self) -> float:
@@ -132,11 +132,15 @@ class Model:
     def reference(self) -> dict[str, Any]:
         """The row that explanations compare with: each feature's training median, as a value of its kind.
 
-        The median of a category is the value whose frequency is the median row's.
+        The median of a category is the value whose frequency is the median row's. None stands for a time of which the
+        hour, the day or the month count, and for a feature that is missing in most training rows.
         """
         counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
         of = zip(self._metadata["features"], counted, medians, strict=True)
-        return {feature["name"]: _value(feature["kind"], found, median) for feature, found, median in of}
+        return {
+            feature["name"]: None if median is None else _value(feature["kind"], found, median)
+            for feature, found, median in of
+        }
 
     @property
     def labels(self) -> dict[str, int] | None:

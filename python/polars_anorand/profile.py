@@ -28,7 +28,6 @@ _LONG = 40
 """Mean number of characters of free text."""
 
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
-_TIMES = (pl.Date, pl.Datetime)
 
 
 class _Column(NamedTuple):
@@ -39,7 +38,7 @@ class _Column(NamedTuple):
     nulls: int
     distinct: int
     rises: int | None
-    """For integers, dates and datetimes: the number of values above the value before. Nulls are skipped."""
+    """For integers: the number of values above the value before. Nulls are skipped."""
     falls: int | None
     """The same for values below the value before."""
     span: float | None
@@ -71,13 +70,12 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         (String), which says why. ``nulls`` and ``distinct`` are null for an unsupported column. Roles are
 
         * ``"feature"``: worth fitting on. A column with one value and nulls is a feature too, and so is one with mostly
-          nulls: which rows have a value is information. But a fit with ``missing="null"`` skips rows with a null; give
-          ``missing="impute"``, or leave out the columns whose reason shows few values;
+          nulls: which rows have a value is information. So are times: what recurs in them counts. But a fit with
+          ``missing="null"`` skips rows with a null, and one with ``temporal="number"`` finds later rows strange;
         * ``"id"``: an integer, String, Categorical or Enum column whose values hardly repeat. Integers must fill
           their range, or from 1,000 rows on be spread evenly over it: others are measurements. A float is never an id;
-        * ``"counter"``: an integer column that rises or falls with the rows, or a Date or Datetime by which the rows
-          are sorted (ties are usual there). Rows of a later time lie beyond all training rows, and would be flagged
-          for that. Fit on the parts of a time that recur instead: ``pl.col("time").dt.hour()``, for instance;
+        * ``"counter"``: an integer column that rises or falls with the rows. Later rows lie beyond all training rows,
+          and would be flagged for that;
         * ``"constant"``: the same value in all rows, or no value in any row;
         * ``"text"``: long strings, most of them distinct;
         * ``"unsupported"``: a dtype that a fit refuses, or a name that can't be passed to it.
@@ -198,10 +196,9 @@ def _aggregates(value: pl.Expr, dtype: pl.DataType) -> dict[str, pl.Expr]:
     aggregates = {"nulls": value.null_count(), "distinct": there.n_unique()}
     if _is(dtype, pl.String):
         aggregates["length"] = value.str.len_chars().mean()
-    if dtype.is_integer() or _is(dtype, *_TIMES):
+    if dtype.is_integer():
         # Comparisons are exact where differences overflow or lose digits in a float.
         aggregates |= {"rises": (there > there.shift(1)).sum(), "falls": (there < there.shift(1)).sum()}
-    if dtype.is_integer():
         aggregates |= {"low": value.min(), "high": value.max(), "deviation": value.cast(pl.Float64).std()}
     return aggregates
 
@@ -249,11 +246,6 @@ def _role_of_numbers(column: _Column) -> tuple[Role, str] | None:
     if column.rises is None or column.falls is None:
         return None
     steps = column.known - 1
-    if _is(column.dtype, *_TIMES):
-        # A model takes a time as a number today. Once it takes what recurs in it, a time is a feature.
-        if 0 in (column.rises, column.falls) and column.distinct > _FEW:
-            return "counter", f"the rows are sorted by it, {_distinct(column)}: rows of a later time lie beyond"
-        return None
     for verb, along, against in [("rises", column.rises, column.falls), ("falls", column.falls, column.rises)]:
         if against == 0 and along > _NEARLY_ALL * steps:
             return "counter", f"{verb} with the rows, in {along:,} of {_count(steps, 'step')}"

@@ -1,7 +1,8 @@
-//! Frequencies ↔ numbers: a String, Categorical or Enum feature counts as the log-frequency of its value in the training rows.
+//! Values ↔ codes and frequencies: a value of a String, Categorical or Enum feature is known by its place in the model's
+//! vocabulary, and by its log-frequency in the training rows.
 //!
 //! A value is remembered as text, never as a column's physical code, so that a model scores other frames. One that was not
-//! seen counts as if it had been seen half a time: rarer than any that was. Of very many values, as a column of ids has, only
+//! seen has the code after the last one, and a frequency as if it had been seen half a time: rarer than any that was. Of very many values, as a column of ids has, only
 //! the most frequent are remembered; the others are rare, and count as if they had not been seen.
 
 use polars::prelude::*;
@@ -65,15 +66,13 @@ impl Frequencies {
         self.counts.iter().fold(self.rare.rows, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Each value's number, and that of all others.
+    /// Each value's code and number, and those of all others.
     pub fn encoder(&self) -> Encoder {
         let rows = self.rows().max(1) as f64;
         let number = |count: f64| libm::log(count / rows);
-        let known = self.values.iter().zip(&self.counts);
-        Encoder {
-            numbers: known.map(|(value, count)| (value.clone(), number(*count as f64))).collect(),
-            unseen: number(0.5),
-        }
+        let codes = self.values.iter().enumerate().map(|(code, value)| (value.clone(), code as u32));
+        let seen = self.counts.iter().map(|count| number(*count as f64));
+        Encoder { codes: codes.collect(), numbers: seen.chain([number(0.5)]).collect() }
     }
 
     /// Bytes that it holds.
@@ -98,27 +97,52 @@ pub fn encoders(frequencies: &[Option<Frequencies>]) -> Vec<Option<Encoder>> {
     frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
 }
 
-/// ln(count / rows) by value.
+/// A code and ln(count / rows) for each value.
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    numbers: PlHashMap<String, f64>,
-    unseen: f64,
+    codes: PlHashMap<String, u32>,
+    /// By code; the last one is that of all other values
+    numbers: Vec<f64>,
 }
 
 impl Encoder {
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
-        let text: usize = self.numbers.keys().map(String::capacity).sum();
+        let text: usize = self.codes.keys().map(String::capacity).sum();
         // One byte of control for each bucket.
-        text + self.numbers.capacity() * (size_of::<(String, f64)>() + 1)
+        let codes = self.codes.capacity() * (size_of::<(String, u32)>() + 1);
+        text + codes + self.numbers.capacity() * size_of::<f64>()
     }
 
-    /// The column's numbers; null where it is null.
+    /// The code of all values that are not remembered: the number of those that are.
+    pub fn unseen(&self) -> usize {
+        self.numbers.len() - 1
+    }
+
+    /// ln(count / rows) of a code.
+    pub fn log_frequency(&self, code: usize) -> f64 {
+        self.numbers[code.min(self.unseen())]
+    }
+
+    /// The first of the codes with a log-frequency, or the nearest one to it.
+    pub fn code_of(&self, log_frequency: f64) -> usize {
+        let away = |code: &usize| (self.numbers[*code] - log_frequency).abs();
+        (0..self.unseen()).min_by(|a, b| away(a).total_cmp(&away(b))).unwrap_or(0)
+    }
+
+    /// The number of values that at least a share of the rows has, nulls left out.
+    pub fn above(&self, share: f64) -> usize {
+        let least = libm::log(share);
+        self.numbers[..self.unseen()].iter().take_while(|number| **number >= least).count()
+    }
+
+    /// The column's codes; null where it is null.
     pub fn encode(&self, column: &Series) -> PolarsResult<Series> {
         let text = column.cast(&DataType::String)?;
-        let number = |value: &str| self.numbers.get(value).copied().unwrap_or(self.unseen);
-        let numbers: Float64Chunked = text.str()?.iter().map(|value| value.map(number)).collect();
-        Ok(numbers.with_name(column.name().clone()).into_series())
+        let unseen = self.unseen() as u32;
+        let code = |value: &str| self.codes.get(value).copied().unwrap_or(unseen);
+        let codes: UInt32Chunked = text.str()?.iter().map(|value| value.map(code)).collect();
+        Ok(codes.with_name(column.name().clone()).into_series())
     }
 }
 
@@ -144,8 +168,12 @@ mod tests {
 
     #[test]
     fn a_value_counts_as_its_log_frequency_and_an_unseen_one_as_less_than_any() {
-        let numbers = frequencies().encoder().encode(&column()).unwrap();
-        let numbers: Vec<Option<f64>> = numbers.f64().unwrap().iter().collect();
+        let encoder = frequencies().encoder();
+        let codes = encoder.encode(&column()).unwrap();
+        let codes: Vec<Option<u32>> = codes.u32().unwrap().iter().collect();
+        assert_eq!(codes, [Some(0), Some(1), None, Some(0), Some(2), Some(3)]);
+        let numbers: Vec<Option<f64>> =
+            codes.iter().map(|code| code.map(|code| encoder.log_frequency(code as usize))).collect();
         let ln = |share: f64| Some(share.ln());
         assert_eq!(numbers, [ln(0.5), ln(0.25), None, ln(0.5), ln(0.25), ln(0.125)]);
     }
@@ -177,8 +205,9 @@ mod tests {
         assert_eq!(frequencies.rare, Rare { values: 10, rows: 10 });
         assert_eq!((frequencies.rows(), frequencies.distinct()), (rows as u64, rows as u64 - 1));
         assert!(frequencies.look_like_ids());
-        let numbers = frequencies.encoder().encode(&column).unwrap();
-        let number = |row: usize| numbers.f64().unwrap().get(row).unwrap();
+        let encoder = frequencies.encoder();
+        let codes = encoder.encode(&column).unwrap();
+        let number = |row: usize| encoder.log_frequency(codes.u32().unwrap().get(row).unwrap() as usize);
         let ln = |count: f64| (count / rows as f64).ln();
         assert_eq!([number(rows - 1), number(0), number(rows - 3)], [ln(2.0), ln(1.0), ln(0.5)]);
     }

@@ -1,7 +1,7 @@
 //! Series ↔ matrix: which dtypes are features, what is a missing value, matching by name, blocks of rows.
 //!
 //! The one idea: every feature value is read as an f64, and NaN stands for missing (null, NaN or infinite). Categories become
-//! numbers first, see [`Columns::encoded`].
+//! codes first, see [`Columns::coded`].
 
 use std::sync::Arc;
 
@@ -11,9 +11,11 @@ use polars::prelude::*;
 use crate::memory::{matrix, reserve};
 use crate::options::Missing;
 
+use super::calendar::{local, zone};
 use super::categories::{Encoder, Frequencies};
 use super::feature::{Feature, Kind};
 use super::ids::{numbering, Numbering};
+use super::inputs::{Input, Inputs};
 use super::row_text::row_text;
 use super::scaling::{Scaling, Tiles};
 use super::statistics::FeatureStatistics;
@@ -84,10 +86,15 @@ impl Columns {
             polars_ensure!(given.kind == feature.kind, SchemaMismatch:
                 "anorand: feature {:?} is a {} ({}), but the model was fitted on a {} ({}): cast the column",
                 feature.name, given.kind, given.dtype, feature.kind, feature.dtype);
+            polars_ensure!(given.zone().is_some() == feature.zone().is_some(), SchemaMismatch:
+                "anorand: feature {:?} is a {}, but the model was fitted on a {}: a time without a time zone can't be told from \
+                 one of another zone; give it the zone with .dt.replace_time_zone(…), or take it away with \
+                 .dt.replace_time_zone(None)", feature.name, given.dtype, feature.dtype);
         }
+        let columns = wanted.iter().zip(&order).map(|(feature, at)| in_zone(&self.columns[*at], feature.zone()));
         Ok(Self {
+            columns: columns.collect::<PolarsResult<_>>()?,
             features: order.iter().map(|at| self.features[*at].clone()).collect(),
-            columns: order.iter().map(|at| self.columns[*at].clone()).collect(),
             rows: self.rows,
         })
     }
@@ -132,8 +139,8 @@ impl Columns {
         frequencies.collect()
     }
 
-    /// The same columns with categories as numbers. There is an encoder for each feature that is one.
-    pub fn encoded(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
+    /// The same columns with categories as codes. There is an encoder for each feature that is one.
+    pub fn coded(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
         let columns = self.columns.iter().zip(encoders).map(|(column, encoder)| match encoder {
             Some(encoder) => encoder.encode(column),
             None => Ok(column.clone()),
@@ -141,7 +148,20 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns: columns.collect::<PolarsResult<_>>()?, rows: self.rows })
     }
 
-    /// The text of feature `j` if it is a category that is not encoded yet.
+    /// The codes of each category of coded columns, with the number of its feature; NaN where one is missing.
+    pub(super) fn categories(&self) -> PolarsResult<Vec<(usize, Vec<f64>)>> {
+        let mut found = vec![];
+        for (j, feature) in self.features.iter().enumerate() {
+            if feature.kind == Kind::Category {
+                let mut codes = vec![];
+                self.read(j, &mut codes)?;
+                found.push((j, codes));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The text of feature `j` if it is a category that is not coded yet.
     pub(super) fn text(&self, j: usize) -> PolarsResult<Option<Series>> {
         match self.columns[j].dtype() {
             DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => {
@@ -160,7 +180,7 @@ impl Columns {
         let physical = match column.dtype() {
             // A Decimal's physical integers lack its scale.
             DataType::Decimal(_, _) => column.cast(&DataType::Float64)?,
-            // Not encoded yet: all that is known is whether there is a value.
+            // Not coded yet: all that is known is whether there is a value.
             DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => {
                 values.extend(column.is_null().iter().map(|null| if null == Some(true) { f64::NAN } else { 0.0 }));
                 return Ok(());
@@ -187,6 +207,15 @@ impl Columns {
             DataType::Int64 => read_chunks!(physical.i64()?),
             DataType::Int32 => read_chunks!(physical.i32()?),
             _ => read_chunks!(physical.cast(&DataType::Float64)?.f64()?),
+        }
+        Ok(())
+    }
+
+    /// The same; `as_clock`: a time with a zone as its clocks show it.
+    pub(super) fn read_as(&self, j: usize, as_clock: bool, values: &mut Vec<f64>) -> PolarsResult<()> {
+        self.read(j, values)?;
+        if let Some(zone) = zone(self.columns[j].dtype())?.filter(|_| as_clock) {
+            values.iter_mut().for_each(|value| *value = local(*value, zone));
         }
         Ok(())
     }
@@ -242,58 +271,93 @@ impl Columns {
         Ok(())
     }
 
-    /// Per feature, what the values that are not missing are like. A category's median is a value.
-    pub fn statistics(&self) -> PolarsResult<Vec<FeatureStatistics>> {
+    /// Per feature of coded columns, what the values that are not missing are like; of a category, their log-frequencies, whose
+    /// median is that of a value.
+    pub fn statistics(&self, encoders: &[Option<Encoder>], missing: Missing) -> PolarsResult<Vec<FeatureStatistics>> {
         let (mut values, mut known) = (vec![], vec![]);
         let mut statistics = Vec::with_capacity(self.features.len());
-        for (j, feature) in self.features.iter().enumerate() {
+        for (j, (feature, encoder)) in self.features.iter().zip(encoders).enumerate() {
             self.read(j, &mut values)?;
             known.clear();
-            known.extend(values.iter().filter(|value| !value.is_nan()));
-            polars_ensure!(!known.is_empty(), NoData:
-                "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out", feature.name);
-            statistics.push(FeatureStatistics::of(&mut known, feature.kind == Kind::Category));
+            let numbers = values.iter().filter(|value| !value.is_nan());
+            known.extend(numbers.map(|value| Input::Value.number(feature.kind, *value, encoder.as_ref())));
+            let of = match known.is_empty() {
+                false => FeatureStatistics::of(&mut known, feature.kind == Kind::Category),
+                // A constant like any other.
+                true if missing == Missing::Indicator => FeatureStatistics::of_none(),
+                true => polars_bail!(NoData:
+                    "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out, or fit with \
+                     missing=\"indicator\"", feature.name),
+            };
+            statistics.push(FeatureStatistics { missing: self.rows - of.known, ..of });
         }
         Ok(statistics)
     }
 
-    /// The scaled rows, `[rows, features]`; `fill` stands in for missing values.
-    pub fn scaled(&self, scaling: &Scaling, fill: &[f64]) -> PolarsResult<Array2<f32>> {
-        let mut matrix = matrix(self.rows, self.features.len(), "the scaled rows")?;
+    /// The scaled rows of coded columns, `[rows, inputs]`.
+    pub fn scaled(&self, encoding: &Encoding) -> PolarsResult<Array2<f32>> {
+        let mut matrix = matrix(self.rows, encoding.inputs.count(), "the scaled rows")?;
         let mut values = vec![];
-        for (j, mut column) in matrix.columns_mut().into_iter().enumerate() {
-            self.read(j, &mut values)?;
-            for (target, value) in column.iter_mut().zip(&values) {
-                *target = scaling.apply(j, if value.is_nan() { fill[j] } else { *value });
+        for (j, (first, inputs)) in encoding.inputs.enumerated().enumerate() {
+            self.read_as(j, Inputs::is_calendar(inputs), &mut values)?;
+            for (input, at) in inputs.iter().zip(first..) {
+                for (target, value) in matrix.column_mut(at).iter_mut().zip(&values) {
+                    let number = input.number(self.features[j].kind, *value, encoding.encoders[j].as_ref());
+                    let number = if number.is_nan() { encoding.reference[at] } else { number };
+                    *target = encoding.scaling.apply(at, number);
+                }
             }
         }
         Ok(matrix)
     }
 
-    /// All rows scaled into tiles of `tile` rows, `[tiles, features, tile]`; a missing value as `fill`, and the rows that have
-    /// one marked in `incomplete`. Tiles of one row are a matrix, row by row.
+    /// All rows of coded columns scaled into tiles of `tile` rows, `[tiles, inputs, tile]`; a missing value as the reference, and
+    /// the rows that have one marked in `incomplete`. Tiles of one row are a matrix, row by row.
     pub fn scale_into(
         &self,
-        scaling: &Scaling,
-        fill: &[f64],
+        encoding: &Encoding,
         tile: usize,
         tiles: &mut [f32],
         incomplete: &mut [bool],
     ) -> PolarsResult<()> {
-        let mut values = vec![];
-        for (j, fill) in fill.iter().enumerate() {
-            let mut target = Tiles { tile, features: self.features.len(), feature: j, tiles: &mut *tiles };
-            match plain(&self.columns[j]) {
-                Some(Plain::F32(numbers)) => scaling.scale_tiles(j, numbers, *fill, &mut target, incomplete),
-                Some(Plain::F64(numbers)) => scaling.scale_tiles(j, numbers, *fill, &mut target, incomplete),
-                None => {
-                    self.read(j, &mut values)?;
-                    scaling.scale_tiles(j, &values, *fill, &mut target, incomplete);
+        let Encoding { inputs, scaling, reference, .. } = encoding;
+        let (count, mut values, mut numbers) = (inputs.count(), vec![], vec![]);
+        for (j, (first, inputs)) in inputs.enumerated().enumerate() {
+            let mut target = Tiles { tile, inputs: count, input: first, tiles: &mut *tiles };
+            let is_number = inputs == [Input::Value] && self.features[j].kind != Kind::Category;
+            match plain(&self.columns[j]).filter(|_| is_number) {
+                Some(Plain::F32(plain)) => {
+                    scaling.scale_tiles(first, plain, reference[first], &mut target, incomplete);
+                    continue;
                 }
+                Some(Plain::F64(plain)) => {
+                    scaling.scale_tiles(first, plain, reference[first], &mut target, incomplete);
+                    continue;
+                }
+                None => self.read_as(j, Inputs::is_calendar(inputs), &mut values)?,
+            }
+            incomplete.iter_mut().zip(&values).for_each(|(incomplete, value)| *incomplete |= value.is_nan());
+            for (input, at) in inputs.iter().zip(first..) {
+                let encoder = encoding.encoders[j].as_ref();
+                numbers.clear();
+                numbers.extend(values.iter().map(|value| input.number(self.features[j].kind, *value, encoder)));
+                target.input = at;
+                let marked = &mut vec![false; values.len()];
+                scaling.scale_tiles(at, &numbers, reference[at], &mut target, marked);
             }
         }
         Ok(())
     }
+}
+
+/// How coded columns become scaled inputs.
+#[derive(Clone, Copy)]
+pub struct Encoding<'a> {
+    pub inputs: &'a Inputs,
+    pub encoders: &'a [Option<Encoder>],
+    pub scaling: &'a Scaling,
+    /// What stands in for each input of a missing value
+    pub reference: &'a [f64],
 }
 
 /// The numbers of a column, where they can be taken as they are.
@@ -308,6 +372,18 @@ fn plain(column: &Series) -> Option<Plain<'_>> {
         DataType::Float32 => column.f32().ok()?.cont_slice().ok().map(Plain::F32),
         DataType::Float64 => column.f64().ok()?.cont_slice().ok().map(Plain::F64),
         _ => None,
+    }
+}
+
+/// A time with a zone, on the clocks of another one.
+fn in_zone(column: &Series, zone: Option<&str>) -> PolarsResult<Series> {
+    match (column.dtype(), zone) {
+        (DataType::Datetime(unit, Some(own)), Some(zone)) if own.as_str() != zone => {
+            // The same instants: a cast would keep what the clock shows.
+            let instants = column.to_physical_repr().i64()?.clone();
+            Ok(instants.into_datetime(*unit, TimeZone::opt_try_new(Some(zone))?).into_series())
+        }
+        _ => Ok(column.clone()),
     }
 }
 
@@ -410,6 +486,26 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_another_zone_is_taken_by_the_models_clock() {
+        let zone = |name: &str| {
+            let instants = Int64Chunked::from_vec("t".into(), vec![0]);
+            let zone = TimeZone::opt_try_new(Some(name)).unwrap();
+            Columns::from_series(&instants.into_datetime(TimeUnit::Microseconds, zone).into_series()).unwrap()
+        };
+        let (berlin, utc) = (zone("Europe/Berlin"), zone("UTC"));
+        let clock = |columns: &Columns| {
+            let mut values = vec![];
+            columns.read_as(0, true, &mut values).unwrap();
+            values[0]
+        };
+        assert_eq!((clock(&berlin), clock(&utc)), (3_600e6, 0.0));
+        assert_eq!(clock(&utc.align_to(berlin.features()).unwrap()), 3_600e6);
+        let naive = Series::new("t".into(), [0i64]).cast(&DataType::Datetime(TimeUnit::Microseconds, None)).unwrap();
+        let message = Columns::from_series(&naive).unwrap().align_to(utc.features()).err().unwrap().to_string();
+        assert!(message.contains("replace_time_zone"), "{message}");
+    }
+
+    #[test]
     fn a_decimal_keeps_its_scale() {
         let decimal = Series::new("d".into(), [1.25f64]).cast(&DataType::Decimal(9, 2)).unwrap();
         assert_eq!(read(&Columns::from_series(&decimal).unwrap()), [1.25]);
@@ -433,7 +529,9 @@ mod tests {
         for tile in [1, 2, 4, 5, 8] {
             let mut tiles = vec![0f32; 5usize.div_ceil(tile) * tile * 2];
             let mut incomplete = vec![false; 5];
-            columns.scale_into(&scaling, &[0.0, 7.0], tile, &mut tiles, &mut incomplete).unwrap();
+            let (inputs, encoders, reference) = (&Inputs::values(2), &[None, None], &[0.0, 7.0]);
+            let encoding = Encoding { inputs, encoders, scaling: &scaling, reference };
+            columns.scale_into(&encoding, tile, &mut tiles, &mut incomplete).unwrap();
             assert_eq!(incomplete, [false, true, false, false, false]);
             for (row, numbers) in expected.iter().enumerate() {
                 for (j, number) in numbers.iter().enumerate() {

@@ -15,13 +15,13 @@ pub enum Kind {
     Number,
     /// Days since 1970-01-01.
     Date,
-    /// Microseconds since 1970-01-01, UTC where there is a time zone.
+    /// Microseconds since 1970-01-01, UTC where there is a time zone; a time with one and a time without one can't be compared.
     Datetime,
     /// Microseconds.
     Duration,
     /// Nanoseconds since midnight.
     Time,
-    /// String, Categorical or Enum: the log-frequency of the value in the training rows.
+    /// String, Categorical or Enum: the code of the value, its place in the vocabulary.
     Category,
 }
 
@@ -66,11 +66,19 @@ impl Feature {
         Ok(Self { name, dtype: field.dtype().to_string(), kind })
     }
 
+    /// The time zone of a Datetime that has one.
+    pub fn zone(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Datetime => self.dtype.split_once(", ").map(|(_, zone)| zone.trim_end_matches(']')),
+            _ => None,
+        }
+    }
+
     /// An error if it is a category and a fit was asked to refuse those.
     pub fn check_encoding(&self, encode: Encode) -> PolarsResult<()> {
-        polars_ensure!(self.kind != Kind::Category || encode == Encode::Frequency, SchemaMismatch:
+        polars_ensure!(self.kind != Kind::Category || encode != Encode::Error, SchemaMismatch:
             "anorand: feature {:?} has dtype {}, and encode=\"error\" takes numbers and times only: leave the column out, cast \
-             it, or fit with encode=\"frequency\"", self.name, self.dtype);
+             it, or fit with encode=\"onehot\"", self.name, self.dtype);
         Ok(())
     }
 }

@@ -1,19 +1,36 @@
 //! Data as the networks take it: which columns are features, what is missing, labels, and scaled rows.
 
+mod calendar;
 mod categories;
+mod classes;
 mod columns;
 mod content_order;
+mod curve;
 mod feature;
 mod ids;
+mod inputs;
 mod labels;
 mod missing_values;
 mod row_text;
 mod scaling;
 mod statistics;
+mod surprisal;
+mod tail;
+mod within;
 
+#[cfg(test)]
+pub use calendar::Cycle;
+pub use calendar::CLASSES as CALENDAR_CLASSES;
 pub use categories::{encoders, Encoder, Frequencies, Rare};
-pub use columns::Columns;
+pub use columns::{Columns, Encoding};
+pub use curve::Curve;
 pub use feature::{feature_fields, Feature, Kind};
 pub use ids::Numbering;
+#[cfg(test)]
+pub use inputs::Input;
+pub use inputs::Inputs;
 pub use labels::Labels;
 pub use scaling::Scaling;
+pub use surprisal::{Surprisal, Surprisals, Surprise};
+pub use tail::Tail;
+pub use within::Within;

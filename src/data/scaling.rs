@@ -1,15 +1,17 @@
-//! Feature scaling, fitted on the training rows: min–max, or asinh of robust scores, which keeps outliers of heavy tails apart
-//! without letting them squeeze the rest. Computed in f64, so that values near f32's limits survive.
+//! The scaling of inputs, fitted on the training rows: min–max; the same on a range that a few values can't move, logarithmic
+//! beyond it; or asinh of robust scores, which keeps outliers of heavy tails apart without letting them squeeze the rest. Computed in f64, so that values near f32's limits survive.
 
 use crate::options::ScalingKind;
 use crate::simd::{Simd, Task, Vector};
 
+use super::inputs::Inputs;
 use super::statistics::FeatureStatistics;
 
 /// Scaled values are held within ± this, so that a row far outside the training range still has a finite f32 score.
 pub const CLIP: f64 = 1e6;
 
-/// `scaled = (value − offset) / scale`, one offset and one scale a feature; for `asinh`, asinh of that.
+/// `scaled = (value − offset) / scale`, one offset and one scale for each input; for `asinh`, asinh of that; for `robust`, s =
+/// scaled beyond \[0, 1\] becomes 1 + ln s, or −ln(1 − s).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
     pub kind: ScalingKind,
@@ -18,37 +20,40 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// From each feature's training values.
-    pub fn of(statistics: &[FeatureStatistics], kind: ScalingKind) -> Self {
-        match kind {
-            ScalingKind::Minmax => {
-                Self::min_max(&statistics.iter().map(|feature| (feature.low, feature.high)).collect::<Vec<_>>())
-            }
-            ScalingKind::Asinh => Self {
-                kind,
-                offset: statistics.iter().map(|feature| feature.median).collect(),
-                scale: statistics.iter().map(spread).collect(),
-            },
+    /// From each feature's training values, for its inputs.
+    pub fn of(statistics: &[FeatureStatistics], inputs: &Inputs, kind: ScalingKind) -> Self {
+        let mut lines = vec![];
+        for ((_, inputs), feature) in inputs.enumerated().zip(statistics) {
+            lines.extend(inputs.iter().map(|input| match (input.range(), kind) {
+                (Some((low, high)), _) => (low, width(low, high)),
+                (None, ScalingKind::Minmax) => (feature.low, width(feature.low, feature.high)),
+                (None, ScalingKind::Robust) => held(feature),
+                (None, ScalingKind::Asinh) => (feature.median, spread(feature)),
+            }));
         }
+        let (offset, scale) = lines.into_iter().unzip();
+        Self { kind, offset, scale }
     }
 
-    /// Min–max scaling from each feature's smallest and largest finite training value.
+    /// Min–max scaling from each input's smallest and largest finite training value.
+    #[cfg(test)]
     pub fn min_max(ranges: &[(f64, f64)]) -> Self {
         let offset = ranges.iter().map(|(low, _)| *low).collect();
         let scale = ranges.iter().map(|(low, high)| width(*low, *high)).collect();
         Self { kind: ScalingKind::Minmax, offset, scale }
     }
 
-    /// Feature `j`'s finite `value` in the scaled space.
+    /// Input `j`'s finite `value` in the scaled space.
     pub fn apply(&self, j: usize, value: f64) -> f32 {
         let scaled = scaled(value, self.offset[j], self.scale[j]) as f32;
         match self.kind {
             ScalingKind::Minmax => scaled,
+            ScalingKind::Robust => logarithmic_beyond(scaled),
             ScalingKind::Asinh => asinh(scaled),
         }
     }
 
-    /// Feature `j`'s `values` in the scaled space, into its place in the tiles; for one that is not finite `fill`, and its row is
+    /// Input `j`'s `values` in the scaled space, into its place in the tiles; for one that is not finite `fill`, and its row is
     /// marked as `incomplete`.
     pub fn scale_tiles<T: Copy + Into<f64>>(
         &self,
@@ -63,37 +68,39 @@ impl Scaling {
         let rows = values.chunks(target.tile).zip(incomplete.chunks_mut(target.tile));
         for ((values, incomplete), out) in rows.zip(target.places()) {
             simd.run(Scale { line: &line, values, out: &mut *out, incomplete });
-            if self.kind == ScalingKind::Asinh {
-                out.iter_mut().for_each(|out| *out = asinh(*out));
+            match self.kind {
+                ScalingKind::Minmax => {}
+                ScalingKind::Robust => out.iter_mut().for_each(|out| *out = logarithmic_beyond(*out)),
+                ScalingKind::Asinh => out.iter_mut().for_each(|out| *out = asinh(*out)),
             }
         }
     }
 }
 
-/// Where a feature's numbers go: tiles of rows, `[tiles, features, tile]`.
+/// Where an input's numbers go: tiles of rows, `[tiles, inputs, tile]`.
 pub struct Tiles<'a> {
     pub tile: usize,
-    pub features: usize,
-    pub feature: usize,
+    pub inputs: usize,
+    pub input: usize,
     pub tiles: &'a mut [f32],
 }
 
 impl Tiles<'_> {
-    /// The feature's numbers in each tile.
+    /// The input's numbers in each tile.
     fn places(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        let (tile, from) = (self.tile, self.feature * self.tile);
-        self.tiles.chunks_exact_mut(self.features * tile).map(move |rows| &mut rows[from..from + tile])
+        let (tile, from) = (self.tile, self.input * self.tile);
+        self.tiles.chunks_exact_mut(self.inputs * tile).map(move |rows| &mut rows[from..from + tile])
     }
 }
 
-/// The line that scaled values of one feature lie on.
+/// The line that scaled values of one input lie on.
 struct Line {
     offset: f64,
     scale: f64,
     fill: f64,
 }
 
-/// Values of one feature onto its line, by the widest vectors of f64.
+/// Values of one input onto its line, by the widest vectors of f64.
 struct Scale<'a, T> {
     line: &'a Line,
     values: &'a [T],
@@ -125,6 +132,25 @@ fn spread(feature: &FeatureStatistics) -> f64 {
         return feature.deviation;
     }
     between
+}
+
+/// The offset and width of a feature's range, held to `REACH` interquartile ranges beyond the quartiles: wide enough for what is
+/// usual in a heavy tail, and not moved by a few absurd values.
+fn held(feature: &FeatureStatistics) -> (f64, f64) {
+    const REACH: f64 = 20.0;
+    let [first, third] = feature.spread_quartiles;
+    let reach = REACH * (third - first);
+    let (low, high) = (feature.low.max(first - reach), feature.high.min(third + reach));
+    (low, width(low, high))
+}
+
+/// 0 to 1 as it is, beyond it by the logarithm of the distance; smooth at both ends.
+fn logarithmic_beyond(scaled: f32) -> f32 {
+    match scaled {
+        above if above > 1.0 => 1.0 + libm::logf(above),
+        below if below < 0.0 => -libm::logf(1.0 - below),
+        inside => inside,
+    }
 }
 
 fn asinh(number: f32) -> f32 {
@@ -165,7 +191,7 @@ mod tests {
     }
 
     fn of(values: &mut [f64]) -> Scaling {
-        Scaling::of(&[FeatureStatistics::of(values, false)], ScalingKind::Asinh)
+        Scaling::of(&[FeatureStatistics::of(values, false)], &Inputs::values(1), ScalingKind::Asinh)
     }
 
     #[test]
@@ -177,10 +203,25 @@ mod tests {
         assert!((f64::from(scaling.apply(0, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
         assert!(scaling.apply(0, 1e8) > scaling.apply(0, 1e7));
         let (mut out, mut incomplete) = ([0.0; 4], [false; 3]);
-        let mut tiles = Tiles { tile: 2, features: 1, feature: 0, tiles: &mut out };
+        let mut tiles = Tiles { tile: 2, inputs: 1, input: 0, tiles: &mut out };
         scaling.scale_tiles(0, &[700.0, f64::NAN, -3.0], 1.0, &mut tiles, &mut incomplete);
         assert_eq!(out, [700.0, 1.0, -3.0, 0.0].map(|value| if value == 0.0 { 0.0 } else { scaling.apply(0, value) }));
         assert_eq!(incomplete, [false, true, false]);
+    }
+
+    #[test]
+    fn a_robust_range_is_not_moved_by_an_absurd_value_and_keeps_the_order_beyond() {
+        let robust = |values: &mut [f64]| {
+            Scaling::of(&[FeatureStatistics::of(values, false)], &Inputs::values(1), ScalingKind::Robust)
+        };
+        let mut values: Vec<f64> = (0..1_001).map(f64::from).collect();
+        let clean = robust(&mut values.clone());
+        values.push(1e12);
+        let dirty = robust(&mut values);
+        assert_eq!((clean.offset[0], clean.scale[0]), (0.0, 1_000.0));
+        assert!(dirty.scale[0] < 15_000.0);
+        let scaled: Vec<f32> = [-1e9, -1.0, 0.0, 300.0, 1e6, 1e12].map(|value| dirty.apply(0, value)).to_vec();
+        assert!(scaled.is_sorted() && scaled[5] < 30.0, "{scaled:?}");
     }
 
     #[test]

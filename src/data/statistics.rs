@@ -8,8 +8,13 @@ pub struct FeatureStatistics {
     pub high: f64,
     /// The first and the third quartile, each a training value
     pub quartiles: [f64; 2],
+    /// The same; where both are one value, those of the other values, with that one between them
+    pub spread_quartiles: [f64; 2],
     /// Standard deviation
     pub deviation: f64,
+    /// The numbers of values that are known, and that are missing
+    pub known: usize,
+    pub missing: usize,
 }
 
 impl FeatureStatistics {
@@ -33,8 +38,37 @@ impl FeatureStatistics {
         let first = nth(below, count / 4);
         let third = nth(above, (3 * count / 4).saturating_sub(middle + 1));
         // Halved before the sum, which could overflow.
-        Self { low, median: lower * 0.5 + upper * 0.5, high, quartiles: [first, third], deviation }
+        let median = lower * 0.5 + upper * 0.5;
+        let spread_quartiles = if first == third { beside(values, first) } else { [first, third] };
+        let quartiles = [first, third];
+        Self { low, median, high, quartiles, spread_quartiles, deviation, known: count, missing: 0 }
     }
+
+    /// Of a feature without any value.
+    pub fn of_none() -> Self {
+        let zeros = [0.0; 2];
+        Self {
+            low: 0.0,
+            median: 0.0,
+            high: 0.0,
+            quartiles: zeros,
+            spread_quartiles: zeros,
+            deviation: 0.0,
+            known: 0,
+            missing: 0,
+        }
+    }
+}
+
+/// The quartiles of the values other than one, and that one, in rising order.
+fn beside(values: &[f64], one: f64) -> [f64; 2] {
+    let mut others: Vec<f64> = values.iter().copied().filter(|value| *value != one).collect();
+    if others.is_empty() {
+        return [one; 2];
+    }
+    let count = others.len();
+    let mut quartile = |at: usize| *others.select_nth_unstable_by(at, f64::total_cmp).1;
+    [quartile(count / 4).min(one), quartile(3 * count / 4).max(one)]
 }
 
 /// In units of the largest value, so that no square overflows.
@@ -62,7 +96,15 @@ mod tests {
             let one = FeatureStatistics::of(&mut [9.0], median_is_a_value);
             assert_eq!(
                 one,
-                FeatureStatistics { low: 9.0, median: 9.0, high: 9.0, quartiles: [9.0; 2], deviation: 0.0 }
+                FeatureStatistics {
+                    low: 9.0,
+                    median: 9.0,
+                    high: 9.0,
+                    quartiles: [9.0; 2],
+                    spread_quartiles: [9.0; 2],
+                    known: 1,
+                    ..FeatureStatistics::of_none()
+                }
             );
         }
     }
@@ -78,6 +120,13 @@ mod tests {
             assert!((quarter.saturating_sub(1)..=quarter + 1).contains(&below), "{count}: {below}");
             assert!((quarter.saturating_sub(1)..=quarter + 1).contains(&above), "{count}: {above}");
         }
+    }
+
+    #[test]
+    fn quartiles_that_coincide_leave_room_for_the_other_values() {
+        let mut values = [vec![0.0; 90], vec![4.0, 8.0, 12.0, 16.0, 1e9]].concat();
+        let statistics = FeatureStatistics::of(&mut values, false);
+        assert_eq!((statistics.quartiles, statistics.spread_quartiles), ([0.0; 2], [0.0, 16.0]));
     }
 
     #[test]

@@ -5,13 +5,13 @@ use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{encoders, Columns, Frequencies, Labels, Scaling};
+use crate::data::{encoders, Columns, Encoding, Frequencies, Inputs, Labels, Scaling, Surprisals};
 use crate::engine::{self, Device, Member, Shape, Training, Weights};
 use crate::model::{
     check_writable, Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
-    VocabularySizes, FORMAT,
+    VocabularySizes, WithinSizes, FORMAT,
 };
-use crate::options::Options;
+use crate::options::{Combination, Options};
 use crate::scoring;
 
 use super::feature_bagging::draw_inputs;
@@ -43,21 +43,34 @@ pub fn fit_with_labels(
     labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
     let frequencies = columns.frequencies()?;
     let warnings = warnings::of(given, &columns, &frequencies)?;
-    let (columns, labels) = in_content_order(columns.encoded(&encoders(&frequencies))?, labels)?;
-    let statistics = columns.statistics()?;
-    let medians: Vec<f64> = statistics.iter().map(|feature| feature.median).collect();
-    let scaling = Scaling::of(&statistics, options.scaling);
-    let rows = columns.scaled(&scaling, &medians)?;
+    let encoders = encoders(&frequencies);
+    let (columns, labels) = in_content_order(columns.coded(&encoders)?, labels)?;
+    let statistics = columns.statistics(&encoders, options.missing)?;
+    let inputs = Inputs::of(columns.features(), &statistics, &encoders, options);
+    let scaling = Scaling::of(&statistics, &inputs, options.scaling);
+    let reference = inputs.reference(&statistics, &encoders);
+    let encoding = Encoding { inputs: &inputs, encoders: &encoders, scaling: &scaling, reference: &reference };
+    let rows = columns.scaled(&encoding)?;
+    let surprisals = match options.combination {
+        Combination::Surprisal => Some(Surprisals::fit(&columns, &inputs, &frequencies, options.missing)?),
+        _ => None,
+    };
 
-    let varied: Vec<usize> = (0..statistics.len()).filter(|at| statistics[*at].low < statistics[*at].high).collect();
     let anomalies = labels.as_ref().map(Labels::anomalies);
-    let (weights, training) = train(&rows, anomalies.as_deref(), &varied, options, device)?;
+    let (weights, training) = train(&rows, anomalies.as_deref(), &varied(&rows), options, device)?;
     let heads = scoring::heads(&weights, rows.view(), device)?;
-    let combiner = Combiner::of(&heads, options.combination);
-    let quantiles = ScoreQuantiles::of(&combiner.scores(&heads));
+    let surprises = match &surprisals {
+        Some(surprisals) => surprisals.of_rows(&columns, &inputs)?,
+        None => vec![],
+    };
+    let combiner = Combiner::of(&heads, &surprises, options.combination);
+    let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprisals.is_some().then_some(surprises.as_slice())));
     let metadata = Metadata {
         format: FORMAT,
         features: columns.features().to_vec(),
+        encoding: Some(inputs),
+        knots: surprisals.as_ref().map(Surprisals::knots),
+        within: surprisals.as_ref().map(within),
         frequencies: frequencies.iter().map(|found| found.as_ref().map(sizes)).collect(),
         labels: labels.as_ref().map(counts),
         options: options.clone(),
@@ -67,13 +80,24 @@ pub fn fit_with_labels(
         training,
         candidates: None,
     };
-    let model = Model::new(metadata, Statistics { scaling, medians, quantiles }, frequencies, weights);
+    let medians = statistics.iter().map(|feature| feature.median).collect();
+    let statistics = Statistics { scaling, medians, reference, quantiles, surprisals };
+    let model = Model::new(metadata, statistics, frequencies, weights);
     // What a file is refused for, a fit does not return.
     if let Some(fault) = model.fault() {
         polars_bail!(ComputeError:
             "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {})", options.learning_rate);
     }
     Ok(Fitted { model, warnings })
+}
+
+/// The inputs that are not the same in all scaled rows.
+fn varied(rows: &Array2<f32>) -> Vec<usize> {
+    let varies = |input: &usize| {
+        let column = rows.column(*input);
+        column.iter().any(|number| *number != column[0])
+    };
+    (0..rows.ncols()).filter(varies).collect()
 }
 
 /// An error if an ensemble on that number of features has more parameters than a fit may ask for.
@@ -85,12 +109,16 @@ fn sizes(frequencies: &Frequencies) -> Vocabulary {
     Vocabulary::Tensors(VocabularySizes::of(frequencies))
 }
 
+fn within(surprisals: &Surprisals) -> Vec<Option<WithinSizes>> {
+    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::of)).collect()
+}
+
 fn counts(labels: &Labels) -> LabelCounts {
     let [anomalies, normal, unlabelled] = [Some(true), Some(false), None].map(|label| labels.count(label));
     LabelCounts { anomalies, normal, unlabelled }
 }
 
-/// Draw and train the ensemble. `anomalies` are the rows that are known to be some; `varied` the features that are not constant.
+/// Draw and train the ensemble. `anomalies` are the rows that are known to be some; `varied` the inputs that are not constant.
 fn train(
     rows: &Array2<f32>,
     anomalies: Option<&[bool]>,

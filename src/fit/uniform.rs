@@ -25,7 +25,7 @@ impl NoiseBox {
         for input in inputs {
             let (low, range) = match options.scaling {
                 // Known, without another look at all rows.
-                ScalingKind::Minmax => (0.0, 1.0),
+                ScalingKind::Minmax | ScalingKind::Robust => (0.0, 1.0),
                 ScalingKind::Asinh => {
                     let ends = (f32::INFINITY, f32::NEG_INFINITY);
                     let column = rows.column(*input);

@@ -2,30 +2,40 @@
 //!
 //! | tensor | dtype, size | |
 //! |---|---|---|
-//! | `inputs` | I64 `[m, inputs]` | the features that each network sees |
+//! | `inputs` | I64 `[m, inputs]` | which of the D inputs each network sees |
 //! | `<layer>.weight`, `<layer>.bias` | F32 `[m, inputs, outputs]`, `[m, outputs]` | the layers of [`Shape::layers`] |
-//! | `scaling.offset`, `scaling.scale` | F64 `[d]` | `scaled = (value − offset) / scale` |
+//! | `scaling.offset`, `scaling.scale` | F64 `[D]` | `scaled = (value − offset) / scale` |
 //! | `median` | F64 `[d]` | each feature's training median, in its own unit |
+//! | `reference` | F64 `[D]` | what stands in for each input of a missing value, and where explanations start |
 //! | `scores.quantiles` | F32 `[1001]` | the training scores' quantiles at 0, 0.001, …, 1 |
 //! | `scores.highest` | F32 `[min(n, 4096)]` | the highest training scores, in rising order |
 //! | `vocabulary.<j>.text` | U8 `[bytes]` | of each feature j that is a category: its values in UTF-8, the most frequent first |
 //! | `vocabulary.<j>.offsets` | U64 `[values + 1]` | where each value begins in the text, and where the last one ends |
 //! | `vocabulary.<j>.counts` | U64 `[values]` | the number of training rows that have each value |
+//! | `vocabulary.<j>.surprisal` | F64 `[values + 1]` | the surprisal of each value, and of one that was not seen |
+//! | `calendar.<j>.surprisal` | F64 `[74]` | of each feature j that is a time: the surprisals of 24 hours, 7 weekdays, 31 days, 12 months |
+//! | `surprisal.knots`, `surprisal.counted` | F64 `[K]` | of all features, one after the other: values, and the surprisals by counting |
+//! | `surprisal.tails` | F64 `[d, 2, 6]` | anchor, offset, start, shape, scale and weight of the lower and of the upper tail |
+//! | `surprisal.bounds` | F64 `[d, 4]` | a lower bound and the surprisal below it, an upper bound and the surprisal above it |
+//! | `surprisal.missing` | F64 `[d, 2]` | the surprisal of a value that is there, and of a missing one |
+//! | `within.<j>.groups` | F64 `[groups, 2]` | of each number j that a category explains: by code, the median and the spread of its rows |
+//! | `within.<j>.knots`, `.counted`, `.tails` | F64 `[knots]`, `[knots]`, `[2, 6]` | the surprisals of the distance from it, in spreads |
 //! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
 //!
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
 //! entries, and the same model must be the same bytes. The checksum finds damage, not tampering: numbers with a right checksum
-//! are checked as well. A file of format 2 has no vocabularies; see [`super::metadata`] for the rules of the versions.
+//! are checked as well. A file of format 2 has no vocabularies, and
+//! those of formats 2 and 3 have one input for each feature, the reference of which is the median, and no surprisals; see [`super::metadata`] for the rules of the versions.
 
 use std::collections::HashMap;
 
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsError, PolarsResult};
 use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 
-use crate::data::{Frequencies, Scaling};
+use crate::data::{Curve, Frequencies, Inputs, Kind, Scaling, Surprisal, Surprisals, Tail, Within, CALENDAR_CLASSES};
 use crate::engine::Weights;
 
-use super::metadata::{Metadata, Vocabulary, VocabularySizes};
+use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
 use super::quantiles::{ScoreQuantiles, Top};
 use super::{invalid, Model, Statistics};
 
@@ -55,13 +65,19 @@ impl Model {
             contents.push(bytes_of(tensor, f32::to_le_bytes));
             numbers = rest;
         }
-        let Statistics { scaling, medians, quantiles } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals } = &self.statistics;
         contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| bytes_of(numbers, f64::to_le_bytes)));
+        if self.metadata.format > 3 {
+            contents.push(bytes_of(reference, f64::to_le_bytes));
+        }
         contents.extend([quantiles.body(), quantiles.top()].map(|scores| bytes_of(scores, f32::to_le_bytes)));
         for (kept, frequencies) in self.metadata.frequencies.iter().zip(&self.frequencies) {
             if let (Some(Vocabulary::Tensors(_)), Some(frequencies)) = (kept, frequencies) {
                 contents.extend(vocabulary_bytes(frequencies));
             }
+        }
+        if let Some(surprisals) = surprisals {
+            contents.extend(surprisal_bytes(surprisals));
         }
         Ok(contents)
     }
@@ -82,13 +98,14 @@ impl Model {
             "anorand: the model is damaged: its checksum does not match its contents; fit it again, or restore the file");
 
         let selection = tensors.numbers(i64::from_le_bytes);
-        let known = 0..metadata.features.len() as i64;
-        polars_ensure!(selection.iter().all(|feature| known.contains(feature)), ComputeError:
-            "anorand: not a model: a network sees a feature that is not one of the model's {}", known.end);
+        let known = 0..metadata.all_inputs().count() as i64;
+        polars_ensure!(selection.iter().all(|input| known.contains(input)), ComputeError:
+            "anorand: not a model: a network sees an input that is not one of the model's {}", known.end);
         let inputs = selection.into_iter().map(|feature| feature as usize).collect();
         let weights = Weights::new(metadata.shape(), inputs, tensors.f32s(metadata.network_tensors().len()))?;
         let [offset, scale, medians] = [(); 3].map(|()| tensors.numbers(f64::from_le_bytes));
         let scaling = Scaling { kind: metadata.options.scaling, offset, scale };
+        let reference = if metadata.format > 3 { tensors.numbers(f64::from_le_bytes) } else { medians.clone() };
         let (body, top) = (tensors.f32s(1), tensors.f32s(1));
         let top = match metadata.format {
             2 => Top::Quantiles(top),
@@ -106,7 +123,9 @@ impl Model {
             }
         });
         let frequencies = frequencies.collect::<PolarsResult<_>>()?;
-        let model = Self::new(metadata, Statistics { scaling, medians, quantiles }, frequencies, weights);
+        let surprisals = metadata.knots.as_ref().map(|knots| surprisals(&mut tensors, &metadata, knots));
+        let statistics = Statistics { scaling, medians, reference, quantiles, surprisals };
+        let model = Self::new(metadata, statistics, frequencies, weights);
         match model.fault() {
             Some(fault) => Err(invalid(fault)),
             None => Ok(model),
@@ -133,9 +152,11 @@ impl Metadata {
         let inputs = TensorSpec::new("inputs", Dtype::I64, vec![self.members, self.inputs]);
         let mut tensors = vec![inputs];
         tensors.extend(self.network_tensors());
-        let features = self.features.len();
-        for name in ["scaling.offset", "scaling.scale", "median"] {
-            tensors.push(TensorSpec::new(name, Dtype::F64, vec![features]));
+        let (features, all) = (self.features.len(), self.all_inputs().count());
+        for (name, len) in [("scaling.offset", all), ("scaling.scale", all), ("median", features), ("reference", all)] {
+            if name != "reference" || self.format > 3 {
+                tensors.push(TensorSpec::new(name, Dtype::F64, vec![len]));
+            }
         }
         let scores = match self.format {
             2 => [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)],
@@ -155,7 +176,48 @@ impl Metadata {
                 tensors.push(spec("counts", Dtype::U64, sizes.remembered));
             }
         }
+        tensors.extend(self.knots.iter().flat_map(|knots| self.surprisal_tensors(knots)));
         tensors
+    }
+
+    /// Those of the surprisals, the number of whose knots is given.
+    fn surprisal_tensors(&self, knots: &[usize]) -> Vec<TensorSpec> {
+        let features = self.features.len();
+        let all = knots.iter().sum();
+        let spec = |name: String, size| TensorSpec::new(name, Dtype::F64, size);
+        let mut tensors = vec![
+            spec("surprisal.knots".to_string(), vec![all]),
+            spec("surprisal.counted".to_string(), vec![all]),
+            spec("surprisal.tails".to_string(), vec![features, 2, 6]),
+            spec("surprisal.bounds".to_string(), vec![features, 4]),
+            spec("surprisal.missing".to_string(), vec![features, 2]),
+        ];
+        for (j, classes) in self.classes().into_iter().enumerate() {
+            if classes > 0 {
+                let of = if self.features[j].kind == Kind::Category { "vocabulary" } else { "calendar" };
+                tensors.push(spec(format!("{of}.{j}.surprisal"), vec![classes]));
+            }
+        }
+        for (j, within) in self.within.iter().flatten().enumerate() {
+            if let Some(WithinSizes { groups, knots, .. }) = within {
+                tensors.push(spec(format!("within.{j}.groups"), vec![*groups, 2]));
+                tensors.push(spec(format!("within.{j}.knots"), vec![*knots]));
+                tensors.push(spec(format!("within.{j}.counted"), vec![*knots]));
+                tensors.push(spec(format!("within.{j}.tails"), vec![2, 6]));
+            }
+        }
+        tensors
+    }
+
+    /// The number of classes of each feature that have a surprisal.
+    fn classes(&self) -> Vec<usize> {
+        let inputs = self.all_inputs();
+        let of_feature = |(j, kept): (usize, &Option<Vocabulary>)| match kept {
+            Some(Vocabulary::Tensors(sizes)) => sizes.remembered + 1,
+            _ if Inputs::is_calendar(inputs.of_feature(j)) => CALENDAR_CLASSES,
+            _ => 0,
+        };
+        self.frequencies.iter().enumerate().map(of_feature).collect()
     }
 
     fn network_tensors(&self) -> Vec<TensorSpec> {
@@ -214,6 +276,60 @@ impl<'a> Tensors<'a> {
     fn numbers<T>(&mut self, from_bytes: fn([u8; 8]) -> T) -> Vec<T> {
         self.u8s().as_chunks::<8>().0.iter().map(|bytes| from_bytes(*bytes)).collect()
     }
+}
+
+/// The tensors of the surprisals, in the order of [`Metadata::surprisal_tensors`].
+fn surprisal_bytes(surprisals: &Surprisals) -> Vec<Vec<u8>> {
+    let all = |part: fn(&Surprisal) -> Vec<f64>| {
+        bytes_of(&surprisals.of.iter().flat_map(part).collect::<Vec<f64>>(), f64::to_le_bytes)
+    };
+    let mut contents = vec![
+        all(|of| of.curve.knots().to_vec()),
+        all(|of| of.curve.counted().to_vec()),
+        all(|of| of.curve.tails().iter().flat_map(|tail| tail.numbers()).collect()),
+        all(|of| of.bounds.to_vec()),
+        all(|of| of.missing.to_vec()),
+    ];
+    let classes = surprisals.of.iter().filter(|of| !of.classes.is_empty());
+    contents.extend(classes.map(|of| bytes_of(&of.classes, f64::to_le_bytes)));
+    for Within { groups, curve, .. } in surprisals.of.iter().filter_map(|of| of.within.as_ref()) {
+        let tails: Vec<f64> = curve.tails().iter().flat_map(|tail| tail.numbers()).collect();
+        let groups: Vec<f64> = groups.iter().flatten().copied().collect();
+        let parts = [groups.as_slice(), curve.knots(), curve.counted(), &tails];
+        contents.extend(parts.map(|numbers| bytes_of(numbers, f64::to_le_bytes)));
+    }
+    contents
+}
+
+/// The surprisals from the next tensors.
+fn surprisals(tensors: &mut Tensors, metadata: &Metadata, knots: &[usize]) -> Surprisals {
+    let [values, counted, tails, bounds, missing] = [(); 5].map(|()| tensors.numbers(f64::from_le_bytes));
+    let mut next = 0;
+    let mut of = Vec::with_capacity(knots.len());
+    for (j, (count, classes)) in knots.iter().zip(metadata.classes()).enumerate() {
+        let part = next..next + count;
+        next = part.end;
+        let tail = |side: usize| Tail::from_numbers(std::array::from_fn(|at| tails[(2 * j + side) * 6 + at]));
+        of.push(Surprisal {
+            curve: Curve::new(values[part.clone()].to_vec(), counted[part].to_vec(), [tail(0), tail(1)]),
+            within: None,
+            bounds: std::array::from_fn(|at| bounds[4 * j + at]),
+            missing: [missing[2 * j], missing[2 * j + 1]],
+            classes: if classes > 0 { tensors.numbers(f64::from_le_bytes) } else { vec![] },
+        });
+    }
+    for (of, within) in of.iter_mut().zip(metadata.within.iter().flatten()) {
+        of.within = within.map(|sizes| within_of(tensors, sizes.category));
+    }
+    Surprisals { of, none: Surprisals::none_of(metadata.training.rows) }
+}
+
+/// The surprisals within a category, from the next four tensors.
+fn within_of(tensors: &mut Tensors, category: usize) -> Within {
+    let [groups, knots, counted, tails] = [(); 4].map(|()| tensors.numbers(f64::from_le_bytes));
+    let tail = |side: usize| Tail::from_numbers(std::array::from_fn(|at| tails[side * 6 + at]));
+    let groups = groups.as_chunks::<2>().0.to_vec();
+    Within { category, groups, curve: Curve::new(knots, counted, [tail(0), tail(1)]) }
 }
 
 /// The text, offsets and counts of a category.
@@ -284,6 +400,7 @@ mod tests {
             (2, include_bytes!("../../tests/golden/labelled.safetensors")),
             (2, include_bytes!("../../tests/golden/paper.safetensors")),
             (3, include_bytes!("../../tests/golden/tensors.safetensors")),
+            (4, include_bytes!("../../tests/golden/surprisals.safetensors")),
         ] {
             let model = Model::from_bytes(bytes).unwrap();
             assert_eq!(model.metadata().format, format);
@@ -300,6 +417,6 @@ mod tests {
         tensors.push(("new".to_string(), view(Dtype::U8, vec![1], &[0]).unwrap()));
         let more = serialize(tensors, header.metadata().clone()).unwrap();
         let message = Model::from_bytes(&more).err().unwrap().to_string();
-        assert!(message.contains("tensors, but format 3 has"), "{message}");
+        assert!(message.contains("tensors, but format 4 has"), "{message}");
     }
 }

@@ -6,9 +6,15 @@
 //! `robust`: the same eq. 7 and 8 on the heads before their sigmoids, each from its training median on; Q3 is then the
 //! distance from the median to the third quartile. With u the combination in units of its own third quartiles, the score is
 //! σ(asinh(u) / 2), which keeps the order of all rows, near and far.
+//!
+//! `surprisal`: u, and the sum of the row's surprisals (see `data::surprisal`), both in nats: ln 2 at their training medians, and
+//! ln 10 where a tenth of the training rows is above. Their weighted mean says how unusual the row is as a whole. Beside it
+//! stands the highest surprisal of a single value, less what is typical for a row; the larger of the two is U, and the score
+//! σ(asinh(U) / 2).
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Surprise;
 use crate::options::Combination;
 
 use super::quantiles::quantile_of_sorted;
@@ -34,22 +40,76 @@ pub struct Heads {
 pub enum Combiner {
     Probability { alpha: f32 },
     Robust { alpha: f32, median: [f32; 2], spread: [f32; 2] },
+    Surprisal { alpha: f32, median: [f32; 2], spread: [f32; 2], joint: Line, sum: Line, typical: f64 },
+}
+
+/// What makes nats of a number: ln 2 + (number − median) / unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub median: f64,
+    pub unit: f64,
+}
+
+/// The share of a row's U from which on its most surprising value explains it.
+const EXPLAINS: f64 = 0.5;
+
+/// The weight of the sum of the surprisals beside the networks.
+const SHARE: f64 = 0.3;
+
+impl Line {
+    /// From the numbers of at least one training row: an exponential tail through their median and their 90 % quantile.
+    fn of(mut numbers: Vec<f64>) -> Self {
+        let count = numbers.len();
+        let mut at = |share: f64| *numbers.select_nth_unstable_by((share * count as f64) as usize, f64::total_cmp).1;
+        let (median, high) = (at(0.5), at(0.9));
+        let mean = numbers.iter().sum::<f64>() / count as f64;
+        let variance = numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / count as f64;
+        let unit = ((high - median) / libm::log(5.0)).max(1e-3 * variance.sqrt() + 1e-9);
+        Self { median, unit: if unit.is_finite() { unit } else { f64::MAX } }
+    }
+
+    fn nats(&self, number: f64) -> f64 {
+        std::f64::consts::LN_2 + (number - self.median) / self.unit
+    }
+
+    fn is_usable(&self) -> bool {
+        self.median.is_finite() && self.unit.is_normal() && self.unit > 0.0
+    }
+}
+
+/// What explains a row's score.
+pub enum Decision {
+    /// The row as a whole: the slopes of the score with respect to both heads, and to the sum of the surprisals
+    Whole([f64; 3]),
+    /// A single value: the most surprising one
+    Value,
 }
 
 impl Combiner {
-    /// From the heads of at least one training row.
-    pub fn of(heads: &Heads, combination: Combination) -> Self {
+    /// From the heads of at least one training row, and their surprises where the combination takes them.
+    pub fn of(heads: &Heads, surprises: &[Surprise], combination: Combination) -> Self {
         let both = [sorted(&heads.logit), sorted(&heads.error)];
         let quantiles = |share| both.each_ref().map(|head| quantile_of_sorted(head, share));
         match combination {
             // The sigmoid keeps order, so the quartile of the probabilities is the probability of the quartile; but for
             // the interpolation between two rows.
             Combination::Probability => Self::Probability { alpha: alpha(quantiles(0.75).map(sigmoid)) },
-            Combination::Robust => {
+            Combination::Robust | Combination::Surprisal => {
                 let (median, q3) = (quantiles(0.5), quantiles(0.75));
                 let spread = [0, 1].map(|at| (q3[at] - median[at]).max(least_spread(&both[at])));
                 let f32s = |pair: [f64; 2]| pair.map(|number| number as f32);
-                Self::Robust { alpha: alpha(spread), median: f32s(median), spread: f32s(spread) }
+                let (alpha, median, spread) = (alpha(spread), f32s(median), f32s(spread));
+                if combination == Combination::Robust {
+                    return Self::Robust { alpha, median, spread };
+                }
+                let rows = heads.logit.iter().copied().zip(heads.error.iter().copied());
+                let joint = Line::of(rows.map(|row| combined(&median, &spread, finite(row))).collect());
+                let sum = Line::of(surprises.iter().map(|of_row| of_row.sum).collect());
+                let mut highest: Vec<f64> = surprises.iter().map(|of_row| of_row.highest).collect();
+                let middle = highest.len() / 2;
+                let typical = *highest.select_nth_unstable_by(middle, f64::total_cmp).1 - std::f64::consts::LN_2;
+                Self::Surprisal { alpha, median, spread, joint, sum, typical }
             }
         }
     }
@@ -60,15 +120,21 @@ impl Combiner {
         if !(0.0..=1.0).contains(&alpha) {
             return Some(format!("its alpha is {alpha}, expected a number from 0 to 1"));
         }
+        let of_heads = |median: &[f32; 2], spread: &[f32; 2]| {
+            if median.iter().any(|number| !number.is_finite()) {
+                return Some(format!("the medians of its heads are {median:?}, expected finite numbers"));
+            }
+            let usable = |spread: &f32| spread.is_normal() && *spread > 0.0;
+            let fault = format!("the spreads of its heads are {spread:?}, expected finite numbers above 0");
+            (!spread.iter().all(usable)).then_some(fault)
+        };
         match (self, combination) {
             (Self::Probability { .. }, Combination::Probability) => None,
-            (Self::Robust { median, .. }, Combination::Robust) if median.iter().any(|number| !number.is_finite()) => {
-                Some(format!("the medians of its heads are {median:?}, expected finite numbers"))
-            }
-            (Self::Robust { spread, .. }, Combination::Robust) => {
-                let usable = |spread: &f32| spread.is_normal() && *spread > 0.0;
-                let fault = format!("the spreads of its heads are {spread:?}, expected finite numbers above 0");
-                (!spread.iter().all(usable)).then_some(fault)
+            (Self::Robust { median, spread, .. }, Combination::Robust) => of_heads(median, spread),
+            (Self::Surprisal { median, spread, joint, sum, typical, .. }, Combination::Surprisal) => {
+                let fault = || format!("its nats are {joint:?}, {sum:?} and {typical}, which can't be");
+                let usable = joint.is_usable() && sum.is_usable() && typical.is_finite();
+                of_heads(median, spread).or_else(|| (!usable).then(fault))
             }
             _ => Some(format!("its heads are not combined as its option combination={combination:?} says")),
         }
@@ -77,13 +143,14 @@ impl Combiner {
     /// α of eq. 7: the weight of the ND head.
     pub fn alpha(&self) -> f32 {
         match self {
-            Self::Probability { alpha } | Self::Robust { alpha, .. } => *alpha,
+            Self::Probability { alpha } | Self::Robust { alpha, .. } | Self::Surprisal { alpha, .. } => *alpha,
         }
     }
 
-    /// Eq. 8 for one row; the highest score where a head overflowed, see [`finite`].
+    /// Eq. 8 for one row, and its surprise if the combination takes one; the highest score where a head overflowed, see
+    /// [`finite`].
     #[inline]
-    pub fn score(&self, logit: f32, error: f32) -> f32 {
+    pub fn score(&self, logit: f32, error: f32, surprise: Surprise) -> f32 {
         if overflowed(logit) || overflowed(error) {
             return HIGHEST;
         }
@@ -93,35 +160,76 @@ impl Combiner {
                 (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
             }
             Self::Robust { median, spread, .. } => {
-                let unit = |head: f32, at: usize| (f64::from(head) - f64::from(median[at])) / f64::from(spread[at]);
-                // Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
-                squash(unit(logit, 0) + unit(error, 1)) as f32
+                squash(combined(median, spread, [f64::from(logit), f64::from(error)])) as f32
+            }
+            Self::Surprisal { .. } => {
+                let [whole, value] = self.nats([f64::from(logit), f64::from(error)], surprise);
+                squash(whole.max(value)) as f32
             }
         };
         score.clamp(LOWEST, HIGHEST)
     }
 
+    /// Of the networks alone, for rows that have no values of their own, as noise in the scaled space.
+    pub fn scores_of_networks(&self, heads: &Heads) -> Vec<f32> {
+        let networks = match self {
+            Self::Surprisal { alpha, median, spread, .. } => {
+                &Self::Robust { alpha: *alpha, median: *median, spread: *spread }
+            }
+            other => other,
+        };
+        networks.scores(heads, None)
+    }
+
+    /// How unusual a row is as a whole, and by its most surprising value, in nats; of the combination `surprisal`.
+    fn nats(&self, heads: [f64; 2], surprise: Surprise) -> [f64; 2] {
+        let Self::Surprisal { median, spread, joint, sum, typical, .. } = self else { return [f64::NEG_INFINITY; 2] };
+        let networks = joint.nats(combined(median, spread, heads));
+        [(1.0 - SHARE) * networks + SHARE * sum.nats(surprise.sum), surprise.deciding - typical]
+    }
+
+    /// What explains a row's score, between a reference row and it. Heads are [`finite`].
+    pub fn decision(&self, from: ([f64; 2], Surprise), to: ([f64; 2], Surprise)) -> Decision {
+        let Self::Surprisal { spread, joint, sum, .. } = self else {
+            let [logit, error] = self.secants(from.0, to.0);
+            return Decision::Whole([logit, error, 0.0]);
+        };
+        let ([start, _], [whole, value]) = (self.nats(from.0, from.1), self.nats(to.0, to.1));
+        if value > EXPLAINS * whole && value > 0.0 && to.1.deciding > 0.0 {
+            return Decision::Value;
+        }
+        let slope = secant(squash, start, whole);
+        let of_head = |at: usize| slope * (1.0 - SHARE) / joint.unit / f64::from(spread[at]);
+        Decision::Whole([of_head(0), of_head(1), slope * SHARE / sum.unit])
+    }
+
     /// The score's slopes between two rows' heads, each a logit and an error that are [`finite`]: the score differs by
     /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror.
-    pub fn secants(&self, from: [f64; 2], to: [f64; 2]) -> [f64; 2] {
+    fn secants(&self, from: [f64; 2], to: [f64; 2]) -> [f64; 2] {
         match self {
             Self::Probability { alpha } => {
                 let slope = |at: usize| secant(sigmoid, from[at], to[at]);
                 [f64::from(*alpha) * slope(0), f64::from(1.0 - alpha) * slope(1)]
             }
-            Self::Robust { median, spread, .. } => {
-                let unit = |head: f64, at: usize| (head - f64::from(median[at])) / f64::from(spread[at]);
-                let u = |heads: [f64; 2]| unit(heads[0], 0) + unit(heads[1], 1);
-                let slope = secant(squash, u(from), u(to));
+            Self::Robust { median, spread, .. } | Self::Surprisal { median, spread, .. } => {
+                let slope = secant(squash, combined(median, spread, from), combined(median, spread, to));
                 spread.map(|spread| slope / f64::from(spread))
             }
         }
     }
 
-    /// The scores of some rows.
-    pub fn scores(&self, heads: &Heads) -> Vec<f32> {
-        heads.logit.iter().zip(&heads.error).map(|(logit, error)| self.score(*logit, *error)).collect()
+    /// The scores of some rows, with their surprises if the combination takes them.
+    pub fn scores(&self, heads: &Heads, surprises: Option<&[Surprise]>) -> Vec<f32> {
+        let of_row = |row: usize| surprises.map_or(Surprise::default(), |surprises| surprises[row]);
+        let rows = heads.logit.iter().zip(&heads.error).enumerate();
+        rows.map(|(row, (logit, error))| self.score(*logit, *error, of_row(row))).collect()
     }
+}
+
+/// Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
+fn combined(median: &[f32; 2], spread: &[f32; 2], heads: [f64; 2]) -> f64 {
+    let unit = |at: usize| (heads[at] - f64::from(median[at])) / f64::from(spread[at]);
+    unit(0) + unit(1)
 }
 
 /// Whether a head says that the row's activations went beyond the range of f32: no row is further out.
@@ -185,32 +293,46 @@ fn squash(u: f64) -> f64 {
 mod tests {
     use super::*;
 
+    const ALL: [Combination; 3] = [Combination::Probability, Combination::Robust, Combination::Surprisal];
+
     fn heads() -> Heads {
         Heads { logit: vec![-4.0, -3.0, -2.0, -1.0, 0.0], error: vec![0.1, 0.2, 0.3, 0.4, 0.5] }
+    }
+
+    fn surprise(sum: f64, deciding: f64) -> Surprise {
+        Surprise { sum, highest: deciding + 1.0, deciding }
+    }
+
+    fn surprises() -> Vec<Surprise> {
+        [1.0, 2.0, 3.0, 4.0, 5.0].map(|sum| surprise(sum, sum / 2.0)).to_vec()
+    }
+
+    fn fitted(heads: &Heads, combination: Combination) -> Combiner {
+        Combiner::of(heads, &surprises()[..heads.logit.len().min(5)], combination)
     }
 
     #[test]
     fn alpha_is_equation_7() {
         let (nd, ae) = (sigmoid(-1.0), sigmoid(0.4f32.into()));
-        let combiner = Combiner::of(&heads(), Combination::Probability);
+        let combiner = fitted(&heads(), Combination::Probability);
         assert!((f64::from(combiner.alpha()) - ae / (nd + ae)).abs() < 1e-7);
     }
 
     #[test]
     fn the_papers_score_is_equation_8() {
-        let score = Combiner::Probability { alpha: 0.25 }.score(-1.0, 2.0);
+        let score = Combiner::Probability { alpha: 0.25 }.score(-1.0, 2.0, Surprise::default());
         assert!((f64::from(score) - (0.75 * sigmoid(2.0) + 0.25 * sigmoid(-1.0))).abs() < 1e-7);
     }
 
     #[test]
     fn the_robust_score_is_equation_8_on_centred_heads() {
-        let combiner = Combiner::of(&heads(), Combination::Robust);
+        let combiner = fitted(&heads(), Combination::Robust);
         // Spreads are 1 and 0.1; eq. 8 in units of their harmonic sum.
         let (alpha, unit) = (0.1 / 1.1, 0.1 / 1.1);
         assert!((f64::from(combiner.alpha()) - alpha).abs() < 1e-6);
         let combined = (1.0 - alpha) * (0.9 - 0.3) + alpha * (3.0 - -2.0);
         let expected = sigmoid((combined / unit).asinh() / 2.0);
-        assert!((f64::from(combiner.score(3.0, 0.9)) - expected).abs() < 1e-6);
+        assert!((f64::from(combiner.score(3.0, 0.9, Surprise::default())) - expected).abs() < 1e-6);
     }
 
     #[test]
@@ -225,26 +347,52 @@ mod tests {
     }
 
     #[test]
-    fn secants_give_the_difference_of_two_scores() {
-        for combination in [Combination::Probability, Combination::Robust] {
-            let combiner = Combiner::of(&heads(), combination);
+    fn slopes_give_the_difference_of_two_scores() {
+        for combination in ALL {
+            let combiner = fitted(&heads(), combination);
             for to in [(-2.0, 0.3), (-1.9999, 0.3), (4.0, 0.1), (-1e3, 1e5), (1e6, 1e6)] {
-                let from = (-2.0, 0.3);
-                let [a, b] = combiner.secants(finite(from), finite(to));
-                let expected = f64::from(combiner.score(to.0, to.1)) - f64::from(combiner.score(from.0, from.1));
-                let sum = a * f64::from(to.0 - from.0) + b * f64::from(to.1 - from.1);
+                let (from, before, after) = ((-2.0, 0.3), surprise(2.0, -50.0), surprise(3.5, -50.0));
+                let [a, b, c] = slopes(&combiner, (from, before), (to, after));
+                let expected = difference(&combiner, (from, before), (to, after));
+                let sum = a * f64::from(to.0 - from.0) + b * f64::from(to.1 - from.1) + c * 1.5;
                 assert!((sum - expected).abs() < 1e-6, "{sum} {expected}");
-                assert!(a > 0.0 && b > 0.0);
+                assert!(a > 0.0 && b > 0.0 && (c > 0.0) == (combination == Combination::Surprisal));
             }
         }
     }
 
+    fn slopes(combiner: &Combiner, from: ((f32, f32), Surprise), to: ((f32, f32), Surprise)) -> [f64; 3] {
+        match combiner.decision((finite(from.0), from.1), (finite(to.0), to.1)) {
+            Decision::Whole(slopes) => slopes,
+            Decision::Value => panic!("no value is surprising"),
+        }
+    }
+
+    fn difference(combiner: &Combiner, from: ((f32, f32), Surprise), to: ((f32, f32), Surprise)) -> f64 {
+        let score = |((logit, error), of_row): ((f32, f32), Surprise)| f64::from(combiner.score(logit, error, of_row));
+        score(to) - score(from)
+    }
+
+    #[test]
+    fn a_surprising_value_decides_where_the_row_as_a_whole_is_less_unusual() {
+        let combiner = fitted(&heads(), Combination::Surprisal);
+        let (usual, strange) = (surprise(3.0, 1.0), surprise(3.0, 30.0));
+        let score = |of_row| combiner.score(-2.0, 0.3, of_row);
+        // Both medians: ln 2 on the whole; the typical row's highest surprisal is 4, and its nats ln 2.
+        assert!((f64::from(score(usual)) - squash(std::f64::consts::LN_2)).abs() < 1e-6);
+        let expected = squash(30.0 - (4.0 / 2.0 + 1.0) + std::f64::consts::LN_2);
+        assert!((f64::from(score(strange)) - expected).abs() < 0.05, "{} {expected}", score(strange));
+        let row = finite((-2.0, 0.3));
+        assert!(matches!(combiner.decision((row, usual), (row, strange)), Decision::Value));
+        assert!(matches!(combiner.decision((row, usual), (row, usual)), Decision::Whole(_)));
+    }
+
     #[test]
     fn scores_stay_inside_zero_and_one() {
-        for combination in [Combination::Probability, Combination::Robust] {
-            let combiner = Combiner::of(&heads(), combination);
+        for combination in ALL {
+            let combiner = fitted(&heads(), combination);
             for (logit, error) in [(f32::MAX, f32::MAX), (f32::MIN, 0.0), (-1e30, 1e30)] {
-                let score = combiner.score(logit, error);
+                let score = combiner.score(logit, error, Surprise::default());
                 assert!(score > 0.0 && score < 1.0, "{score}");
             }
         }
@@ -253,22 +401,22 @@ mod tests {
     #[test]
     fn a_head_that_overflows_has_the_highest_score() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
-        for combination in [Combination::Probability, Combination::Robust] {
-            let combiner = Combiner::of(&heads(), combination);
+        for combination in ALL {
+            let combiner = fitted(&heads(), combination);
             for (logit, error) in
                 [(inf, inf), (nan, 0.3), (0.0, nan), (nan, nan), (inf, -inf), (-inf, inf), (inf, 0.1), (-9.0, inf)]
             {
-                assert_eq!(combiner.score(logit, error), HIGHEST, "{logit} {error}");
+                assert_eq!(combiner.score(logit, error, Surprise::default()), HIGHEST, "{logit} {error}");
             }
         }
     }
 
     #[test]
     fn a_logit_of_minus_infinity_is_a_very_low_logit() {
-        for combination in [Combination::Probability, Combination::Robust] {
-            let combiner = Combiner::of(&heads(), combination);
-            let score = combiner.score(f32::NEG_INFINITY, 0.3);
-            assert!(score > 0.0 && score <= combiner.score(f32::MIN, 0.3), "{score}");
+        for combination in ALL {
+            let combiner = fitted(&heads(), combination);
+            let score = combiner.score(f32::NEG_INFINITY, 0.3, Surprise::default());
+            assert!(score > 0.0 && score <= combiner.score(f32::MIN, 0.3, Surprise::default()), "{score}");
         }
     }
 
@@ -278,15 +426,16 @@ mod tests {
         // Heads of a training that nearly diverged, too: their medians and spreads are large.
         let wild = Heads { logit: vec![-1e35, 2e35, 3e35, 9e35], error: vec![1e30, 1e33, 1e36, 1e37] };
         for (heads, start) in [(heads(), (-2.0, 0.3)), (wild, (2e35, 1e33))] {
-            for combination in [Combination::Probability, Combination::Robust] {
-                let combiner = Combiner::of(&heads, combination);
+            for combination in ALL {
+                let combiner = fitted(&heads, combination);
                 for end in [(inf, inf), (nan, 0.3), (0.0, nan), (-inf, inf), (inf, 0.1), (0.0, inf), (-inf, 0.3)] {
                     let (from, to) = (finite(start), finite(end));
-                    let [a, b] = combiner.secants(from, to);
+                    let (start, end) = ((start, surprise(2.0, -1e300)), (end, surprise(2.0, -1e300)));
+                    let [a, b, _] = slopes(&combiner, start, end);
                     assert!(a.is_finite() && b.is_finite(), "{end:?}");
                     let sum = a * (to[0] - from[0]) + b * (to[1] - from[1]);
-                    let scores = [start, end].map(|(logit, error)| f64::from(combiner.score(logit, error)));
-                    assert!((sum - (scores[1] - scores[0])).abs() < 1e-6, "{end:?}: {sum} {scores:?}");
+                    let expected = difference(&combiner, start, end);
+                    assert!((sum - expected).abs() < 1e-6, "{end:?}: {sum} {expected}");
                 }
             }
         }
@@ -295,8 +444,8 @@ mod tests {
     #[test]
     fn heads_that_are_all_the_same_have_a_score() {
         let heads = Heads { logit: vec![1.0; 4], error: vec![0.0; 4] };
-        for combination in [Combination::Probability, Combination::Robust] {
-            let scores = Combiner::of(&heads, combination).scores(&heads);
+        for combination in ALL {
+            let scores = fitted(&heads, combination).scores(&heads, Some(&surprises()));
             assert!(scores.iter().all(|score| *score > 0.0 && *score < 1.0));
         }
     }

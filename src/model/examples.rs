@@ -3,11 +3,17 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Feature, Frequencies, Kind, Rare, Scaling};
+use crate::data::{
+    Curve, Cycle, Feature, Frequencies, Input, Inputs, Kind, Rare, Scaling, Surprisal, Surprisals, Tail, Within,
+    CALENDAR_CLASSES,
+};
 use crate::engine::{Losses, Shape, Weights};
 use crate::options::{Options, Preset, ScalingKind};
 
-use super::{Combiner, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes, FORMAT};
+use super::combiner::Line;
+use super::{
+    Combiner, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+};
 
 /// Which of its features is a category.
 pub const CATEGORY: usize = 2;
@@ -22,15 +28,27 @@ pub fn with_seed(seed: u64) -> Model {
     let losses = Losses { cross_entropy: 0.1, reconstruction: 0.3 };
     let mut rngs: Vec<ChaCha8Rng> = (0..2).map(|member| ChaCha8Rng::seed_from_u64(seed + member)).collect();
     let shape = Shape::of(&options, 2);
-    let weights = Weights::draw(shape, vec![0, 1, 1, 2], &mut rngs).unwrap();
+    let weights = Weights::draw(shape, vec![0, 1, 3, 4], &mut rngs).unwrap();
+    let times = vec![Input::Sine(Cycle::Weekday), Input::Cosine(Cycle::Weekday)];
+    let inputs = Inputs::from_features(vec![vec![Input::Value], times, vec![Input::Value, Input::Is(0)]]);
     let metadata = Metadata {
         format: FORMAT,
         features: vec![feature("x", Kind::Number), feature("y", Kind::Date), feature("kind", Kind::Category)],
+        encoding: Some(inputs.clone()),
+        knots: Some(vec![3, 0, 0]),
+        within: Some(vec![Some(WithinSizes { category: CATEGORY, groups: 2, knots: 3 }), None, None]),
         frequencies: vec![None, None, Some(Vocabulary::Tensors(VocabularySizes::of(&frequencies)))],
         labels: None,
         members: 2,
         inputs: 2,
-        combiner: Combiner::Robust { alpha: 0.1, median: [-2.3, 0.7], spread: [0.1, 0.2] },
+        combiner: Combiner::Surprisal {
+            alpha: 0.1,
+            median: [-2.3, 0.7],
+            spread: [0.1, 0.2],
+            joint: Line { median: 0.1, unit: 2.0 },
+            sum: Line { median: 2.0, unit: 0.5 },
+            typical: 1.5,
+        },
         training: Report {
             rows: 10,
             normal_rows: 5,
@@ -43,9 +61,26 @@ pub fn with_seed(seed: u64) -> Model {
         candidates: None,
         options,
     };
+    let tail = Tail { anchor: 0.9, offset: 0.5, start: 0.4, shape: 0.1, scale: 0.2, weight: 0.5 };
+    let curve = Curve::new(vec![0.1, 0.3, 0.8], vec![1.2, 0.7, 1.9], [tail; 2]);
+    let none = Surprisals::none_of(10);
+    let within = Within { category: CATEGORY, groups: vec![[0.3, 0.1], [0.0, 0.0]], curve: curve.clone() };
+    let surprisal =
+        |curve, classes| Surprisal { curve, within: None, bounds: [-0.5, 3.0, 9.0, 0.0], missing: [0.0, 4.0], classes };
+    let of = vec![
+        Surprisal { within: Some(within), ..surprisal(curve, vec![]) },
+        surprisal(Curve::flat(), vec![0.25; CALENDAR_CLASSES]),
+        surprisal(Curve::flat(), vec![0.0, 0.5, 0.5, 3.0]),
+    ];
     let statistics = Statistics {
-        scaling: Scaling { kind: ScalingKind::Minmax, offset: vec![0.1, 0.0, -3.0], scale: vec![0.7, 1.0, 2.0] },
+        scaling: Scaling {
+            kind: ScalingKind::Robust,
+            offset: vec![0.1, -1.0, -1.0, -3.0, 0.0],
+            scale: vec![0.7, 2.0, 2.0, 2.0, 1.0],
+        },
         medians: vec![0.3, 1.0, -0.7],
+        reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
+        surprisals: Some(Surprisals { of, none }),
         quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
     };
     Model::new(metadata, statistics, vec![None, None, Some(frequencies)], weights)

@@ -13,15 +13,24 @@ impl Model {
     /// What is wrong with it, if anything is; its sizes fit together.
     pub fn fault(&self) -> Option<String> {
         let Metadata { features, options, combiner, training, candidates, .. } = &self.metadata;
-        let Statistics { scaling, medians, quantiles } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals } = &self.statistics;
+        let owners = self.inputs().owners();
         let scaled = || {
-            let mut features = features.iter().enumerate();
-            features.find_map(|(j, feature)| fault_of_scaling(feature, j, scaling, medians))
+            let mut inputs = owners.iter().enumerate();
+            inputs.find_map(|(input, j)| fault_of_scaling(&features[*j], input, scaling, reference[input], medians[*j]))
+        };
+        let surprising = || {
+            let surprisals = surprisals.as_ref()?;
+            features.iter().enumerate().find_map(|(j, feature)| {
+                let fault = surprisals.fault(j)?;
+                Some(format!("the surprisals of feature {:?} {fault}", feature.name))
+            })
         };
         self.fault_of_networks()
             .or_else(|| fault_of_options(options))
             .or_else(|| fault_of_names(features))
             .or_else(scaled)
+            .or_else(surprising)
             .or_else(|| combiner.fault(options.combination))
             .or_else(|| quantiles.fault())
             .or_else(|| fault_of_training(training))
@@ -67,12 +76,13 @@ fn fault_of_names(features: &[Feature]) -> Option<String> {
     Some(format!("two of its features are named {:?}", twice.name))
 }
 
-fn fault_of_scaling(feature: &Feature, j: usize, scaling: &Scaling, medians: &[f64]) -> Option<String> {
-    let (offset, scale, median) = (scaling.offset[j], scaling.scale[j], medians[j]);
+fn fault_of_scaling(feature: &Feature, input: usize, scaling: &Scaling, reference: f64, median: f64) -> Option<String> {
+    let (offset, scale) = (scaling.offset[input], scaling.scale[input]);
     let name = &feature.name;
-    if !(offset.is_finite() && median.is_finite()) {
+    if !(offset.is_finite() && median.is_finite() && reference.is_finite()) {
         return Some(format!(
-            "the scaling offset of feature {name:?} is {offset} and its median {median}, expected finite numbers"
+            "the scaling offset of feature {name:?} is {offset}, its median {median} and its reference {reference}, expected \
+             finite numbers"
         ));
     }
     // Normal, since half of it is what a value is divided by.
@@ -93,7 +103,8 @@ fn fault_of_training(training: &Report) -> Option<String> {
 
 fn fault_of_category(frequencies: &Frequencies, training_rows: usize) -> Option<String> {
     let Frequencies { values, counts, rare } = frequencies;
-    if values.is_empty() || counts.contains(&0) {
+    // A column of nulls has no values.
+    if (values.is_empty() && rare.values > 0) || counts.contains(&0) {
         return Some("have no counts above 0".to_string());
     }
     if (rare.values == 0) != (rare.rows == 0) || rare.values > rare.rows {
@@ -125,6 +136,7 @@ mod tests {
     use super::*;
     use crate::data::Rare;
     use crate::model::{examples, Combiner, LabelCounts, ScoreQuantiles, Top};
+    use crate::options::Combination;
 
     /// What is said of a model with one change.
     fn fault(change: impl FnOnce(&mut Model)) -> String {
@@ -161,8 +173,12 @@ mod tests {
 
     #[test]
     fn faults_of_the_score_are_named() {
-        let combiner =
-            |alpha, median, spread| fault(|model| model.metadata.combiner = Combiner::Robust { alpha, median, spread });
+        let combiner = |alpha, median, spread| {
+            fault(|model| {
+                model.metadata.options.combination = Combination::Robust;
+                model.metadata.combiner = Combiner::Robust { alpha, median, spread };
+            })
+        };
         let quantile = |score: f32| {
             let mut body: Vec<f32> = (0..ScoreQuantiles::BODY).map(|k| k as f32 / 1_000.0).collect();
             body[500] = score;
@@ -177,7 +193,7 @@ mod tests {
             (combiner(0.5, [0.0, f32::INFINITY], [1.0; 2]), "the medians of its heads"),
             (combiner(0.5, [0.0; 2], [1.0, 0.0]), "the spreads of its heads"),
             (combiner(0.5, [0.0; 2], [1.0, f32::INFINITY]), "the spreads of its heads"),
-            (fault(|model| model.metadata.combiner = Combiner::Probability { alpha: 0.5 }), "combination=Robust"),
+            (fault(|model| model.metadata.combiner = Combiner::Probability { alpha: 0.5 }), "combination=Surprisal"),
             (quantile(2.0), "from 0 to 1"),
             (quantile(f32::NAN), "from 0 to 1"),
             (quantile(0.1), "in rising order"),
@@ -209,7 +225,7 @@ mod tests {
             (category(|of| of.values[0] = of.values[1].clone()), "twice"),
             (category(|of| of.counts[0] = u64::MAX), "10 training rows"),
             (category(|of| of.rare = Rare { values: 2, rows: 1 }), "2 rare ones in 1 rows"),
-            (category(|of| *of = Frequencies::default()), "have no counts"),
+            (category(|of| (of.values, of.counts) = (vec![], vec![])), "have no counts"),
         ]);
     }
 }

@@ -12,19 +12,20 @@
 //! |---|---|
 //! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
+//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; the option `temporal` |
 
-use polars::prelude::{polars_ensure, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Feature, Frequencies, Kind, Rare};
+use crate::data::{Feature, Frequencies, Inputs, Kind, Rare, Within};
 use crate::engine::{Losses, Shape};
-use crate::options::Options;
+use crate::options::{Combination, Options};
 
 use super::combiner::Combiner;
 use super::invalid;
 
 /// The version of the file format that this build writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// The first version that it reads.
 pub const OLDEST: u32 = 2;
 
@@ -34,6 +35,15 @@ pub const OLDEST: u32 = 2;
 pub struct Metadata {
     pub format: u32,
     pub features: Vec<Feature>,
+    /// The inputs of each feature, from format 4 on; its value alone before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Inputs>,
+    /// The number of knots of each feature's surprisals, if the combination takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knots: Option<Vec<usize>>,
+    /// Of each number whose surprisals a category explains, if the combination takes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Vec<Option<WithinSizes>>>,
     /// Of each feature that is a category.
     pub frequencies: Vec<Option<Vocabulary>>,
     /// Of a fit with labels.
@@ -41,7 +51,7 @@ pub struct Metadata {
     pub options: Options,
     /// m, the number of networks of the ensemble.
     pub members: usize,
-    /// The number of features that each of them sees.
+    /// The number of inputs that each of them sees.
     pub inputs: usize,
     pub combiner: Combiner,
     pub training: Report,
@@ -84,6 +94,24 @@ impl VocabularySizes {
     }
 }
 
+/// The sizes of a number's surprisals within a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithinSizes {
+    /// The feature that is the category
+    pub category: usize,
+    /// The number of its values that have a median
+    pub groups: usize,
+    pub knots: usize,
+}
+
+impl WithinSizes {
+    pub fn of(within: &Within) -> Self {
+        let knots = within.curve.knots().len();
+        Self { category: within.category, groups: within.groups.len(), knots }
+    }
+}
+
 /// How many training rows had which label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,6 +149,11 @@ impl Metadata {
     /// The sizes of one of its networks.
     pub fn shape(&self) -> Shape {
         Shape::of(&self.options, self.inputs)
+    }
+
+    /// The inputs of each feature.
+    pub fn all_inputs(&self) -> Inputs {
+        self.encoding.clone().unwrap_or_else(|| Inputs::values(self.features.len()))
     }
 
     /// Bytes of memory that it takes, beside its own.
@@ -162,10 +195,47 @@ impl Metadata {
             "anorand: not a model: its frequencies do not belong to its features");
         polars_ensure!((1..=1_000_000).contains(&self.members), ComputeError:
             "anorand: not a model: it has {} networks", self.members);
-        polars_ensure!((1..=self.features.len()).contains(&self.inputs), ComputeError:
-            "anorand: not a model: its networks see {} of {} features", self.inputs, self.features.len());
+        self.check_encoding()?;
+        let inputs = self.all_inputs().count();
+        polars_ensure!((1..=inputs).contains(&self.inputs), ComputeError:
+            "anorand: not a model: its networks see {} of {inputs} inputs", self.inputs);
         polars_ensure!(self.options.has_valid_widths(), ComputeError:
             "anorand: not a model: its layers have the widths {:?} and {}", self.options.hidden, self.options.latent);
+        Ok(())
+    }
+
+    /// An error unless the inputs and the sizes of the surprisals are those of the features.
+    fn check_encoding(&self) -> PolarsResult<()> {
+        const MOST_KNOTS: usize = 1 << 20;
+        let features = self.features.len();
+        let surprisal = self.options.combination == Combination::Surprisal;
+        let of_format = self.encoding.is_some() == (self.format > 3) && self.knots.is_some() == surprisal;
+        let sizes = self
+            .knots
+            .as_ref()
+            .is_none_or(|knots| knots.len() == features && knots.iter().all(|knots| *knots <= MOST_KNOTS));
+        let of_within = |within: &Option<WithinSizes>| {
+            within.is_none_or(|WithinSizes { category, groups, knots }| {
+                let kind = self.features.get(category).map(|feature| feature.kind);
+                kind == Some(Kind::Category) && groups <= MOST_KNOTS && knots <= MOST_KNOTS
+            })
+        };
+        let of_format = of_format && self.within.is_some() == surprisal;
+        let sizes = sizes && self.within.as_ref().is_none_or(|all| all.len() == features && all.iter().all(of_within));
+        polars_ensure!(of_format && sizes, ComputeError:
+            "anorand: not a model: its inputs or surprisals do not belong to its features");
+        let Some(inputs) = &self.encoding else { return Ok(()) };
+        polars_ensure!(inputs.features() == features, ComputeError:
+            "anorand: not a model: it has inputs of {} features, but {features} features", inputs.features());
+        for (j, (feature, kept)) in self.features.iter().zip(&self.frequencies).enumerate() {
+            let values = match kept {
+                Some(Vocabulary::Tensors(sizes)) => Some(sizes.remembered),
+                _ => None,
+            };
+            if let Some(fault) = inputs.fault(j, feature.kind, values) {
+                polars_bail!(ComputeError: "anorand: not a model: the inputs of feature {:?} {fault}", feature.name);
+            }
+        }
         Ok(())
     }
 
@@ -184,15 +254,15 @@ impl Metadata {
 pub fn check_writable(features: &[Feature]) -> PolarsResult<()> {
     /// What the safetensors format allows, less 10 MB for all that does not grow with the features.
     const MOST_HEADER: usize = 90_000_000;
-    /// The header's entries of the three tensors of a category, and its sizes.
-    const OF_CATEGORY: usize = 600;
+    /// The header's entries of the tensors of a category or a time, its sizes and its inputs.
+    const OF_CATEGORY: usize = 1_000;
     polars_ensure!(features.len() <= MOST_FEATURES, ComputeError:
         "anorand: there are {} features, expected at most {MOST_FEATURES}", features.len());
     let unreadable = |error| invalid(format!("its features can't be written ({error})"));
     // The entry is JSON within the header's JSON: each quote and each backslash is escaped twice.
     let entry = serde_json::to_string(features).map_err(unreadable)?;
     let escaped = serde_json::to_string(&entry).map_err(unreadable)?.len();
-    let categories = features.iter().filter(|feature| feature.kind == Kind::Category).count();
+    let categories = features.iter().filter(|feature| feature.kind != Kind::Number).count();
     let header = escaped + OF_CATEGORY * categories;
     polars_ensure!(header <= MOST_HEADER, ComputeError:
         "anorand: the names and dtypes of {} features take {:.0} MB in a model file, expected at most {:.0} MB: shorten the names",

@@ -13,8 +13,10 @@ mod examples;
 
 pub use atomic_file::{Destination, Unwritable};
 pub use cache::{from_bytes, from_path};
-pub use combiner::{finite, Combiner, Heads};
-pub use metadata::{check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, FORMAT};
+pub use combiner::{finite, Combiner, Decision, Heads};
+pub use metadata::{
+    check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+};
 pub use quantiles::ScoreQuantiles;
 #[cfg(test)]
 pub use quantiles::Top;
@@ -22,16 +24,21 @@ pub use quantiles::Top;
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 
-use crate::data::{encoders, Columns, Encoder, Frequencies, Scaling};
+use crate::data::{encoders, Columns, Encoder, Encoding, Frequencies, Inputs, Scaling, Surprisals, Surprise};
 use crate::engine::Weights;
 use crate::options::Missing;
 
 /// A model's numbers outside the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
+    /// Of each input.
     pub scaling: Scaling,
-    /// Each feature's training median, in its own unit.
+    /// Each feature's training median, in its own unit; of a category, that of the log-frequencies.
     pub medians: Vec<f64>,
+    /// Of each input, what stands in for a missing value, and where explanations start.
+    pub reference: Vec<f64>,
+    /// Of a model whose combination takes them.
+    pub surprisals: Option<Surprisals>,
     /// Quantiles of the training scores.
     pub quantiles: ScoreQuantiles,
 }
@@ -41,6 +48,7 @@ pub struct Model {
     metadata: Metadata,
     statistics: Statistics,
     weights: Weights,
+    inputs: Inputs,
     /// Of each feature that is a category
     frequencies: Vec<Option<Frequencies>>,
     /// Of the frequencies
@@ -56,7 +64,8 @@ impl Model {
         weights: Weights,
     ) -> Self {
         let encoders = encoders(&frequencies);
-        Self { metadata, statistics, weights, frequencies, encoders }
+        let inputs = metadata.all_inputs();
+        Self { metadata, statistics, weights, inputs, frequencies, encoders }
     }
 
     /// The model, with what its options were chosen from.
@@ -80,13 +89,14 @@ impl Model {
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        let Statistics { scaling, medians, quantiles } = &self.statistics;
-        let features = scaling.offset.len() + scaling.scale.len() + medians.len();
+        let Statistics { scaling, medians, reference, quantiles, surprisals } = &self.statistics;
+        let features = scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
         let scores = quantiles.body().len() + quantiles.top().len();
         let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();
         let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();
         let numbers = features * size_of::<f64>() + scores * size_of::<f32>();
-        size_of::<Self>() + self.weights.bytes() + numbers + frequencies + encoders + self.metadata.bytes()
+        let surprisals = surprisals.as_ref().map_or(0, Surprisals::bytes);
+        size_of::<Self>() + self.weights.bytes() + numbers + frequencies + encoders + surprisals + self.metadata.bytes()
     }
 
     pub fn weights(&self) -> &Weights {
@@ -102,16 +112,35 @@ impl Model {
         Ok(columns)
     }
 
-    /// Matched columns as the networks take them; see [`Columns::scale_into`].
+    /// What the networks see of the features.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// Matched columns with codes for categories.
+    pub fn coded(&self, columns: &Columns) -> PolarsResult<Columns> {
+        columns.coded(&self.encoders)
+    }
+
+    /// Coded columns as the networks take them; see [`Columns::scale_into`].
     pub fn scale_into(
         &self,
-        columns: &Columns,
+        coded: &Columns,
         tile: usize,
         tiles: &mut [f32],
         incomplete: &mut [bool],
     ) -> PolarsResult<()> {
-        let Statistics { scaling, medians, .. } = &self.statistics;
-        columns.encoded(&self.encoders)?.scale_into(scaling, medians, tile, tiles, incomplete)
+        coded.scale_into(&self.encoding(), tile, tiles, incomplete)
+    }
+
+    /// The surprises of coded rows; None if the combination takes none.
+    pub fn surprises(&self, coded: &Columns) -> PolarsResult<Option<Vec<Surprise>>> {
+        self.statistics.surprisals.as_ref().map(|surprisals| surprisals.of_rows(coded, &self.inputs)).transpose()
+    }
+
+    fn encoding(&self) -> Encoding<'_> {
+        let Statistics { scaling, reference, .. } = &self.statistics;
+        Encoding { inputs: &self.inputs, encoders: &self.encoders, scaling, reference }
     }
 
     /// The numbers of an embedding: (z0, z1) of each member in turn.
@@ -119,17 +148,29 @@ impl Model {
         self.weights.members() * self.weights.shape().latent_width()
     }
 
-    /// The rows of columns without missing values, scaled, in the model's order: `[rows, features]`.
+    /// The rows of columns, scaled, in the model's order: `[rows, inputs]`.
     pub fn scaled_rows(&self, columns: &Columns) -> PolarsResult<Array2<f32>> {
-        let columns = columns.align_to(&self.metadata.features)?.encoded(&self.encoders)?;
-        let Statistics { scaling, medians, .. } = &self.statistics;
-        columns.scaled(scaling, medians)
+        self.coded(&columns.align_to(&self.metadata.features)?)?.scaled(&self.encoding())
     }
 
-    /// The reference row of an explanation: all features at their training medians, scaled.
+    /// The reference row of an explanation, scaled: each feature at its training median.
     pub fn scaled_reference(&self) -> Vec<f32> {
-        let Statistics { scaling, medians, .. } = &self.statistics;
-        medians.iter().enumerate().map(|(j, median)| scaling.apply(j, *median)).collect()
+        let Statistics { scaling, reference, .. } = &self.statistics;
+        reference.iter().enumerate().map(|(input, number)| scaling.apply(input, *number)).collect()
+    }
+
+    /// The number of each feature of the reference row, coded; NaN where the value is missing in most training rows, or where
+    /// a time has no median that recurs.
+    pub fn coded_reference(&self) -> Vec<f64> {
+        let Statistics { medians, surprisals, .. } = &self.statistics;
+        let of_feature = |(j, median): (usize, &f64)| {
+            let mostly_missing = surprisals.as_ref().is_some_and(|all| all.of[j].missing[1] < all.of[j].missing[0]);
+            if mostly_missing || Inputs::is_calendar(self.inputs.of_feature(j)) {
+                return f64::NAN;
+            }
+            self.encoders[j].as_ref().map_or(*median, |encoder| encoder.code_of(*median) as f64)
+        };
+        medians.iter().enumerate().map(of_feature).collect()
     }
 
     /// The score that separates the training rows that are flagged at a contamination from the others: what is above it is flagged.

@@ -41,6 +41,8 @@ pub enum Combination {
     Probability,
     /// The heads before their sigmoids, counted from their medians. The sigmoids would make all clear anomalies equal.
     Robust,
+    /// The same, joined with the surprisals of the row's values, each in its own column.
+    Surprisal,
 }
 
 /// What a null, NaN or infinity in a feature does.
@@ -49,6 +51,9 @@ pub enum Combination {
 pub enum Missing {
     /// A fit skips the row; its score is null.
     Null,
+    /// It is information: every row trains and has a score. Where few training rows lack a value, one that does is surprising; where
+    /// many do, the networks see which.
+    Indicator,
     /// The feature's training median replaces it.
     Impute,
     /// It is an error that names the column and the row.
@@ -61,6 +66,8 @@ pub enum Missing {
 pub enum ScalingKind {
     /// The training range becomes \[0, 1\].
     Minmax,
+    /// The same, on a range that is held to the quartiles; beyond it, by the logarithm of the distance.
+    Robust,
     /// asinh of the distance from the median in robust standard deviations: heavy tails do not squeeze the other values.
     Asinh,
 }
@@ -71,6 +78,18 @@ pub enum ScalingKind {
 pub enum Encode {
     /// A value counts as its log-frequency in the training rows.
     Frequency,
+    /// The same, and frequent values have an input of their own, which is 1 for them and 0 for others.
+    Onehot,
     /// It is an error that names the column.
     Error,
+}
+
+/// What a Date, Datetime or Time feature becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Temporal {
+    /// What recurs in it: the hour of the day, the day of the week and of the month, the month of the year.
+    Calendar,
+    /// The time since 1970, or since midnight.
+    Number,
 }

@@ -10,7 +10,7 @@ mod choices;
 mod ranges;
 mod table;
 
-pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule};
+pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 pub use ranges::{Range, Whole};
 pub use table::{Options, UncheckedOptions};
 

@@ -158,7 +158,10 @@ mod tests {
     #[test]
     fn an_unknown_name_is_an_error_with_all_names() {
         let message = message(&OneOf, "drop".to_string(), Missing::Null);
-        assert!(message.contains("option must be \"null\" or \"impute\" or \"error\", got \"drop\""), "{message}");
+        assert!(
+            message.contains("option must be \"null\" or \"indicator\" or \"impute\" or \"error\", got \"drop\""),
+            "{message}"
+        );
         assert_eq!(OneOf.value(&"paper".to_string()), Some(Preset::Paper));
     }
 

@@ -4,7 +4,7 @@
 use polars::prelude::PolarsResult;
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule};
+use super::choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 use super::ranges::{Between, OneOf, Positive, Range, Whole, Widths};
 
 /// No bound on epochs: more than these are not allowed anyway.
@@ -91,15 +91,20 @@ options! {
 
     /// What a null, NaN or infinity in a feature does.
     missing: String => Missing, in OneOf,
-        paper Missing::Null, default Missing::Null, labelled Missing::Null;
+        paper Missing::Null, default Missing::Indicator, labelled Missing::Indicator;
 
     /// What a String, Categorical or Enum feature becomes.
     encode: String => Encode, in OneOf,
-        paper Encode::Frequency, default Encode::Frequency, labelled Encode::Frequency;
+        paper Encode::Frequency, default Encode::Onehot, labelled Encode::Onehot;
+
+    /// What a Date, Datetime or Time feature becomes. Models of formats 2 and 3 have no such field, and took the number.
+    #[serde(default = "as_number", skip_serializing_if = "is_number")]
+    temporal: String => Temporal, in OneOf,
+        paper Temporal::Number, default Temporal::Calendar, labelled Temporal::Calendar;
 
     /// How features are scaled.
     scaling: String => ScalingKind, in OneOf,
-        paper ScalingKind::Minmax, default ScalingKind::Minmax, labelled ScalingKind::Asinh;
+        paper ScalingKind::Minmax, default ScalingKind::Robust, labelled ScalingKind::Asinh;
 
     /// m, the number of networks of the ensemble, whose heads are averaged.
     members: i64 => usize, in Whole(1, 1_000),
@@ -123,7 +128,7 @@ options! {
 
     /// What eq. 7 and 8 combine. Known anomalies are clear ones, which need no order among themselves.
     combination: String => Combination, in OneOf,
-        paper Combination::Probability, default Combination::Robust, labelled Combination::Probability;
+        paper Combination::Probability, default Combination::Surprisal, labelled Combination::Probability;
 
     /// w of eq. 4: the share of the noise-detection loss.
     loss_weight: f64 => f64, in Between(0.0, 1.0),
@@ -179,6 +184,15 @@ options! {
     /// Adam's step size.
     learning_rate: f64 => f64, in Positive(1.0),
         paper 1e-4, default 3e-3, labelled 3e-3;
+}
+
+fn as_number() -> Temporal {
+    Temporal::Number
+}
+
+/// It is not written then, so that a model of format 2 or 3 stays the same bytes.
+fn is_number(temporal: &Temporal) -> bool {
+    *temporal == Temporal::Number
 }
 
 fn no_bound() -> usize {

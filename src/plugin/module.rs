@@ -52,10 +52,16 @@ fn model_threshold(py: Python<'_>, bytes: &[u8], contamination: f64) -> PyResult
     py.detach(|| model::from_bytes(bytes).and_then(|model| model.threshold(contamination))).map_err(value_error)
 }
 
-/// Each feature's training median, in its own unit.
+/// Each feature's number in the reference row, in its own unit, and of a category the log-frequency; None where it has none.
 #[pyfunction]
-fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<f64>> {
-    py.detach(|| model::from_bytes(bytes).map(|model| model.statistics().medians.clone())).map_err(value_error)
+fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
+    let medians = py.detach(|| {
+        let model = model::from_bytes(bytes)?;
+        let coded = model.coded_reference();
+        let medians = coded.iter().zip(&model.statistics().medians);
+        Ok(medians.map(|(coded, median)| (!coded.is_nan()).then_some(*median)).collect())
+    });
+    medians.map_err(value_error)
 }
 
 /// Of each feature that is a category, its values, the number of training rows with each, and with a value beyond those.

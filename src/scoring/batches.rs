@@ -17,18 +17,19 @@ pub struct Worked {
     pub missing: Option<BooleanChunked>,
 }
 
-/// Scaled rows in tiles, `[tiles, features, tile]`, the last one padded.
+/// Rows, coded, and scaled in tiles, `[tiles, inputs, tile]`, the last one padded.
 pub struct Batch {
+    pub coded: Columns,
     pub tiles: Vec<f32>,
     pub tile: usize,
-    pub features: usize,
+    pub inputs: usize,
     pub rows: usize,
 }
 
 /// What `work` makes of scaled rows on an engine of the model: `width` numbers for each row, into its part of them.
 ///
 /// The rows come in batches, on the plugin's threads: `on_cpu` rows, or enough to keep a GPU busy. A row with a missing value
-/// has the training medians in its place, and is to be null unless the model imputes. `what` names the numbers in an error.
+/// has the reference in its place, and is to be null where the model says so. `what` names the numbers in an error.
 pub fn by_batch(
     model: &Model,
     columns: &Columns,
@@ -38,16 +39,17 @@ pub fn by_batch(
     work: impl Fn(&Batch, &mut [f32]) -> PolarsResult<()> + Sync,
 ) -> PolarsResult<Worked> {
     let columns = model.align(columns)?;
-    let (rows, features) = (columns.rows(), columns.features().len());
+    let (rows, inputs) = (columns.rows(), model.inputs().count());
     let mut numbers: Vec<f32> = zeros(rows.saturating_mul(width), what)?;
     let mut incomplete = vec![false; rows];
     let (size, tile) = (engine.rows_at_a_time(on_cpu), engine.tile());
     let parts = numbers.chunks_mut(size * width.max(1)).zip(incomplete.chunks_mut(size)).enumerate().collect();
     pool::map(parts, |(at, (numbers, incomplete))| {
         let rows = incomplete.len();
-        let mut tiles = zeros(rows.div_ceil(tile) * tile * features, "the rows")?;
-        model.scale_into(&columns.slice(at * size, rows), tile, &mut tiles, incomplete)?;
-        work(&Batch { tiles, tile, features, rows }, numbers)
+        let mut tiles = zeros(rows.div_ceil(tile) * tile * inputs, "the rows")?;
+        let coded = model.coded(&columns.slice(at * size, rows))?;
+        model.scale_into(&coded, tile, &mut tiles, incomplete)?;
+        work(&Batch { coded, tiles, tile, inputs, rows }, numbers)
     })?;
     let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
     let missing = nulls.then(|| incomplete.iter().map(|row| Some(*row)).collect());

@@ -18,7 +18,5 @@ const CHUNK: usize = 1_024;
 pub fn embed(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Worked> {
     let numbers = (model.embedding_width(), "the embeddings");
     let engine = Engine::open(model.weights(), device)?;
-    by_batch(model, columns, &engine, CHUNK, numbers, |batch, out| {
-        engine.latents_into(&batch.tiles, batch.features, out)
-    })
+    by_batch(model, columns, &engine, CHUNK, numbers, |batch, out| engine.latents_into(&batch.tiles, batch.inputs, out))
 }

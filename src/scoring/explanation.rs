@@ -14,10 +14,10 @@
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
-use crate::data::Columns;
+use crate::data::{Columns, Surprise};
 use crate::engine::{tiled, Device, Engine};
 use crate::memory::{collected, zeros};
-use crate::model::{finite, Model};
+use crate::model::{finite, Decision, Model};
 
 use super::batches::{by_batch, Batch};
 
@@ -33,18 +33,42 @@ pub struct Explanation {
     pub missing: Option<BooleanChunked>,
 }
 
+/// The row that explanations start from.
+struct Reference<'a> {
+    /// Scaled, `[inputs]`
+    row: &'a [f32],
+    heads: [f64; 2],
+    /// Of each feature, held to ln(n + 1); empty if the combination takes none
+    surprisals: Vec<f64>,
+    surprise: Surprise,
+}
+
 /// The contributions of every row.
 pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Explanation> {
-    let reference = model.scaled_reference();
+    let row = model.scaled_reference();
     let engine = Engine::open(model.weights(), device)?;
-    let start = heads_of_reference(&engine, &reference)?;
-    let numbers = (reference.len(), "the explanations");
-    let worked = by_batch(model, columns, &engine, CHUNK, numbers, |batch, out| {
-        explain_batch(model, &engine, (&reference, start), batch, out)
+    let reference = reference(model, &engine, &row)?;
+    let features = model.metadata().features.len();
+    let worked = by_batch(model, columns, &engine, CHUNK, (features, "the explanations"), |batch, out| {
+        explain_batch(model, &engine, &reference, batch, out)
     })?;
-    let contributions = Array2::from_shape_vec((columns.rows(), reference.len()), worked.numbers)
+    let contributions = Array2::from_shape_vec((columns.rows(), features), worked.numbers)
         .map_err(|error| polars_err!(ComputeError: "anorand: the contributions have another shape: {error}"))?;
     Ok(Explanation { contributions, missing: worked.missing })
+}
+
+fn reference<'a>(model: &Model, engine: &Engine, row: &'a [f32]) -> PolarsResult<Reference<'a>> {
+    let heads = heads_of_reference(engine, row)?;
+    let mut reference = Reference { row, heads, surprisals: vec![], surprise: Surprise::default() };
+    if let Some(surprisals) = &model.statistics().surprisals {
+        let coded = model.coded_reference();
+        for (j, feature) in model.metadata().features.iter().enumerate() {
+            let of = surprisals.of_reference(j, feature.kind, &coded);
+            reference.surprisals.push(of.surprisal);
+            reference.surprise.add(of, surprisals.none);
+        }
+    }
+    Ok(reference)
 }
 
 fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 2]> {
@@ -55,28 +79,90 @@ fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 
     Ok(finite((logit[0], error[0])))
 }
 
-/// The contributions of a batch of rows, row by row; from the reference row, and its heads.
+/// The contributions of a batch of rows, row by row.
 fn explain_batch(
     model: &Model,
     engine: &Engine,
-    (reference, start): (&[f32], [f64; 2]),
+    reference: &Reference,
     batch: &Batch,
     out: &mut [f32],
 ) -> PolarsResult<()> {
-    let Batch { tiles, tile, features, rows } = batch;
+    let Batch { coded, tiles, tile, inputs, rows } = batch;
     // From where scores come from: heads that spread little turn another engine's rounding into a visible part of a score.
     let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
-    engine.heads_into(tiles, *features, &mut logits, &mut errors)?;
+    engine.heads_into(tiles, *inputs, &mut logits, &mut errors)?;
+    let heads: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
+    let values = values_of(model, coded)?;
     let combiner = &model.metadata().combiner;
-    let ends: Vec<[f64; 2]> = logits.into_iter().zip(errors).map(finite).collect();
-    let slopes: Vec<[f64; 2]> = ends.iter().map(|end| combiner.secants(start, *end)).collect();
+    let start = (reference.heads, reference.surprise);
+    let decisions: Vec<Decision> = heads
+        .iter()
+        .zip(&values)
+        .map(|(heads, values)| combiner.decision(start, (finite(*heads), values.surprise)))
+        .collect();
     // The padding's weights stay 0.
     let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
-    for (at, slopes) in slopes.iter().enumerate() {
-        weights[0][at] = slopes[0] as f32;
-        weights[1][at] = slopes[1] as f32;
+    for (row, decision) in decisions.iter().enumerate() {
+        if let Decision::Whole([logit, error, _]) = decision {
+            weights[0][row] = *logit as f32;
+            weights[1][row] = *error as f32;
+        }
     }
-    let from = tiles_of_reference(reference, *tile, tiles.len())?;
+    let (way, sum) = along_the_way(engine, reference.row, (tiles, *tile, *inputs), &weights)?;
+    let at_start = f64::from(combiner.score(start.0[0] as f32, start.0[1] as f32, start.1));
+    let place = |row: usize, input: usize| (row / tile * inputs + input) * tile + row % tile;
+    let owners = model.inputs().owners();
+    let features = model.metadata().features.len();
+    for (row, out) in out.chunks_exact_mut(features).enumerate() {
+        let (logit, error) = heads[row];
+        let total = f64::from(combiner.score(logit, error, values[row].surprise)) - at_start;
+        match decisions[row] {
+            Decision::Value => share_of_highest(&values[row].deciding, total, out),
+            Decision::Whole([_, _, slope]) => {
+                let mut ways = vec![0f32; features];
+                for (input, feature) in owners.iter().enumerate() {
+                    let at = place(row, input);
+                    out[*feature] += sum[at] * way[at] / STEPS as f32;
+                    ways[*feature] += way[at].abs();
+                }
+                for (out, (of, from)) in out.iter_mut().zip(values[row].surprisals.iter().zip(&reference.surprisals)) {
+                    *out += (slope * (of - from)) as f32;
+                }
+                complete(out, &ways, total);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The surprisals of a row's values: each held to ln(n + 1), what each counts where the highest decides, and both together.
+#[derive(Clone, Default)]
+struct Values {
+    surprisals: Vec<f64>,
+    deciding: Vec<f64>,
+    surprise: Surprise,
+}
+
+fn values_of(model: &Model, coded: &Columns) -> PolarsResult<Vec<Values>> {
+    let mut rows = vec![Values::default(); coded.rows()];
+    let Some(surprisals) = &model.statistics().surprisals else { return Ok(rows) };
+    surprisals.each(coded, model.inputs(), |row, _, value| {
+        let Values { surprisals: of, deciding, surprise } = &mut rows[row];
+        of.push(value.surprisal.min(surprisals.none));
+        deciding.push(value.deciding);
+        surprise.add(value, surprisals.none);
+    })?;
+    Ok(rows)
+}
+
+/// Of each input of rows in tiles, the way from the reference to the row, and the sum of the gradients along it.
+fn along_the_way(
+    engine: &Engine,
+    reference: &[f32],
+    (tiles, tile, inputs): (&[f32], usize, usize),
+    weights: &[Vec<f32>; 2],
+) -> PolarsResult<(Vec<f32>, Vec<f32>)> {
+    let from = tiles_of_reference(reference, tile, tiles.len())?;
     let way: Vec<f32> = collected(tiles.iter().zip(&from).map(|(x, from)| x - from), "the explanations")?;
     let mut sum: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     let mut point: Vec<f32> = zeros(tiles.len(), "the explanations")?;
@@ -85,19 +171,23 @@ fn explain_batch(
         for (point, (way, from)) in point.iter_mut().zip(way.iter().zip(&from)) {
             *point = way * share + from;
         }
-        engine.add_input_gradients(&point, *features, &weights[0], &weights[1], &mut sum)?;
+        engine.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
     }
-    let place = |row: usize, feature: usize| (row / tile * features + feature) * tile + row % tile;
-    let mut way_of_row = vec![0f32; *features];
-    for (row, out) in out.chunks_exact_mut(*features).enumerate() {
-        for (feature, (out, way_of_row)) in out.iter_mut().zip(&mut way_of_row).enumerate() {
-            *way_of_row = way[place(row, feature)];
-            *out = sum[place(row, feature)] * *way_of_row / STEPS as f32;
-        }
-        let ([a, b], end) = (slopes[row], ends[row]);
-        complete(out, &way_of_row, a * (end[0] - start[0]) + b * (end[1] - start[1]));
+    Ok((way, sum))
+}
+
+/// Shares out a total by the Shapley values of the highest of some numbers; a number that is not above 0 gets nothing.
+fn share_of_highest(numbers: &[f64], total: f64, out: &mut [f32]) {
+    let mut order: Vec<usize> = (0..numbers.len()).collect();
+    order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
+    let highest = order.last().map_or(0.0, |at| numbers[*at]);
+    let (mut before, mut share) = (0.0, 0.0);
+    for (place, at) in order.iter().enumerate() {
+        let step = numbers[*at].max(0.0) - before;
+        before += step;
+        share += step / (order.len() - place) as f64;
+        out[*at] = (total * share / highest.max(f64::MIN_POSITIVE)) as f32;
     }
-    Ok(())
 }
 
 /// The reference row in the place of every row: `len` numbers, `[tiles, features, tile]`.
@@ -213,6 +303,13 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_highest_is_shared_out_by_what_each_adds_to_it() {
+        let mut out = [0f32; 4];
+        share_of_highest(&[8.0, -1.0, 10.0, 0.0], 20.0, &mut out);
+        assert_eq!(out, [8.0, 0.0, 12.0, 0.0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub use explanation::{explain, STEPS};
 use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;
 
-use crate::data::Columns;
+use crate::data::{Columns, Surprise};
 use crate::engine::{tiled, Device, Engine, Weights};
 use crate::memory::zeros;
 use crate::model::{Heads, Model};
@@ -36,8 +36,8 @@ pub fn heads(weights: &Weights, rows: ArrayView2<f32>, device: Device) -> Polars
     Ok(heads)
 }
 
-/// The anomaly score of every row, in (0, 1): the higher, the more anomalous. Null for a row with a missing value, unless the
-/// model imputes or refuses such rows.
+/// The anomaly score of every row, in (0, 1): the higher, the more anomalous. Null for a row with a missing value, where the
+/// model says so.
 ///
 /// # Errors
 /// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if the device can't be used.
@@ -46,9 +46,11 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
     let combiner = &model.metadata().combiner;
     let worked = by_batch(model, columns, &engine, CHUNK, (1, "the scores"), |batch, scores| {
         let mut errors = vec![0f32; batch.rows];
-        engine.heads_into(&batch.tiles, batch.features, scores, &mut errors)?;
-        for (score, error) in scores.iter_mut().zip(&errors) {
-            *score = combiner.score(*score, *error);
+        engine.heads_into(&batch.tiles, batch.inputs, scores, &mut errors)?;
+        let surprises = model.surprises(&batch.coded)?;
+        for (row, (score, error)) in scores.iter_mut().zip(&errors).enumerate() {
+            let surprise = surprises.as_ref().map_or(Surprise::default(), |surprises| surprises[row]);
+            *score = combiner.score(*score, *error, surprise);
         }
         Ok(())
     })?;

@@ -89,7 +89,7 @@ impl Verb for Explain {
     }
 
     fn cost(&self, model: &Model, rows: usize) -> Cost {
-        Cost::of_explanations(model.weights(), model.metadata().features.len(), rows)
+        Cost::of_explanations(model.weights(), model.inputs().count(), rows)
     }
 
     fn dtype(&self) -> DataType {

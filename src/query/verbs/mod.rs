@@ -23,7 +23,7 @@ pub trait Verb: Sync {
 
     /// What that takes for `rows` rows.
     fn cost(&self, model: &Model, rows: usize) -> Cost {
-        Cost::of_heads(model.weights(), model.metadata().features.len(), rows)
+        Cost::of_heads(model.weights(), model.inputs().count(), rows)
     }
 
     /// The dtype of that series.

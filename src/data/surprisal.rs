@@ -1,0 +1,369 @@
+//! How surprising a value is in its own column: −ln of the share of the training rows with a value at least as rare or as far out,
+//! in nats. ln(n + 1) is what no training row is; beyond the training values, a tail goes on (see [`super::tail`]).
+//!
+//! It sees what the networks can't: a value, a null or a category that no training row has, and single values far out in a
+//! table of many columns.
+
+use polars::prelude::*;
+
+use crate::memory::zeros;
+use crate::options::Missing;
+
+use super::calendar::{far_away, Cycle, Moment, CLASSES};
+use super::categories::Frequencies;
+use super::classes::Classes;
+use super::columns::Columns;
+use super::curve::{Curve, MOST};
+use super::feature::Kind;
+use super::inputs::Inputs;
+use super::within::Within;
+
+/// What the surprisal of a value that is only far out counts less than one of a new class, where the highest of a row's decides:
+/// in some column, some value is always the furthest.
+const MARGIN: f64 = 3.0;
+
+/// The surprisal of one feature's values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surprisal {
+    pub curve: Curve,
+    /// Of a number that a category explains
+    pub within: Option<Within>,
+    /// Values outside are of a class of their own, as negative ones among positive ones, or all others beside a constant: the
+    /// lower bound and the surprisal below it, the upper bound and the surprisal above it
+    pub bounds: [f64; 4],
+    /// Of a value that is there, and of a missing one
+    pub missing: [f64; 2],
+    /// Of a category, by code, the last one of values that were not seen; of the classes of all cycles of a time, 0 for those of
+    /// cycles that do not count; empty for numbers
+    pub classes: Vec<f64>,
+}
+
+/// No bounds.
+const UNBOUNDED: [f64; 4] = [-f64::MAX, 0.0, f64::MAX, 0.0];
+
+/// What a row's surprisals come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Surprise {
+    /// The sum over the features, each held to ln(n + 1)
+    pub sum: f64,
+    /// The highest
+    pub highest: f64,
+    /// The highest of what they count where it decides; see [`MARGIN`]
+    pub deciding: f64,
+}
+
+impl Surprise {
+    /// With one more value; `none` is ln(n + 1).
+    pub fn add(&mut self, value: OfValue, none: f64) {
+        self.sum += value.surprisal.min(none);
+        self.highest = self.highest.max(value.surprisal);
+        self.deciding = self.deciding.max(value.deciding);
+    }
+}
+
+/// A value's surprisal, and what it counts where the highest decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OfValue {
+    pub surprisal: f64,
+    pub deciding: f64,
+}
+
+impl Surprisal {
+    /// Of a feature's value, beside the code of the category that explains it; NaN is missing. `none` is ln(n + 1).
+    pub fn of(&self, kind: Kind, cycles: &[Cycle], value: f64, code: f64, none: f64) -> OfValue {
+        if value.is_nan() {
+            let surprisal = self.missing[1];
+            return OfValue { surprisal, deciding: surprisal };
+        }
+        let [low, below, high, above] = self.bounds;
+        let mut class = self.missing[0];
+        if value < low {
+            class = class.max(below);
+        }
+        if value > high {
+            class = class.max(above);
+        }
+        if kind == Kind::Category {
+            class = class.max(self.classes[(value as usize).min(self.classes.len() - 1)]);
+        } else if !cycles.is_empty() {
+            let moment = Moment::of(kind, value);
+            let of =
+                |cycle: &Cycle| moment.as_ref().map_or(0.0, |at| self.classes[cycle.first_class() + cycle.class(at)]);
+            class = cycles.iter().map(of).fold(class, f64::max);
+        }
+        let mut distance = self.curve.surprisal(value, none);
+        if let Some(within) = &self.within {
+            distance = distance.max(within.surprisal(value, code, none));
+        }
+        OfValue { surprisal: class.max(distance), deciding: class.max(distance - MARGIN) }
+    }
+}
+
+/// The surprisals of all features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surprisals {
+    pub of: Vec<Surprisal>,
+    /// ln(n + 1) of n training rows
+    pub none: f64,
+}
+
+impl Surprisals {
+    /// From coded training rows.
+    pub fn fit(
+        columns: &Columns,
+        inputs: &Inputs,
+        frequencies: &[Option<Frequencies>],
+        missing: Missing,
+    ) -> PolarsResult<Self> {
+        let rows = columns.rows();
+        let mut values = vec![];
+        let mut of = Vec::with_capacity(frequencies.len());
+        let categories = columns.categories()?;
+        for (j, feature) in columns.features().iter().enumerate() {
+            let calendar = Inputs::is_calendar(inputs.of_feature(j));
+            columns.read_as(j, calendar, &mut values)?;
+            let within = match feature.kind {
+                Kind::Number => Within::of(&values, categories.iter().map(|(at, codes)| (*at, codes.as_slice()))),
+                _ => None,
+            };
+            values.retain(|value| !value.is_nan());
+            values.sort_unstable_by(f64::total_cmp);
+            let known = match missing {
+                Missing::Indicator => values.len(),
+                // Filled in, or not there: no news.
+                _ => rows,
+            };
+            let mut surprisal = match (feature.kind, &frequencies[j]) {
+                (Kind::Category, Some(frequencies)) => of_category(frequencies, rows),
+                (kind, _) if calendar => of_calendar(kind, inputs.of_feature(j), &values, rows),
+                (kind, _) => of_numbers(kind, &values, rows),
+            };
+            surprisal.within = within;
+            let classes = Classes::of([known as u64, (rows - known) as u64].into_iter(), rows);
+            if missing == Missing::Indicator {
+                surprisal.missing = [known, rows - known].map(|count| classes.surprisal(count as u64));
+            }
+            of.push(surprisal);
+        }
+        Ok(Self { of, none: Self::none_of(rows) })
+    }
+
+    /// What no training row of that number is.
+    pub fn none_of(rows: usize) -> f64 {
+        libm::log(rows as f64 + 1.0)
+    }
+
+    /// What the values of coded columns come to, row by row.
+    pub fn of_rows(&self, columns: &Columns, inputs: &Inputs) -> PolarsResult<Vec<Surprise>> {
+        let mut all: Vec<Surprise> = zeros(columns.rows(), "the surprisals")?;
+        self.each(columns, inputs, |row, _, value| all[row].add(value, self.none))?;
+        Ok(all)
+    }
+
+    /// Of a feature's value in the reference row; see [`crate::model::Model::coded_reference`].
+    pub fn of_reference(&self, feature: usize, kind: Kind, reference: &[f64]) -> OfValue {
+        let (surprisal, value) = (&self.of[feature], reference[feature]);
+        let code = surprisal.within.as_ref().map_or(f64::NAN, |within| reference[within.category]);
+        let of = surprisal.of(kind, &[], value, code, self.none);
+        // A time without a median is no missing value.
+        let usual = surprisal.missing[0].min(surprisal.missing[1]);
+        let of = if value.is_nan() { OfValue { surprisal: usual, deciding: usual } } else { of };
+        OfValue { surprisal: of.surprisal.min(self.none), ..of }
+    }
+
+    /// Goes through the values of coded columns, feature by feature.
+    pub fn each(
+        &self,
+        columns: &Columns,
+        inputs: &Inputs,
+        mut take: impl FnMut(usize, usize, OfValue),
+    ) -> PolarsResult<()> {
+        let (mut values, mut codes) = (vec![], vec![]);
+        for (j, (feature, surprisal)) in columns.features().iter().zip(&self.of).enumerate() {
+            let of_feature = inputs.of_feature(j);
+            let cycles: Vec<Cycle> = Inputs::cycles(of_feature).collect();
+            columns.read_as(j, Inputs::is_calendar(of_feature), &mut values)?;
+            codes.clear();
+            if let Some(within) = &surprisal.within {
+                columns.read(within.category, &mut codes)?;
+            }
+            for (row, value) in values.iter().enumerate() {
+                let code = codes.get(row).copied().unwrap_or(f64::NAN);
+                take(row, j, surprisal.of(feature.kind, &cycles, *value, code, self.none));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of knots of each feature's curve.
+    pub fn knots(&self) -> Vec<usize> {
+        self.of.iter().map(|of| of.curve.knots().len()).collect()
+    }
+
+    /// What is wrong with those of a feature, as a file may have them.
+    pub fn fault(&self, feature: usize) -> Option<String> {
+        let Surprisal { curve, within, bounds, missing, classes } = &self.of[feature];
+        let [low, below, high, above] = *bounds;
+        let nats = [below, above].into_iter().chain(*missing).chain(classes.iter().copied());
+        if let Some(wrong) = nats.into_iter().find(|nats| !(0.0..=MOST).contains(nats)) {
+            return Some(format!("include {wrong}, expected a number from 0 to {MOST}"));
+        }
+        let usable = curve.is_usable() && low.is_finite() && high.is_finite();
+        let usable = usable && within.as_ref().is_none_or(Within::is_usable);
+        (!usable).then(|| "have numbers that can't be".to_string())
+    }
+
+    /// Bytes of memory that they take.
+    pub fn bytes(&self) -> usize {
+        let of = |of: &Surprisal| {
+            size_of::<Surprisal>()
+                + of.curve.bytes()
+                + of.within.as_ref().map_or(0, Within::bytes)
+                + size_of::<f64>() * of.classes.capacity()
+        };
+        self.of.iter().map(of).sum()
+    }
+}
+
+/// Of sorted numbers.
+fn of_numbers(kind: Kind, sorted: &[f64], rows: usize) -> Surprisal {
+    let (curve, missing) = (Curve::of(sorted, rows), [0.0; 2]);
+    let bounds = match (sorted.first(), sorted.last()) {
+        (Some(first), Some(last)) if first == last => {
+            let other = Classes::of([sorted.len() as u64].into_iter(), rows).surprisal(0);
+            [*first, other, *first, other]
+        }
+        (Some(_), Some(_)) if kind == Kind::Number => signs(sorted, rows),
+        _ => UNBOUNDED,
+    };
+    Surprisal { curve, within: None, bounds, missing, classes: vec![] }
+}
+
+/// Values of the sign that few or none of the training values have, small ones left out.
+fn signs(sorted: &[f64], rows: usize) -> [f64; 4] {
+    let mut sizes: Vec<f64> = sorted.iter().filter(|value| **value != 0.0).map(|value| value.abs()).collect();
+    if sizes.is_empty() {
+        return UNBOUNDED;
+    }
+    let at = sizes.len() / 20;
+    let least = *sizes.select_nth_unstable_by(at, f64::total_cmp).1 / 2.0;
+    let positive = sorted[sorted.len() / 2] >= 0.0;
+    let other = match positive {
+        true => sorted.partition_point(|value| *value < -least),
+        false => sorted.len() - sorted.partition_point(|value| *value <= least),
+    };
+    let classes = Classes::of([other as u64, (sorted.len() - other) as u64].into_iter(), rows);
+    let surprisal = classes.surprisal(other as u64);
+    match positive {
+        true => [-least, surprisal, f64::MAX, 0.0],
+        false => [-f64::MAX, 0.0, least, surprisal],
+    }
+}
+
+fn of_category(frequencies: &Frequencies, rows: usize) -> Surprisal {
+    // Values that are not remembered are rare: as if each were alone.
+    let rare = std::iter::repeat_n(1, usize::try_from(frequencies.rare.values).unwrap_or(usize::MAX));
+    let classes = Classes::of(frequencies.counts.iter().copied().chain(rare), rows);
+    let mut of_count = PlHashMap::new();
+    let counts = frequencies.counts.iter().copied().chain([0]);
+    let classes = counts.map(|count| *of_count.entry(count).or_insert_with(|| classes.surprisal(count))).collect();
+    Surprisal { curve: Curve::flat(), within: None, bounds: UNBOUNDED, missing: [0.0; 2], classes }
+}
+
+fn of_calendar(kind: Kind, inputs: &[super::inputs::Input], sorted: &[f64], rows: usize) -> Surprisal {
+    let mut classes = vec![0.0; CLASSES];
+    for cycle in Inputs::cycles(inputs) {
+        let mut counts = vec![0u64; cycle.classes()];
+        sorted.iter().filter_map(|value| Moment::of(kind, *value)).for_each(|at| counts[cycle.class(&at)] += 1);
+        let of = Classes::of(counts.iter().copied(), rows);
+        for (class, count) in counts.iter().enumerate() {
+            classes[cycle.first_class() + class] = of.surprisal(*count).min(MOST);
+        }
+    }
+    let bounds = match (sorted.first(), sorted.last(), far_away(kind)) {
+        (Some(first), Some(last), Some(away)) => {
+            let other = Classes::of([sorted.len() as u64].into_iter(), rows).surprisal(0);
+            [first - away, other, last + away, other]
+        }
+        _ => UNBOUNDED,
+    };
+    Surprisal { curve: Curve::flat(), within: None, bounds, missing: [0.0; 2], classes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::encoders;
+    use crate::options::{Options, Preset};
+
+    /// The surprisals of a frame's own rows: `[feature][row]`.
+    fn of(training: &DataFrame, rows: &DataFrame) -> (Vec<Vec<f64>>, f64) {
+        let columns = Columns::from_frame(training).unwrap();
+        let frequencies = columns.frequencies().unwrap();
+        let encoders = encoders(&frequencies);
+        let columns = columns.coded(&encoders).unwrap();
+        let options = Options::preset(Preset::Default);
+        let statistics = columns.statistics(&encoders, options.missing).unwrap();
+        let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
+        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing).unwrap();
+        let rows = Columns::from_frame(rows).unwrap().coded(&encoders).unwrap();
+        let mut found = vec![vec![0.0; rows.rows()]; rows.features().len()];
+        surprisals.each(&rows, &inputs, |row, j, value| found[j][row] = value.surprisal).unwrap();
+        (found, surprisals.none)
+    }
+
+    fn numbers() -> Vec<f64> {
+        (0..1_000).map(|k| 5.0 + f64::from(k % 100)).collect()
+    }
+
+    #[test]
+    fn what_no_training_row_is_is_a_novelty() {
+        let training = df!(
+            "positive" => numbers(),
+            "constant" => vec![7.0; 1_000],
+            "country" => (0..1_000).map(|k| ["DE", "FR", "IT"][k % 3]).collect::<Vec<_>>(),
+            "empty" => vec![None::<f64>; 1_000]
+        )
+        .unwrap();
+        let strange = df!(
+            "positive" => [-40.0], "constant" => [8.0], "country" => ["ZZ"], "empty" => [Some(1.0)]
+        )
+        .unwrap();
+        let usual =
+            df!("positive" => [50.0], "constant" => [7.0], "country" => ["IT"], "empty" => [None::<f64>]).unwrap();
+        let (found, none) = of(&training, &strange);
+        assert!(found.iter().all(|column| column[0] > none + 3.0), "{found:?}");
+        let (found, _) = of(&training, &usual);
+        assert!(found.iter().all(|column| column[0] < 1.0), "{found:?}");
+        let nulls = df!(
+            "positive" => [None::<f64>], "constant" => [Some(f64::NAN)], "country" => [None::<&str>], "empty" => [None::<f64>]
+        )
+        .unwrap();
+        let (found, none) = of(&training, &nulls);
+        assert!(found[..3].iter().all(|column| column[0] > none + 3.0) && found[3][0] < 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn a_null_where_many_rows_have_one_is_ordinary() {
+        let with_nulls: Vec<Option<f64>> = (0..1_000).map(|k| (k % 4 > 0).then_some(f64::from(k))).collect();
+        let (found, _) = of(&df!("a" => with_nulls).unwrap(), &df!("a" => [None::<f64>]).unwrap());
+        assert!(found[0][0] < 1.5, "{found:?}");
+    }
+
+    #[test]
+    fn an_hour_at_which_nothing_happens_is_a_novelty_and_next_month_is_not() {
+        const HOUR: i64 = 3_600_000_000;
+        let time = |hours: Vec<i64>| {
+            let hours: Vec<i64> = hours.into_iter().map(|hour| hour * HOUR).collect();
+            Series::new("t".into(), hours).cast(&DataType::Datetime(TimeUnit::Microseconds, None)).unwrap()
+        };
+        let frame = |hours: Vec<i64>| {
+            let series = time(hours);
+            DataFrame::new(series.len(), vec![series.into_column()]).unwrap()
+        };
+        let office = (0..31 * 24).filter(|hour| (9..17).contains(&(hour % 24))).collect();
+        let (found, none) = of(&frame(office), &frame(vec![3, 10, 24 * 40 + 10, 24 * 9_000]));
+        let column = &found[0];
+        assert!(column[0] > none && column[1] < 1.0 && column[2] < 1.0 && column[3] > none, "{column:?}");
+    }
+}
