@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import struct
 from collections.abc import Iterator
@@ -40,12 +41,123 @@ class Pass:
     reconstruction: Array
 
 
-def members(data: bytes, rows: Array) -> Iterator[Pass]:
-    """Each member's forward pass, for unscaled rows with their columns in the model's order."""
+def encoding(data: bytes) -> list[list[Any]]:
+    """The inputs of each feature; its value alone before format 4."""
+    entry = metadata(data)
+    inputs: list[list[Any]] = entry.get("encoding") or [["value"]] * len(entry["features"])
+    return inputs
+
+
+def inputs(data: bytes, rows: Array) -> Array:
+    """What the features become: unscaled numbers ``[rows, D]``; the reference where a value is missing.
+
+    ``rows`` has the features in the model's order: numbers, codes of categories, times in the units of their kinds, and
+    NaN for a missing value.
+    """
     tensors = load(data)
-    scaled = (rows - tensors["scaling.offset"]) / tensors["scaling.scale"]
+    columns = []
+    for j, of_feature in enumerate(encoding(data)):
+        value = rows[:, j]
+        for each in of_feature:
+            if each == "value":
+                counts = tensors.get(f"vocabulary.{j}.counts")
+                columns.append(value if counts is None else _log_frequency(counts, value))
+            elif each == "missing":
+                columns.append(np.isnan(value).astype(float))
+            elif each == "nothing":
+                columns.append(np.where(np.isnan(value), np.nan, 0.0))
+            elif "is" in each:
+                columns.append(np.where(np.isnan(value), np.nan, value == each["is"]))
+            else:
+                ((part, cycle),) = each.items()
+                angle = 2 * np.pi * _share_of_cycle(cycle, metadata(data)["features"][j]["kind"], value)
+                columns.append(np.sin(angle) if part == "sine" else np.cos(angle))
+    found = np.stack(columns, axis=1)
+    return np.where(np.isnan(found), tensors["reference"] if "reference" in tensors else tensors["median"], found)
+
+
+def _log_frequency(counts: Array, codes: Array) -> Array:
+    """ln(count / rows) of each code; half a row for the code after the last one."""
+    known = np.append(counts.astype(np.float64), 0.5)
+    at = np.where(np.isnan(codes), 0, codes).astype(int)
+    return np.where(np.isnan(codes), np.nan, np.log(known[at] / counts.sum()))
+
+
+def _share_of_cycle(cycle: str, kind: str, value: Array) -> Array:
+    """Where times are in a cycle, 0 to 1."""
+    if cycle == "hour":
+        day = 86_400e6
+        return (value / 1e3 if kind == "Time" else value) % day / day
+    days = value if kind == "Date" else np.floor(value / 86_400e6)
+    return np.array([np.nan if np.isnan(day) else _class_of_day(cycle, int(day)) for day in days])
+
+
+def _class_of_day(cycle: str, days: int) -> float:
+    date = datetime.date(1970, 1, 1) + datetime.timedelta(days=days)
+    return {"weekday": date.weekday() / 7, "day": (date.day - 1) / 31, "month": (date.month - 1) / 12}[cycle]
+
+
+def surprisals(data: bytes, rows: Array) -> tuple[Array, Array]:
+    """How surprising each value is, and what it counts where the highest decides: ``[rows, d]`` each, in nats.
+
+    For numbers and codes, not for times.
+    """
+    tensors = load(data)
+    starts = np.append(0, np.cumsum(metadata(data)["knots"]))
+    none = np.log(metadata(data)["training"]["rows"] + 1)
+    found, deciding = np.zeros_like(rows), np.zeros_like(rows)
+    for j, value in enumerate(rows.T):
+        there, missing = tensors["surprisal.missing"][j]
+        low, below, high, above = tensors["surprisal.bounds"][j]
+        category = np.maximum(there, np.maximum(np.where(value < low, below, 0), np.where(value > high, above, 0)))
+        if (classes := tensors.get(f"vocabulary.{j}.surprisal")) is not None:
+            category = np.maximum(category, classes[np.nan_to_num(value).astype(int)])
+        part = slice(starts[j], starts[j + 1])
+        knots, counted = (tensors[f"surprisal.{name}"][part] for name in ("knots", "counted"))
+        curve = _curve(knots, counted, tensors["surprisal.tails"][j], none, value)
+        if (within := metadata(data)["within"][j]) is not None:
+            distance = _distance(tensors[f"within.{j}.groups"], rows[:, within["category"]], value)
+            parts = (tensors[f"within.{j}.{name}"] for name in ("knots", "counted", "tails"))
+            curve = np.fmax(curve, np.where(np.isnan(distance), 0.0, _curve(*parts, none, distance)))
+        found[:, j] = np.where(np.isnan(value), missing, np.maximum(category, curve))
+        deciding[:, j] = np.where(np.isnan(value), missing, np.maximum(category, curve - 3.0))
+    return found, deciding
+
+
+def _distance(groups: Array, codes: Array, value: Array) -> Array:
+    """How far a number is from the median of its category's rows, in their spreads; NaN where it has none."""
+    known = (codes < len(groups)) & ~np.isnan(codes)
+    median, spread = groups[np.where(known, codes, 0).astype(int)].T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(known & (spread > 0), (value - median) / spread, np.nan)
+
+
+def _curve(knots: Array, counted: Array, tails: Array, none: float, value: Array) -> Array:
+    """The surprisal of numbers: by counting, linear between the knots and ln(n + 1) beyond them; and by both tails."""
+    if not len(knots):
+        return np.zeros_like(value)
+    by_count = np.where((value < knots[0]) | (value > knots[-1]), none, np.interp(value, knots, counted))
+    lower, upper = tails
+    return np.maximum(_tail(lower, -value, by_count), _tail(upper, value, by_count))
+
+
+def _tail(tail: Array, value: Array, counted: Array) -> Array:
+    """The surprisal by a generalised Pareto tail, of a value that is mirrored for the lower side."""
+    anchor, offset, start, shape, scale, weight = tail
+    distance = (value - start) / scale
+    grown = np.log1p(shape * np.maximum(distance, 0)) / shape if shape else distance
+    return np.where(value > anchor, counted + weight * np.maximum(offset + grown - counted, 0), counted)
+
+
+def members(data: bytes, rows: Array) -> Iterator[Pass]:
+    """Each member's forward pass, for rows as :func:`inputs` takes them."""
+    tensors = load(data)
+    scaled = (inputs(data, rows) - tensors["scaling.offset"]) / tensors["scaling.scale"]
     if metadata(data)["options"]["scaling"] == "asinh":
         scaled = np.arcsinh(scaled)
+    if metadata(data)["options"]["scaling"] == "robust":
+        above, below = 1 + np.log(np.maximum(scaled, 1)), -np.log(np.maximum(1 - scaled, 1))
+        scaled = np.where(scaled > 1, above, np.where(scaled < 0, below, scaled))
     depth = len(metadata(data)["options"]["hidden"]) + 1
 
     def block(name: str, member: int, value: Array) -> tuple[Array, Array]:
@@ -59,8 +171,8 @@ def members(data: bytes, rows: Array) -> Iterator[Pass]:
                 value = np.maximum(value, 0.0)
         return hidden, value
 
-    for member, inputs in enumerate(tensors["inputs"]):
-        x = scaled[:, inputs]
+    for member, seen in enumerate(tensors["inputs"]):
+        x = scaled[:, seen]
         z0, logit = block("nd", member, x)
         _, z1 = block("encoder", member, x)
         latent = np.concatenate([z0, z1], axis=1)  # eq. 1
@@ -80,8 +192,10 @@ def latent(data: bytes, rows: Array) -> Array:
     return np.concatenate([each.latent for each in members(data, rows)], axis=1)
 
 
-def combiner(training: Heads, kind: str) -> dict[str, Any]:
-    """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads."""
+def combiner(training: Heads, kind: str, of_values: tuple[Array, Array] | None = None) -> dict[str, Any]:
+    """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads; and of their
+    surprisals.
+    """
     if kind == "probability":
         nd, ae = (np.quantile(sigmoid(head), 0.75) for head in (training.logit, training.error))
         return {"kind": kind, "alpha": ae / (nd + ae)}
@@ -91,7 +205,26 @@ def combiner(training: Heads, kind: str) -> dict[str, Any]:
         max(np.quantile(head, 0.75) - middle, 1e-3 * head.std() + 1e-9)
         for head, middle in zip(both, median, strict=True)
     ]
-    return {"kind": kind, "alpha": spread[1] / (spread[0] + spread[1]), "median": median, "spread": spread}
+    found = {"kind": kind, "alpha": spread[1] / (spread[0] + spread[1]), "median": median, "spread": spread}
+    if of_values is not None:
+        surprisal, _ = of_values
+        rows = len(training.logit)
+        found["joint"] = _line(combined(training, median, spread))
+        found["sum"] = _line(np.minimum(surprisal, np.log(rows + 1)).sum(axis=1))
+        found["typical"] = np.sort(surprisal.max(axis=1))[rows // 2] - np.log(2)
+    return found
+
+
+def _line(numbers: Array) -> dict[str, float]:
+    """What makes nats of a number: an exponential tail through its median and its 90 % quantile."""
+    ranked = np.sort(numbers)
+    median, high = ranked[int(0.5 * len(ranked))], ranked[int(0.9 * len(ranked))]
+    return {"median": median, "unit": max((high - median) / np.log(5), 1e-3 * numbers.std() + 1e-9)}
+
+
+def combined(both: Heads, median: list[float], spread: list[float]) -> Array:
+    """Eq. 8 on centred heads, in units of its own third quartiles."""
+    return (both.logit - median[0]) / spread[0] + (both.error - median[1]) / spread[1]
 
 
 def score(data: bytes, rows: Array) -> Array:
@@ -102,9 +235,18 @@ def score(data: bytes, rows: Array) -> Array:
     if how["kind"] == "probability":
         probability: Array = (1.0 - alpha) * sigmoid(both.error) + alpha * sigmoid(both.logit)
         return probability
-    combined = (1.0 - alpha) * (both.error - how["median"][1]) + alpha * (both.logit - how["median"][0])
-    unit = how["spread"][0] * how["spread"][1] / (how["spread"][0] + how["spread"][1])
-    return sigmoid(np.arcsinh(combined / unit) / 2.0)
+    unusual = combined(both, how["median"], how["spread"])
+    if how["kind"] == "surprisal":
+        surprisal, deciding = surprisals(data, rows)
+        sums = np.minimum(surprisal, np.log(metadata(data)["training"]["rows"] + 1)).sum(axis=1)
+        whole = 0.7 * _nats(how["joint"], unusual) + 0.3 * _nats(how["sum"], sums)
+        unusual = np.maximum(whole, deciding.max(axis=1) - how["typical"])
+    return sigmoid(np.arcsinh(unusual) / 2.0)
+
+
+def _nats(line: dict[str, float], number: Array) -> Array:
+    nats: Array = np.log(2) + (number - line["median"]) / line["unit"]
+    return nats
 
 
 def sigmoid(value: Array) -> Array:

@@ -82,10 +82,11 @@ def test_without_a_model_it_fits_and_flags(frame: pl.DataFrame, model: anorand.M
     assert detected(frame, **FAST).equals(detected(frame, model))
 
 
-def test_a_missing_value_gives_nulls(frame: pl.DataFrame, model: anorand.Model) -> None:
+def test_a_missing_value_gives_nulls_where_the_model_says_so(frame: pl.DataFrame, model: anorand.Model) -> None:
     gapped = frame.with_columns(a=pl.when(pl.int_range(pl.len()) != 3).then("a"))
-    row = detected(gapped, model).row(3)
-    assert row == (None, None, None)
+    skipping = anorand.Model(frame.select(anorand.fit(FEATURES, missing="null", **FAST)).item())
+    assert detected(gapped, skipping).row(3) == (None, None, None)
+    assert detected(gapped, model).null_count().sum_horizontal().item() == 0
 
 
 def test_one_model_a_row_has_one_threshold_a_row(frame: pl.DataFrame) -> None:

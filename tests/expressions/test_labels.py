@@ -100,8 +100,9 @@ def test_fit_and_score_in_one_go(cancer: pl.DataFrame) -> None:
 
 def test_a_row_with_a_missing_feature_has_no_label(cancer: pl.DataFrame) -> None:
     gapped = cancer.with_columns(pl.when(pl.int_range(pl.len()) >= 10).then("mean radius").alias("mean radius"))
-    dropped = gapped.select(anorand.fit(X, labels="label", **FAST)).item()
-    assert dropped == cancer.slice(10).select(anorand.fit(X, labels="label", **FAST)).item()
+    options: anorand.FitOptions = {"missing": "null", **FAST}
+    dropped = gapped.select(anorand.fit(X, labels="label", **options)).item()
+    assert dropped == cancer.slice(10).select(anorand.fit(X, labels="label", **options)).item()
 
 
 def test_labels_of_each_group(cancer: pl.DataFrame) -> None:

@@ -27,6 +27,8 @@ MODELS: dict[str, anorand.FitOptions] = {
     "chosen": {"members": 2, "max_samples": 64, "min_steps": 30, "loss_weight": [0.2, 0.8], **SMALL},
     # Of format 3, with categories as tensors
     "tensors": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    # Of format 4, with surprisals, and with several inputs for a feature
+    "surprisals": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
 }
 
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]

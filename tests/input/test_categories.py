@@ -1,4 +1,4 @@
-"""Contract: a String, Categorical or Enum feature counts as its value's log-frequency in the training rows."""
+"""Contract: a String, Categorical or Enum feature counts by its value, and by the frequency of that in training."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def encoded(frame: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_category_counts_as_its_log_frequency(mixed: pl.DataFrame, dtype: pl.DataType) -> None:
-    expected = encoded(mixed).select(anorand.score(pl.all(), **FAST)).to_series()
-    scores = mixed.cast({"colour": dtype}).select(anorand.score(pl.all(), **FAST)).to_series()
+    options: anorand.FitOptions = {"encode": "frequency", "combination": "robust", **FAST}
+    expected = encoded(mixed).select(anorand.score(pl.all(), **options)).to_series()
+    scores = mixed.cast({"colour": dtype}).select(anorand.score(pl.all(), **options)).to_series()
     np.testing.assert_allclose(scores.to_numpy(), expected.to_numpy(), rtol=0, atol=1e-6)
 
 
@@ -62,6 +63,37 @@ def test_a_category_not_seen_is_rarer_than_any_seen(mixed: pl.DataFrame) -> None
     assert scores["purple"] > scores["odd"] > scores["red"]
 
 
+@pytest.mark.parametrize("counts", [(300, 300, 300), (1_000, 50), (500, 300, 120, 8)])
+def test_a_category_not_seen_is_flagged_whatever_the_counts_of_the_others_are(counts: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(3)
+    values = [f"v{at}" for at, count in enumerate(counts) for _ in range(count)]
+    frame = pl.DataFrame({"kind": values, "x": rng.normal(size=len(values))})
+    model = frame.select(anorand.fit(pl.all())).item()
+    rows = pl.DataFrame({"kind": ["new", *dict.fromkeys(values)], "x": [0.0] * (len(counts) + 1)})
+    found = rows.select(anorand.detect(pl.all(), model)).unnest("anomaly")
+    assert found["outlier"][0]
+    assert found["score"][0] == found["score"].max()
+    assert not found["outlier"][1:3].any()
+
+
+def test_a_price_that_is_usual_overall_and_unusual_for_its_category_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    usual = {"DE": 10.0, "FR": 100.0, "IT": 1_000.0}
+    country = rng.choice(list(usual), 1_500)
+    price = np.array([usual[name] for name in country]) * rng.lognormal(0, 0.1, 1_500)
+    others = {f"x{at}": rng.normal(size=1_500) for at in range(6)}
+    frame = pl.DataFrame({"country": country, "price": price, **others})
+    model = frame.select(anorand.fit(pl.all())).item()
+    pairs = [(name, level) for name in usual for level in usual.values()]
+    rows = pl.DataFrame(pairs, schema=["country", "price"], orient="row")
+    rows = rows.with_columns(pl.lit(0.0).alias(name) for name in others)
+    found = rows.select(anorand.detect(pl.all(), model), anorand.explain(pl.all(), model, top=1)).unnest("anomaly")
+    own = pl.Series([usual[name] == level for name, level in pairs])
+    assert found.filter(~own)["outlier"].all()
+    assert set(found.filter(~own)["explanation"].list.first().struct.field("feature")) == {"price"}
+    assert not found.filter(own)["outlier"].any()
+
+
 def test_the_model_keeps_the_values_and_their_counts(mixed: pl.DataFrame) -> None:
     model = anorand.Model(mixed.select(anorand.fit(pl.all(), **FAST)).item())
     counts = dict(mixed["colour"].value_counts().sort("count", descending=True).iter_rows())
@@ -81,8 +113,9 @@ def test_any_text_is_a_category() -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_null_is_missing(mixed: pl.DataFrame, dtype: pl.DataType) -> None:
     gapped = mixed.cast({"colour": dtype}).with_columns(colour=pl.when(pl.int_range(pl.len()) != 3).then("colour"))
-    scores = gapped.select(anorand.score(pl.all(), **FAST)).to_series()
+    scores = gapped.select(anorand.score(pl.all(), missing="null", **FAST)).to_series()
     assert scores.is_null().arg_true().to_list() == [3]
+    assert gapped.select(anorand.score(pl.all(), **FAST)).to_series().null_count() == 0
     imputed = gapped.select(anorand.score(pl.all(), missing="impute", **FAST)).to_series()
     assert imputed.null_count() == 0
     with pytest.raises(pl.exceptions.ComputeError, match='"colour" has a null, NaN or infinity in row 3'):

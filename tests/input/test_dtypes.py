@@ -74,9 +74,10 @@ def test_a_boolean_is_0_and_1(numbers: pl.DataFrame) -> None:
 def test_temporal_features_fit_and_score(numbers: pl.DataFrame, dtype: pl.DataType) -> None:
     physical = pl.Int32 if dtype == pl.Date else pl.Int64
     times = numbers.with_columns(n=(pl.col("n") * 86_400).cast(physical).cast(dtype))
-    scores = times.select(anorand.score(pl.all(), **FAST)).to_series()
-    # The same numbers in another unit, which min-max scaling takes out again.
-    expected = numbers.select(anorand.score(pl.all(), **FAST)).to_series()
+    options: anorand.FitOptions = {"temporal": "number", "combination": "robust", **FAST}
+    scores = times.select(anorand.score(pl.all(), **options)).to_series()
+    # The same numbers in another unit, which scaling takes out again.
+    expected = numbers.select(anorand.score(pl.all(), **options)).to_series()
     np.testing.assert_allclose(scores.to_numpy(), expected.to_numpy(), rtol=0, atol=1e-5)
 
 

@@ -42,10 +42,20 @@ def in_order(entry: dict[str, Any]) -> Iterator[str]:
     for block in ["nd", "encoder", "decoder"]:
         for at in range(len(entry["options"]["hidden"]) + 1):
             yield from (f"{block}.{at}.{part}" for part in ["weight", "bias"])
-    yield from ["scaling.offset", "scaling.scale", "median", "scores.quantiles", "scores.highest"]
+    yield from ["scaling.offset", "scaling.scale", "median", "reference", "scores.quantiles", "scores.highest"]
     for j, feature in enumerate(entry["features"]):
         if feature["kind"] == "Category":
             yield from (f"vocabulary.{j}.{part}" for part in ["text", "offsets", "counts"])
+    if entry.get("knots") is not None:
+        yield from (f"surprisal.{part}" for part in ["knots", "counted", "tails", "bounds", "missing"])
+        for j, (feature, inputs) in enumerate(zip(entry["features"], entry["encoding"], strict=True)):
+            if feature["kind"] == "Category":
+                yield f"vocabulary.{j}.surprisal"
+            elif "value" not in inputs:
+                yield f"calendar.{j}.surprisal"
+        for j, within in enumerate(entry["within"]):
+            if within is not None:
+                yield from (f"within.{j}.{part}" for part in ["groups", "knots", "counted", "tails"])
 
 
 def refusal(data: bytes) -> str:
@@ -98,7 +108,7 @@ def test_a_flipped_byte_of_the_numbers_is_called_damage(model: anorand.Model) ->
     assert "damaged" in refusal(bytes(flipped))
 
 
-@pytest.mark.parametrize(("version", "advice"), [(4, "upgrade"), (2**32, "upgrade"), (1, "fit the model again")])
+@pytest.mark.parametrize(("version", "advice"), [(5, "upgrade"), (2**32, "upgrade"), (1, "fit the model again")])
 def test_another_format_version_is_refused(model: anorand.Model, version: int, advice: str) -> None:
     message = refusal(rebuilt(model.to_bytes(), {"format": version}))
     assert f"format version {version}" in message
@@ -106,7 +116,7 @@ def test_another_format_version_is_refused(model: anorand.Model, version: int, a
 
 
 def test_a_later_format_is_named_before_its_unknown_fields(model: anorand.Model) -> None:
-    assert "upgrade" in refusal(rebuilt(model.to_bytes(), {"format": 4, "new": 1, "options": "others"}))
+    assert "upgrade" in refusal(rebuilt(model.to_bytes(), {"format": 5, "new": 1, "options": "others"}))
 
 
 @pytest.mark.parametrize("at", [(), ("options",), ("training",), ("combiner",), ("features", 0)])
@@ -120,7 +130,7 @@ def test_an_unknown_field_of_a_known_format_is_refused(model: anorand.Model, at:
 
 
 def test_an_unknown_tensor_is_refused(model: anorand.Model) -> None:
-    assert "but format 3 has" in refusal(rebuilt(model.to_bytes(), tensors={"new": np.zeros(1)}))
+    assert "but format 4 has" in refusal(rebuilt(model.to_bytes(), tensors={"new": np.zeros(1)}))
 
 
 def test_another_number_of_members_is_refused(model: anorand.Model) -> None:

@@ -14,9 +14,10 @@ import polars_anorand as anorand
 
 OUT_OF_RANGE = [
     ("preset", "best", '"default" or "paper"'),
-    ("missing", "drop", '"null" or "impute" or "error"'),
-    ("encode", "onehot", '"frequency" or "error"'),
-    ("scaling", "rank", '"minmax" or "asinh"'),
+    ("missing", "drop", '"null" or "indicator" or "impute" or "error"'),
+    ("encode", "hash", '"frequency" or "onehot" or "error"'),
+    ("temporal", "clock", '"calendar" or "number"'),
+    ("scaling", "rank", '"minmax" or "robust" or "asinh"'),
     ("seed", -1, "from 0 to"),
     ("loss_weight", -0.1, "from 0 to 1"),
     ("loss_weight", 1.1, "from 0 to 1"),
@@ -142,6 +143,7 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "seed": 3,
         "missing": "impute",
         "encode": "error",
+        "temporal": "calendar",
         "scaling": "asinh",
         "members": 2,
         "max_samples": 100,
