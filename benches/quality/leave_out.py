@@ -37,6 +37,8 @@ VARIANTS: dict[str, FitOptions] = {
     "max_epochs=50": {"max_epochs": 50},
     "max_epochs=300": {"max_epochs": 300},
     "scaling=asinh": {"scaling": "asinh"},
+    "scaling=minmax": {"scaling": "minmax"},
+    "combination=robust": {"combination": "robust"},
 }
 HALVINGS = 1_000
 
