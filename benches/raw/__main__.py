@@ -18,7 +18,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Which tables, how many rows and draws of each, and where results go."""
     parser = argparse.ArgumentParser(prog="benches.raw", description=__doc__)
     parser.add_argument("folder", type=Path, help=f"folder of *.parquet, and {DROPPED}: the columns of each to drop")
-    parser.add_argument("--rows", type=int, default=12_000, help="at most so many rows of each table")
+    parser.add_argument("--rows", type=int, default=12_000, help="the most rows to draw of a table")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these tables")
     parser.add_argument("--options", type=json.loads, default={}, metavar="JSON", help="options of AnoRand's fit")

@@ -1,4 +1,4 @@
-"""Command line: `python -m benches.speed [scoring fitting ensembles startup explaining growth memory gpu]`.
+"""Command line: `python -m benches.speed [scoring fitting ensembles startup explaining surprisals growth memory gpu]`.
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
 benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`). Every comparison measures both
@@ -24,6 +24,7 @@ SECTIONS = {
     "ensembles": "comparisons",
     "startup": "startup",
     "explaining": "startup",
+    "surprisals": "startup",
     "growth": "growth",
     "memory": "growth",
     "gpu": "gpu",

@@ -1,4 +1,4 @@
-"""What an import costs, and what an explanation costs beside a score."""
+"""What an import costs, and what an explanation and the surprisals cost beside a score."""
 
 from __future__ import annotations
 
@@ -48,3 +48,18 @@ def explaining() -> None:
             for verb in (anorand.score(columns, model), anorand.explain(columns, model))
         ]
         print(f"explain, {preset} preset: {times[1] / times[0]:.0f} × a score")
+
+
+def surprisals() -> None:
+    """The time of the default preset with the surprisals, as a multiple of the time without them."""
+    rows = frame(200_000, 30)
+    columns = rows.columns
+    with_them, without = (model_of(frame(5_000, 30), combination=name, **BRIEF) for name in ("surprisal", "robust"))
+    ratio = seconds(lambda: rows.select(anorand.score(columns, with_them)), 5) / seconds(
+        lambda: rows.select(anorand.score(columns, without)), 5
+    )
+    print(f"score with the surprisals: {ratio:.2f} × the networks alone")
+    ratio = seconds(lambda: rows.select(anorand.fit(columns)), 5) / seconds(
+        lambda: rows.select(anorand.fit(columns, combination="robust")), 5
+    )
+    print(f"fit with the surprisals, {rows.height:,} rows: {ratio:.2f} × the networks alone")

@@ -88,7 +88,7 @@ impl Moment {
             Kind::Time => (0.0, number / 1e3),
             _ => ((number / DAY).floor(), number.rem_euclid(DAY)),
         };
-        // A cast saturates, and no calendar has as many days.
+        // A cast saturates, and no calendar goes that far.
         let date = DateTime::from_timestamp((days as i64).checked_mul(86_400)?, 0)?.date_naive();
         Some(Self { date, of_day })
     }

@@ -8,13 +8,14 @@ use polars::prelude::*;
 
 use crate::memory::zeros;
 use crate::options::Missing;
+use crate::pool;
 
 use super::calendar::{far_away, Cycle, Moment, CLASSES};
 use super::categories::Frequencies;
 use super::classes::Classes;
 use super::columns::Columns;
 use super::curve::{Curve, MOST};
-use super::feature::Kind;
+use super::feature::{Feature, Kind};
 use super::inputs::Inputs;
 use super::within::Within;
 
@@ -116,11 +117,10 @@ impl Surprisals {
         missing: Missing,
     ) -> PolarsResult<Self> {
         let rows = columns.rows();
-        let mut values = vec![];
-        let mut of = Vec::with_capacity(frequencies.len());
         let categories = columns.categories()?;
-        for (j, feature) in columns.features().iter().enumerate() {
+        let of_feature = |(j, feature): (usize, &Feature)| {
             let calendar = Inputs::is_calendar(inputs.of_feature(j));
+            let mut values = vec![];
             columns.read_as(j, calendar, &mut values)?;
             let within = match feature.kind {
                 Kind::Number => Within::of(&values, categories.iter().map(|(at, codes)| (*at, codes.as_slice()))),
@@ -143,14 +143,26 @@ impl Surprisals {
             if missing == Missing::Indicator {
                 surprisal.missing = [known, rows - known].map(|count| classes.surprisal(count as u64));
             }
-            of.push(surprisal);
-        }
+            Ok(surprisal)
+        };
+        let of = pool::map(columns.features().iter().enumerate().collect(), of_feature)?;
         Ok(Self { of, none: Self::none_of(rows) })
     }
 
     /// What no training row of that number is.
     pub fn none_of(rows: usize) -> f64 {
         libm::log(rows as f64 + 1.0)
+    }
+
+    /// What the values of all training rows come to, on the plugin's threads.
+    pub fn of_training_rows(&self, columns: &Columns, inputs: &Inputs) -> PolarsResult<Vec<Surprise>> {
+        const CHUNK: usize = 1 << 16;
+        let starts: Vec<usize> = (0..columns.rows()).step_by(CHUNK).collect();
+        let part = |start: usize| {
+            let len = CHUNK.min(columns.rows() - start);
+            self.of_rows(&columns.slice(start, len), inputs)
+        };
+        Ok(pool::map(starts, part)?.concat())
     }
 
     /// What the values of coded columns come to, row by row.

@@ -178,7 +178,7 @@ fn pareto(side: &Side, gap: f64) -> (f64, f64, f64) {
         let median = if exceeding > 0 { side.at(first + exceeding / 2) - start } else { 0.0 };
         return exponential(median / std::f64::consts::LN_2);
     }
-    // Exceedances beyond the second quantile are at least a hundredth of the values, where there are so many exceedances.
+    // At least a hundredth of the values exceed the second quantile, if there are enough exceedances for that.
     let factor = (100.0 * exceeding as f64 / count as f64).sqrt().clamp(2.0, 5.0);
     let quantile = |share: f64| side.at(first + ((share * exceeding as f64) as usize).min(exceeding - 1)) - start;
     let (near, far) = (quantile(1.0 - 1.0 / factor), quantile(1.0 - 1.0 / (factor * factor)));

@@ -60,7 +60,7 @@ pub fn fit_with_labels(
     let (weights, training) = train(&rows, anomalies.as_deref(), &varied(&rows), options, device)?;
     let heads = scoring::heads(&weights, rows.view(), device)?;
     let surprises = match &surprisals {
-        Some(surprisals) => surprisals.of_rows(&columns, &inputs)?,
+        Some(surprisals) => surprisals.of_training_rows(&columns, &inputs)?,
         None => vec![],
     };
     let combiner = Combiner::of(&heads, &surprises, options.combination);

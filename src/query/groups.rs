@@ -29,7 +29,7 @@ impl SmallGroups {
         Ok(Self { min_rows, refused })
     }
 
-    /// `NoData` for a group of `rows` rows, of which a fit can use `usable`, if that is too few.
+    /// `NoData` for a group of `rows` rows, `usable` by a fit, if these are too few.
     pub fn check(&self, usable: usize, rows: usize) -> PolarsResult<()> {
         let skipped = if usable < rows {
             format!(" without a null, NaN or infinity in a feature, of {rows} rows")
