@@ -214,8 +214,10 @@ impl Columns {
     /// The same; `as_clock`: a time with a zone as its clocks show it.
     pub(super) fn read_as(&self, j: usize, as_clock: bool, values: &mut Vec<f64>) -> PolarsResult<()> {
         self.read(j, values)?;
-        if let Some(zone) = zone(self.columns[j].dtype())?.filter(|_| as_clock) {
-            values.iter_mut().for_each(|value| *value = local(*value, zone));
+        if as_clock {
+            if let Some(zone) = zone(self.columns[j].dtype())? {
+                values.iter_mut().for_each(|value| *value = local(*value, zone));
+            }
         }
         Ok(())
     }

@@ -59,12 +59,9 @@ pub fn fit_with_labels(
     let anomalies = labels.as_ref().map(Labels::anomalies);
     let (weights, training) = train(&rows, anomalies.as_deref(), &varied(&rows), options, device)?;
     let heads = scoring::heads(&weights, rows.view(), device)?;
-    let surprises = match &surprisals {
-        Some(surprisals) => surprisals.of_training_rows(&columns, &inputs)?,
-        None => vec![],
-    };
-    let combiner = Combiner::of(&heads, &surprises, options.combination);
-    let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprisals.is_some().then_some(surprises.as_slice())));
+    let surprises = surprisals.as_ref().map(|all| all.of_training_rows(&columns, &inputs)).transpose()?;
+    let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), options.combination);
+    let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprises.as_deref()));
     let metadata = Metadata {
         format: FORMAT,
         features: columns.features().to_vec(),
