@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 import polars_anorand as anorand
+
+# The same draws in each run, so that a change is judged by itself. HYPOTHESIS_PROFILE=random looks for new failures.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("random", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 FAST: anorand.FitOptions = {"epochs": 2, "min_steps": 0}
 """Options of a fit that is over at once, for tests that are not about learning."""

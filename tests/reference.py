@@ -149,15 +149,21 @@ def _tail(tail: Array, value: Array, counted: Array) -> Array:
     return np.where(value > anchor, counted + weight * np.maximum(offset + grown - counted, 0), counted)
 
 
-def members(data: bytes, rows: Array) -> Iterator[Pass]:
-    """Each member's forward pass, for rows as :func:`inputs` takes them."""
+def scaled(data: bytes, unscaled: Array) -> Array:
+    """What the networks take, of numbers as :func:`inputs` gives them."""
     tensors = load(data)
-    scaled = (inputs(data, rows) - tensors["scaling.offset"]) / tensors["scaling.scale"]
+    scaled = (unscaled - tensors["scaling.offset"]) / tensors["scaling.scale"]
     if metadata(data)["options"]["scaling"] == "asinh":
         scaled = np.arcsinh(scaled)
     if metadata(data)["options"]["scaling"] == "robust":
         above, below = 1 + np.log(np.maximum(scaled, 1)), -np.log(np.maximum(1 - scaled, 1))
         scaled = np.where(scaled > 1, above, np.where(scaled < 0, below, scaled))
+    return scaled
+
+
+def members(data: bytes, rows: Array) -> Iterator[Pass]:
+    """Each member's forward pass, for rows as :func:`inputs` takes them."""
+    tensors, seen_by_all = load(data), scaled(data, inputs(data, rows))
     depth = len(metadata(data)["options"]["hidden"]) + 1
 
     def block(name: str, member: int, value: Array) -> tuple[Array, Array]:
@@ -172,7 +178,7 @@ def members(data: bytes, rows: Array) -> Iterator[Pass]:
         return hidden, value
 
     for member, seen in enumerate(tensors["inputs"]):
-        x = scaled[:, seen]
+        x = seen_by_all[:, seen]
         z0, logit = block("nd", member, x)
         _, z1 = block("encoder", member, x)
         latent = np.concatenate([z0, z1], axis=1)  # eq. 1
@@ -185,6 +191,101 @@ def heads(data: bytes, rows: Array) -> Heads:
     passes = list(members(data, rows))
     errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
     return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=np.mean(errors, axis=0))
+
+
+def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> Array:
+    """The gradient of ``of_logit`` · logit + ``of_error`` · error with respect to scaled rows ``[rows, D]``."""
+    tensors = load(data)
+    depth = len(metadata(data)["options"]["hidden"]) + 1
+    total = np.zeros_like(x)
+
+    for member, seen in enumerate(tensors["inputs"]):
+
+        def layers(name: str, member: int = member) -> list[tuple[Array, Array]]:
+            parts = ("weight", "bias")
+            of = [[tensors[f"{name}.{at}.{part}"][member].astype(np.float64) for part in parts] for at in range(depth)]
+            return [(weight, bias) for weight, bias in of]
+
+        def forward(block: list[tuple[Array, Array]], value: Array) -> list[Array]:
+            """The input of each layer, and the output."""
+            values = [value]
+            for at, (weight, bias) in enumerate(block):
+                value = value @ weight + bias
+                values.append(np.maximum(value, 0.0) if at < depth - 1 else value)
+                value = values[-1]
+            return values
+
+        def back(block: list[tuple[Array, Array]], values: list[Array], delta: Array) -> Array:
+            """From the gradient of the last layer's output to that of the first layer's input."""
+            for at in reversed(range(len(block))):
+                delta = delta @ block[at][0].T
+                if at > 0:
+                    delta = delta * (values[at] > 0)
+            return delta
+
+        nd, encoder, decoder = layers("nd"), layers("encoder"), layers("decoder")
+        own = x[:, seen]
+        of_nd, of_encoder = forward(nd, own), forward(encoder, own)
+        z0 = of_nd[depth - 1]
+        of_decoder = forward(decoder, np.concatenate([z0, of_encoder[-1]], axis=1))
+        residual = of_decoder[-1] - own
+        norm = np.linalg.norm(residual, axis=1, keepdims=True)
+        d_reconstruction = of_error[:, None] * np.divide(residual, norm, out=np.zeros_like(residual), where=norm > 0)
+        d_latent = back(decoder, of_decoder, d_reconstruction)
+        d_z0 = of_logit[:, None] @ nd[-1][0].T + d_latent[:, : z0.shape[1]]
+        gradient = back(nd[:-1], of_nd, d_z0 * (z0 > 0)) - d_reconstruction
+        gradient += back(encoder, of_encoder, d_latent[:, z0.shape[1] :])
+        np.add.at(total, (slice(None), seen), gradient / len(tensors["inputs"]))
+    return total
+
+
+def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
+    """What each feature adds to the score, ``[rows, d]``: integrated gradients by ``steps`` midpoints.
+
+    For a combination other than ``probability``, and features that are one number each, none of them mostly missing.
+    """
+    how, tensors = metadata(data)["combiner"], load(data)
+    median = tensors["median"][None, :]
+    ends = [heads(data, median), heads(data, rows)]
+    unusual = [combined(both, how["median"], how["spread"]) for both in ends]
+    share, unit = 1.0, 1.0
+    parts = np.zeros_like(rows)
+    decided = np.zeros(len(rows), dtype=bool)
+    shapley = np.zeros_like(rows)
+    if how["kind"] == "surprisal":
+        none = np.log(metadata(data)["training"]["rows"] + 1)
+        (at_start, _), (at_end, deciding) = (surprisals(data, each) for each in (median, rows))
+        held = [np.minimum(each, none) for each in (at_start, at_end)]
+        share, unit = 0.7, how["joint"]["unit"]
+        unusual = [
+            0.7 * _nats(how["joint"], each) + 0.3 * _nats(how["sum"], of.sum(axis=1))
+            for each, of in zip(unusual, held, strict=True)
+        ]
+        parts = 0.3 / how["sum"]["unit"] * (held[1] - held[0])
+        highest = deciding.max(axis=1)
+        value = highest - how["typical"]
+        decided = (value > 0.5 * unusual[1]) & (value > 0) & (highest > 0)
+        total = score(data, rows) - score(data, median)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shapley = total[:, None] * np.array([_shapley_of_maximum(each) for each in deciding]) / highest[:, None]
+    squashed = [sigmoid(np.arcsinh(each) / 2) for each in unusual]
+    slope = (squashed[1] - squashed[0]) / (unusual[1] - unusual[0])
+    weights = [slope * share / unit / spread for spread in how["spread"]]
+    start, end = scaled(data, inputs(data, median)), scaled(data, inputs(data, rows))
+    gradient = np.zeros_like(end)
+    for step in range(steps):
+        gradient += input_gradients(data, start + (step + 0.5) / steps * (end - start), *weights) / steps
+    whole: Array = slope[:, None] * parts + (end - start) * gradient
+    return np.where(decided[:, None], shapley, whole)
+
+
+def _shapley_of_maximum(numbers: Array) -> Array:
+    """What each of some numbers adds to the highest of them and 0, on average over the orders in which they come."""
+    order = np.argsort(numbers)
+    steps = np.diff(np.maximum(numbers[order], 0), prepend=0)
+    shares: Array = np.empty_like(numbers)
+    shares[order] = np.cumsum(steps / np.arange(len(numbers), 0, -1))
+    return shares
 
 
 def latent(data: bytes, rows: Array) -> Array:

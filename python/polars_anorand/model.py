@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from polars_anorand import _paths
+from polars_anorand import _paths, _statistics
 from polars_anorand import _polars_anorand as _core
+from polars_anorand._values import of_number
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Model:
@@ -138,9 +139,39 @@ class Model:
         counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
         of = zip(self._metadata["features"], counted, medians, strict=True)
         return {
-            feature["name"]: None if median is None else _value(feature["kind"], found, median)
+            feature["name"]: None if median is None else of_number(feature["kind"], found, median)
             for feature, found, median in of
         }
+
+    @property
+    def statistics(self) -> pl.DataFrame:
+        """Where the training values of each feature lay: a frame with a row for each feature, in the model's order.
+
+        ``feature`` and ``dtype`` (String); ``minimum``, ``low`` (the 5 % quantile), ``lower_quartile``, ``median``,
+        ``upper_quartile``, ``high`` (the 95 % quantile) and ``maximum`` (Float64, each a training value; null for a
+        time and for a category); ``missing`` (Float64: the share of the rows that the fit used without a value);
+        ``categories`` (of a category, its 20 most frequent values: a list of structs of ``value`` and ``share``); and
+        ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
+        most five.
+
+        A model that was written by a version without these statistics has nulls in their place.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import polars_anorand as anorand
+        >>> frame = pl.DataFrame({"x": [float(i) for i in range(101)], "kind": ["a", "b"] * 50 + ["c"]})
+        >>> model = anorand.Model(frame.select(pl.all().anorand.fit(epochs=1, min_steps=0)).item())
+        >>> model.statistics.select("feature", "low", "median", "high", "usual").rows()
+        [('x', 5.0, 50.0, 95.0, '5 to 95'), ('kind', None, None, None, 'a, b')]
+
+        """
+        return _statistics.of_features(
+            self._metadata["features"],
+            self.training["rows"],
+            _core.model_quantiles(self._bytes),
+            _core.model_categories(self._bytes),
+        )
 
     @property
     def labels(self) -> dict[str, int] | None:
@@ -209,24 +240,3 @@ class Model:
 
     def __reduce__(self) -> tuple[type[Model], tuple[bytes]]:
         return (Model, (self._bytes,))
-
-
-def _value(kind: str, found: tuple[list[str], list[int], int] | None, number: float) -> object:
-    """A feature's number as a value of its kind."""
-    if found is not None:
-        values, counts, rare = found
-        rows = sum(counts) + rare
-        return min(zip(values, counts, strict=True), key=lambda pair: abs(math.log(pair[1] / rows) - number))[0]
-    try:
-        return _FROM_NUMBER[kind](number) if kind in _FROM_NUMBER else number
-    except OverflowError:  # beyond what Python's types hold
-        return number
-
-
-_FROM_NUMBER: dict[str, Callable[[float], object]] = {
-    "Date": lambda days: date(1970, 1, 1) + timedelta(days=days),
-    "Datetime": lambda microseconds: datetime(1970, 1, 1) + timedelta(microseconds=microseconds),
-    "Duration": lambda microseconds: timedelta(microseconds=microseconds),
-    "Time": lambda nanoseconds: (datetime(1970, 1, 1) + timedelta(microseconds=nanoseconds / 1_000)).time(),
-}
-"""What the numbers of a kind mean, as in src/data/columns.rs."""

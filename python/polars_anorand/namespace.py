@@ -83,6 +83,8 @@ class Anorand:
         *,
         contamination: float | None = None,
         threshold: float | None = None,
+        explain: int | None = None,
+        spread: bool = False,
         labels: Labels | None = None,
         by: Columns | None = None,
         small_groups: SmallGroups = "null",
@@ -92,12 +94,14 @@ class Anorand:
         name: str = "anomaly",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
-        """The score, the percentile and whether it is an outlier; see :func:`polars_anorand.detect`."""
+        """The score, the percentile, whether it is an outlier, and why; see :func:`polars_anorand.detect`."""
         return functions.detect(
             self._expr,
             model,
             contamination=contamination,
             threshold=threshold,
+            explain=explain,
+            spread=spread,
             labels=labels,
             by=by,
             small_groups=small_groups,

@@ -31,6 +31,7 @@ pub use inputs::Input;
 pub use inputs::Inputs;
 pub use labels::Labels;
 pub use scaling::Scaling;
-pub use surprisal::{Surprisal, Surprisals, Surprise};
+pub use statistics::{FeatureStatistics, QUANTILES};
+pub use surprisal::{OfValue, Surprisal, Surprisals, Surprise};
 pub use tail::Tail;
 pub use within::Within;

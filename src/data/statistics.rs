@@ -1,5 +1,8 @@
 //! The statistics of one feature's training values.
 
+/// The number of quantiles that are kept of a feature: at 0, 0.05, …, 1.
+pub const QUANTILES: usize = 21;
+
 /// The statistics of one feature's training values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeatureStatistics {
@@ -10,6 +13,8 @@ pub struct FeatureStatistics {
     pub quartiles: [f64; 2],
     /// The same; where both are one value, those of the other values, with that one between them
     pub spread_quartiles: [f64; 2],
+    /// At 0, 0.05, …, 1, each a training value
+    pub quantiles: [f64; QUANTILES],
     /// Standard deviation
     pub deviation: f64,
     /// The numbers of values that are known, and that are missing
@@ -41,7 +46,8 @@ impl FeatureStatistics {
         let median = lower * 0.5 + upper * 0.5;
         let spread_quartiles = if first == third { beside(values, first) } else { [first, third] };
         let quartiles = [first, third];
-        Self { low, median, high, quartiles, spread_quartiles, deviation, known: count, missing: 0 }
+        let quantiles = quantiles(values);
+        Self { low, median, high, quartiles, spread_quartiles, quantiles, deviation, known: count, missing: 0 }
     }
 
     /// Of a feature without any value.
@@ -53,11 +59,39 @@ impl FeatureStatistics {
             high: 0.0,
             quartiles: zeros,
             spread_quartiles: zeros,
+            quantiles: [0.0; QUANTILES],
             deviation: 0.0,
             known: 0,
             missing: 0,
         }
     }
+}
+
+/// Of at least one value; reorders the values.
+fn quantiles(values: &mut [f64]) -> [f64; QUANTILES] {
+    let last = values.len() - 1;
+    let ranks: [usize; QUANTILES] = std::array::from_fn(|at| (last * at + (QUANTILES - 1) / 2) / (QUANTILES - 1));
+    let mut found = [0.0; QUANTILES];
+    select(values, 0, &ranks, &mut found);
+    found
+}
+
+/// The values of some ranks, in rising order, among values the first of which has the rank `first`: halves both, so that it takes
+/// less than a sort.
+fn select(values: &mut [f64], first: usize, ranks: &[usize], found: &mut [f64]) {
+    let middle = ranks.len() / 2;
+    let Some(rank) = ranks.get(middle) else { return };
+    let (below, value, above) = values.select_nth_unstable_by(rank - first, f64::total_cmp);
+    let (ranks_below, ranks_above) = (&ranks[..middle], &ranks[middle + 1..]);
+    let (found_below, found_above) = found.split_at_mut(middle);
+    found_above[0] = *value;
+    // The same rank may be asked for several times.
+    let lower = ranks_below.partition_point(|other| other < rank);
+    let higher = ranks_above.partition_point(|other| other == rank);
+    found_below[lower..].fill(*value);
+    found_above[1..=higher].fill(*value);
+    select(below, first, &ranks_below[..lower], &mut found_below[..lower]);
+    select(above, rank + 1, &ranks_above[higher..], &mut found_above[1 + higher..]);
 }
 
 /// The quartiles of the values other than one, and that one, in rising order.
@@ -102,6 +136,7 @@ mod tests {
                     high: 9.0,
                     quartiles: [9.0; 2],
                     spread_quartiles: [9.0; 2],
+                    quantiles: [9.0; QUANTILES],
                     known: 1,
                     ..FeatureStatistics::of_none()
                 }
@@ -119,6 +154,19 @@ mod tests {
             let quarter = count as usize / 4;
             assert!((quarter.saturating_sub(1)..=quarter + 1).contains(&below), "{count}: {below}");
             assert!((quarter.saturating_sub(1)..=quarter + 1).contains(&above), "{count}: {above}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_values() {
+        for count in [1, 2, 3, 5, 20, 21, 22, 40, 41, 1_000] {
+            let mut sorted: Vec<f64> = (0..count).map(|at| f64::from((at * 7_919) % 101)).collect();
+            let found = quantiles(&mut sorted.clone());
+            sorted.sort_unstable_by(f64::total_cmp);
+            for (at, found) in found.iter().enumerate() {
+                let rank = (f64::from(count - 1) * at as f64 / 20.0 + 1e-9).round() as usize;
+                assert_eq!(*found, sorted[rank], "{count}: {at}");
+            }
         }
     }
 

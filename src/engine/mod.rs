@@ -84,6 +84,23 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Both heads, and each member's own, `[tiles, m, 2, tile rows]`: a logit of each row, then an error of each row.
+    pub fn member_heads_into(
+        &self,
+        tiles: &[f32],
+        features: usize,
+        (logits, errors): (&mut [f32], &mut [f32]),
+        members: &mut [f32],
+    ) -> PolarsResult<()> {
+        match self {
+            Self::Cpu(network) => {
+                network.member_heads_into(tiles, features, logits, errors, members);
+                Ok(())
+            }
+            Self::Torch(network) => network.member_heads_into(tiles, features, (logits, errors), members),
+        }
+    }
+
     /// The latents, each member's in turn: `out` is `[rows, m × latent width]`.
     pub fn latents_into(&self, tiles: &[f32], features: usize, out: &mut [f32]) -> PolarsResult<()> {
         match self {

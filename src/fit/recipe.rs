@@ -5,11 +5,13 @@ use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{encoders, Columns, Encoding, Frequencies, Inputs, Labels, Scaling, Surprisals};
+use crate::data::{
+    encoders, Columns, Encoding, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Surprisals, QUANTILES,
+};
 use crate::engine::{self, Device, Member, Shape, Training, Weights};
 use crate::model::{
-    check_writable, Combiner, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
-    VocabularySizes, WithinSizes, FORMAT,
+    check_writable, Combiner, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics,
+    Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
 use crate::options::{Combination, Options};
 use crate::scoring;
@@ -78,7 +80,11 @@ pub fn fit_with_labels(
         candidates: None,
     };
     let medians = statistics.iter().map(|feature| feature.median).collect();
-    let statistics = Statistics { scaling, medians, reference, quantiles, surprisals };
+    let quantiles_of_features = Some(FeatureQuantiles {
+        values: statistics.iter().zip(&frequencies).map(in_order).collect(),
+        missing: statistics.iter().map(|feature| feature.missing as u64).collect(),
+    });
+    let statistics = Statistics { scaling, medians, quantiles_of_features, reference, quantiles, surprisals };
     let model = Model::new(metadata, statistics, frequencies, weights);
     // What a file is refused for, a fit does not return.
     if let Some(fault) = model.fault() {
@@ -86,6 +92,15 @@ pub fn fit_with_labels(
             "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {})", options.learning_rate);
     }
     Ok(Fitted { model, warnings })
+}
+
+/// A feature's quantiles; a category's values have no order.
+fn in_order((statistics, frequencies): (&FeatureStatistics, &Option<Frequencies>)) -> [f64; QUANTILES] {
+    if frequencies.is_some() {
+        [0.0; QUANTILES]
+    } else {
+        statistics.quantiles
+    }
 }
 
 /// The inputs that are not the same in all scaled rows.

@@ -7,6 +7,8 @@
 //! | `scaling.offset`, `scaling.scale` | F64 `[D]` | `scaled = (value − offset) / scale` |
 //! | `median` | F64 `[d]` | each feature's training median, in its own unit |
 //! | `reference` | F64 `[D]` | what stands in for each input of a missing value, and where explanations start |
+//! | `feature.quantiles` | F64 `[d, 21]` | of each feature, its training values at 0, 0.05, …, 1, in its own unit; zeros of a category |
+//! | `feature.missing` | U64 `[d]` | the number of training rows without a value |
 //! | `scores.quantiles` | F32 `[1001]` | the training scores' quantiles at 0, 0.001, …, 1 |
 //! | `scores.highest` | F32 `[min(n, 4096)]` | the highest training scores, in rising order |
 //! | `vocabulary.<j>.text` | U8 `[bytes]` | of each feature j that is a category: its values in UTF-8, the most frequent first |
@@ -32,12 +34,14 @@ use std::collections::HashMap;
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsError, PolarsResult};
 use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 
-use crate::data::{Curve, Frequencies, Inputs, Kind, Scaling, Surprisal, Surprisals, Tail, Within, CALENDAR_CLASSES};
+use crate::data::{
+    Curve, Frequencies, Inputs, Kind, Scaling, Surprisal, Surprisals, Tail, Within, CALENDAR_CLASSES, QUANTILES,
+};
 use crate::engine::Weights;
 
 use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
 use super::quantiles::{ScoreQuantiles, Top};
-use super::{invalid, Model, Statistics};
+use super::{invalid, FeatureQuantiles, Model, Statistics};
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
@@ -65,10 +69,14 @@ impl Model {
             contents.push(bytes_of(tensor, f32::to_le_bytes));
             numbers = rest;
         }
-        let Statistics { scaling, medians, reference, quantiles, surprisals } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
         contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| bytes_of(numbers, f64::to_le_bytes)));
         if self.metadata.format > 3 {
             contents.push(bytes_of(reference, f64::to_le_bytes));
+        }
+        if let Some(FeatureQuantiles { values, missing }) = quantiles_of_features {
+            contents.push(bytes_of(values.as_flattened(), f64::to_le_bytes));
+            contents.push(bytes_of(missing, u64::to_le_bytes));
         }
         contents.extend([quantiles.body(), quantiles.top()].map(|scores| bytes_of(scores, f32::to_le_bytes)));
         for (kept, frequencies) in self.metadata.frequencies.iter().zip(&self.frequencies) {
@@ -106,6 +114,10 @@ impl Model {
         let [offset, scale, medians] = [(); 3].map(|()| tensors.numbers(f64::from_le_bytes));
         let scaling = Scaling { kind: metadata.options.scaling, offset, scale };
         let reference = if metadata.format > 3 { tensors.numbers(f64::from_le_bytes) } else { medians.clone() };
+        let quantiles_of_features = (metadata.format > 3).then(|| FeatureQuantiles {
+            values: tensors.numbers(f64::from_le_bytes).as_chunks().0.to_vec(),
+            missing: tensors.numbers(u64::from_le_bytes),
+        });
         let (body, top) = (tensors.f32s(1), tensors.f32s(1));
         let top = match metadata.format {
             2 => Top::Quantiles(top),
@@ -124,7 +136,7 @@ impl Model {
         });
         let frequencies = frequencies.collect::<PolarsResult<_>>()?;
         let surprisals = metadata.knots.as_ref().map(|knots| surprisals(&mut tensors, &metadata, knots));
-        let statistics = Statistics { scaling, medians, reference, quantiles, surprisals };
+        let statistics = Statistics { scaling, medians, quantiles_of_features, reference, quantiles, surprisals };
         let model = Self::new(metadata, statistics, frequencies, weights);
         match model.fault() {
             Some(fault) => Err(invalid(fault)),
@@ -157,6 +169,10 @@ impl Metadata {
             if name != "reference" || self.format > 3 {
                 tensors.push(TensorSpec::new(name, Dtype::F64, vec![len]));
             }
+        }
+        if self.format > 3 {
+            tensors.push(TensorSpec::new("feature.quantiles", Dtype::F64, vec![features, QUANTILES]));
+            tensors.push(TensorSpec::new("feature.missing", Dtype::U64, vec![features]));
         }
         let scores = match self.format {
             2 => [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)],

@@ -69,6 +69,7 @@ impl Line {
         Self { median, unit: if unit.is_finite() { unit } else { f64::MAX } }
     }
 
+    #[inline(always)]
     fn nats(&self, number: f64) -> f64 {
         std::f64::consts::LN_2 + (number - self.median) / self.unit
     }
@@ -170,6 +171,36 @@ impl Combiner {
         score.clamp(LOWEST, HIGHEST)
     }
 
+    /// [`Combiner::score`] of some rows, in loops that the compiler makes vectors of.
+    #[inline(always)]
+    pub fn scores_into(&self, logits: &[f32], errors: &[f32], surprises: &[Surprise], out: &mut [f32]) {
+        let rows = out.len();
+        let (logits, errors, surprises) = (&logits[..rows], &errors[..rows], &surprises[..rows]);
+        let [median, spread] = match self {
+            Self::Probability { .. } => {
+                for row in 0..rows {
+                    out[row] = self.score(logits[row], errors[row], surprises[row]);
+                }
+                return;
+            }
+            Self::Robust { median, spread, .. } | Self::Surprisal { median, spread, .. } => [median, spread],
+        };
+        for row in 0..rows {
+            let (logit, error) = (logits[row], errors[row]);
+            let networks = combined(median, spread, [f64::from(logit), f64::from(error)]);
+            let u = match self {
+                Self::Surprisal { joint, sum, typical, .. } => {
+                    let surprise = surprises[row];
+                    let whole = (1.0 - SHARE) * joint.nats(networks) + SHARE * sum.nats(surprise.sum);
+                    whole.max(surprise.deciding - typical)
+                }
+                _ => networks,
+            };
+            let score = (squash(u) as f32).clamp(LOWEST, HIGHEST);
+            out[row] = if logit < f32::INFINITY && error < f32::INFINITY { score } else { HIGHEST };
+        }
+    }
+
     /// Of the networks alone, for rows that have no values of their own, as noise in the scaled space.
     pub fn scores_of_networks(&self, heads: &Heads) -> Vec<f32> {
         let networks = match self {
@@ -227,6 +258,7 @@ impl Combiner {
 }
 
 /// Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
+#[inline(always)]
 fn combined(median: &[f32; 2], spread: &[f32; 2], heads: [f64; 2]) -> f64 {
     let unit = |at: usize| (heads[at] - f64::from(median[at])) / f64::from(spread[at]);
     unit(0) + unit(1)
@@ -280,13 +312,11 @@ fn sigmoid(number: f64) -> f64 {
 }
 
 /// σ(asinh(u) / 2), written so that large numbers of either sign keep their digits.
+#[inline(always)]
 fn squash(u: f64) -> f64 {
     let root = (u.abs() + (u * u + 1.0).sqrt()).sqrt();
-    if u < 0.0 {
-        1.0 / (1.0 + root)
-    } else {
-        root / (1.0 + root)
-    }
+    let numerator = if u < 0.0 { 1.0 } else { root };
+    numerator / (1.0 + root)
 }
 
 #[cfg(test)]

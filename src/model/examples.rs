@@ -5,14 +5,15 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::data::{
     Curve, Cycle, Feature, Frequencies, Input, Inputs, Kind, Rare, Scaling, Surprisal, Surprisals, Tail, Within,
-    CALENDAR_CLASSES,
+    CALENDAR_CLASSES, QUANTILES,
 };
 use crate::engine::{Losses, Shape, Weights};
 use crate::options::{Options, Preset, ScalingKind};
 
 use super::combiner::Line;
 use super::{
-    Combiner, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+    Combiner, FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes,
+    WithinSizes, FORMAT,
 };
 
 /// Which of its features is a category.
@@ -79,6 +80,10 @@ pub fn with_seed(seed: u64) -> Model {
             scale: vec![0.7, 2.0, 2.0, 2.0, 1.0],
         },
         medians: vec![0.3, 1.0, -0.7],
+        quantiles_of_features: Some(FeatureQuantiles {
+            values: vec![std::array::from_fn(|at| at as f64 / 10.0), [1.0; QUANTILES], [0.0; QUANTILES]],
+            missing: vec![0, 1, 2],
+        }),
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
         surprisals: Some(Surprisals { of, none }),
         quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),

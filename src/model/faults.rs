@@ -7,13 +7,13 @@ use crate::data::{Feature, Frequencies, Scaling};
 use crate::options::Options;
 
 use super::metadata::{Candidate, Metadata, Report};
-use super::{Model, Statistics};
+use super::{FeatureQuantiles, Model, Statistics};
 
 impl Model {
     /// What is wrong with it, if anything is; its sizes fit together.
     pub fn fault(&self) -> Option<String> {
         let Metadata { features, options, combiner, training, candidates, .. } = &self.metadata;
-        let Statistics { scaling, medians, reference, quantiles, surprisals } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
         let owners = self.inputs().owners();
         let scaled = || {
             let mut inputs = owners.iter().enumerate();
@@ -34,6 +34,7 @@ impl Model {
             .or_else(|| combiner.fault(options.combination))
             .or_else(|| quantiles.fault())
             .or_else(|| fault_of_training(training))
+            .or_else(|| fault_of_quantiles(features, quantiles_of_features.as_ref()?, training.rows))
             .or_else(|| self.fault_of_labels())
             .or_else(|| self.fault_of_frequencies())
             .or_else(|| candidates.as_deref().and_then(fault_of_candidates))
@@ -88,6 +89,19 @@ fn fault_of_scaling(feature: &Feature, input: usize, scaling: &Scaling, referenc
     // Normal, since half of it is what a value is divided by.
     let usable = scale.is_normal() && scale > 0.0;
     (!usable).then(|| format!("the scale of feature {name:?} is {scale}, expected a finite number above 0"))
+}
+
+fn fault_of_quantiles(features: &[Feature], found: &FeatureQuantiles, rows: usize) -> Option<String> {
+    features.iter().zip(found.values.iter().zip(&found.missing)).find_map(|(feature, (values, missing))| {
+        let name = &feature.name;
+        if !(values.iter().all(|value| value.is_finite()) && values.is_sorted()) {
+            return Some(format!(
+                "the quantiles of feature {name:?} are {values:?}, expected finite numbers in rising order"
+            ));
+        }
+        let possible = *missing <= rows as u64;
+        (!possible).then(|| format!("feature {name:?} has {missing} missing values in {rows} training rows"))
+    })
 }
 
 fn fault_of_training(training: &Report) -> Option<String> {
@@ -151,6 +165,10 @@ mod tests {
         }
     }
 
+    fn of_features(model: &mut Model) -> &mut FeatureQuantiles {
+        model.statistics.quantiles_of_features.as_mut().unwrap()
+    }
+
     #[test]
     fn a_fitted_model_has_no_fault() {
         assert_eq!(fault(|_| ()), "");
@@ -165,6 +183,9 @@ mod tests {
             (fault(|model| model.metadata.features[1].name = "x".to_string()), "named \"x\""),
             (fault(|model| model.statistics.scaling.offset[0] = f64::INFINITY), "offset of feature \"x\" is inf"),
             (fault(|model| model.statistics.medians[0] = f64::NAN), "its median NaN"),
+            (fault(|model| of_features(model).values[0][3] = 9.0), "quantiles of feature \"x\""),
+            (fault(|model| of_features(model).values[1][20] = f64::NAN), "quantiles of feature \"y\""),
+            (fault(|model| of_features(model).missing[1] = 11), "11 missing values in 10"),
             (fault(|model| model.statistics.scaling.scale[1] = 0.0), "the scale of feature \"y\" is 0"),
             (fault(|model| model.statistics.scaling.scale[1] = -1.0), "the scale of feature \"y\" is -1"),
             (fault(|model| model.statistics.scaling.scale[1] = 5e-324), "the scale of feature \"y\""),

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
-//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; the option `temporal` |
+//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; the option `temporal` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@ mod combiner;
 mod faults;
 mod metadata;
 mod quantiles;
+mod spread;
 
 #[cfg(test)]
 mod examples;
@@ -20,11 +21,14 @@ pub use metadata::{
 pub use quantiles::ScoreQuantiles;
 #[cfg(test)]
 pub use quantiles::Top;
+pub use spread::Spread;
 
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 
-use crate::data::{encoders, Columns, Encoder, Encoding, Frequencies, Inputs, Scaling, Surprisals, Surprise};
+use crate::data::{
+    encoders, Columns, Encoder, Encoding, Frequencies, Inputs, Scaling, Surprisals, Surprise, QUANTILES,
+};
 use crate::engine::Weights;
 use crate::options::Missing;
 
@@ -35,12 +39,23 @@ pub struct Statistics {
     pub scaling: Scaling,
     /// Each feature's training median, in its own unit; of a category, that of the log-frequencies.
     pub medians: Vec<f64>,
+    /// Of each feature, from format 4 on: the training values' quantiles, and the number of rows without a value.
+    pub quantiles_of_features: Option<FeatureQuantiles>,
     /// Of each input, what stands in for a missing value, and where explanations start.
     pub reference: Vec<f64>,
     /// Of a model whose combination takes them.
     pub surprisals: Option<Surprisals>,
     /// Quantiles of the training scores.
     pub quantiles: ScoreQuantiles,
+}
+
+/// Where each feature's training values lay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureQuantiles {
+    /// At 0, 0.05, …, 1, in the feature's own unit; zeros of a category, whose values have no order, and where no value is known
+    pub values: Vec<[f64; QUANTILES]>,
+    /// The number of training rows without a value
+    pub missing: Vec<u64>,
 }
 
 /// A fitted model: what it takes to score a row.
@@ -89,8 +104,9 @@ impl Model {
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        let Statistics { scaling, medians, reference, quantiles, surprisals } = &self.statistics;
-        let features = scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
+        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
+        let of_features = quantiles_of_features.as_ref().map_or(0, |all| all.missing.len() * (QUANTILES + 1));
+        let features = of_features + scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
         let scores = quantiles.body().len() + quantiles.top().len();
         let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();
         let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();

@@ -10,7 +10,7 @@ use polars_ffi::version_0::{CallerContext, SeriesExport};
 use crate::data::Columns;
 use crate::device::Request;
 use crate::model::Destination;
-use crate::query::verbs::{Detect, Embed, Explain, Score, Verb};
+use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
 use crate::query::{apply, Source};
 
 use super::ffi::{compute, resolve, Kwargs};
@@ -60,19 +60,21 @@ fn anorand_score(inputs: &[Series], kwargs: ApplyKwargs) -> PolarsResult<Series>
 }
 
 fn detect_field(inputs: &[Field], kwargs: DetectKwargs) -> PolarsResult<Field> {
-    apply_field(inputs, &kwargs.apply, &detect(kwargs.contamination, kwargs.threshold)?)
+    apply_field(inputs, &kwargs.apply, &detect(&kwargs)?)
 }
 
 fn anorand_detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Series> {
-    apply_to(inputs, kwargs.apply, |_| detect(kwargs.contamination, kwargs.threshold))
+    let detect = detect(&kwargs)?;
+    apply_to(inputs, kwargs.apply, |_| Ok(detect))
 }
 
-/// What makes a row an outlier, if anything was said; 1 % of the training rows otherwise.
-fn detect(contamination: Option<f64>, threshold: Option<f64>) -> PolarsResult<Detect> {
-    match threshold {
-        Some(threshold) => Detect::threshold(threshold),
-        None => Detect::contamination(contamination.unwrap_or(0.01)),
-    }
+/// An outlier is what was said, and 1 % of the training rows if nothing was.
+fn detect(kwargs: &DetectKwargs) -> PolarsResult<Detect> {
+    let limit = match kwargs.threshold {
+        Some(threshold) => Limit::threshold(threshold)?,
+        None => Limit::contamination(kwargs.contamination.unwrap_or(0.01))?,
+    };
+    Detect::new(limit, kwargs.spread, kwargs.explain)
 }
 
 fn explain_field(inputs: &[Field], kwargs: ExplainKwargs) -> PolarsResult<Field> {

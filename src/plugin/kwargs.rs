@@ -60,6 +60,10 @@ pub struct DetectKwargs {
     pub apply: ApplyKwargs,
     pub contamination: Option<f64>,
     pub threshold: Option<f64>,
+    /// Whether to say how far the members agree.
+    pub spread: bool,
+    /// The number of reasons of an outlier.
+    pub explain: Option<i64>,
 }
 
 #[derive(Deserialize)]

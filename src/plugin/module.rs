@@ -64,6 +64,18 @@ fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     medians.map_err(value_error)
 }
 
+/// Of each feature, its quantiles and the number of training rows without a value; None for a model of a format without them.
+#[pyfunction]
+#[allow(clippy::type_complexity)] // A tuple, as Python sees it.
+fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64>>, Vec<u64>)>> {
+    let found = py.detach(|| {
+        let model = model::from_bytes(bytes)?;
+        let all = model.statistics().quantiles_of_features.as_ref();
+        Ok(all.map(|all| (all.values.iter().map(|values| values.to_vec()).collect(), all.missing.clone())))
+    });
+    found.map_err(value_error)
+}
+
 /// Of each feature that is a category, its values, the number of training rows with each, and with a value beyond those.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // A tuple, as Python sees it.
@@ -120,6 +132,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
     module.add_function(wrap_pyfunction!(model_medians, module)?)?;
+    module.add_function(wrap_pyfunction!(model_quantiles, module)?)?;
     module.add_function(wrap_pyfunction!(model_categories, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;

@@ -10,9 +10,9 @@ use crate::options::Missing;
 use crate::pool;
 
 /// What a verb made of each row.
-pub struct Worked {
-    /// The rows' numbers, row by row
-    pub numbers: Vec<f32>,
+pub struct Worked<T = f32> {
+    /// The rows' items, row by row
+    pub numbers: Vec<T>,
     /// Which rows are to be null, if any
     pub missing: Option<BooleanChunked>,
 }
@@ -26,21 +26,21 @@ pub struct Batch {
     pub rows: usize,
 }
 
-/// What `work` makes of scaled rows on an engine of the model: `width` numbers for each row, into its part of them.
+/// What `work` makes of scaled rows on an engine of the model: `width` items for each row, into its part of them.
 ///
 /// The rows come in batches, on the plugin's threads: `on_cpu` rows, or enough to keep a GPU busy. A row with a missing value
-/// has the reference in its place, and is to be null where the model says so. `what` names the numbers in an error.
-pub fn by_batch(
+/// has the reference in its place, and is to be null where the model says so. `what` names the items in an error.
+pub fn by_batch<T: Clone + Default + Send>(
     model: &Model,
     columns: &Columns,
     engine: &Engine,
     on_cpu: usize,
     (width, what): (usize, &str),
-    work: impl Fn(&Batch, &mut [f32]) -> PolarsResult<()> + Sync,
-) -> PolarsResult<Worked> {
+    work: impl Fn(&Batch, &mut [T]) -> PolarsResult<()> + Sync,
+) -> PolarsResult<Worked<T>> {
     let columns = model.align(columns)?;
     let (rows, inputs) = (columns.rows(), model.inputs().count());
-    let mut numbers: Vec<f32> = zeros(rows.saturating_mul(width), what)?;
+    let mut numbers: Vec<T> = zeros(rows.saturating_mul(width), what)?;
     let mut incomplete = vec![false; rows];
     let (size, tile) = (engine.rows_at_a_time(on_cpu), engine.tile());
     let parts = numbers.chunks_mut(size * width.max(1)).zip(incomplete.chunks_mut(size)).enumerate().collect();

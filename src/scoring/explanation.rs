@@ -14,17 +14,18 @@
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
-use crate::data::{Columns, Surprise};
+use crate::data::{Columns, OfValue, Surprise};
 use crate::engine::{tiled, Device, Engine};
 use crate::memory::{collected, zeros};
 use crate::model::{finite, Decision, Model};
 
-use super::batches::{by_batch, Batch};
+use super::batches::{by_batch, Batch, Worked};
 
 /// Rows at a time on the CPU: their activations stay in the cache.
 const CHUNK: usize = 256;
-/// Midpoints of the line at which the gradient is taken.
-pub const STEPS: usize = 64;
+/// Midpoints of the line at which the gradient is taken. A ReLU network's gradient is constant between kinks: Gauss–Legendre nodes,
+/// which are for smooth functions, are worse than the same number of midpoints.
+pub const STEPS: usize = 24;
 
 pub struct Explanation {
     /// `[rows, features]`, features in the model's order
@@ -33,14 +34,20 @@ pub struct Explanation {
     pub missing: Option<BooleanChunked>,
 }
 
+/// What a feature, by its place in the model, adds to a row's score.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Contribution {
+    pub feature: u32,
+    pub amount: f32,
+}
+
 /// The row that explanations start from.
 struct Reference<'a> {
     /// Scaled, `[inputs]`
     row: &'a [f32],
     heads: [f64; 2],
-    /// Of each feature, held to ln(n + 1); empty if the combination takes none
-    surprisals: Vec<f64>,
-    surprise: Surprise,
+    /// Of its values
+    values: Values,
 }
 
 /// The contributions of every row.
@@ -57,18 +64,43 @@ pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
+/// The `top` largest contributions of every row, largest first; equal ones in the model's order. A model has at least that number
+/// of features.
+pub fn explain_top(model: &Model, columns: &Columns, top: usize, device: Device) -> PolarsResult<Worked<Contribution>> {
+    let row = model.scaled_reference();
+    let engine = Engine::open(model.weights(), device)?;
+    let reference = reference(model, &engine, &row)?;
+    let features = model.metadata().features.len();
+    by_batch(model, columns, &engine, CHUNK, (top, "the explanations"), |batch, out| {
+        let mut contributions: Vec<f32> = zeros(batch.rows * features, "the explanations")?;
+        explain_batch(model, &engine, &reference, batch, &mut contributions)?;
+        let mut order: Vec<u32> = Vec::with_capacity(features);
+        for (out, row) in out.chunks_exact_mut(top).zip(contributions.chunks_exact(features)) {
+            let before = |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
+            order.clear();
+            order.extend(0..features as u32);
+            if top < features {
+                order.select_nth_unstable_by(top - 1, before);
+            }
+            order[..top].sort_unstable_by(before);
+            for (out, feature) in out.iter_mut().zip(&order) {
+                *out = Contribution { feature: *feature, amount: row[*feature as usize] };
+            }
+        }
+        Ok(())
+    })
+}
+
 fn reference<'a>(model: &Model, engine: &Engine, row: &'a [f32]) -> PolarsResult<Reference<'a>> {
     let heads = heads_of_reference(engine, row)?;
-    let mut reference = Reference { row, heads, surprisals: vec![], surprise: Surprise::default() };
+    let mut values = Values::default();
     if let Some(surprisals) = &model.statistics().surprisals {
         let coded = model.coded_reference();
         for (j, feature) in model.metadata().features.iter().enumerate() {
-            let of = surprisals.of_reference(j, feature.kind, &coded);
-            reference.surprisals.push(of.surprisal);
-            reference.surprise.add(of, surprisals.none);
+            values.add(surprisals.of_reference(j, feature.kind, &coded), surprisals.none);
         }
     }
-    Ok(reference)
+    Ok(Reference { row, heads, values })
 }
 
 fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 2]> {
@@ -94,7 +126,7 @@ fn explain_batch(
     let heads: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
     let values = values_of(model, coded)?;
     let combiner = &model.metadata().combiner;
-    let start = (reference.heads, reference.surprise);
+    let start = (reference.heads, reference.values.surprise);
     let decisions: Vec<Decision> = heads
         .iter()
         .zip(&values)
@@ -125,10 +157,12 @@ fn explain_batch(
                     out[*feature] += sum[at] * way[at] / STEPS as f32;
                     ways[*feature] += way[at].abs();
                 }
-                for (out, (of, from)) in out.iter_mut().zip(values[row].surprisals.iter().zip(&reference.surprisals)) {
+                let (of, from) = (&values[row], &reference.values);
+                for (out, (of, from)) in out.iter_mut().zip(of.surprisals.iter().zip(&from.surprisals)) {
                     *out += (slope * (of - from)) as f32;
                 }
-                complete(out, &ways, total);
+                let deciding = of.deciding.iter().zip(&from.deciding).map(|(of, from)| (of - from) as f32);
+                complete(out, [&ways, &deciding.collect::<Vec<f32>>()], total);
             }
         }
     }
@@ -143,15 +177,19 @@ struct Values {
     surprise: Surprise,
 }
 
+impl Values {
+    /// With the next feature's; `none` is ln(n + 1).
+    fn add(&mut self, value: OfValue, none: f64) {
+        self.surprisals.push(value.surprisal.min(none));
+        self.deciding.push(value.deciding);
+        self.surprise.add(value, none);
+    }
+}
+
 fn values_of(model: &Model, coded: &Columns) -> PolarsResult<Vec<Values>> {
     let mut rows = vec![Values::default(); coded.rows()];
     let Some(surprisals) = &model.statistics().surprisals else { return Ok(rows) };
-    surprisals.each(coded, model.inputs(), |row, _, value| {
-        let Values { surprisals: of, deciding, surprise } = &mut rows[row];
-        of.push(value.surprisal.min(surprisals.none));
-        deciding.push(value.deciding);
-        surprise.add(value, surprisals.none);
-    })?;
+    surprisals.each(coded, model.inputs(), |row, _, value| rows[row].add(value, surprisals.none))?;
     Ok(rows)
 }
 
@@ -199,25 +237,23 @@ fn tiles_of_reference(reference: &[f32], tile: usize, len: usize) -> PolarsResul
     Ok(tiles)
 }
 
-/// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. A feature that is at
-/// its median gets nothing.
-fn complete(contributions: &mut [f32], way: &[f32], total: f64) {
+/// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. Where all of them are 0,
+/// it goes to the features in proportion to the first of `instead` that is not: the ways that the gradient, zero all along
+/// them, was multiplied with, or what decides scores by the most surprising value, which may be that of both rows. A feature
+/// that is at its median gets nothing.
+fn complete(contributions: &mut [f32], instead: [&[f32]; 2], total: f64) {
     if !contributions.iter().all(|number| number.is_finite()) {
         // Activations overflow on the way: all that is known is how far the row is out.
         contributions.fill(0.0);
     }
     let rest = total - contributions.iter().map(|number| f64::from(*number)).sum::<f64>();
     let size = |numbers: &[f32]| numbers.iter().map(|number| f64::from(number.abs())).sum::<f64>();
-    let mut shares = contributions.to_vec();
-    if size(&shares) == 0.0 {
-        // The gradient is zero all along the way, yet the heads differ: by rounding alone.
-        shares.copy_from_slice(way);
-    }
-    let all = size(&shares);
-    if all > 0.0 {
-        for (contribution, share) in contributions.iter_mut().zip(&shares) {
-            *contribution += (rest * f64::from(share.abs()) / all) as f32;
-        }
+    let own = contributions.to_vec();
+    let [way, deciding] = instead;
+    let Some(shares) = [&own, way, deciding].into_iter().find(|shares| size(shares) > 0.0) else { return };
+    let all = size(shares);
+    for (contribution, share) in contributions.iter_mut().zip(shares) {
+        *contribution += (rest * f64::from(share.abs()) / all) as f32;
     }
 }
 

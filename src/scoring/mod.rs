@@ -3,9 +3,11 @@
 mod batches;
 mod embedding;
 mod explanation;
+mod spread;
 
 pub use embedding::embed;
-pub use explanation::{explain, STEPS};
+pub use explanation::{explain, explain_top, STEPS};
+pub use spread::score_and_spread;
 
 use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;
@@ -13,7 +15,7 @@ use polars::prelude::*;
 use crate::data::{Columns, Surprise};
 use crate::engine::{tiled, Device, Engine, Weights};
 use crate::memory::zeros;
-use crate::model::{Heads, Model};
+use crate::model::{Combiner, Heads, Model};
 use crate::pool;
 
 use batches::by_batch;
@@ -47,13 +49,22 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
     let worked = by_batch(model, columns, &engine, CHUNK, (1, "the scores"), |batch, scores| {
         let mut errors = vec![0f32; batch.rows];
         engine.heads_into(&batch.tiles, batch.inputs, scores, &mut errors)?;
-        let surprises = model.surprises(&batch.coded)?;
-        for (row, (score, error)) in scores.iter_mut().zip(&errors).enumerate() {
-            let surprise = surprises.as_ref().map_or(Surprise::default(), |surprises| surprises[row]);
-            *score = combiner.score(*score, *error, surprise);
-        }
+        combine(combiner, scores, &errors, model.surprises(&batch.coded)?.as_deref());
         Ok(())
     })?;
-    let validity = worked.missing.map(|missing| missing.iter().map(|missing| missing != Some(true)).collect());
-    Ok(Float32Chunked::from_vec_validity(PlSmallStr::from_static("score"), worked.numbers, validity))
+    Ok(numbers_of("score", worked.numbers, worked.missing.as_ref()))
+}
+
+/// Eq. 8 of some rows, in the place of their logits.
+fn combine(combiner: &Combiner, logits: &mut [f32], errors: &[f32], surprises: Option<&[Surprise]>) {
+    for (row, (score, error)) in logits.iter_mut().zip(errors).enumerate() {
+        let surprise = surprises.map_or(Surprise::default(), |surprises| surprises[row]);
+        *score = combiner.score(*score, *error, surprise);
+    }
+}
+
+/// A column of numbers, with nulls where `missing` holds.
+fn numbers_of(name: &'static str, numbers: Vec<f32>, missing: Option<&BooleanChunked>) -> Float32Chunked {
+    let validity = missing.map(|missing| missing.iter().map(|missing| missing != Some(true)).collect());
+    Float32Chunked::from_vec_validity(PlSmallStr::from_static(name), numbers, validity)
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import reference
 from conftest import FAST, FEATURES
 from sklearn.datasets import load_breast_cancer
 
@@ -52,6 +53,17 @@ def test_contributions_add_up_to_the_scores_difference_from_the_reference(
         difference = out["score"] - score_of(model.reference, model)
         assert (parts - difference).abs().max() < COMPLETE
         assert difference.abs().max() > 10 * COMPLETE
+
+
+@pytest.mark.parametrize("combination", ["robust", "surprisal"])
+def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, combination: str) -> None:
+    model = fitted(cancer, {"members": 4, "combination": combination})
+    rows = cancer[::7]
+    expected = reference.explain(model.to_bytes(), rows.to_numpy(), steps=512)
+    found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
+    largest = np.abs(expected).max(axis=1)
+    assert (np.abs(found - expected).max(axis=1) < 0.1 * largest).mean() > 0.97
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.97
 
 
 def test_the_reference_row_is_the_medians(cancer: pl.DataFrame) -> None:
@@ -164,3 +176,23 @@ def test_contributions_add_up_where_the_training_rows_hardly_differ() -> None:
         out = frame.select(anorand.score("x", model), anorand.explain("x", model).struct.field("x"))
         at_reference = pl.DataFrame([model.reference]).select(anorand.score("x", model)).item()
         assert (out["x"] - (out["score"] - at_reference)).abs().max() < 1e-6
+
+
+def test_contributions_add_up_where_the_most_surprising_value_decides_both_scores() -> None:
+    # All values scale to the reference's: the networks see no difference, and the sums of the surprisals are equal.
+    values = [-3.0, -7.3616714e7, None, None, -3.0, None, 1.9812e16, 1.5368e16, 1.0]
+    frame = pl.DataFrame({"x": values})
+    model = fitted(frame, {"scaling": "minmax", **FAST})
+    out = frame.select(anorand.score("x", model), anorand.explain("x", model).struct.field("x"))
+    assert (out["x"] - (out["score"] - score_of(model.reference, model))).abs().max() < 1e-6
+    assert out["x"][8] != 0
+
+
+@pytest.mark.parametrize("features", [60, 200])
+def test_wide_tables_name_the_feature_that_is_wrong(features: int) -> None:
+    rng = np.random.default_rng(0)
+    wide = pl.DataFrame(rng.normal(size=(400, features)), schema=[f"f{at}" for at in range(features)])
+    model = fitted(wide, {})
+    odd = wide.head(30).with_columns(f7=pl.lit(40.0))
+    named = odd.select(anorand.explain(pl.all(), model, top=1)).to_series().list.first().struct.field("feature")
+    assert (named == "f7").mean() > 0.9

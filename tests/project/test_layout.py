@@ -21,6 +21,8 @@ LAYERS = [
     "_options",
     "_paths",
     "_register",
+    "_values",
+    "_statistics",
     "profile",
     "model",
     "_arguments",

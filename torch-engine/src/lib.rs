@@ -44,6 +44,7 @@ static FUNCTIONS: Functions = Functions {
     open,
     close,
     heads,
+    member_heads,
     latents,
     add_input_gradients,
     gradient,
@@ -153,6 +154,24 @@ unsafe extern "C" fn heads(
                 let (logit, error) = network.heads(&x)?;
                 numbers_into(&logit, &mut logits[range.clone()])?;
                 numbers_into(&error, &mut errors[range])
+            })
+        })
+    }
+}
+
+unsafe extern "C" fn member_heads(
+    handle: *const interface::Handle,
+    rows: *const Rows,
+    out: SliceMut<f32>,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let (network, out) = (network(handle), out.get());
+            let width = 2 * network.members();
+            for_each_block(network, &*rows, |range, x| {
+                numbers_into(&network.heads_by_row(&x)?, &mut out[range.start * width..range.end * width])
             })
         })
     }

@@ -220,6 +220,12 @@ impl Network {
         Ok((forward.logit.f_squeeze_dim(2)?, norm(&residual)?.f_squeeze_dim(2)?))
     }
 
+    /// Both heads of rows x `[rows, features]`, each member's own: `[rows, m, 2]`.
+    pub fn heads_by_row(&self, x: &Tensor) -> TorchResult<Tensor> {
+        let (logit, error) = self.member_heads(&self.seen(x)?)?;
+        Tensor::f_stack(&[logit, error], 2)?.f_transpose(0, 1)?.f_contiguous()
+    }
+
     /// Both heads of rows x `[rows, features]`, each `[rows]`: the members' means.
     pub fn heads(&self, x: &Tensor) -> TorchResult<(Tensor, Tensor)> {
         let (logit, error) = self.member_heads(&self.seen(x)?)?;

@@ -14,6 +14,8 @@ pub struct Heads<'a> {
     /// A number for each row, those of the last tile's padding left out
     pub logits: &'a mut [f32],
     pub errors: &'a mut [f32],
+    /// Each member's own heads, `[tiles, m, 2, tile rows]`; empty if they are not asked for
+    pub members: &'a mut [f32],
 }
 
 impl Task for Heads<'_> {
@@ -21,14 +23,23 @@ impl Task for Heads<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { layers, tiles, features, logits, errors } = self;
+        let Self { layers, tiles, features, logits, errors, members } = self;
         let rows = V::TILE;
         let mut activations = layers.activations(rows);
         let outputs = logits.chunks_mut(rows).zip(errors.chunks_mut(rows));
+        let mut own = members.chunks_exact_mut(2 * rows);
         for (tile, (logits, errors)) in tiles.chunks_exact(features * rows).zip(outputs) {
             let mut sums = [[V::splat(0.0); VECTORS]; 2];
             for member in 0..layers.members {
-                add_member::<V>(layers, member, tile, &mut activations, &mut sums);
+                let heads = of_member::<V>(layers, member, tile, &mut activations);
+                for (sum, head) in sums.iter_mut().flatten().zip(heads.iter().flatten()) {
+                    *sum = sum.add(*head);
+                }
+                if let Some(own) = own.next() {
+                    for (at, head) in heads.iter().flatten().enumerate() {
+                        head.store(own[at * V::LANES..].as_mut_ptr());
+                    }
+                }
             }
             let share = V::splat(1.0 / layers.members as f32);
             for (head, out) in [(sums[0], logits), (sums[1], errors)] {
@@ -42,24 +53,21 @@ impl Task for Heads<'_> {
     }
 }
 
-/// Adds a member's heads to the sums: ND's logit, and the AE's ‖x − x̂‖₂.
+/// A member's heads: ND's logit, and the AE's ‖x − x̂‖₂.
 #[inline(always)]
-unsafe fn add_member<V: Vector>(
+unsafe fn of_member<V: Vector>(
     layers: &Layers,
     member: usize,
     tile: &[f32],
     activations: &mut Activations,
-    sums: &mut [[V; VECTORS]; 2],
-) {
+) -> [[V; VECTORS]; 2] {
     layers.encode::<V>(member, tile, activations);
     layers.classify::<V>(member, activations);
-    for (at, sum) in sums[0].iter_mut().enumerate() {
-        *sum = sum.add(V::load(activations.out[at * V::LANES..].as_ptr()));
+    let mut logit = [V::splat(0.0); VECTORS];
+    for (at, logit) in logit.iter_mut().enumerate() {
+        *logit = V::load(activations.out[at * V::LANES..].as_ptr());
     }
     layers.decode::<V>(member, activations);
     let seen = layers.weights.shape().inputs * V::TILE;
-    let (x, reconstruction) = (&activations.x[..seen], &activations.out);
-    for (sum, norm) in sums[1].iter_mut().zip(finite_norms::<V>(x, reconstruction)) {
-        *sum = sum.add(norm);
-    }
+    [logit, finite_norms::<V>(&activations.x[..seen], &activations.out)]
 }

@@ -56,7 +56,19 @@ impl<'a> Network<'a> {
     ///
     /// `logits` and `errors` have a number for each row, those of the last tile's padding left out.
     pub fn heads_into(&self, tiles: &[f32], features: usize, logits: &mut [f32], errors: &mut [f32]) {
-        self.simd.run(Heads { layers: &self.layers, tiles, features, logits, errors });
+        self.simd.run(Heads { layers: &self.layers, tiles, features, logits, errors, members: &mut [] });
+    }
+
+    /// The same, and each member's own heads, `[tiles, m, 2, tile rows]`: a logit of each row, then an error of each row.
+    pub fn member_heads_into(
+        &self,
+        tiles: &[f32],
+        features: usize,
+        logits: &mut [f32],
+        errors: &mut [f32],
+        members: &mut [f32],
+    ) {
+        self.simd.run(Heads { layers: &self.layers, tiles, features, logits, errors, members });
     }
 
     /// The latents (z0, z1) of tiles, each member's in turn: `out` is `[rows, m × latent width]`.
@@ -81,6 +93,10 @@ impl<'a> Network<'a> {
         let weights = logit_weights.chunks_exact(rows).zip(error_weights.chunks_exact(rows));
         let tiles = tiles.chunks_exact(features * rows).zip(out.chunks_exact_mut(features * rows));
         for ((x, out), (logit_weights, error_weights)) in tiles.zip(weights) {
+            // Nobody asks about a tile without weights.
+            if logit_weights.iter().chain(error_weights).all(|weight| *weight == 0.0) {
+                continue;
+            }
             let buffers = &mut buffers;
             self.simd.run(InputGradient { network, x, logit_weights, error_weights, buffers, out });
         }
@@ -113,6 +129,18 @@ mod tests {
                     let tiles = tiled(rows.view(), network.tile_rows()).unwrap();
                     let (mut logits, mut errors) = (vec![0f32; count], vec![0f32; count]);
                     network.heads_into(&tiles, FEATURES, &mut logits, &mut errors);
+                    let tile = network.tile_rows();
+                    let mut own = vec![0f32; count.div_ceil(tile) * tile * members * 2];
+                    let (mut same, mut too) = (vec![0f32; count], vec![0f32; count]);
+                    network.member_heads_into(&tiles, FEATURES, &mut same, &mut too, &mut own);
+                    assert!(same == logits && too == errors);
+                    for (row, member) in (0..count).flat_map(|row| (0..members).map(move |member| (row, member))) {
+                        let pass = reference::pass(&weights, member, &f64s(&rows, row));
+                        let at = ((row / tile * members + member) * 2) * tile + row % tile;
+                        for (ours, expected) in [(own[at], pass.logit), (own[at + tile], pass.error())] {
+                            assert!((f64::from(ours) - expected).abs() < 1e-5 * expected.abs().max(1.0), "{shape:?}");
+                        }
+                    }
                     let mut latents = vec![0f32; count * width];
                     network.latents_into(&tiles, FEATURES, &mut latents);
                     for row in 0..count {

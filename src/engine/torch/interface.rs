@@ -4,7 +4,7 @@
 //! Every function returns [`OK`], or another status and a message in `failure`: no panic and no C++ exception crosses.
 
 /// The interface's version: the plugin refuses an engine of another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 pub const SYMBOL: &[u8] = b"polars_anorand_torch_functions\0";
 
 /// The type of [`SYMBOL`].
@@ -161,6 +161,13 @@ pub struct Functions {
         rows: *const Rows,
         logits: SliceMut<f32>,
         errors: SliceMut<f32>,
+        failure: *mut Failure,
+    ) -> i32,
+    /// Both heads of each member, `[rows, m, 2]`: logit, then error.
+    pub member_heads: unsafe extern "C" fn(
+        handle: *const Handle,
+        rows: *const Rows,
+        out: SliceMut<f32>,
         failure: *mut Failure,
     ) -> i32,
     /// `[rows, m × latent width]`

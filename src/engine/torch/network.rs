@@ -71,6 +71,20 @@ impl Network {
         call(|engine, failure| unsafe { (engine.heads)(self.handle, &rows, logits.into(), errors.into(), failure) })
     }
 
+    /// Both heads, and each member's own, `[rows, m, 2]`.
+    pub fn member_heads_into(
+        &self,
+        rows: &[f32],
+        features: usize,
+        (logits, errors): (&mut [f32], &mut [f32]),
+        members: &mut [f32],
+    ) -> PolarsResult<()> {
+        self.heads_into(rows, features, logits, errors)?;
+        let rows = Rows { numbers: rows.into(), features };
+        // SAFETY: the slices outlive the call.
+        call(|engine, failure| unsafe { (engine.member_heads)(self.handle, &rows, members.into(), failure) })
+    }
+
     /// The latents, each member's in turn.
     pub fn latents_into(&self, rows: &[f32], features: usize, out: &mut [f32]) -> PolarsResult<()> {
         let rows = Rows { numbers: rows.into(), features };

@@ -52,6 +52,18 @@ fn heads_latents_and_input_gradients_agree_with_the_cpus() {
             theirs.heads_into(&flat, FEATURES, c, d).unwrap();
             close(&heads[0], &heads[2], 1e-5);
             close(&heads[1], &heads[3], 1e-5);
+            let mut own = vec![0f32; count.next_multiple_of(ours.tile_rows()) * members * 2];
+            let [a, b, c, d] = &mut heads;
+            ours.member_heads_into(&tiles, FEATURES, a, b, &mut own);
+            let mut by_row = vec![0f32; count * members * 2];
+            theirs.member_heads_into(&flat, FEATURES, (c, d), &mut by_row).unwrap();
+            let tile = ours.tile_rows();
+            let place = |at: usize| {
+                let (row, member, head) = (at / (2 * members), at / 2 % members, at % 2);
+                ((row / tile * members + member) * 2 + head) * tile + row % tile
+            };
+            let in_turn: Vec<f32> = (0..by_row.len()).map(|at| own[place(at)]).collect();
+            close(&in_turn, &by_row, 1e-5);
             let mut latents = [(); 2].map(|()| vec![0f32; count * members * shape.latent_width()]);
             ours.latents_into(&tiles, FEATURES, &mut latents[0]);
             theirs.latents_into(&flat, FEATURES, &mut latents[1]).unwrap();

@@ -1,23 +1,33 @@
-//! The score, the percentile, and whether a row is an outlier.
+//! The score, the percentile, and whether a row is an outlier; if asked, how far the members agree, and why.
 
 use polars::prelude::*;
 
 use crate::data::Columns;
+use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::{check_contamination, Model};
 use crate::scoring;
 
+use super::reasons::{reasons, reasons_dtype};
 use super::Verb;
 
 /// The score, the share of the training rows below it, and whether it is above the threshold.
-pub enum Detect {
+pub struct Detect {
+    limit: Limit,
+    spread: bool,
+    /// The number of reasons to give of an outlier.
+    explain: Option<usize>,
+}
+
+/// What makes a row an outlier.
+pub enum Limit {
     /// A share of the training rows to call outliers: the threshold is each model's own.
     Contamination(f64),
     /// A score.
     Threshold(f64),
 }
 
-impl Detect {
+impl Limit {
     /// By a checked score.
     pub fn threshold(score: f64) -> PolarsResult<Self> {
         polars_ensure!((0.0..=1.0).contains(&score), ComputeError:
@@ -32,27 +42,90 @@ impl Detect {
     }
 }
 
+impl Detect {
+    pub fn new(limit: Limit, spread: bool, explain: Option<i64>) -> PolarsResult<Self> {
+        let explain = match explain {
+            Some(count @ ..=0) => {
+                polars_bail!(ComputeError: "anorand: explain must be a whole number from 1 on, got {count}")
+            }
+            Some(count) => Some(count as usize),
+            None => None,
+        };
+        Ok(Self { limit, spread, explain })
+    }
+}
+
 impl Verb for Detect {
     fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
-        let threshold = match self {
-            Self::Contamination(share) => model.threshold(*share)?,
-            Self::Threshold(score) => *score,
+        let threshold = match self.limit {
+            Limit::Contamination(share) => model.threshold(share)?,
+            Limit::Threshold(score) => score,
         };
         let quantiles = &model.statistics().quantiles;
-        let score = scoring::score(model, columns, device)?.with_name("score".into());
+        let (score, spread) = match self.spread {
+            true => scoring::score_and_spread(model, columns, device).map(|(score, spread)| (score, Some(spread)))?,
+            false => (scoring::score(model, columns, device)?, None),
+        };
         let percentile = score.apply_values(|score| quantiles.share_below(score)).with_name("percentile".into());
         let outlier: BooleanChunked = score.iter().map(|score| Some(f64::from(score?) > threshold)).collect();
         let outlier = outlier.with_name("outlier".into());
+        let reasons = self.explain.map(|count| of_outliers(model, columns, count, &outlier, device)).transpose()?;
         let rows = score.len();
-        let fields = [score.into_series(), percentile.into_series(), outlier.into_series()];
+        let mut fields = vec![score.into_series(), percentile.into_series(), outlier.into_series()];
+        fields.extend(spread.map(IntoSeries::into_series));
+        fields.extend(reasons.map(|reasons| reasons.with_name("reasons".into())));
         Ok(StructChunked::from_series("anomaly".into(), rows, fields.iter())?.into_series())
     }
 
+    fn cost(&self, model: &Model, rows: usize) -> Cost {
+        let (weights, inputs) = (model.weights(), model.inputs().count());
+        let share = match (&self.limit, self.explain) {
+            (_, None) => 0.0,
+            (Limit::Contamination(share), Some(_)) => *share,
+            (Limit::Threshold(_), Some(_)) => 0.01,
+        };
+        let explained = Cost::of_explanations(weights, inputs, (share * rows as f64) as usize);
+        [Cost::of_heads(weights, inputs, rows), explained].into_iter().sum()
+    }
+
     fn dtype(&self) -> DataType {
-        DataType::Struct(vec![
+        let mut fields = vec![
             Field::new("score".into(), DataType::Float32),
             Field::new("percentile".into(), DataType::Float32),
             Field::new("outlier".into(), DataType::Boolean),
-        ])
+        ];
+        if self.spread {
+            fields.push(Field::new("spread".into(), DataType::Float32));
+        }
+        if self.explain.is_some() {
+            fields.push(Field::new("reasons".into(), reasons_dtype()));
+        }
+        DataType::Struct(fields)
     }
+}
+
+/// The reasons of outliers, null elsewhere. Only outliers are explained.
+fn of_outliers(
+    model: &Model,
+    columns: &Columns,
+    count: usize,
+    outlier: &BooleanChunked,
+    device: Device,
+) -> PolarsResult<Series> {
+    let flagged = outlier.iter().enumerate().filter(|(_, outlier)| *outlier == Some(true));
+    let flagged: Vec<IdxSize> = flagged.map(|(row, _)| row as IdxSize).collect();
+    if flagged.is_empty() {
+        return Ok(Series::full_null(PlSmallStr::EMPTY, outlier.len(), &reasons_dtype()));
+    }
+    let rows = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, flagged))?;
+    let found = reasons(model, &rows, count, device)?;
+    let mut next = 0;
+    let places = outlier.iter().map(|outlier| {
+        (outlier == Some(true)).then(|| {
+            next += 1;
+            next - 1
+        })
+    });
+    let places: Vec<Option<IdxSize>> = places.collect();
+    found.take(&IdxCa::from_iter_options(PlSmallStr::EMPTY, places.into_iter()))
 }

@@ -9,6 +9,7 @@ use crate::engine::Device;
 use crate::model::Model;
 use crate::scoring::explain;
 
+use super::reasons::{reasons, reasons_dtype};
 use super::{with_nulls, Verb};
 
 /// What each feature adds to the score.
@@ -30,10 +31,6 @@ impl Explain {
         Ok(Self { names, top })
     }
 
-    fn item() -> Vec<Field> {
-        vec![Field::new("feature".into(), DataType::String), Field::new("contribution".into(), DataType::Float32)]
-    }
-
     /// The contributions in the order of the names, one series each.
     fn wide(
         &self,
@@ -52,40 +49,18 @@ impl Explain {
         let fields = fields.collect::<PolarsResult<Vec<_>>>()?;
         Ok(StructChunked::from_series("explanation".into(), contributions.nrows(), fields.iter())?.into_series())
     }
-
-    /// The `top` largest contributions of each row, largest first; equal ones in the model's order.
-    fn largest(
-        model: &Model,
-        top: usize,
-        contributions: &Array2<f32>,
-        missing: Option<&BooleanChunked>,
-    ) -> PolarsResult<Series> {
-        let (mut names, mut largest) = (vec![], vec![]);
-        for row in contributions.rows() {
-            let mut order: Vec<usize> = (0..row.len()).collect();
-            order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
-            for at in &order[..top] {
-                names.push(model.metadata().features[*at].name.as_str());
-                largest.push(row[*at]);
-            }
-        }
-        let fields = [Series::new("feature".into(), names), Series::new("contribution".into(), largest)];
-        let items = StructChunked::from_series("explanation".into(), fields[0].len(), fields.iter())?.into_series();
-        let lists = items
-            .reshape_list(&[ReshapeDimension::new(contributions.nrows() as i64), ReshapeDimension::new(top as i64)])?;
-        with_nulls(lists, missing)
-    }
 }
 
 impl Verb for Explain {
     fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
-        let explained = explain(model, columns, device)?;
-        let missing = explained.missing.as_ref();
-        match self.top {
-            _ if columns.rows() == 0 => Ok(Series::new_empty("explanation".into(), &self.dtype())),
-            None => self.wide(model, &explained.contributions, missing),
-            Some(top) => Self::largest(model, top, &explained.contributions, missing),
+        if columns.rows() == 0 {
+            return Ok(Series::new_empty("explanation".into(), &self.dtype()));
         }
+        let Some(top) = self.top else {
+            let explained = explain(model, columns, device)?;
+            return self.wide(model, &explained.contributions, explained.missing.as_ref());
+        };
+        reasons(model, columns, top, device)
     }
 
     fn cost(&self, model: &Model, rows: usize) -> Cost {
@@ -97,7 +72,7 @@ impl Verb for Explain {
             None => {
                 DataType::Struct(self.names.iter().map(|name| Field::new(name.clone(), DataType::Float32)).collect())
             }
-            Some(_) => DataType::List(Box::new(DataType::Struct(Self::item()))),
+            Some(_) => reasons_dtype(),
         }
     }
 }

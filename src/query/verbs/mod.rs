@@ -3,9 +3,10 @@
 mod detect;
 mod embed;
 mod explain;
+mod reasons;
 mod score;
 
-pub use detect::Detect;
+pub use detect::{Detect, Limit};
 pub use embed::Embed;
 pub use explain::Explain;
 pub use score::Score;

@@ -1,0 +1,99 @@
+"""A model's statistics of its features, as a frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from polars_anorand._values import of_number
+
+_NUMBERS = ["minimum", "low", "lower_quartile", "median", "upper_quartile", "high", "maximum"]
+_PLACES = [0, 1, 5, 10, 15, 19, 20]
+"""Of these among the quantiles at 0, 0.05, …, 1."""
+
+_CATEGORIES = pl.List(pl.Struct({"value": pl.String, "share": pl.Float64}))
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature": pl.String,
+    "dtype": pl.String,
+    **dict.fromkeys(_NUMBERS, pl.Float64),
+    "missing": pl.Float64,
+    "categories": _CATEGORIES,
+    "usual": pl.String,
+}
+
+_LISTED = 20
+"""The number of a category's values that are listed."""
+_READ = 5
+"""The number of them that one reads at a glance."""
+_MOST = 0.9
+"""The share of the rows that are usual."""
+
+Category = tuple[list[str], list[int], int]
+
+
+def of_features(
+    features: list[dict[str, Any]],
+    rows: int,
+    quantiles: tuple[list[list[float]], list[int]] | None,
+    categories: list[Category | None],
+) -> pl.DataFrame:
+    """A row for each feature; see :attr:`polars_anorand.Model.statistics`."""
+    of = zip(features, categories, strict=True)
+    found = [
+        _row(feature, category, quantiles[0][j] if quantiles else None, quantiles[1][j] if quantiles else None, rows)
+        for j, (feature, category) in enumerate(of)
+    ]
+    return pl.DataFrame(found, schema=_SCHEMA, orient="row")
+
+
+def _row(
+    feature: dict[str, Any],
+    category: Category | None,
+    quantiles: list[float] | None,
+    missing: int | None,
+    rows: int,
+) -> tuple[Any, ...]:
+    empty = missing == rows
+    is_number = feature["kind"] == "Number" and not empty
+    numbers = [quantiles[at] if quantiles and is_number else None for at in _PLACES]
+    share = None if missing is None else missing / rows
+    listed = None if category is None else _shares(category)[:_LISTED]
+    usual = _usual(feature, quantiles, category)
+    if empty:
+        usual = "missing"
+    elif share is not None and share > 0.5:
+        usual = f"missing, or {usual}"
+    return (feature["name"], feature["dtype"], *numbers, share, listed, usual)
+
+
+def _shares(category: Category) -> list[dict[str, Any]]:
+    values, counts, rare = category
+    rows = sum(counts) + rare
+    return [{"value": value, "share": count / rows} for value, count in zip(values, counts, strict=True)]
+
+
+def _usual(feature: dict[str, Any], quantiles: list[float] | None, category: Category | None) -> str | None:
+    if category is not None:
+        usual: list[str] = []
+        covered = 0.0
+        for each in _shares(category):
+            if covered >= _MOST:
+                break
+            if len(usual) == _READ:
+                usual.append("…")
+                break
+            usual.append(each["value"])
+            covered += each["share"]
+        return ", ".join(usual)
+    if quantiles is None:
+        return None
+    low, high = (_text(feature, quantiles[at]) for at in (1, 19))
+    return low if low == high else f"{low} to {high}"
+
+
+def _text(feature: dict[str, Any], number: float) -> str:
+    if feature["dtype"] == "bool":
+        return "true" if number else "false"
+    value = of_number(feature["kind"], None, number)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,107 @@
+//! How far the members of an ensemble agree: the standard deviation of their scores.
+
+use crate::data::Surprise;
+use crate::simd::{Task, Vector};
+
+use super::combiner::Combiner;
+
+/// The standard deviation of the members' scores, each eq. 8 of its own heads in place of the ensemble's; of one member it is 0.
+pub struct Spread<'a> {
+    pub combiner: &'a Combiner,
+    pub members: usize,
+    /// The number of rows of a tile
+    pub tile: usize,
+    /// `[tiles, m, 2, tile]`: a logit of each row, then an error of each row
+    pub heads: &'a [f32],
+    /// Of each row, if the combination takes them
+    pub surprises: Option<&'a [Surprise]>,
+    /// A number for each row
+    pub out: &'a mut [f32],
+}
+
+impl Task for Spread<'_> {
+    type Output = ();
+
+    /// Plain loops over the rows of a tile, which the compiler makes vectors of.
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { combiner, members, tile, heads, surprises, out } = self;
+        let mut scores = vec![0f32; members * tile];
+        let mut surprising = vec![Surprise::default(); tile];
+        for (at, (heads, out)) in heads.chunks_exact(2 * members * tile).zip(out.chunks_mut(tile)).enumerate() {
+            if let Some(surprises) = surprises {
+                surprising[..out.len()].copy_from_slice(&surprises[at * tile..][..out.len()]);
+            }
+            for (heads, scores) in heads.chunks_exact(2 * tile).zip(scores.chunks_exact_mut(tile)) {
+                let (logits, errors) = heads.split_at(tile);
+                combiner.scores_into(logits, errors, &surprising, scores);
+            }
+            for (row, out) in out.iter_mut().enumerate() {
+                *out = deviation(scores.iter().skip(row).step_by(tile)) as f32;
+            }
+        }
+    }
+}
+
+/// Of at least one number, around their mean, over their number.
+#[inline(always)]
+fn deviation<'a>(numbers: impl Iterator<Item = &'a f32> + Clone) -> f64 {
+    let (count, sum) = numbers.clone().fold((0.0, 0.0), |(count, sum), number| (count + 1.0, sum + f64::from(*number)));
+    let mean = sum / count;
+    let squares = numbers.fold(0.0, |squares, number| squares + (f64::from(*number) - mean).powi(2));
+    (squares / count).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Heads;
+    use crate::options::Combination;
+    use crate::simd::Simd;
+
+    #[test]
+    fn it_is_the_deviation_of_the_scores_of_each_members_own_heads() {
+        const ROWS: usize = 70;
+        let number = |at: usize| libm::sin(at as f64 * 1.7) as f32;
+        let training = Heads { logit: (0..50).map(number).collect(), error: (50..100).map(number).collect() };
+        let surprises: Vec<Surprise> = (0..ROWS)
+            .map(|row| Surprise {
+                sum: f64::from(number(row)) + 2.0,
+                highest: 3.0,
+                deciding: f64::from(number(7 * row)) * 4.0,
+            })
+            .collect();
+        for combination in [Combination::Probability, Combination::Robust, Combination::Surprisal] {
+            let combiner = Combiner::of(&training, &surprises[..50], combination);
+            for (simd, members) in Simd::available().into_iter().flat_map(|simd| [(simd, 1), (simd, 5)]) {
+                let tile = simd.tile_rows();
+                let mut heads: Vec<f32> = (0..ROWS.div_ceil(tile) * members * 2 * tile).map(number).collect();
+                // A member whose activations overflow.
+                heads[0] = f32::NAN;
+                let mut out = vec![0f32; ROWS];
+                let of_rows = Some(surprises.as_slice());
+                simd.run(Spread {
+                    combiner: &combiner,
+                    members,
+                    tile,
+                    heads: &heads,
+                    surprises: of_rows,
+                    out: &mut out,
+                });
+                for (row, found) in out.iter().enumerate() {
+                    let scores: Vec<f64> = (0..members)
+                        .map(|member| {
+                            let at = (row / tile * members + member) * 2 * tile + row % tile;
+                            f64::from(combiner.score(heads[at], heads[at + tile], surprises[row]))
+                        })
+                        .collect();
+                    let mean = scores.iter().sum::<f64>() / members as f64;
+                    let expected =
+                        (scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / members as f64).sqrt();
+                    assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
+                    assert!(members > 1 || *found == 0.0);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+"""Contract: a model keeps where the training values of each feature lay, and says it in words."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import FAST
+
+import polars_anorand as anorand
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    rng = np.random.default_rng(3)
+    rows = 1_001
+    start = datetime(2026, 1, 1)
+    return pl.DataFrame(
+        {
+            "speed": rng.lognormal(2.0, 1.0, rows),
+            "count": rng.integers(0, 40, rows),
+            "gust": pl.Series(rng.normal(size=rows)).set(pl.Series(rng.random(rows) < 0.8), None),
+            "empty": pl.Series([None] * rows, dtype=pl.Float64),
+            "wet": rng.random(rows) < 0.5,
+            "country": rng.choice(["DE", "FR", "IT", "ZA"], rows, p=[0.5, 0.3, 0.15, 0.05]),
+            "day": [date(2026, 1, 1) + timedelta(days=at % 100) for at in range(rows)],
+            "at": [start + timedelta(hours=at) for at in range(rows)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model(table: pl.DataFrame) -> anorand.Model:
+    return anorand.Model(table.select(anorand.fit(pl.all(), **FAST)).item())
+
+
+def test_numbers_are_the_quantiles_of_the_training_values(table: pl.DataFrame, model: anorand.Model) -> None:
+    rows = {row["feature"]: row for row in model.statistics.iter_rows(named=True)}
+    assert list(rows) == table.columns
+    places = {"minimum": 0, "low": 0.05, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75, "high": 0.95}
+    for name in ["speed", "count", "gust"]:
+        values = table[name].drop_nulls().sort()
+        for field, share in {**places, "maximum": 1.0}.items():
+            assert rows[name][field] == values[int((len(values) - 1) * share + 0.5)], (name, field)
+        assert rows[name]["missing"] == pytest.approx(table[name].null_count() / table.height)
+
+
+def test_times_and_categories_have_no_numbers(model: anorand.Model) -> None:
+    other = model.statistics.filter(pl.col("feature").is_in(["country", "day", "at", "empty"]))
+    assert other.select("low", "median", "high", "minimum").null_count().sum_horizontal().item() == 16
+
+
+def test_categories_are_listed_by_their_share(table: pl.DataFrame, model: anorand.Model) -> None:
+    (listed,) = model.statistics.filter(feature="country")["categories"].to_list()
+    counts = table["country"].value_counts(sort=True, normalize=True)
+    assert [each["value"] for each in listed] == counts["country"].to_list()
+    assert [each["share"] for each in listed] == pytest.approx(counts["proportion"].to_list())
+
+
+def test_what_is_usual_is_said_in_words(table: pl.DataFrame, model: anorand.Model) -> None:
+    usual = dict(model.statistics.select("feature", "usual").iter_rows())
+    low, high = (table["speed"].sort()[at] for at in (50, 950))
+    assert usual["speed"] == f"{low:.4g} to {high:.4g}"
+    assert usual["gust"].startswith("missing, or -")
+    assert usual["empty"] == "missing"
+    assert usual["wet"] == "false to true"
+    assert usual["country"] == "DE, FR, IT"
+    assert usual["day"] == "2026-01-05 to 2026-04-05"
+    assert usual["at"] == "2026-01-03 02:00:00 to 2026-02-09 14:00:00"
+
+
+def test_a_model_of_an_earlier_format_has_nulls(model: anorand.Model) -> None:
+    old = anorand.Model.load(GOLDEN / "tensors.safetensors").statistics
+    assert old.schema == model.statistics.schema
+    assert old["low"].null_count() == old.height
+    assert old.filter(feature="country")["usual"].is_not_null().all()
+
+
+def test_reasons_in_words(table: pl.DataFrame) -> None:
+    """The recipe of docs/expressions.md."""
+    features = ["speed", "country", "wet"]
+    model = anorand.Model(table.select(anorand.fit(features)).item())
+    usual = dict(model.statistics.select("feature", "usual").iter_rows())
+    reason = pl.col("anomaly").struct.field("reasons").list.first().struct.field("feature")
+    words = pl.coalesce(
+        pl.when(reason == name).then(
+            pl.concat_str(
+                pl.lit(f"{name} "), pl.col(name).cast(pl.String).fill_null("missing"), pl.lit(f" (usual {usual[name]})")
+            )
+        )
+        for name in features
+    )
+    strange = pl.DataFrame({"speed": [1048.0, 9.0, None], "country": ["DE", "XX", "FR"], "wet": [True, False, True]})
+    out = strange.lazy().with_columns(anorand.detect(features, model, explain=1)).with_columns(why=words).collect()
+    assert out["why"].to_list() == [
+        f"speed 1048.0 (usual {usual['speed']})",
+        "country XX (usual DE, FR, IT)",
+        f"speed missing (usual {usual['speed']})",
+    ]
