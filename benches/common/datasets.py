@@ -26,9 +26,12 @@ class Split:
     test_labels: np.ndarray
 
 
-def add_arguments(parser: argparse.ArgumentParser, sets: list[str] | None = None) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser, sets: list[str] | None = None, *, folder_is_optional: bool = False
+) -> None:
     """The folder, which of its sets, and the seeds."""
-    parser.add_argument("folder", type=Path, help="folder of *.parquet with features and a 0/1 `label`")
+    count = "?" if folder_is_optional else None
+    parser.add_argument("folder", type=Path, nargs=count, help="folder of *.parquet with features and a 0/1 `label`")
     parser.add_argument("--sets", nargs="+", default=sets, help="only sets whose name contains one of these")
     parser.add_argument("--skip", nargs="*", default=[], help="leave out sets whose name contains one of these")
     parser.add_argument("--seeds", type=int, default=3)

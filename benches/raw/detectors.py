@@ -44,7 +44,7 @@ def detectors(options: anorand.FitOptions) -> dict[str, Fit]:
 
 @dataclass(frozen=True)
 class AnoRand:
-    """`detect`, and `explain` for the column."""
+    """`detect`, with a reason for the column."""
 
     model: anorand.Model
     contamination: float
@@ -55,9 +55,9 @@ class AnoRand:
         return rows.select(found.struct.field("outlier").fill_null(False)).to_series()
 
     def blames(self, rows: pl.DataFrame) -> pl.Series:
-        """The feature that adds most to each row's score."""
-        largest = anorand.explain(pl.all(), self.model, top=1).list.first()
-        return rows.select(largest.struct.field("feature")).to_series()
+        """The feature that adds most to the score of each of these outliers."""
+        found = anorand.detect(pl.all(), self.model, contamination=self.contamination, explain=1)
+        return rows.select(found.struct.field("reasons").list.first().struct.field("feature")).to_series()
 
 
 @dataclass(frozen=True)

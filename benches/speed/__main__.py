@@ -1,4 +1,4 @@
-"""Command line: `python -m benches.speed [scoring fitting ensembles startup explaining surprisals growth memory gpu]`.
+"""Command line: `python -m benches.speed [scoring fitting ensembles startup surprisals growth memory gpu]`.
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
 benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`). Every comparison measures both
@@ -15,7 +15,7 @@ import platform
 
 import polars as pl
 
-from .workloads import THREADS
+from benches.common.workloads import THREADS
 
 # Imported when asked for, since not all that they need is always installed.
 SECTIONS = {
@@ -23,7 +23,6 @@ SECTIONS = {
     "fitting": "comparisons",
     "ensembles": "comparisons",
     "startup": "startup",
-    "explaining": "startup",
     "surprisals": "startup",
     "growth": "growth",
     "memory": "growth",

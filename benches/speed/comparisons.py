@@ -11,9 +11,9 @@ from sklearn.ensemble import IsolationForest
 
 import polars_anorand as anorand
 from benches.common.models import model_of
+from benches.common.workloads import BRIEF, THREADS, frame, network_flops, seconds
 
 from .rivals import eager_fit, sgemm_flops
-from .workloads import BRIEF, THREADS, frame, network_flops, seconds
 
 
 def scoring() -> None:
@@ -35,9 +35,6 @@ def scoring() -> None:
             f"{rate / forest_rate:5.0f} × IsolationForest.score_samples, "
             f"{rate / encoder_rate:5.0f} × PyOD AutoEncoder.decision_function"
         )
-        explained = few.head(400) if preset == "default" else few.head(4_000)
-        cost = seconds(lambda model=model, few=explained: few.select(anorand.explain(pl.all(), model)))
-        print(f"  an explanation takes {cost / explained.height * rate:.0f} × as long as a score")
 
 
 def fitting() -> None:

@@ -7,8 +7,7 @@ import torch
 
 import polars_anorand as anorand
 from benches.common.models import model_of
-
-from .workloads import BRIEF, THREADS, frame, seconds
+from benches.common.workloads import BRIEF, THREADS, frame, seconds
 
 
 def gpu() -> None:

@@ -11,8 +11,7 @@ import polars as pl
 
 import polars_anorand as anorand
 from benches.common.models import model_of
-
-from .workloads import BRIEF, frame, seconds
+from benches.common.workloads import BRIEF, frame, seconds
 
 
 def growth() -> None:

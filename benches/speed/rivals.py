@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .workloads import seconds
+from benches.common.workloads import seconds
 
 
 def sgemm_flops(threads: int) -> float:

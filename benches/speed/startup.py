@@ -1,4 +1,4 @@
-"""What an import costs, and what an explanation and the surprisals cost beside a score."""
+"""What an import costs, and what the surprisals cost beside the networks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import sys
 
 import polars_anorand as anorand
 from benches.common.models import model_of
-
-from .workloads import BRIEF, frame, seconds
+from benches.common.workloads import BRIEF, frame, seconds
 
 PROGRAM = """
 import resource
@@ -35,19 +34,6 @@ def startup() -> None:
     )
     print(f"import polars_anorand, above import polars: {1_000 * (ours_time - time):.0f} ms of CPU time")
     print(f"({ours_time / time:.2f} × Polars' own), {(ours_memory - memory) / 2**20:.0f} MiB resident")
-
-
-def explaining() -> None:
-    """The time of `explain` as a multiple of the score's."""
-    rows = frame(20_000, 30)
-    columns = rows.columns
-    for preset in ("paper", "default"):
-        model = model_of(frame(5_000, 30), preset=preset, **BRIEF)
-        times = [
-            seconds(lambda verb=verb: rows.select(verb), 3)
-            for verb in (anorand.score(columns, model), anorand.explain(columns, model))
-        ]
-        print(f"explain, {preset} preset: {times[1] / times[0]:.0f} × a score")
 
 
 def surprisals() -> None:

@@ -25,7 +25,7 @@ use super::batches::{by_batch, Batch, Worked};
 const CHUNK: usize = 256;
 /// Midpoints of the line at which the gradient is taken. A ReLU network's gradient is constant between kinks: Gauss–Legendre nodes,
 /// which are for smooth functions, are worse than the same number of midpoints.
-pub const STEPS: usize = 24;
+pub const STEPS: usize = 16;
 
 pub struct Explanation {
     /// `[rows, features]`, features in the model's order
