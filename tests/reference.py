@@ -235,7 +235,7 @@ def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> 
         d_z0 = of_logit[:, None] @ nd[-1][0].T + d_latent[:, : z0.shape[1]]
         gradient = back(nd[:-1], of_nd, d_z0 * (z0 > 0)) - d_reconstruction
         gradient += back(encoder, of_encoder, d_latent[:, z0.shape[1] :])
-        np.add.at(total, (slice(None), seen), gradient / len(tensors["inputs"]))
+        total[:, seen] += gradient / len(tensors["inputs"])  # a member sees an input once
     return total
 
 
