@@ -30,6 +30,8 @@ class Verb:
     """Whether it takes a model; such a call is elementwise."""
     fits: bool
     """Whether it fits a model on the rows themselves if none is given; such a call needs all rows at once."""
+    compares: bool = False
+    """Whether it aggregates rows beside a model that is known when the query is built."""
 
     @property
     def function(self) -> Callable[..., pl.Expr]:
@@ -39,7 +41,8 @@ class Verb:
 
     def call(self, features: Any, model: object, **more: Any) -> pl.Expr:
         """The verb with the model, or a brief fit if it is one that makes models."""
-        return self.function(features, model, **more) if self.applies else self.fit(features, **more)
+        takes_model = self.applies or self.compares
+        return self.function(features, model, **more) if takes_model else self.fit(features, **more)
 
     def fit(self, features: Any, **more: Any) -> pl.Expr:
         """The verb without a model, which fits one briefly."""
@@ -57,6 +60,11 @@ def _embedding(_: list[str], model: anorand.Model) -> pl.DataType:
     return pl.Array(pl.Float32, model.embedding_width)
 
 
+DRIFT_NUMBERS = [
+    "training_lower_quartile", "lower_quartile", "training_median", "median", "training_upper_quartile",
+    "upper_quartile", "training_missing", "missing", "unseen", "training_outliers", "outliers",
+]  # fmt: skip
+DRIFT = {"feature": pl.String, "drifted": pl.Boolean, "psi": pl.Float64, **dict.fromkeys(DRIFT_NUMBERS, pl.Float64)}
 ANOMALY = pl.Struct({"score": pl.Float32, "percentile": pl.Float32, "outlier": pl.Boolean})
 
 VERBS = [
@@ -65,6 +73,7 @@ VERBS = [
     Verb("detect", "anomaly", lambda *_: ANOMALY, applies=True, fits=True),
     Verb("explain", "explanation", _explanation, applies=True, fits=False),
     Verb("embed", "embedding", _embedding, applies=True, fits=False),
+    Verb("drift", "drift", lambda *_: pl.List(pl.Struct(DRIFT)), applies=False, fits=False, compares=True),
 ]
 APPLYING = [verb for verb in VERBS if verb.applies]
 FITTING = [verb for verb in VERBS if verb.fits]

@@ -8,12 +8,13 @@ Importing this package gives every Polars expression an ``anorand`` namespace::
 
 from polars_anorand._options import FitOptions
 from polars_anorand.devices import devices
+from polars_anorand.drift import drift
 from polars_anorand.functions import detect, embed, explain, fit, score
 from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
 from polars_anorand.profile import features, profile
 
 __all__ = [
-    "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "embed", "explain", "features", "fit", "profile",
-    "score",
+    "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "drift", "embed", "explain", "features", "fit",
+    "profile", "score",
 ]  # fmt: skip

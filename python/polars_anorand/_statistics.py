@@ -35,13 +35,13 @@ Category = tuple[list[str], list[int], int]
 def of_features(
     features: list[dict[str, Any]],
     rows: int,
-    quantiles: tuple[list[list[float]], list[int]] | None,
+    quantiles: tuple[list[list[float]], list[list[int]], list[int]] | None,
     categories: list[Category | None],
 ) -> pl.DataFrame:
     """A row for each feature; see :attr:`polars_anorand.Model.statistics`."""
     of = zip(features, categories, strict=True)
     found = [
-        _row(feature, category, quantiles[0][j] if quantiles else None, quantiles[1][j] if quantiles else None, rows)
+        _row(feature, category, quantiles[0][j] if quantiles else None, quantiles[2][j] if quantiles else None, rows)
         for j, (feature, category) in enumerate(of)
     ]
     return pl.DataFrame(found, schema=_SCHEMA, orient="row")

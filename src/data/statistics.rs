@@ -15,6 +15,8 @@ pub struct FeatureStatistics {
     pub spread_quartiles: [f64; 2],
     /// At 0, 0.05, …, 1, each a training value
     pub quantiles: [f64; QUANTILES],
+    /// The number of values that are at most each of them
+    pub at_most: [u64; QUANTILES],
     /// Standard deviation
     pub deviation: f64,
     /// The numbers of values that are known, and that are missing
@@ -47,7 +49,8 @@ impl FeatureStatistics {
         let spread_quartiles = if first == third { beside(values, first) } else { [first, third] };
         let quartiles = [first, third];
         let quantiles = quantiles(values);
-        Self { low, median, high, quartiles, spread_quartiles, quantiles, deviation, known: count, missing: 0 }
+        let at_most = at_most(values, &quantiles);
+        Self { low, median, high, quartiles, spread_quartiles, quantiles, at_most, deviation, known: count, missing: 0 }
     }
 
     /// Of a feature without any value.
@@ -60,6 +63,7 @@ impl FeatureStatistics {
             quartiles: zeros,
             spread_quartiles: zeros,
             quantiles: [0.0; QUANTILES],
+            at_most: [0; QUANTILES],
             deviation: 0.0,
             known: 0,
             missing: 0,
@@ -74,6 +78,17 @@ fn quantiles(values: &mut [f64]) -> [f64; QUANTILES] {
     let mut found = [0.0; QUANTILES];
     select(values, 0, &ranks, &mut found);
     found
+}
+
+fn at_most(values: &[f64], quantiles: &[f64; QUANTILES]) -> [u64; QUANTILES] {
+    let mut counts = [0; QUANTILES];
+    // The last quantile is the highest value.
+    values.iter().for_each(|value| counts[quantiles.partition_point(|quantile| quantile < value)] += 1);
+    let mut sum = 0;
+    counts.map(|count| {
+        sum += count;
+        sum
+    })
 }
 
 /// The values of some ranks, in rising order, among values the first of which has the rank `first`: halves both, so that it takes
@@ -137,6 +152,7 @@ mod tests {
                     quartiles: [9.0; 2],
                     spread_quartiles: [9.0; 2],
                     quantiles: [9.0; QUANTILES],
+                    at_most: [1; QUANTILES],
                     known: 1,
                     ..FeatureStatistics::of_none()
                 }
@@ -167,6 +183,10 @@ mod tests {
                 let rank = (f64::from(count - 1) * at as f64 / 20.0 + 1e-9).round() as usize;
                 assert_eq!(*found, sorted[rank], "{count}: {at}");
             }
+            let counted = at_most(&sorted, &found);
+            // Of equal quantiles, the first has all of their values.
+            let expected = found.map(|quantile| sorted.partition_point(|value| *value <= quantile) as u64);
+            assert_eq!(counted, expected);
         }
     }
 

@@ -80,10 +80,14 @@ pub fn fit_with_labels(
         candidates: None,
     };
     let medians = statistics.iter().map(|feature| feature.median).collect();
-    let quantiles_of_features = Some(FeatureQuantiles {
-        values: statistics.iter().zip(&frequencies).map(in_order).collect(),
-        missing: statistics.iter().map(|feature| feature.missing as u64).collect(),
-    });
+    let in_order = |(feature, counts): (&FeatureStatistics, &Option<Frequencies>)| match counts {
+        // The values of a category have no order.
+        Some(_) => ([0.0; QUANTILES], [0; QUANTILES]),
+        None => (feature.quantiles, feature.at_most),
+    };
+    let (values, at_most) = statistics.iter().zip(&frequencies).map(in_order).unzip();
+    let missing = statistics.iter().map(|feature| feature.missing as u64).collect();
+    let quantiles_of_features = Some(FeatureQuantiles { values, at_most, missing });
     let statistics = Statistics { scaling, medians, quantiles_of_features, reference, quantiles, surprisals };
     let model = Model::new(metadata, statistics, frequencies, weights);
     // What a file is refused for, a fit does not return.
@@ -92,15 +96,6 @@ pub fn fit_with_labels(
             "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {})", options.learning_rate);
     }
     Ok(Fitted { model, warnings })
-}
-
-/// A feature's quantiles; a category's values have no order.
-fn in_order((statistics, frequencies): (&FeatureStatistics, &Option<Frequencies>)) -> [f64; QUANTILES] {
-    if frequencies.is_some() {
-        [0.0; QUANTILES]
-    } else {
-        statistics.quantiles
-    }
 }
 
 /// The inputs that are not the same in all scaled rows.

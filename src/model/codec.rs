@@ -8,6 +8,7 @@
 //! | `median` | F64 `[d]` | each feature's training median, in its own unit |
 //! | `reference` | F64 `[D]` | what stands in for each input of a missing value, and where explanations start |
 //! | `feature.quantiles` | F64 `[d, 21]` | of each feature, its training values at 0, 0.05, …, 1, in its own unit; zeros of a category |
+//! | `feature.at_most` | U64 `[d, 21]` | the number of training values that are at most each of these |
 //! | `feature.missing` | U64 `[d]` | the number of training rows without a value |
 //! | `scores.quantiles` | F32 `[1001]` | the training scores' quantiles at 0, 0.001, …, 1 |
 //! | `scores.highest` | F32 `[min(n, 4096)]` | the highest training scores, in rising order |
@@ -74,8 +75,9 @@ impl Model {
         if self.metadata.format > 3 {
             contents.push(bytes_of(reference, f64::to_le_bytes));
         }
-        if let Some(FeatureQuantiles { values, missing }) = quantiles_of_features {
+        if let Some(FeatureQuantiles { values, at_most, missing }) = quantiles_of_features {
             contents.push(bytes_of(values.as_flattened(), f64::to_le_bytes));
+            contents.push(bytes_of(at_most.as_flattened(), u64::to_le_bytes));
             contents.push(bytes_of(missing, u64::to_le_bytes));
         }
         contents.extend([quantiles.body(), quantiles.top()].map(|scores| bytes_of(scores, f32::to_le_bytes)));
@@ -116,6 +118,7 @@ impl Model {
         let reference = if metadata.format > 3 { tensors.numbers(f64::from_le_bytes) } else { medians.clone() };
         let quantiles_of_features = (metadata.format > 3).then(|| FeatureQuantiles {
             values: tensors.numbers(f64::from_le_bytes).as_chunks().0.to_vec(),
+            at_most: tensors.numbers(u64::from_le_bytes).as_chunks().0.to_vec(),
             missing: tensors.numbers(u64::from_le_bytes),
         });
         let (body, top) = (tensors.f32s(1), tensors.f32s(1));
@@ -172,6 +175,7 @@ impl Metadata {
         }
         if self.format > 3 {
             tensors.push(TensorSpec::new("feature.quantiles", Dtype::F64, vec![features, QUANTILES]));
+            tensors.push(TensorSpec::new("feature.at_most", Dtype::U64, vec![features, QUANTILES]));
             tensors.push(TensorSpec::new("feature.missing", Dtype::U64, vec![features]));
         }
         let scores = match self.format {

@@ -82,6 +82,7 @@ pub fn with_seed(seed: u64) -> Model {
         medians: vec![0.3, 1.0, -0.7],
         quantiles_of_features: Some(FeatureQuantiles {
             values: vec![std::array::from_fn(|at| at as f64 / 10.0), [1.0; QUANTILES], [0.0; QUANTILES]],
+            at_most: vec![std::array::from_fn(|at| at as u64 / 2), [9; QUANTILES], [0; QUANTILES]],
             missing: vec![0, 1, 2],
         }),
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],

@@ -92,15 +92,19 @@ fn fault_of_scaling(feature: &Feature, input: usize, scaling: &Scaling, referenc
 }
 
 fn fault_of_quantiles(features: &[Feature], found: &FeatureQuantiles, rows: usize) -> Option<String> {
-    features.iter().zip(found.values.iter().zip(&found.missing)).find_map(|(feature, (values, missing))| {
+    let of = features.iter().zip(&found.values).zip(found.at_most.iter().zip(&found.missing));
+    of.into_iter().find_map(|((feature, values), (at_most, missing))| {
         let name = &feature.name;
         if !(values.iter().all(|value| value.is_finite()) && values.is_sorted()) {
             return Some(format!(
                 "the quantiles of feature {name:?} are {values:?}, expected finite numbers in rising order"
             ));
         }
-        let possible = *missing <= rows as u64;
-        (!possible).then(|| format!("feature {name:?} has {missing} missing values in {rows} training rows"))
+        let last = at_most[at_most.len() - 1];
+        let possible = at_most.is_sorted() && last.checked_add(*missing).is_some_and(|all| all <= rows as u64);
+        (!possible).then(|| {
+            format!("feature {name:?} has {missing} missing values and the counts {at_most:?} in {rows} training rows")
+        })
     })
 }
 
@@ -185,7 +189,9 @@ mod tests {
             (fault(|model| model.statistics.medians[0] = f64::NAN), "its median NaN"),
             (fault(|model| of_features(model).values[0][3] = 9.0), "quantiles of feature \"x\""),
             (fault(|model| of_features(model).values[1][20] = f64::NAN), "quantiles of feature \"y\""),
-            (fault(|model| of_features(model).missing[1] = 11), "11 missing values in 10"),
+            (fault(|model| of_features(model).missing[1] = 11), "has 11 missing values"),
+            (fault(|model| of_features(model).missing[0] = u64::MAX), "missing values"),
+            (fault(|model| of_features(model).at_most[0][3] = 9), "the counts"),
             (fault(|model| model.statistics.scaling.scale[1] = 0.0), "the scale of feature \"y\" is 0"),
             (fault(|model| model.statistics.scaling.scale[1] = -1.0), "the scale of feature \"y\" is -1"),
             (fault(|model| model.statistics.scaling.scale[1] = 5e-324), "the scale of feature \"y\""),

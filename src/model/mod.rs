@@ -54,6 +54,8 @@ pub struct Statistics {
 pub struct FeatureQuantiles {
     /// At 0, 0.05, …, 1, in the feature's own unit; zeros of a category, whose values have no order, and where no value is known
     pub values: Vec<[f64; QUANTILES]>,
+    /// The number of training values that are at most each of them; zeros of a category
+    pub at_most: Vec<[u64; QUANTILES]>,
     /// The number of training rows without a value
     pub missing: Vec<u64>,
 }
@@ -105,7 +107,7 @@ impl Model {
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
         let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
-        let of_features = quantiles_of_features.as_ref().map_or(0, |all| all.missing.len() * (QUANTILES + 1));
+        let of_features = quantiles_of_features.as_ref().map_or(0, |all| all.missing.len() * (2 * QUANTILES + 1));
         let features = of_features + scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
         let scores = quantiles.body().len() + quantiles.top().len();
         let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();

@@ -52,6 +52,13 @@ fn model_threshold(py: Python<'_>, bytes: &[u8], contamination: f64) -> PyResult
     py.detach(|| model::from_bytes(bytes).and_then(|model| model.threshold(contamination))).map_err(value_error)
 }
 
+/// The share of the training rows with a lower score.
+#[pyfunction]
+fn model_share_below(py: Python<'_>, bytes: &[u8], score: f64) -> PyResult<f64> {
+    let share = py.detach(|| Ok(model::from_bytes(bytes)?.statistics().quantiles.share_below(score as f32)));
+    share.map(f64::from).map_err(value_error)
+}
+
 /// Each feature's number in the reference row, in its own unit, and of a category the log-frequency; None where it has none.
 #[pyfunction]
 fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
@@ -64,14 +71,19 @@ fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     medians.map_err(value_error)
 }
 
-/// Of each feature, its quantiles and the number of training rows without a value; None for a model of a format without them.
+/// Of each feature, its quantiles, the number of values up to each, and the number of training rows without a value; None for a
+/// model of a format without them.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // A tuple, as Python sees it.
-fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64>>, Vec<u64>)>> {
+fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64>>, Vec<Vec<u64>>, Vec<u64>)>> {
     let found = py.detach(|| {
         let model = model::from_bytes(bytes)?;
         let all = model.statistics().quantiles_of_features.as_ref();
-        Ok(all.map(|all| (all.values.iter().map(|values| values.to_vec()).collect(), all.missing.clone())))
+        Ok(all.map(|all| {
+            let values = all.values.iter().map(|values| values.to_vec());
+            let at_most = all.at_most.iter().map(|counts| counts.to_vec());
+            (values.collect(), at_most.collect(), all.missing.clone())
+        }))
     });
     found.map_err(value_error)
 }
@@ -131,6 +143,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MODEL_FORMAT", model::FORMAT)?;
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(model_share_below, module)?)?;
     module.add_function(wrap_pyfunction!(model_medians, module)?)?;
     module.add_function(wrap_pyfunction!(model_quantiles, module)?)?;
     module.add_function(wrap_pyfunction!(model_categories, module)?)?;

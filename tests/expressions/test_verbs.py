@@ -21,7 +21,7 @@ def public(owner: object, names: list[str]) -> dict[str, inspect.Signature]:
     """The functions among the public names that return an expression."""
     functions = {name: getattr(owner, name) for name in names if not name.startswith("_")}
     signatures = {name: inspect.signature(each) for name, each in functions.items() if inspect.isfunction(each)}
-    return {name: each for name, each in signatures.items() if each.return_annotation in {"pl.Expr", pl.Expr}}
+    return {name: each for name, each in signatures.items() if str(each.return_annotation).endswith("Expr")}
 
 
 def test_every_public_function_that_returns_an_expression_has_a_row() -> None:
@@ -45,8 +45,9 @@ def test_the_function_and_the_method_take_the_same_arguments(verb: Verb) -> None
 @every_verb
 def test_the_function_and_the_method_return_the_same(frame: pl.DataFrame, model: anorand.Model, verb: Verb) -> None:
     by_function = frame.select(verb.call(FEATURES, model))
-    arguments = [model] if verb.applies else []
-    options = {} if verb.applies else FAST
+    takes_model = verb.applies or verb.compares
+    arguments = [model] if takes_model else []
+    options = {} if takes_model else FAST
     for namespace in [pl.col(FEATURES).anorand, anorand.anorand(pl.col(FEATURES))]:
         assert frame.select(getattr(namespace, verb.name)(*arguments, **options)).equals(by_function)
 

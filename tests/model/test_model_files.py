@@ -42,8 +42,8 @@ def in_order(entry: dict[str, Any]) -> Iterator[str]:
     for block in ["nd", "encoder", "decoder"]:
         for at in range(len(entry["options"]["hidden"]) + 1):
             yield from (f"{block}.{at}.{part}" for part in ["weight", "bias"])
-    yield from ["scaling.offset", "scaling.scale", "median", "reference", "feature.quantiles", "feature.missing"]
-    yield from ["scores.quantiles", "scores.highest"]
+    yield from ["scaling.offset", "scaling.scale", "median", "reference"]
+    yield from ["feature.quantiles", "feature.at_most", "feature.missing", "scores.quantiles", "scores.highest"]
     for j, feature in enumerate(entry["features"]):
         if feature["kind"] == "Category":
             yield from (f"vocabulary.{j}.{part}" for part in ["text", "offsets", "counts"])

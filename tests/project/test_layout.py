@@ -28,6 +28,7 @@ LAYERS = [
     "_arguments",
     "devices",
     "functions",
+    "drift",
     "namespace",
     "__init__",
 ]

@@ -1,0 +1,147 @@
+"""Contract: `drift` finds what has moved away from the training rows, and only that."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import FAST, FEATURES
+from verbs import DRIFT
+
+import polars_anorand as anorand
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def table(seed: int, rows: int = 4_000) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pl.DataFrame(
+        {
+            "price": rng.lognormal(3.0, 1.0, rows),
+            "pieces": rng.integers(0, 4, rows),
+            "rain": np.where(rng.random(rows) < 0.93, 0.0, rng.exponential(size=rows)),
+            "gust": pl.Series(rng.normal(size=rows)).set(pl.Series(rng.random(rows) < 0.6), None),
+            "paid": rng.random(rows) < 0.9,
+            "country": rng.choice(["DE", "FR", "IT", "ZA"], rows, p=[0.5, 0.3, 0.15, 0.05]),
+            "wait": pl.Series(rng.integers(0, 10**9, rows)).cast(pl.Duration("us")),
+            "at": [datetime(2026, 1, 1) + timedelta(minutes=int(each)) for each in rng.integers(0, 80_000, rows)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model() -> anorand.Model:
+    return anorand.Model(table(0).select(anorand.fit(pl.all(), **FAST)).item())
+
+
+def drifted(rows: pl.DataFrame, model: anorand.Model) -> list[str | None]:
+    return anorand.drift(rows, model).filter("drifted")["feature"].to_list()
+
+
+def test_other_rows_of_the_same_kind_have_not_drifted(model: anorand.Model) -> None:
+    for seed in range(1, 6):
+        found = anorand.drift(table(seed), model)
+        assert found["drifted"].any() is False
+        assert found["psi"].max() < 0.03
+        assert found["outliers"][-1] == pytest.approx(0.01, abs=0.01)
+
+
+def test_few_rows_have_not_drifted_by_chance(model: anorand.Model) -> None:
+    several = [drifted(table(seed, 40), model) for seed in range(1, 30)]
+    assert sum(map(len, several)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("feature", "change"),
+    [
+        ("price", pl.col("price") * 1.6),
+        ("pieces", pl.col("pieces") + 1),
+        ("rain", pl.when(pl.col("price") > 20).then(pl.col("rain") + 0.1).otherwise("rain")),
+        ("gust", pl.col("gust") + 1),
+        ("gust", pl.col("gust").fill_null(0.0)),
+        ("paid", ~pl.col("paid")),
+        ("country", pl.when(pl.col("price") > 60).then(pl.lit("XX")).otherwise("country")),
+        ("country", pl.when(pl.col("price") > 20).then(pl.lit("IT")).otherwise("country")),
+        ("wait", pl.col("wait") * 3),
+    ],
+)
+def test_the_column_that_shifts_leads(model: anorand.Model, feature: str, change: pl.Expr) -> None:
+    shifted = table(1).with_columns(change.alias(feature))
+    found = anorand.drift(shifted.lazy(), model)
+    assert found["feature"][0] == feature
+    assert [name for name in found.filter("drifted")["feature"] if name is not None] == [feature]
+
+
+def test_the_numbers_are_those_of_the_rows(model: anorand.Model) -> None:
+    rows = table(1)
+    found = {row["feature"]: row for row in anorand.drift(rows, model).iter_rows(named=True)}
+    training = {row["feature"]: row for row in model.statistics.iter_rows(named=True)}
+    for name in ["price", "pieces", "gust"]:
+        for field, share in [("lower_quartile", 0.25), ("median", 0.5), ("upper_quartile", 0.75)]:
+            assert found[name][field] == rows[name].quantile(share, "nearest")
+            assert found[name][f"training_{field}"] == training[name][field]
+        assert found[name]["missing"] == rows[name].null_count() / rows.height
+    assert found["country"]["unseen"] == 0
+    unseen = rows.with_columns(country=pl.lit("XX"))
+    assert anorand.drift(unseen, model).filter(feature="country")["unseen"].item() == 1
+    flagged = rows.select(anorand.detect(pl.all(), model)).unnest("anomaly")["outlier"].mean()
+    assert found[None]["outliers"] == flagged
+    assert found[None]["training_outliers"] == pytest.approx(0.01, abs=1e-6)
+
+
+def test_the_index_is_its_formula() -> None:
+    training = pl.DataFrame({"x": [float(at) for at in range(101)]})
+    model = anorand.Model(training.select(anorand.fit("x", **FAST)).item())
+    rows = pl.DataFrame({"x": [5.0] * 30 + [55.0] * 10})
+    edges = [-np.inf, *(10.0 * at for at in range(1, 10)), np.inf]
+    p, q = (np.histogram(-frame["x"].to_numpy(), -np.array(edges)[::-1])[0][::-1] for frame in (training, rows))
+    p, q = ((np.append(counts, 0) + 0.5) / (counts.sum() + 5.5) for counts in (p, q))
+    expected = ((q - p) * np.log(q / p)).sum()
+    assert anorand.drift(rows, model)["psi"][0] == pytest.approx(expected)
+
+
+def test_later_times_are_no_drift(model: anorand.Model) -> None:
+    later = table(1).with_columns(pl.col("at") + pl.duration(days=56))
+    found = anorand.drift(later, model)
+    assert found.filter(feature="at").select("drifted", "psi").row(0) == (False, None)
+
+
+def test_days_with_drift_are_found_by_group(model: anorand.Model) -> None:
+    days = pl.concat(
+        table(day, 800).with_columns(day=pl.lit(date(2026, 5, day)), price=pl.col("price") * (3 if day == 3 else 1))
+        for day in range(1, 5)
+    )
+    by_day = days.lazy().group_by("day").agg(pl.exclude("day").anorand.drift(model)).explode("drift").unnest("drift")  # type: ignore[attr-defined]
+    found = by_day.collect().filter("drifted", pl.col("feature").is_not_null())
+    assert found.select("day", "feature").rows() == [(date(2026, 5, 3), "price")]
+
+
+def test_the_aggregation_is_the_frame(frame: pl.DataFrame) -> None:
+    model = anorand.Model(frame.select(anorand.fit(FEATURES, **FAST)).item())
+    listed = frame.select(anorand.drift(FEATURES, model)).explode("drift").unnest("drift")
+    assert listed.schema == DRIFT
+    assert listed.sort("feature").equals(anorand.drift(frame, model).sort("feature"))
+    assert listed["feature"].to_list() == [*model.features, None]
+
+
+def test_no_rows_have_no_drift(model: anorand.Model) -> None:
+    found = anorand.drift(table(1).clear(), model)
+    assert found.height == 9
+    assert not found["drifted"].fill_null(value=False).any()
+
+
+def test_a_missing_feature_is_named(model: anorand.Model) -> None:
+    with pytest.raises(pl.exceptions.PolarsError, match="price"):
+        anorand.drift(table(1).drop("price"), model)
+
+
+def test_what_it_can_not_compare_is_refused_at_once(model: anorand.Model) -> None:
+    with pytest.raises(TypeError, match="known when the query is built"):
+        anorand.drift(table(1), pl.col("model"))
+    with pytest.raises(ValueError, match="fit it again"):
+        anorand.drift(table(1), anorand.Model.load(GOLDEN / "tensors.safetensors"))
+    with pytest.raises(TypeError, match="contamination must be a number"):
+        anorand.drift(table(1), model, contamination="1%")  # type: ignore[call-overload]
