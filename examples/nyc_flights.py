@@ -48,7 +48,11 @@ def main() -> None:
 
     picture = FOLDER / "scores.png"
     draw(year.select("score").drop_nulls().collect().to_series(), threshold).save(picture, ppi=144)
-    print(f"\nThe model, the flagged flights and a picture of all scores are in {FOLDER}/.")
+    flights = pl.scan_parquet(folder / "*.parquet")
+    title = "Every flight out of New York in 2013, by a model of January"
+    report = FOLDER / "report.html"
+    anorand.report(flights, model, path=report, by="date", every="1w", contamination=CONTAMINATION, title=title)
+    print(f"\nThe model, the flagged flights, a picture of all scores and a report, report.html, are in {FOLDER}/.")
 
 
 def draw(scores: pl.Series, threshold: float) -> alt.LayerChart:

@@ -29,6 +29,7 @@ LAYERS = [
     "devices",
     "functions",
     "drift",
+    "report",
     "namespace",
     "__init__",
 ]

@@ -1,0 +1,143 @@
+"""Contract: `report` writes one HTML file that shows in a browser what a model makes of rows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import FAST
+
+import polars_anorand as anorand
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+ROWS = 600
+FEATURES = ["price", "country", "gust"]
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    rng = np.random.default_rng(5)
+    price = rng.lognormal(3.0, 0.5, ROWS)
+    price[17] = 1e5
+    return pl.DataFrame(
+        {
+            "day": [date(2026, 1, 1) + timedelta(days=at // 20) for at in range(ROWS)],
+            "shop": rng.choice(["north", "</script><b>south", 'we"st'], ROWS),
+            "price": price,
+            "country": rng.choice(["DE", "</script>", "<i>IT"], ROWS),
+            "gust": pl.Series(rng.normal(size=ROWS)).set(pl.Series(rng.random(ROWS) < 0.7), None),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model(table: pl.DataFrame) -> anorand.Model:
+    return anorand.Model(table.select(anorand.fit(FEATURES, **FAST)).item())
+
+
+def shown(path: Path, folder: Path) -> str:
+    """The page as a browser has it when its scripts are done."""
+    if BROWSER is None:
+        pytest.skip("there is no chromium here")
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'browser'}",
+        "--virtual-time-budget=60000", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+
+
+@pytest.mark.parametrize(("by", "charts"), [(None, 2), ("day", 3), ("shop", 3)])
+def test_a_browser_shows_all_charts_without_an_error(
+    table: pl.DataFrame, model: anorand.Model, tmp_path: Path, by: str | None, charts: int
+) -> None:
+    path = tmp_path / "report.html"
+    anorand.report(table.lazy(), model, path=path, by=by)
+    page = shown(path, tmp_path)
+    body = re.search(r"<body[^>]*>", page)
+    assert body is not None
+    assert f'data-charts="{charts}"' in body.group()
+    assert 'data-failures=""' in body.group()
+
+
+def test_it_says_what_detect_and_drift_find(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    anorand.report(table, model, path=path, contamination=0.02, top=5, title="Prices & shops")
+    page = path.read_text()
+    assert "<h1>Prices &amp; shops</h1>" in page
+    assert "600 rows, 12 of them outliers (2.00%; 2.00% of the training rows)" in page
+    usual = dict(model.statistics.select("feature", "usual").iter_rows())
+    assert f"price 1e+05 (usual {usual['price']})" in page
+    assert page.index("price 1e+05") < page.index("<h2>Drift</h2>")
+    rows = page.split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
+    assert rows.count("<tr>") == 6
+
+
+def test_it_loads_nothing(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    anorand.report(table, model, path=path)
+    page = re.sub(r"<script>.*?</script>", "", path.read_text(), flags=re.DOTALL)
+    assert len(page) < 50_000
+    assert not re.search(r"<(?:script|link|img)|url\(", page)
+
+
+def test_rows_without_a_score_are_counted(table: pl.DataFrame, tmp_path: Path) -> None:
+    model = anorand.Model(table.select(anorand.fit(["price"], missing="null", **FAST)).item())
+    gapped = table.with_columns(price=pl.when(pl.int_range(pl.len()) >= 10).then("price"))
+    anorand.report(gapped, model, path=tmp_path / "report.html")
+    assert "10 without a score" in (tmp_path / "report.html").read_text()
+
+
+def test_a_column_that_is_named_as_the_result_is_kept(
+    table: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    named = table.with_columns(anomaly=pl.lit("kept"))
+    anorand.report(named, model, path=tmp_path / "report.html", by="anomaly")
+    assert ">kept<" in (tmp_path / "report.html").read_text()
+
+
+def test_a_file_that_is_there_stays_where_the_query_fails(
+    table: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("before")
+    with pytest.raises(pl.exceptions.PolarsError, match="price"):
+        anorand.report(table.drop("price"), model, path=path)
+    with pytest.raises(pl.exceptions.ColumnNotFoundError, match="by='city'"):
+        anorand.report(table, model, path=path, by="city")
+    assert path.read_text() == "before"
+
+
+def test_arguments_of_another_type_are_refused_at_once(table: pl.DataFrame, model: anorand.Model) -> None:
+    with pytest.raises(TypeError, match="frame must be a polars DataFrame or LazyFrame, got list"):
+        anorand.report([1], model)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="known when the query is built"):
+        anorand.report(table, pl.col("model"))
+    with pytest.raises(ValueError, match="top"):
+        anorand.report(table, model, top=0)
+
+
+def test_without_altair_it_says_what_to_install(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.modules["altair"] = None
+import polars as pl, polars_anorand as anorand
+frame = pl.DataFrame({"x": [1.0, 2.0, 4.0, 8.0]})
+model = frame.select(anorand.fit("x", epochs=1, min_steps=0)).item()
+try:
+    anorand.report(frame, model, path=sys.argv[1])
+except ImportError as error:
+    print(error)
+"""
+    path = tmp_path / "report.html"
+    out = subprocess.run([sys.executable, "-c", program, str(path)], check=True, capture_output=True, text=True).stdout
+    assert "polars-anorand[report]" in out
+    assert not path.exists()
