@@ -2,5 +2,6 @@
 
 mod expressions;
 mod ffi;
+mod interrupt;
 mod kwargs;
 mod module;

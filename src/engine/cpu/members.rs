@@ -5,6 +5,7 @@ use polars::prelude::PolarsResult;
 
 use crate::engine::train::{Count, Course, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
+use crate::job;
 use crate::pool;
 use crate::simd::Simd;
 
@@ -50,6 +51,7 @@ fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> Po
     let mut step = 0;
     for _ in 0..course.epochs {
         set.epoch(&mut rng, &mut |x, synthetic| {
+            job::check()?;
             let (ce_weight, ae_weight) = training.weights(synthetic);
             let batch = Batch { x, synthetic, ce_weight, ae_weight };
             trainer.step(&batch, training.learning_rate(step, course.steps));

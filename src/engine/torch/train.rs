@@ -5,6 +5,7 @@ use polars::prelude::PolarsResult;
 use crate::engine::device::Device;
 use crate::engine::train::{Count, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
+use crate::job;
 use crate::memory::reserve;
 
 use super::interface::{Epoch, LossSums};
@@ -24,6 +25,7 @@ pub fn train(
     let course = shown.count.course(training);
     let before = losses(&network, &shown)?;
     for epoch in 0..course.epochs {
+        job::check()?;
         let mut batches = Batches::draw(&mut members, training)?;
         let first = epoch * batches.sizes.len();
         batches.rates = (0..batches.sizes.len()).map(|at| training.learning_rate(first + at, course.steps)).collect();
