@@ -7,14 +7,19 @@ use polars::prelude::{polars_bail, PolarsResult};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::job;
+use crate::job::{self, WorkingFor};
 
 /// Bounds the plugin's threads, where there should be fewer than Polars has.
 const VARIABLE: &str = "POLARS_ANORAND_THREADS";
 
 /// What `work` makes of each item, in the items' order; an error if there is one, or if the call is to stop.
 pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> + Send + Sync) -> PolarsResult<Vec<U>> {
-    let work = |item| job::check().and_then(|()| work(item));
+    let watched = job::watched();
+    let work = |item| {
+        job::check()?;
+        let _working = WorkingFor::begin(watched.clone());
+        work(item)
+    };
     if items.len() < 2 {
         return items.into_iter().map(work).collect();
     }

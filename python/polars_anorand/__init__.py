@@ -13,8 +13,9 @@ from polars_anorand.functions import detect, embed, explain, fit, score
 from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
 from polars_anorand.profile import features, profile
+from polars_anorand.progress import progress
 
 __all__ = [
     "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "drift", "embed", "explain", "features", "fit",
-    "profile", "score",
+    "profile", "progress", "score",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ use crate::query::{apply, Source};
 
 use super::ffi::{compute, resolve, Kwargs};
 use super::kwargs::{first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, PackedFields};
+use super::progress::Watching;
 
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
     Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
@@ -25,6 +26,7 @@ fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
 }
 
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
+    let _watching = Watching::begin(kwargs.progress.as_deref(), &kwargs.name)?;
     let (columns, training) = training(inputs, kwargs.training)?;
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let Some(groups) = &training.groups else {
@@ -110,6 +112,7 @@ fn apply_to<V: Verb>(
     kwargs: ApplyKwargs,
     verb: impl FnOnce(&Columns) -> PolarsResult<V>,
 ) -> PolarsResult<Series> {
+    let _watching = Watching::begin(kwargs.progress.as_deref(), &kwargs.name)?;
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let (columns, source) = match (inputs.get(1), &kwargs.model, kwargs.training) {
         (Some(models), _, _) => (Columns::from_series(first(inputs)?)?, Source::Column(models)),

@@ -38,6 +38,8 @@ pub struct FitKwargs {
     pub device: Option<String>,
     pub precision: Option<String>,
     pub path: Option<PathBuf>,
+    /// Where its progress is drawn, if anywhere.
+    pub progress: Option<String>,
     pub name: String,
 }
 
@@ -51,6 +53,8 @@ pub struct ApplyKwargs {
     pub training: Option<TrainingKwargs>,
     pub device: Option<String>,
     pub precision: Option<String>,
+    /// Where its progress is drawn, if anywhere.
+    pub progress: Option<String>,
     pub name: String,
 }
 

@@ -5,3 +5,4 @@ mod ffi;
 mod interrupt;
 mod kwargs;
 mod module;
+mod progress;

@@ -25,6 +25,7 @@ LAYERS = [
     "_statistics",
     "profile",
     "model",
+    "progress",
     "_arguments",
     "devices",
     "functions",
