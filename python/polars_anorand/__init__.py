@@ -14,8 +14,9 @@ from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
 from polars_anorand.profile import features, profile
 from polars_anorand.progress import progress
+from polars_anorand.scan import fit_scan
 
 __all__ = [
     "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "drift", "embed", "explain", "features", "fit",
-    "profile", "progress", "score",
+    "fit_scan", "profile", "progress", "score",
 ]  # fmt: skip

@@ -6,3 +6,4 @@ mod interrupt;
 mod kwargs;
 mod module;
 mod progress;
+mod scan;

@@ -30,6 +30,7 @@ LAYERS = [
     "devices",
     "functions",
     "drift",
+    "scan",
     "namespace",
     "__init__",
 ]
