@@ -1,6 +1,7 @@
 """Contract: Ctrl-C ends a call with KeyboardInterrupt, leaves no file and no thread at work, and the next call works.
 
-Each query runs in a process of its own, which sends itself the signal. Without it, it would run for hours.
+Each query runs in a process of its own, which sends itself the signal once the call is under way. Without it, it would
+run for hours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import os, signal, sys, threading, time
 import numpy as np
 import polars as pl
 import polars_anorand as anorand
+from polars_anorand import _polars_anorand as core
 
 numbers = np.random.default_rng(0)
 names = ["a", "b", "c", "d"]
@@ -26,6 +28,17 @@ frame = pl.DataFrame({name: numbers.normal(size=600) for name in names}).with_co
 LONG = {"min_steps": 100_000_000, "hidden": [64, 32]}
 model = frame.select(anorand.fit(names, members=200)).item()
 many = pl.concat([frame] * 20_000)
+
+def interrupt():
+    # Once the call is under way: before, a signal is Polars' own to see.
+    while not counters.read():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)
+
+counters = core.Counters()
+core.watch_calls(counters)
+interrupter = threading.Thread(target=interrupt)
 """
 
 QUERIES = {
@@ -37,6 +50,7 @@ QUERIES = {
     "group_by": "frame.group_by('key').agg(anorand.fit(names, **LONG))",
     "grid": "frame.select(anorand.fit(names, latent=[2, 4, 8], **LONG))",
     "path": "frame.select(anorand.fit(names, path=sys.argv[1], **LONG))",
+    "fit_scan": "anorand.fit_scan(frame, names, path=sys.argv[1], **LONG)",
     "explain": "many.select(anorand.explain(names, model))",
     "explain, lazy": "many.lazy().select(anorand.explain(names, model)).collect()",
 }
@@ -52,12 +66,8 @@ def ran(program: str, *arguments: str) -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_ctrl_c_ends_it_and_the_next_call_works(query: str, tmp_path: Path) -> None:
     program = f"""
-def interrupt():
-    time.sleep(0.4)
-    os.kill(os.getpid(), signal.SIGINT)
-
 raised = []
-threading.Thread(target=interrupt).start()
+interrupter.start()
 try:
     try:
         {QUERIES[query]}
@@ -88,10 +98,9 @@ def work():
 
 found = []
 thread = threading.Thread(target=work)
-thread.start()
-time.sleep(0.4)
 try:
-    os.kill(os.getpid(), signal.SIGINT)
+    thread.start()
+    interrupt()
     time.sleep(10)
     raise AssertionError("no interrupt")
 except KeyboardInterrupt:
@@ -114,7 +123,7 @@ def handler(signal, frame):
     calls.append(signal)
 
 signal.signal(signal.SIGINT, handler)
-threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
+interrupter.start()
 try:
     frame.select(anorand.fit(names, **LONG))
     raise AssertionError("not stopped")
@@ -131,7 +140,9 @@ print("done")
 def test_a_signal_that_is_ignored_is_ignored() -> None:
     ran("""
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-frame.select(anorand.fit(names, members=200, min_steps=1000, max_epochs=1000))
+interrupter.start()
+frame.select(anorand.fit(names, members=100))
+interrupter.join()
+frame.select(anorand.fit(names))
 print("done")
 """)

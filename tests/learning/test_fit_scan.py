@@ -126,3 +126,16 @@ def test_what_must_be_said_is_asked_for(table: pl.DataFrame) -> None:
         anorand.fit_scan(table.clear(), FEATURES)
     with pytest.raises(pl.exceptions.PolarsError, match="members"):
         anorand.fit_scan(table, FEATURES, members=0)
+
+
+def test_a_fit_of_more_than_a_million_rows_looks_at_a_million_in_any_order_and_counts_all() -> None:
+    numbers = np.random.default_rng(0).normal(size=1_200_000)
+    frame = pl.DataFrame({"x": numbers, "y": np.abs(numbers).round(1), "word": ["a"] * 1_199_999 + ["once"]})
+    fit = anorand.fit(["x", "y", "word"], members=2, max_features=1.0)
+    model = anorand.Model(frame.select(fit).item())
+    assert frame.reverse().select(fit).item() == model.to_bytes()
+    assert [model.training[name] for name in ["rows", "sampled", "scored"]] == [1_200_000, 1_000_000, 1_000_000]
+    assert model.categories["word"] == {"a": 1_199_999, "once": 1}
+    assert model.statistics["maximum"][0] == numbers.max()
+    flagged = frame.select(anorand.detect(["x", "y", "word"], model)).unnest("anomaly")["outlier"].mean()
+    assert flagged == pytest.approx(0.01, rel=0.05)
