@@ -2,7 +2,7 @@
 //! are taken as normal plus synthetic anomalies made from a few of them.
 //!
 //! ```text
-//! plugin → query → {fit, device} → scoring → model → {engine, data} → {options, pool, simd, memory}
+//! plugin → query → {fit, device} → scoring → model → {engine, data} → {options, pool, simd, memory} → job
 //! ```
 //!
 //! Rust programs use it without Python:
@@ -34,6 +34,7 @@ mod data;
 mod device;
 mod engine;
 mod fit;
+mod job;
 mod memory;
 mod model;
 mod options;

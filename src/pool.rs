@@ -7,11 +7,19 @@ use polars::prelude::{polars_bail, PolarsResult};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::job::{self, WorkingFor};
+
 /// Bounds the plugin's threads, where there should be fewer than Polars has.
 const VARIABLE: &str = "POLARS_ANORAND_THREADS";
 
-/// What `work` makes of each item, in the items' order; an error if there is one.
+/// What `work` makes of each item, in the items' order; an error if there is one, or if the call is to stop.
 pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> + Send + Sync) -> PolarsResult<Vec<U>> {
+    let watched = job::watched();
+    let work = |item| {
+        job::check()?;
+        let _working = WorkingFor::begin(watched.clone());
+        work(item)
+    };
     if items.len() < 2 {
         return items.into_iter().map(work).collect();
     }
@@ -22,13 +30,15 @@ pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> 
     }
 }
 
-/// Sorts on the pool's threads. The order of equal items is not kept.
+/// Sorts on the pool's threads. The order of equal items is not kept. An error if the call is to stop.
 pub fn sort_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) -> PolarsResult<()> {
+    // A sort can't fail on the way, but ends soon where all items are equal.
+    let compare = |a: &T, b: &T| if job::is_stopped() { Ordering::Equal } else { compare(a, b) };
     match pool()? {
-        Some(pool) => pool.install(|| items.par_sort_unstable_by(&compare)),
-        None => items.sort_unstable_by(&compare),
+        Some(pool) => pool.install(|| items.par_sort_unstable_by(compare)),
+        None => items.sort_unstable_by(compare),
     }
-    Ok(())
+    job::check()
 }
 
 /// Pool size: `POLARS_ANORAND_THREADS`, else Polars' own. Callers wait for its threads, so that threads at work never exceed the

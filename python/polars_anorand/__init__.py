@@ -13,9 +13,11 @@ from polars_anorand.functions import detect, embed, explain, fit, score
 from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
 from polars_anorand.profile import features, profile
+from polars_anorand.progress import progress
 from polars_anorand.report import report
+from polars_anorand.scan import fit_scan
 
 __all__ = [
     "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "drift", "embed", "explain", "features", "fit",
-    "profile", "report", "score",
+    "fit_scan", "profile", "progress", "report", "score",
 ]  # fmt: skip

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import polars as pl
 
 from polars_anorand import _paths, _register
 from polars_anorand._options import candidates, integer
 from polars_anorand.model import Model
+from polars_anorand.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,9 @@ class Training:
         by: Columns | None,
         small_groups: SmallGroups,
         min_group_rows: int,
+        progress: bool | Literal["always"] = False,
     ) -> None:
+        self.progress = shown(progress)
         text("small_groups", small_groups)
         self.kwargs: dict[str, Any] = {
             "candidates": candidates(options),
@@ -76,11 +79,13 @@ def applied(
     apply: dict[str, Any] = {
         "model": None,
         "training": None,
+        "progress": None,
         **placement,
         "name": text("name", name),
     }
     if isinstance(model, Training):
         apply["training"] = model.kwargs
+        apply["progress"] = model.progress
         args = [model.input(features)]
     elif isinstance(model, (str, os.PathLike)):
         apply["model"] = _paths.to_read(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import polars as pl
 
@@ -27,6 +27,7 @@ def fit(
     device: str = "auto",
     precision: Precision = "float32",
     path: str | os.PathLike[str] | None = None,
+    progress: bool | Literal["always"] = False,
     name: str = "model",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
@@ -58,6 +59,9 @@ def fit(
     path
         Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
         it out there.
+    progress
+        Show how far the call is: True where stderr is a terminal and in a notebook, ``"always"`` anywhere. It takes
+        tqdm (``pip install 'polars-anorand[progress]'``); :class:`polars_anorand.progress` shows that of whole queries.
     name
         Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
     **options
@@ -100,11 +104,12 @@ def fit(
     """
     if by is not None and path is not None:
         raise TypeError("fit takes a path for one model, not with by, which fits one for each group")
-    training = Training(options, labels, by, small_groups, min_group_rows)
+    training = Training(options, labels, by, small_groups, min_group_rows, progress)
     kwargs = {
         "training": training.kwargs,
         **placed(device, precision),
         "path": None if path is None else _paths.to_write(path),
+        "progress": training.progress,
         "name": text("name", name),
     }
     register = _register.rows_of_groups if training.has_groups else _register.aggregation
@@ -121,6 +126,7 @@ def score(
     min_group_rows: int = 20,
     device: str = "auto",
     precision: Precision = "float32",
+    progress: bool | Literal["always"] = False,
     name: str = "score",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
@@ -133,7 +139,7 @@ def score(
     model
         The model, or one for each row. Without one, a model is fitted on the rows themselves, or on those of each
         group of ``by``.
-    labels, by, small_groups, min_group_rows, **options
+    labels, by, small_groups, min_group_rows, progress, **options
         Of the fit, only without a model; see :func:`fit`. Rows of a group too small for a model get a null.
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
@@ -169,7 +175,7 @@ def score(
     Float32
 
     """
-    source = _source(model, options, labels, by, small_groups, min_group_rows)
+    source = _source(model, options, labels, by, small_groups, min_group_rows, progress)
     return applied("anorand_score", features, source, placed(device, precision), name, {})
 
 
@@ -187,6 +193,7 @@ def detect(
     min_group_rows: int = 20,
     device: str = "auto",
     precision: Precision = "float32",
+    progress: bool | Literal["always"] = False,
     name: str = "anomaly",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
@@ -194,7 +201,7 @@ def detect(
 
     Parameters
     ----------
-    features, model, labels, by, small_groups, min_group_rows, device, precision, name, **options
+    features, model, labels, by, small_groups, min_group_rows, device, precision, progress, name, **options
         As :func:`score`.
     contamination
         The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
@@ -248,7 +255,7 @@ def detect(
         "spread": spread,
         "explain": integer("explain", explain),
     }
-    source = _source(model, options, labels, by, small_groups, min_group_rows)
+    source = _source(model, options, labels, by, small_groups, min_group_rows, progress)
     return applied("anorand_detect", features, source, placed(device, precision), name, more)
 
 
@@ -369,11 +376,12 @@ def _source(
     by: Columns | None,
     small_groups: SmallGroups,
     min_group_rows: int,
+    progress: bool | Literal["always"],
 ) -> ModelLike | Training:
     """The model of a call, or how to fit one."""
     if model is None:
-        return Training(options, labels, by, small_groups, min_group_rows)
-    others = {"labels": labels, "by": by}
+        return Training(options, labels, by, small_groups, min_group_rows, progress)
+    others = {"labels": labels, "by": by, "progress": progress or None}
     given = [*options, *[name for name, value in others.items() if value is not None]]
     if given:
         raise TypeError(f"options of a fit go without a model, got a model and {', '.join(given)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -34,6 +34,7 @@ class Anorand:
         device: str = "auto",
         precision: Precision = "float32",
         path: str | os.PathLike[str] | None = None,
+        progress: bool | Literal["always"] = False,
         name: str = "model",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
@@ -47,6 +48,7 @@ class Anorand:
             device=device,
             precision=precision,
             path=path,
+            progress=progress,
             name=name,
             **options,
         )
@@ -61,6 +63,7 @@ class Anorand:
         min_group_rows: int = 20,
         device: str = "auto",
         precision: Precision = "float32",
+        progress: bool | Literal["always"] = False,
         name: str = "score",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
@@ -74,6 +77,7 @@ class Anorand:
             min_group_rows=min_group_rows,
             device=device,
             precision=precision,
+            progress=progress,
             name=name,
             **options,
         )
@@ -92,6 +96,7 @@ class Anorand:
         min_group_rows: int = 20,
         device: str = "auto",
         precision: Precision = "float32",
+        progress: bool | Literal["always"] = False,
         name: str = "anomaly",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
@@ -109,6 +114,7 @@ class Anorand:
             min_group_rows=min_group_rows,
             device=device,
             precision=precision,
+            progress=progress,
             name=name,
             **options,
         )

@@ -43,12 +43,17 @@ impl Frequencies {
         for value in text.str()?.iter().flatten() {
             *counts.entry(value).or_default() += 1;
         }
-        let mut counted: Vec<(&str, u64)> = counts.into_iter().collect();
-        counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        Ok(Self::of_counts(counts))
+    }
+
+    /// Of each value and the number of rows that have it.
+    pub fn of_counts<T: AsRef<str> + Into<String>>(counts: impl IntoIterator<Item = (T, u64)>) -> Self {
+        let mut counted: Vec<(T, u64)> = counts.into_iter().collect();
+        counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.as_ref().cmp(b.0.as_ref())));
         let rare = counted.split_off(remembered(&counted));
         let rare = Rare { values: rare.len() as u64, rows: rare.iter().map(|(_, count)| count).sum() };
-        let (values, counts) = counted.into_iter().map(|(value, count)| (value.to_string(), count)).unzip();
-        Ok(Self { values, counts, rare })
+        let (values, counts) = counted.into_iter().map(|(value, count)| (value.into(), count)).unzip();
+        Self { values, counts, rare }
     }
 
     /// How many different values the training rows have.
@@ -83,10 +88,10 @@ impl Frequencies {
 }
 
 /// How many of the values, the most frequent first, are remembered; at least one.
-fn remembered(counted: &[(&str, u64)]) -> usize {
+fn remembered<T: AsRef<str>>(counted: &[(T, u64)]) -> usize {
     let mut text = 0;
-    let fits = |(value, _): &&(&str, u64)| {
-        text += value.len();
+    let fits = |(value, _): &&(T, u64)| {
+        text += value.as_ref().len();
         text <= MOST_TEXT
     };
     counted.iter().take(MOST_VALUES).take_while(fits).count().max(1).min(counted.len())

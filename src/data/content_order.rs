@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use polars::prelude::*;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::memory::zeros;
 use crate::pool;
@@ -55,6 +56,45 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// The numbers of `count` rows, a uniform sample that does not depend on where the rows stand: those with the lowest hashes of
+    /// their contents and of how many equal rows came before. With the contents alone, all copies of a row or none would be taken.
+    pub fn content_sample(&self, count: usize, seed: u64) -> PolarsResult<IdxCa> {
+        let mut hashes: Vec<(u64, IdxSize)> = zeros(self.rows(), "the sample of the rows")?;
+        hashes.iter_mut().enumerate().for_each(|(row, hashed)| *hashed = (seed, row as IdxSize));
+        let mut numbers = vec![];
+        for j in 0..self.features().len() {
+            match self.text(j)? {
+                Some(text) => {
+                    for ((hash, _), text) in hashes.iter_mut().zip(text.str()?.iter()) {
+                        *hash = text.map_or(hash.rotate_left(1), |text| xxh3_64_with_seed(text.as_bytes(), *hash));
+                    }
+                }
+                None => {
+                    self.read(j, &mut numbers)?;
+                    for ((hash, _), number) in hashes.iter_mut().zip(&numbers) {
+                        // One number for both zeros, and one for all that is missing.
+                        let number = if number.is_nan() { f64::NAN } else { number + 0.0 };
+                        *hash = xxh3_64_with_seed(&number.to_bits().to_le_bytes(), *hash);
+                    }
+                }
+            }
+        }
+        pool::sort_by(&mut hashes, |a, b| a.0.cmp(&b.0))?;
+        let (mut last, mut copy) = (None, 0u64);
+        for (hash, _) in &mut hashes {
+            copy = if last == Some(*hash) { copy + 1 } else { 0 };
+            last = Some(*hash);
+            *hash = xxh3_64_with_seed(&copy.to_le_bytes(), *hash);
+        }
+        if count < hashes.len() {
+            hashes.select_nth_unstable(count);
+            hashes.truncate(count);
+        }
+        Ok(IdxCa::from_vec(PlSmallStr::EMPTY, hashes.into_iter().map(|(_, row)| row).collect()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +130,22 @@ mod tests {
         let order = Columns::from_frame(&frame).unwrap().content_order(Some(&labels)).unwrap();
         let anomalies: Vec<bool> = order.iter().flatten().map(|row| labels.is_anomaly(row as usize)).collect();
         assert_eq!(anomalies, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_sample_does_not_depend_on_the_order_of_the_rows_and_takes_its_share_of_copies() {
+        // 40 % of the rows are one row, and the others are all different.
+        let numbers: Vec<f64> = (0..5_000).map(|row| if row % 5 < 2 { 7.0 } else { f64::from(row) + 0.5 }).collect();
+        let sampled = |numbers: Vec<f64>| {
+            let columns = Columns::from_frame(&df!("x" => numbers).unwrap()).unwrap();
+            let mut values = vec![];
+            columns.gather(&columns.content_sample(1_000, 3).unwrap()).unwrap().read(0, &mut values).unwrap();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let sample = sampled(numbers.clone());
+        assert_eq!(sample, sampled(numbers.into_iter().rev().collect()));
+        let copies = sample.iter().filter(|number| **number == 7.0).count();
+        assert!(sample.len() == 1_000 && (350..450).contains(&copies), "{copies}");
     }
 }

@@ -16,6 +16,7 @@ mod scaling;
 mod statistics;
 mod surprisal;
 mod tail;
+mod totals;
 mod within;
 
 #[cfg(test)]
@@ -34,4 +35,5 @@ pub use scaling::Scaling;
 pub use statistics::{FeatureStatistics, QUANTILES};
 pub use surprisal::{OfValue, Surprisal, Surprisals, Surprise};
 pub use tail::Tail;
+pub use totals::{Counting, Totals};
 pub use within::Within;

@@ -17,6 +17,7 @@ use super::columns::Columns;
 use super::curve::{Curve, MOST};
 use super::feature::{Feature, Kind};
 use super::inputs::Inputs;
+use super::totals::Totals;
 use super::within::Within;
 
 /// What the surprisal of a value that is only far out counts less than one of a new class, where the highest of a row's decides:
@@ -109,14 +110,16 @@ pub struct Surprisals {
 }
 
 impl Surprisals {
-    /// From coded training rows.
+    /// From coded training rows. Where they are a sample, counts of values and nulls and the extremes are those of all rows.
     pub fn fit(
         columns: &Columns,
         inputs: &Inputs,
         frequencies: &[Option<Frequencies>],
         missing: Missing,
+        totals: Option<&Totals>,
     ) -> PolarsResult<Self> {
         let rows = columns.rows();
+        let all_rows = totals.map_or(rows, |totals| totals.rows);
         let categories = columns.categories()?;
         let of_feature = |(j, feature): (usize, &Feature)| {
             let calendar = Inputs::is_calendar(inputs.of_feature(j));
@@ -128,25 +131,34 @@ impl Surprisals {
             };
             values.retain(|value| !value.is_nan());
             values.sort_unstable_by(f64::total_cmp);
+            let total = totals.map(|totals| &totals.features[j]);
             let known = match missing {
-                Missing::Indicator => values.len(),
+                Missing::Indicator => total.map_or(values.len(), |total| all_rows - total.missing),
                 // Filled in, or not there: no news.
-                _ => rows,
+                _ => all_rows,
             };
+            if let Some([low, high]) = total.and_then(|total| total.range).filter(|_| !calendar) {
+                if values.first().is_none_or(|first| low < *first) {
+                    values.insert(0, low);
+                }
+                if values.last().is_none_or(|last| high > *last) {
+                    values.push(high);
+                }
+            }
             let mut surprisal = match (feature.kind, &frequencies[j]) {
-                (Kind::Category, Some(frequencies)) => of_category(frequencies, rows),
+                (Kind::Category, Some(frequencies)) => of_category(frequencies, all_rows),
                 (kind, _) if calendar => of_calendar(kind, inputs.of_feature(j), &values, rows),
                 (kind, _) => of_numbers(kind, &values, rows),
             };
             surprisal.within = within;
-            let classes = Classes::of([known as u64, (rows - known) as u64].into_iter(), rows);
+            let classes = Classes::of([known as u64, (all_rows - known) as u64].into_iter(), all_rows);
             if missing == Missing::Indicator {
-                surprisal.missing = [known, rows - known].map(|count| classes.surprisal(count as u64));
+                surprisal.missing = [known, all_rows - known].map(|count| classes.surprisal(count as u64));
             }
             Ok(surprisal)
         };
         let of = pool::map(columns.features().iter().enumerate().collect(), of_feature)?;
-        Ok(Self { of, none: Self::none_of(rows) })
+        Ok(Self { of, none: Self::none_of(all_rows) })
     }
 
     /// What no training row of that number is.
@@ -317,7 +329,7 @@ mod tests {
         let options = Options::preset(Preset::Default);
         let statistics = columns.statistics(&encoders, options.missing).unwrap();
         let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
-        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing).unwrap();
+        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None).unwrap();
         let rows = Columns::from_frame(rows).unwrap().coded(&encoders).unwrap();
         let mut found = vec![vec![0.0; rows.rows()]; rows.features().len()];
         surprisals.each(&rows, &inputs, |row, j, value| found[j][row] = value.surprisal).unwrap();

@@ -14,7 +14,7 @@ mod uniform;
 mod warnings;
 
 pub use recipe::{check_size, fit_with_labels, Fitted};
-pub use selection::fit_best;
+pub use selection::{fit_best, fit_best_sample};
 pub use warnings::{of_table as warnings_of_table, Subject, Warning};
 
 use polars::prelude::PolarsResult;

@@ -12,13 +12,13 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Columns, Labels};
+use crate::data::{Columns, Labels, Totals};
 use crate::engine::Device;
 use crate::model::Candidate;
 use crate::options::Options;
 use crate::scoring;
 
-use super::recipe::{fit_with_labels, Fitted};
+use super::recipe::{fit_sample, fit_with_labels, Fitted};
 use super::side_by_side;
 use super::training_rows::{in_content_order, training_rows};
 
@@ -37,11 +37,22 @@ pub fn fit_best(
     candidates: &[Options],
     device: Device,
 ) -> PolarsResult<Fitted> {
+    fit_best_sample(columns, labels, None, candidates, device)
+}
+
+/// The same where the rows are a sample of a table whose totals are known.
+pub fn fit_best_sample(
+    columns: &Columns,
+    labels: Option<&Labels>,
+    totals: Option<&Totals>,
+    candidates: &[Options],
+    device: Device,
+) -> PolarsResult<Fitted> {
     let Some(first) = candidates.first() else {
         polars_bail!(ComputeError: "anorand: there is no candidate to fit");
     };
     if candidates.len() == 1 {
-        return fit_with_labels(columns, labels, first, device);
+        return fit_sample(columns, labels, totals, first, device);
     }
     let (usable, usable_labels) = training_rows(columns, labels, first.missing)?;
     let (ordered, ordered_labels) = in_content_order(usable, usable_labels)?;
@@ -51,7 +62,7 @@ pub fn fit_best(
     };
     let judged = side_by_side(device, candidates.iter().collect(), judge)?;
     let chosen = first_of_the_best(&judged, split.held.0.rows());
-    let fitted = fit_with_labels(columns, labels, &judged[chosen].options, device)?;
+    let fitted = fit_sample(columns, labels, totals, &judged[chosen].options, device)?;
     // Those of the candidates would say the same again.
     Ok(Fitted { model: fitted.model.with_candidates(judged), warnings: fitted.warnings })
 }

@@ -124,15 +124,15 @@ pub fn of_table(given: &Columns) -> PolarsResult<Vec<Warning>> {
     Ok(numberings.map(|(feature, how)| Warning::NumbersRows { feature, how }).collect())
 }
 
-/// The warnings of a fit that was given some rows and uses those of `training`.
-pub fn of(given: &Columns, training: &Columns, frequencies: &[Option<Frequencies>]) -> PolarsResult<Vec<Warning>> {
-    let features = training.features().iter().zip(frequencies);
+/// The warnings of a fit that was given some rows and can use this number of them.
+pub fn of(given: &Columns, usable: usize, frequencies: &[Option<Frequencies>]) -> PolarsResult<Vec<Warning>> {
+    let features = given.features().iter().zip(frequencies);
     let ids = features.filter_map(|(feature, counted)| {
         let counted = counted.as_ref().filter(|counted| counted.look_like_ids())?;
         Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.distinct() })
     });
     let mut warnings: Vec<Warning> = ids.collect();
-    warnings.extend(rows_skipped(given, training.rows())?);
+    warnings.extend(rows_skipped(given, usable)?);
     Ok(warnings)
 }
 

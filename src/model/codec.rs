@@ -124,7 +124,7 @@ impl Model {
         let (body, top) = (tensors.f32s(1), tensors.f32s(1));
         let top = match metadata.format {
             2 => Top::Quantiles(top),
-            _ => Top::Scores { scores: top, rows: metadata.training.rows },
+            _ => Top::Scores { scores: top, rows: metadata.training.scored_rows() },
         };
         let quantiles = ScoreQuantiles::from_parts(body, top);
         let named = metadata.features.iter().zip(&metadata.frequencies);
@@ -181,7 +181,7 @@ impl Metadata {
         let scores = match self.format {
             2 => [("sketch.body", ScoreQuantiles::BODY), ("sketch.tail", ScoreQuantiles::TAIL)],
             _ => {
-                let kept = ScoreQuantiles::scores_kept(self.training.rows);
+                let kept = ScoreQuantiles::scores_kept(self.training.scored_rows());
                 [("scores.quantiles", ScoreQuantiles::BODY), ("scores.highest", kept)]
             }
         };

@@ -52,6 +52,8 @@ pub fn with_seed(seed: u64) -> Model {
         },
         training: Report {
             rows: 10,
+            sampled: None,
+            scored: None,
             normal_rows: 5,
             synthetic_rows: 5,
             epochs: 1,

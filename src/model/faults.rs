@@ -52,7 +52,7 @@ impl Model {
         let labels = self.metadata.labels.as_ref()?;
         let parts = [labels.anomalies, labels.normal, labels.unlabelled];
         let sum = parts.iter().fold(0usize, |sum, part| sum.saturating_add(*part));
-        let rows = self.metadata.training.rows;
+        let rows = self.metadata.training.sampled.unwrap_or(self.metadata.training.rows);
         (sum != rows).then(|| format!("it counts {sum} labels in {rows} training rows"))
     }
 
@@ -109,7 +109,10 @@ fn fault_of_quantiles(features: &[Feature], found: &FeatureQuantiles, rows: usiz
 }
 
 fn fault_of_training(training: &Report) -> Option<String> {
-    let Report { rows, normal_rows, synthetic_rows, epochs, steps, before, after } = training;
+    let Report { rows, sampled, scored, normal_rows, synthetic_rows, epochs, steps, before, after } = training;
+    if let Some(part) = sampled.iter().chain(scored).find(|part| !(1..=*rows).contains(*part)) {
+        return Some(format!("{part} of {rows} training rows were sampled or scored"));
+    }
     let losses = [before.cross_entropy, before.reconstruction, after.cross_entropy, after.reconstruction];
     if let Some(loss) = losses.iter().find(|loss| !(loss.is_finite() && **loss >= 0.0)) {
         return Some(format!("a loss of its training is {loss}, expected a finite number from 0 on"));

@@ -125,8 +125,14 @@ pub struct LabelCounts {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The number of training rows that the fit used.
+    /// The number of training rows: those that the fit could use, of which it may have seen a sample.
     pub rows: usize,
+    /// The number of rows of the sample, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<usize>,
+    /// The number of rows that α and the quantiles of the scores are taken from, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scored: Option<usize>,
     /// A member's rows left as they are (y = 0) and its synthetic anomalies (y = 1), in an epoch.
     pub normal_rows: usize,
     pub synthetic_rows: usize,
@@ -134,6 +140,13 @@ pub struct Report {
     pub steps: usize,
     pub before: Losses,
     pub after: Losses,
+}
+
+impl Report {
+    /// The number of rows that the quantiles of the scores are of.
+    pub fn scored_rows(&self) -> usize {
+        self.scored.unwrap_or(self.rows)
+    }
 }
 
 /// Options that a choice was made from, and what they reached.

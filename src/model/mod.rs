@@ -18,9 +18,9 @@ pub use combiner::{finite, Combiner, Decision, Heads};
 pub use metadata::{
     check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
-pub use quantiles::ScoreQuantiles;
 #[cfg(test)]
 pub use quantiles::Top;
+pub use quantiles::{ScoreCounts, ScoreQuantiles};
 pub use spread::Spread;
 
 use ndarray::Array2;
@@ -199,6 +199,17 @@ impl Model {
         check_contamination(contamination)?;
         Ok(self.statistics.quantiles.threshold(contamination))
     }
+}
+
+/// The model of some bytes with the quantiles of the scores of all its training rows.
+pub fn with_quantiles(bytes: &[u8], quantiles: ScoreQuantiles) -> PolarsResult<Model> {
+    let mut model = Model::from_bytes(bytes)?;
+    model.metadata.training.scored = None;
+    model.statistics.quantiles = quantiles;
+    if let Some(fault) = model.fault() {
+        return Err(invalid(fault));
+    }
+    Ok(model)
 }
 
 /// An error unless it is a share that leaves rows on both sides.

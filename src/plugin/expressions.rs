@@ -9,12 +9,19 @@ use polars_ffi::version_0::{CallerContext, SeriesExport};
 
 use crate::data::Columns;
 use crate::device::Request;
+use crate::job::{self, of_all_calls, Unit, WorkingFor};
 use crate::model::Destination;
+use crate::options::Missing;
 use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
 use crate::query::{apply, Source};
 
 use super::ffi::{compute, resolve, Kwargs};
-use super::kwargs::{first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, PackedFields};
+use super::kwargs::{
+    first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs, ObserveKwargs,
+    PackedFields, ScoresKwargs,
+};
+use super::progress::Watching;
+use super::scan;
 
 fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
     Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
@@ -25,6 +32,7 @@ fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
 }
 
 fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
+    let _watching = Watching::begin(kwargs.progress.as_deref(), &kwargs.name)?;
     let (columns, training) = training(inputs, kwargs.training)?;
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let Some(groups) = &training.groups else {
@@ -40,6 +48,51 @@ fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
     let mut fields: Vec<Series> = groups.keys().iter().map(|key| key.as_materialized_series().clone()).collect();
     fields.push(models.with_name(MODEL).into_series());
     Ok(StructChunked::from_series(kwargs.name.into(), groups.rows().len(), fields.iter())?.into_series())
+}
+
+fn observe_field(inputs: &[Field], kwargs: ObserveKwargs) -> PolarsResult<Field> {
+    PackedFields::of(inputs, Some(&kwargs.training))?.check("rows of the scan", Some(&kwargs.training))?;
+    Ok(Field::new("rows".into(), DataType::UInt64))
+}
+
+fn observe_scores_field(_: &[Field], _: ScoresKwargs) -> PolarsResult<Field> {
+    Ok(Field::new("rows".into(), DataType::UInt64))
+}
+
+/// Adds a batch to a scan; the number of rows so far.
+fn anorand_observe(inputs: &[Series], kwargs: ObserveKwargs) -> PolarsResult<Series> {
+    let (columns, training) = training(inputs, kwargs.training)?;
+    let _working = WorkingFor::begin(of_all_calls());
+    job::expect(Unit::Rows, columns.rows());
+    let missing = training.candidates.first().map_or(Missing::Indicator, |options| options.missing);
+    let rows = scan::with(kwargs.scan, |gathered| {
+        gathered.rows.add(first(inputs)?, &columns, missing)?;
+        Ok(gathered.rows.rows() as u64)
+    })?;
+    job::advance(Unit::Rows, columns.rows());
+    Ok(Series::new("rows".into(), [rows]))
+}
+
+/// Adds the scores of a batch to a scan; their number.
+fn anorand_observe_scores(inputs: &[Series], kwargs: ScoresKwargs) -> PolarsResult<Series> {
+    let scores = first(inputs)?.f32()?;
+    scan::with(kwargs.scan, |gathered| gathered.scores.add(scores.iter().flatten()))?;
+    Ok(Series::new("rows".into(), [(scores.len() - scores.null_count()) as u64]))
+}
+
+/// The model of a scan.
+fn anorand_fit_scan(_: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series> {
+    let FitKwargs { training: how, device, precision, name, progress, path: _ } = kwargs.fit;
+    let _watching = Watching::begin(progress.as_deref(), &name)?;
+    let (sample, totals) = scan::with(kwargs.scan, |gathered| gathered.rows.finish())?;
+    let (columns, training) = training(&[sample], how)?;
+    let request = Request::parse(device.as_deref(), precision.as_deref())?;
+    let bytes = training.fit_sample(&columns, totals.as_ref(), request)?.to_bytes()?;
+    Ok(Series::new(name.into(), [bytes.as_slice()]))
+}
+
+fn fit_scan_field(_: &[Field], kwargs: FitScanKwargs) -> PolarsResult<Field> {
+    Ok(Field::new(kwargs.fit.name.into(), DataType::Binary))
 }
 
 /// What the field of the models is called, beside the keys'.
@@ -110,6 +163,7 @@ fn apply_to<V: Verb>(
     kwargs: ApplyKwargs,
     verb: impl FnOnce(&Columns) -> PolarsResult<V>,
 ) -> PolarsResult<Series> {
+    let _watching = Watching::begin(kwargs.progress.as_deref(), &kwargs.name)?;
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let (columns, source) = match (inputs.get(1), &kwargs.model, kwargs.training) {
         (Some(models), _, _) => (Columns::from_series(first(inputs)?)?, Source::Column(models)),
@@ -266,4 +320,91 @@ unsafe extern "C" fn _polars_plugin_field_anorand_embed(
 ) {
     // SAFETY: Polars' promise.
     unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, embed_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_observe(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_observe) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_observe(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, observe_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_observe_scores(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_observe_scores) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_observe_scores(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, observe_scores_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_fit_scan(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_fit_scan) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_fit_scan(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, fit_scan_field) }
 }

@@ -16,6 +16,8 @@ use polars_core::prelude::CompatLevel;
 use polars_ffi::version_0::{export_series, import_series_buffer, SeriesExport};
 use serde::de::DeserializeOwned;
 
+use super::interrupt::{give_way, Listening};
+
 thread_local! {
     /// The message of this thread's last failed call.
     static LAST_ERROR: RefCell<CString> = RefCell::default();
@@ -69,10 +71,11 @@ pub unsafe fn compute<K: DeserializeOwned>(
     expression: impl FnOnce(&[Series], K) -> PolarsResult<Series>,
 ) {
     guarded(|| {
+        let _listening = Listening::begin();
         // SAFETY: the caller's promise.
         let inputs = unsafe { import_series_buffer(inputs, count) }?;
         // SAFETY: the caller's promise.
-        let series = expression(&inputs, unsafe { kwargs.parse() }?)?;
+        let series = expression(&inputs, unsafe { kwargs.parse() }?).inspect_err(|_| give_way())?;
         // SAFETY: the caller's promise.
         unsafe { *output = export_series(&series) };
         Ok(())

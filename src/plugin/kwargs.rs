@@ -38,7 +38,33 @@ pub struct FitKwargs {
     pub device: Option<String>,
     pub precision: Option<String>,
     pub path: Option<PathBuf>,
+    /// Where its progress is drawn, if anywhere.
+    pub progress: Option<String>,
     pub name: String,
+}
+
+/// A batch of a table that comes in batches.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObserveKwargs {
+    /// The id of the scan.
+    pub scan: u64,
+    pub training: TrainingKwargs,
+}
+
+/// The scores of a batch.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoresKwargs {
+    pub scan: u64,
+}
+
+/// `fit` of what a scan has gathered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitScanKwargs {
+    pub scan: u64,
+    pub fit: FitKwargs,
 }
 
 /// What comes with a call that applies a model. Inputs: the features, then the model if it is a value.
@@ -51,6 +77,8 @@ pub struct ApplyKwargs {
     pub training: Option<TrainingKwargs>,
     pub device: Option<String>,
     pub precision: Option<String>,
+    /// Where its progress is drawn, if anywhere.
+    pub progress: Option<String>,
     pub name: String,
 }
 

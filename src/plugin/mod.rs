@@ -2,5 +2,8 @@
 
 mod expressions;
 mod ffi;
+mod interrupt;
 mod kwargs;
 mod module;
+mod progress;
+mod scan;

@@ -14,6 +14,9 @@ use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
 
+use super::progress::{watch_calls, Counters};
+use super::scan::PyScan;
+
 // Other Python threads run while a model is parsed or a file is written: each function lets go of the interpreter for that.
 
 fn value_error(error: PolarsError) -> PyErr {
@@ -149,5 +152,8 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model_categories, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;
+    module.add_function(wrap_pyfunction!(watch_calls, module)?)?;
+    module.add_class::<Counters>()?;
+    module.add_class::<PyScan>()?;
     Ok(())
 }

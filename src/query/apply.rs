@@ -7,6 +7,7 @@ use polars::prelude::*;
 
 use crate::data::Columns;
 use crate::device::Request;
+use crate::job::{self, Unit};
 use crate::model::{self, Model};
 
 use super::request::Training;
@@ -38,6 +39,7 @@ fn with_model(verb: &impl Verb, model: &Model, columns: &Columns, request: Reque
 }
 
 fn fit_and_apply(verb: &impl Verb, columns: &Columns, training: &Training, request: Request) -> PolarsResult<Series> {
+    job::expect(Unit::Rows, columns.rows());
     let Some(groups) = &training.groups else {
         return with_model(verb, &training.fit(columns, request)?, columns, request);
     };

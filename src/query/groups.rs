@@ -4,6 +4,7 @@ use polars::prelude::*;
 
 use crate::engine::Device;
 use crate::fit::side_by_side;
+use crate::job::{self, Unit};
 use crate::options::{Range, Whole};
 
 /// Which groups are too small for a model, and what they get.
@@ -91,6 +92,12 @@ impl Groups {
             Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
         };
         let groups = self.rows.iter().enumerate().collect();
+        job::expect(Unit::Groups, self.rows.len());
+        let fit_one = |group| {
+            let fitted = fit_one(group);
+            job::advance(Unit::Groups, 1);
+            fitted
+        };
         let fitted: Vec<Result<T, String>> = side_by_side(device, groups, fit_one)?;
         self.warn_of_small(&fitted);
         Ok(fitted.into_iter().map(Result::ok).collect())

@@ -3,9 +3,11 @@
 mod apply;
 mod groups;
 mod request;
+mod scan;
 
 pub mod verbs;
 
 pub use apply::{apply, Source};
 pub use groups::{Groups, SmallGroups};
 pub use request::Training;
+pub use scan::Scan;

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::*;
 
-use crate::data::{Columns, Labels};
+use crate::data::{Columns, Labels, Totals};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best, warnings_of_table, Fitted, Subject, Warning};
+use crate::fit::{fit_best, fit_best_sample, warnings_of_table, Fitted, Subject, Warning};
 use crate::model::Model;
 use crate::options::Options;
 
@@ -25,9 +25,15 @@ pub struct Training {
 impl Training {
     /// The model of all rows.
     pub fn fit(&self, columns: &Columns, request: Request) -> PolarsResult<Model> {
+        self.fit_sample(columns, None, request)
+    }
+
+    /// The same where the rows are a sample of a table whose totals are known.
+    pub fn fit_sample(&self, columns: &Columns, totals: Option<&Totals>, request: Request) -> PolarsResult<Model> {
         let features = columns.features().len();
         let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
-        let fitted = request.run(cost, |device| fit_best(columns, self.labels.as_ref(), &self.candidates, device))?;
+        let fitted = request
+            .run(cost, |device| fit_best_sample(columns, self.labels.as_ref(), totals, &self.candidates, device))?;
         warnings_of_table(columns)?.iter().chain(&fitted.warnings).for_each(|warning| polars_warn!("{warning}"));
         Ok(fitted.model)
     }

@@ -4,6 +4,7 @@ use polars::prelude::*;
 
 use crate::data::Columns;
 use crate::engine::Engine;
+use crate::job::{self, Unit};
 use crate::memory::zeros;
 use crate::model::Model;
 use crate::options::Missing;
@@ -49,7 +50,9 @@ pub fn by_batch<T: Clone + Default + Send>(
         let mut tiles = zeros(rows.div_ceil(tile) * tile * inputs, "the rows")?;
         let coded = model.coded(&columns.slice(at * size, rows))?;
         model.scale_into(&coded, tile, &mut tiles, incomplete)?;
-        work(&Batch { coded, tiles, tile, inputs, rows }, numbers)
+        work(&Batch { coded, tiles, tile, inputs, rows }, numbers)?;
+        job::advance(Unit::Rows, rows);
+        Ok(())
     })?;
     let nulls = model.metadata().options.missing == Missing::Null && incomplete.contains(&true);
     let missing = nulls.then(|| incomplete.iter().map(|row| Some(*row)).collect());

@@ -25,21 +25,24 @@ LAYERS = [
     "_statistics",
     "profile",
     "model",
+    "progress",
     "_arguments",
     "devices",
     "functions",
     "drift",
     "report",
+    "scan",
     "namespace",
     "__init__",
 ]
 """The modules of the package, lowest first: each may import those before it."""
 
-GROUND = {"memory", "options", "pool", "simd"}
+GROUND = {"job", "memory", "options", "pool", "simd"}
 ROOMS: dict[str, set[str]] = {
+    "job": set(),
     "memory": set(),
     "options": set(),
-    "pool": set(),
+    "pool": {"job"},
     "simd": set(),
     "data": {*GROUND},
     "engine": {*GROUND},

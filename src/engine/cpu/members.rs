@@ -1,10 +1,13 @@
 //! Training on the CPU: members side by side on the plugin's threads, each from its first batch to its last by one of them, so
 //! that a member is the same to the bit alone, in an ensemble, and on any number of threads.
 
+use std::sync::Once;
+
 use polars::prelude::PolarsResult;
 
 use crate::engine::train::{Count, Course, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
+use crate::job::{self, Unit};
 use crate::pool;
 use crate::simd::Simd;
 
@@ -22,9 +25,13 @@ struct TrainedMember {
 /// Trains all members, each on its own set.
 pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: &Training) -> PolarsResult<Trained> {
     let shape = weights.shape().clone();
+    let count = members.len();
+    // Known once a member has counted its batches: all have the same number.
+    let expected = Once::new();
+    let expect = |course: &Course| expected.call_once(|| job::expect(Unit::Steps, count * course.steps));
     let trained = pool::map(members.into_iter().enumerate().collect(), |(at, member)| {
         let trainer = Trainer::new(simd, &shape, &weights.member(at)?)?;
-        train_member(trainer, member, training)
+        train_member(trainer, member, training, &expect)
     })?;
     for (at, member) in trained.iter().enumerate() {
         weights.set_member(at, &member.parameters);
@@ -35,7 +42,12 @@ pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: 
     Ok(Trained { course, before, after })
 }
 
-fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> PolarsResult<TrainedMember> {
+fn train_member(
+    mut trainer: Trainer,
+    member: Member,
+    training: &Training,
+    expect: &impl Fn(&Course),
+) -> PolarsResult<TrainedMember> {
     let Member { set, mut rng } = member;
     // The losses are those of one epoch, that is not trained on, so that before and after can be compared. It is drawn again
     // at the end.
@@ -47,13 +59,16 @@ fn train_member(mut trainer: Trainer, member: Member, training: &Training) -> Po
         Ok(())
     })?;
     let course = count.course(training);
+    expect(&course);
     let mut step = 0;
     for _ in 0..course.epochs {
         set.epoch(&mut rng, &mut |x, synthetic| {
+            job::check()?;
             let (ce_weight, ae_weight) = training.weights(synthetic);
             let batch = Batch { x, synthetic, ce_weight, ae_weight };
             trainer.step(&batch, training.learning_rate(step, course.steps));
             step += 1;
+            job::advance(Unit::Steps, 1);
             Ok(())
         })?;
     }

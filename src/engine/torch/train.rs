@@ -5,6 +5,7 @@ use polars::prelude::PolarsResult;
 use crate::engine::device::Device;
 use crate::engine::train::{Count, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
+use crate::job::{self, Unit};
 use crate::memory::reserve;
 
 use super::interface::{Epoch, LossSums};
@@ -23,13 +24,17 @@ pub fn train(
     let shown = Batches::draw(&mut members, training)?;
     let course = shown.count.course(training);
     let before = losses(&network, &shown)?;
+    let steps_of_all = |steps: usize| steps * weights.members();
+    job::expect(Unit::Steps, steps_of_all(course.steps));
     for epoch in 0..course.epochs {
+        job::check()?;
         let mut batches = Batches::draw(&mut members, training)?;
         let first = epoch * batches.sizes.len();
         batches.rates = (0..batches.sizes.len()).map(|at| training.learning_rate(first + at, course.steps)).collect();
         let handle = network.handle_mut();
         // SAFETY: the batches' slices outlive the call, and the network is ours alone.
         call(|engine, failure| unsafe { (engine.train)(handle, &batches.view(), failure) })?;
+        job::advance(Unit::Steps, steps_of_all(batches.sizes.len()));
     }
     let after = losses(&network, &shown)?;
     let flat = weights.flat_mut();

@@ -1,0 +1,131 @@
+//! What is known of all rows of a table of which a fit has a sample: counts and extremes, so that what is rare is not taken for what
+//! was never seen.
+
+use polars::prelude::*;
+
+use super::categories::Frequencies;
+use super::columns::Columns;
+use super::feature::{Feature, Kind};
+use super::statistics::{FeatureStatistics, QUANTILES};
+
+/// Of all rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Totals {
+    pub rows: usize,
+    /// Of each feature
+    pub features: Vec<FeatureTotals>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureTotals {
+    pub missing: usize,
+    /// The lowest and the highest value; None for a category, and where there is no value
+    pub range: Option<[f64; 2]>,
+    /// Of a category
+    pub frequencies: Option<Frequencies>,
+}
+
+impl Totals {
+    pub fn frequencies(&self) -> Vec<Option<Frequencies>> {
+        self.features.iter().map(|feature| feature.frequencies.clone()).collect()
+    }
+
+    /// Statistics of a sample, with the counts and the extremes of all rows.
+    pub fn complete(&self, statistics: &mut [FeatureStatistics]) {
+        for (of, total) in statistics.iter_mut().zip(&self.features) {
+            (of.known, of.missing) = (self.rows - total.missing, total.missing);
+            if let Some([low, high]) = total.range {
+                (of.low, of.high) = (low, high);
+                (of.quantiles[0], of.quantiles[QUANTILES - 1]) = (low, high);
+            }
+        }
+    }
+}
+
+/// Totals in the making, batch by batch, in any order and of any size.
+pub struct Counting {
+    features: Vec<Feature>,
+    rows: usize,
+    counted: Vec<Counted>,
+}
+
+struct Counted {
+    missing: usize,
+    range: [f64; 2],
+    /// Of a category: each value and its rows
+    values: PlHashMap<String, u64>,
+}
+
+impl Counting {
+    pub fn new(features: &[Feature]) -> Self {
+        let none = || Counted { missing: 0, range: [f64::INFINITY, f64::NEG_INFINITY], values: PlHashMap::new() };
+        Self { features: features.to_vec(), rows: 0, counted: features.iter().map(|_| none()).collect() }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Counts the rows of a batch, whose columns are the features in their order.
+    pub fn add(&mut self, batch: &Columns) -> PolarsResult<()> {
+        let mut numbers = vec![];
+        for (j, counted) in self.counted.iter_mut().enumerate() {
+            if let Some(text) = batch.text(j)? {
+                counted.missing += text.null_count();
+                for value in text.str()?.iter().flatten() {
+                    match counted.values.get_mut(value) {
+                        Some(count) => *count += 1,
+                        None => drop(counted.values.insert(value.to_string(), 1)),
+                    }
+                }
+                continue;
+            }
+            batch.read(j, &mut numbers)?;
+            for number in &numbers {
+                if number.is_nan() {
+                    counted.missing += 1;
+                } else {
+                    counted.range = [counted.range[0].min(*number), counted.range[1].max(*number)];
+                }
+            }
+        }
+        self.rows += batch.rows();
+        Ok(())
+    }
+
+    pub fn totals(self) -> Totals {
+        let of = |(feature, counted): (&Feature, Counted)| FeatureTotals {
+            missing: counted.missing,
+            range: (counted.range[0] <= counted.range[1]).then_some(counted.range),
+            frequencies: (feature.kind == Kind::Category).then(|| Frequencies::of_counts(counted.values)),
+        };
+        let features = self.features.iter().zip(self.counted).map(of).collect();
+        Totals { rows: self.rows, features }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_come_to_what_the_whole_table_has() {
+        let frame = df!(
+            "x" => [Some(3.0), None, Some(-1.0), Some(f64::NAN), Some(7.5)],
+            "c" => [Some("a"), Some("b"), None, Some("a"), Some("c")],
+            "none" => [None::<f64>; 5]
+        )
+        .unwrap();
+        let whole = Columns::from_frame(&frame).unwrap();
+        for cuts in [vec![0, 5], vec![0, 1, 1, 4, 5], vec![0, 1, 2, 3, 4, 5]] {
+            let mut counting = Counting::new(whole.features());
+            cuts.windows(2).for_each(|cut| counting.add(&whole.slice(cut[0], cut[1] - cut[0])).unwrap());
+            let Totals { rows, features } = counting.totals();
+            assert_eq!(rows, 5);
+            assert_eq!(features.iter().map(|feature| feature.missing).collect::<Vec<_>>(), [2, 1, 5]);
+            assert_eq!(features[0].range, Some([-1.0, 7.5]));
+            assert_eq!(features[1].frequencies, whole.frequencies().unwrap()[1]);
+            assert_eq!((features[1].range, features[2].range), (None, None));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+"""Contract: a fit on a scan is the fit on its rows while they fit into the sample; beyond, counts, extremes and
+thresholds are those of all rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import polars_anorand as anorand
+
+ROWS = 60_000
+FEATURES = ["x", "heavy", "word", "gaps"]
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    """Rows with a heavy tail, a value of three rows, and gaps in some column."""
+    random = np.random.default_rng(5)
+    words = np.where(np.arange(ROWS) % 20_000 == 7, "rare", random.choice(["a", "b"], size=ROWS))
+    return pl.DataFrame(
+        {
+            "x": random.normal(size=ROWS),
+            "heavy": random.standard_t(1.5, size=ROWS),
+            "word": words,
+            "gaps": [None if row % 100 == 0 else row % 7 for row in range(ROWS)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model(table: pl.DataFrame) -> anorand.Model:
+    return anorand.fit_scan(table.lazy(), FEATURES, sample=6_000, seed=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"preset": "paper", "epochs": 2}, {"missing": "impute"}, {"latent": [4, 8]}])
+def test_a_table_of_no_more_rows_than_the_sample_gives_the_bytes_of_fit(table: pl.DataFrame, options: dict) -> None:
+    rows = table.head(2_000)
+    expected = rows.select(anorand.fit(FEATURES, seed=2, **options)).item()
+    for sample in [2_000, 50_000]:
+        assert anorand.fit_scan(rows.lazy(), FEATURES, sample=sample, seed=2, **options).to_bytes() == expected
+
+
+def test_labels_are_part_of_the_sample(table: pl.DataFrame) -> None:
+    rows = table.head(2_000).with_columns(label=pl.int_range(2_000) % 50 == 0)
+    expected = rows.select(anorand.fit(FEATURES, labels="label")).item()
+    assert anorand.fit_scan(rows.lazy(), FEATURES, labels="label", sample=2_000).to_bytes() == expected
+    sampled = anorand.fit_scan(rows.lazy(), FEATURES, labels="label", sample=1_000)
+    assert sampled.labels is not None
+    assert sum(sampled.labels.values()) == 1_000
+
+
+def test_batches_do_not_matter(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    for at, rows in enumerate(table.iter_slices(17_001)):
+        rows.write_parquet(tmp_path / f"{at}.parquet", row_group_size=1_000)
+    again = anorand.fit_scan(pl.scan_parquet(tmp_path / "*.parquet"), FEATURES, sample=6_000, seed=1)
+    assert again.to_bytes() == model.to_bytes()
+
+
+def test_the_model_says_what_it_has_seen(table: pl.DataFrame, model: anorand.Model) -> None:
+    assert {name: model.training.get(name) for name in ["rows", "sampled", "scored"]} == {
+        "rows": ROWS,
+        "sampled": 6_000,
+        "scored": None,
+    }
+    uncalibrated = anorand.fit_scan(table, FEATURES, sample=6_000, seed=1, calibrate="sample")
+    assert uncalibrated.training["scored"] == 6_000
+
+
+def test_thresholds_are_those_of_all_rows(table: pl.DataFrame, model: anorand.Model) -> None:
+    scores = table.select(anorand.score(FEATURES, model)).to_series()
+    for contamination in [0.001, 0.01, 0.2]:
+        assert (scores > model.threshold(contamination)).mean() == pytest.approx(contamination, rel=0.02)
+    flagged = table.select(anorand.detect(FEATURES, model, contamination=0.01)).unnest("anomaly")
+    assert flagged["outlier"].sum() == ROWS // 100
+
+
+def test_counts_are_those_of_all_rows(table: pl.DataFrame, model: anorand.Model) -> None:
+    counted = dict(table["word"].value_counts().iter_rows())
+    assert model.categories["word"] == counted
+    whole = anorand.Model(table.select(anorand.fit(FEATURES, seed=1)).item())
+    for feature in ["x", "heavy", "gaps"]:
+        ours, exact = model.statistics.filter(feature=feature), whole.statistics.filter(feature=feature)
+        for column in ["missing", "minimum", "maximum"]:
+            assert ours[column].item() == exact[column].item(), (feature, column)
+
+
+def test_what_was_seen_once_is_not_taken_for_what_was_never_seen(table: pl.DataFrame, model: anorand.Model) -> None:
+    usual = {"x": [0.0] * 3, "heavy": [0.0] * 3, "gaps": [3] * 3}
+    rare, never = (
+        pl.DataFrame({**usual, "word": words}).select(anorand.score(FEATURES, model)).to_series()[1]
+        for words in (["a", "rare", "b"], ["a", "new", "b"])
+    )
+    assert rare < never
+    ends = table["heavy"].sort()
+    highest = pl.DataFrame({"x": 0.0, "heavy": [ends[-1], ends[-1] * 1.0001], "word": "a", "gaps": 3})
+    seen, beyond = highest.select(anorand.score(FEATURES, model)).to_series()
+    assert seen < beyond
+
+
+def test_rows_that_a_fit_skips_are_not_counted(table: pl.DataFrame) -> None:
+    skipping = anorand.fit_scan(table, FEATURES, sample=6_000, missing="null")
+    assert skipping.training["rows"] == ROWS - ROWS // 100
+
+
+def test_the_file_is_written_whole(table: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model = anorand.fit_scan(table, FEATURES, sample=6_000, path=path)
+    assert anorand.Model.load(path) == model
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_must_be_said_is_asked_for(table: pl.DataFrame) -> None:
+    with pytest.raises(TypeError, match=r"with labels, .*sample="):
+        anorand.fit_scan(table, FEATURES, labels="x")
+    with pytest.raises(TypeError, match=r"with max_samples=0, .*sample="):
+        anorand.fit_scan(table, FEATURES, max_samples=0)
+    with pytest.raises(ValueError, match="sample must be at least 2 rows, got 1"):
+        anorand.fit_scan(table, FEATURES, sample=1)
+    with pytest.raises(ValueError, match='calibrate must be "all" or "sample", got \'none\''):
+        anorand.fit_scan(table, FEATURES, calibrate="none")  # type: ignore[arg-type]
+    with pytest.raises(pl.exceptions.PolarsError, match="at least 2 rows"):
+        anorand.fit_scan(table.clear(), FEATURES)
+    with pytest.raises(pl.exceptions.PolarsError, match="members"):
+        anorand.fit_scan(table, FEATURES, members=0)
+
+
+def test_a_fit_of_more_than_a_million_rows_looks_at_a_million_in_any_order_and_counts_all() -> None:
+    numbers = np.random.default_rng(0).normal(size=1_200_000)
+    frame = pl.DataFrame({"x": numbers, "y": np.abs(numbers).round(1), "word": ["a"] * 1_199_999 + ["once"]})
+    fit = anorand.fit(["x", "y", "word"], members=2, max_features=1.0)
+    model = anorand.Model(frame.select(fit).item())
+    assert frame.reverse().select(fit).item() == model.to_bytes()
+    assert [model.training[name] for name in ["rows", "sampled", "scored"]] == [1_200_000, 1_000_000, 1_000_000]
+    assert model.categories["word"] == {"a": 1_199_999, "once": 1}
+    assert model.statistics["maximum"][0] == numbers.max()
+    flagged = frame.select(anorand.detect(["x", "y", "word"], model)).unnest("anomaly")["outlier"].mean()
+    assert flagged == pytest.approx(0.01, rel=0.05)
