@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from polars_anorand import _paths, _statistics
+from polars_anorand import _paths, _plot, _statistics
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._values import of_number
 
 if TYPE_CHECKING:
+    import altair as alt
     import polars as pl
 
 
@@ -197,8 +198,27 @@ class Model:
 
     @property
     def training(self) -> dict[str, Any]:
-        """What the training did: rows, epochs, steps, and both losses before and after."""
-        return dict(self._metadata["training"])
+        """What the training did: ``rows``, ``epochs``, ``steps``, both losses ``before`` and ``after``, and ``losses``.
+
+        The last is a list of ``epochs`` (trained until then), ``cross_entropy`` (eq. 3) and ``reconstruction`` (eq. 2),
+        at most 21 of them, evenly spread from the first epoch to the last. They are means over the members, on an epoch
+        that is not trained on.
+        """
+        found = dict(self._metadata["training"])
+        between = [{"epochs": each["epochs"], **each["losses"]} for each in found.pop("between", [])]
+        ends = [{"epochs": 0, **found["before"]}, {"epochs": found["epochs"], **found["after"]}]
+        return {**found, "losses": [ends[0], *between, ends[1]]}
+
+    def plot(self) -> alt.FacetChart:
+        """The losses of the training, epoch by epoch, as a chart of the package altair.
+
+        Raises
+        ------
+        ImportError
+            If altair is missing: ``pip install "polars-anorand[report]"``.
+
+        """
+        return _plot.losses(self.training["losses"])
 
     def threshold(self, contamination: float) -> float:
         """The score that separates the training rows that are outliers at a contamination from the others.
@@ -231,6 +251,14 @@ class Model:
         shown = ", ".join(map(repr, self.features[:5])) + (", …" if len(self.features) > 5 else "")
         preset, rows = self.options["preset"], self.training["rows"]
         return f"Model(features=[{shown}], preset={preset!r}, training_rows={rows})"
+
+    def summary(self) -> str:
+        """What the model is, in a few lines, as an HTML table."""
+        return _plot.table(self.features, self.options, self.training, self.members)
+
+    def _repr_html_(self) -> str:
+        """The model as a table, in a notebook."""
+        return self.summary()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self._bytes == other._bytes

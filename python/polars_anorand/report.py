@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from polars_anorand import _paths
+from polars_anorand import _paths, _plot
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._arguments import ModelLike, known_model
 from polars_anorand._options import integer, number
@@ -97,21 +97,11 @@ def report(
     if rows is None or rows < 1:
         raise ValueError(f"top must be a whole number from 1 on, got {top}")
     destination = _paths.to_write(path)
-    charts = _charts()
+    charts = _plot.altair()
     found = _Findings(given.lazy(), known, 0.01 if share is None else share, rows, by, every)
     name = title or (os.fspath(model) if isinstance(model, (str, os.PathLike)) else "AnoRand")
     page = _page(str(name), found, charts)
     _core.write_file(destination, page.encode())
-
-
-def _charts() -> Any:
-    try:
-        importlib.import_module("vl_convert")
-        return importlib.import_module("altair")
-    except ImportError as error:
-        raise ImportError(
-            f"report needs the packages altair and vl-convert-python ({error}): pip install 'polars-anorand[report]'"
-        ) from None
 
 
 class _Findings:
@@ -170,6 +160,7 @@ def _page(title: str, found: _Findings, alt: Any) -> str:
     if found.groups is not None:
         charts["groups"] = _outliers_by_group(found, alt)
     charts["drift"] = _psi(found, alt)
+    charts["losses"] = found.model.plot()
     specs = {name: chart.to_dict() for name, chart in charts.items()}
     # What ends a script would end it inside a string as well.
     embedded = json.dumps(specs, default=str).replace("</", "<\\/")
@@ -177,7 +168,7 @@ def _page(title: str, found: _Findings, alt: Any) -> str:
         "title": html.escape(title),
         "bundle": _bundle(),
         "specs": embedded,
-        "model": _table(*_about_model(found.model)),
+        "model": found.model.summary(),
         "summary": _summary(found),
         "rows": _table(*_highest(found)),
         "drifted": _table(*_drifted(found)),
@@ -261,27 +252,6 @@ def _psi(found: _Findings, alt: Any) -> Any:
     )
 
 
-def _about_model(model: Model) -> tuple[list[str], list[list[object]]]:
-    training = model.training
-    options = model.options
-    rows: list[list[object]] = [
-        ["features", ", ".join(model.features)],
-        ["preset", options["preset"]],
-        ["networks", model.members],
-        ["training rows", f"{training['rows']:,}"],
-        ["steps", f"{training['steps']:,}"],
-        ["cross-entropy before and after", _losses(training, "cross_entropy")],
-        ["reconstruction error before and after", _losses(training, "reconstruction")],
-        ["missing values", options["missing"]],
-        ["seed", options["seed"]],
-    ]
-    return ["", ""], rows
-
-
-def _losses(training: dict[str, Any], name: str) -> str:
-    return f"{training['before'][name]:.4g} → {training['after'][name]:.4g}"
-
-
 def _highest(found: _Findings) -> tuple[list[str], list[list[object]]]:
     usual = dict(found.model.statistics.select("feature", "usual").iter_rows())
     features = found.model.features
@@ -350,6 +320,7 @@ td, th { border-bottom: 1px solid #ddd; padding: .25em .7em; text-align: left; v
 @@drifted@@
 <h2>Model</h2>
 @@model@@
+<div id="losses" class="chart"></div>
 <script>window.failures = []; window.onerror = (message) => { window.failures.push(String(message)); };</script>
 <script>@@bundle@@</script>
 <script>

@@ -19,7 +19,7 @@ pub mod torch;
 
 pub use device::Device;
 pub use shape::Shape;
-pub use train::{Course, Losses, Member, TakeBatch, Trained, Training, TrainingSet};
+pub use train::{Checkpoint, Course, Losses, Member, TakeBatch, Trained, Training, TrainingSet};
 pub use weights::Weights;
 
 use ndarray::ArrayView2;

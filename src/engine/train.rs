@@ -35,11 +35,28 @@ pub struct Member<'a> {
 /// What a training is like for all members: the options that it depends on.
 pub struct Training<'a>(pub &'a Options);
 
+/// The losses on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The number of epochs that were trained before
+    pub epochs: usize,
+    pub losses: Losses,
+}
+
+impl Checkpoint {
+    pub fn is_finite(&self) -> bool {
+        self.losses.cross_entropy.is_finite() && self.losses.reconstruction.is_finite()
+    }
+}
+
 /// What a training did.
 pub struct Trained {
     pub course: Course,
     pub before: Losses,
     pub after: Losses,
+    /// Between these, at [`Course::checkpoints`]
+    pub between: Vec<Checkpoint>,
 }
 
 /// How long a training is: the same for all members.
@@ -49,6 +66,18 @@ pub struct Course {
     pub synthetic_rows: usize,
     pub epochs: usize,
     pub steps: usize,
+}
+
+impl Course {
+    /// The most losses that are kept between the first and the last.
+    pub const MOST_CHECKPOINTS: usize = 19;
+
+    /// After which numbers of epochs the losses are taken, but for the first and the last: evenly, and seldom, since they cost a
+    /// forward pass of an epoch.
+    pub fn checkpoints(&self) -> Vec<usize> {
+        let parts = (self.epochs / 5).min(Self::MOST_CHECKPOINTS + 1);
+        (1..parts).map(|part| part * self.epochs / parts).collect()
+    }
 }
 
 /// The rows and batches of an epoch, counted.
@@ -98,6 +127,14 @@ impl Training<'_> {
 mod tests {
     use super::*;
     use crate::options::Preset;
+
+    #[test]
+    fn checkpoints_are_even_and_seldom() {
+        let at = |epochs| Course { normal_rows: 1, synthetic_rows: 1, epochs, steps: epochs }.checkpoints();
+        assert_eq!((at(1), at(9), at(10), at(17)), (vec![], vec![], vec![5], vec![5, 11]));
+        assert_eq!(at(200).len(), Course::MOST_CHECKPOINTS);
+        assert_eq!((at(200)[0], at(200)[18]), (10, 190));
+    }
 
     #[test]
     fn a_cosine_falls_from_the_rate_to_nothing() {

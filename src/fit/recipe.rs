@@ -10,7 +10,7 @@ use crate::data::{
     encoders, Columns, Counting, Encoding, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Surprisals,
     Surprise, Totals, QUANTILES,
 };
-use crate::engine::{self, Device, Member, Shape, Training, Weights};
+use crate::engine::{self, Checkpoint, Device, Member, Shape, Training, Weights};
 use crate::model::{
     check_writable, Combiner, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics,
     Vocabulary, VocabularySizes, WithinSizes, FORMAT,
@@ -247,6 +247,8 @@ fn train(
         steps,
         before,
         after,
+        // What overflowed on the way, and did not at the end, has no place in a file.
+        between: trained.between.into_iter().filter(Checkpoint::is_finite).collect(),
     };
     Ok((weights, report))
 }

@@ -60,6 +60,7 @@ pub fn with_seed(seed: u64) -> Model {
             steps: 1,
             before: losses,
             after: losses,
+            between: vec![],
         },
         candidates: None,
         options,

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::data::{Feature, Frequencies, Scaling};
+use crate::engine::Course;
 use crate::options::Options;
 
 use super::metadata::{Candidate, Metadata, Report};
@@ -109,13 +110,21 @@ fn fault_of_quantiles(features: &[Feature], found: &FeatureQuantiles, rows: usiz
 }
 
 fn fault_of_training(training: &Report) -> Option<String> {
-    let Report { rows, sampled, scored, normal_rows, synthetic_rows, epochs, steps, before, after } = training;
+    let Report { rows, sampled, scored, normal_rows, synthetic_rows, epochs, steps, before, after, between } = training;
     if let Some(part) = sampled.iter().chain(scored).find(|part| !(1..=*rows).contains(*part)) {
         return Some(format!("{part} of {rows} training rows were sampled or scored"));
     }
-    let losses = [before.cross_entropy, before.reconstruction, after.cross_entropy, after.reconstruction];
-    if let Some(loss) = losses.iter().find(|loss| !(loss.is_finite() && **loss >= 0.0)) {
+    let all = [before, after].into_iter().chain(between.iter().map(|checkpoint| &checkpoint.losses));
+    let mut losses = all.flat_map(|losses| [losses.cross_entropy, losses.reconstruction]);
+    if let Some(loss) = losses.find(|loss| !(loss.is_finite() && *loss >= 0.0)) {
         return Some(format!("a loss of its training is {loss}, expected a finite number from 0 on"));
+    }
+    let course: Vec<usize> = between.iter().map(|checkpoint| checkpoint.epochs).collect();
+    if course.len() > Course::MOST_CHECKPOINTS
+        || !course.is_sorted()
+        || course.iter().any(|at| !(1..*epochs).contains(at))
+    {
+        return Some(format!("the losses of its training are of the epochs {course:?} of {epochs}, which can't be"));
     }
     // An epoch has at least one batch, and a batch at least one row.
     let possible = *rows >= 2 && *epochs >= 1 && steps >= epochs && (*normal_rows > 0 || *synthetic_rows > 0);
@@ -156,6 +165,7 @@ fn fault_of_candidates(candidates: &[Candidate]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::data::Rare;
+    use crate::engine::{Checkpoint, Losses};
     use crate::model::{examples, Combiner, LabelCounts, ScoreQuantiles, Top};
     use crate::options::Combination;
 
@@ -170,6 +180,10 @@ mod tests {
         for (found, expected) in faults {
             assert!(found.contains(expected), "{expected}: {found}");
         }
+    }
+
+    fn checkpoint(epochs: usize, loss: f32) -> Checkpoint {
+        Checkpoint { epochs, losses: Losses { cross_entropy: loss, reconstruction: loss } }
     }
 
     fn of_features(model: &mut Model) -> &mut FeatureQuantiles {
@@ -238,6 +252,14 @@ mod tests {
         assert_named(&[
             (fault(|model| model.metadata.training.rows = 1), "1 rows"),
             (fault(|model| model.metadata.training.steps = 0), "0 steps"),
+            (fault(|model| model.metadata.training.between = vec![checkpoint(1, 0.1)]), "of the epochs [1] of 1"),
+            (
+                fault(|model| {
+                    (model.metadata.training.epochs, model.metadata.training.steps) = (9, 9);
+                    model.metadata.training.between = vec![checkpoint(3, f32::NAN)];
+                }),
+                "a loss of its training",
+            ),
             (fault(|model| model.metadata.training.after.cross_entropy = f32::INFINITY), "a loss of its training"),
             (fault(|model| model.metadata.labels = Some(labels)), "labels in 10 training rows"),
             (fault(|model| model.metadata.candidates = Some(vec![])), "no candidates"),

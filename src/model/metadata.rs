@@ -12,13 +12,13 @@
 //! |---|---|
 //! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
-//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; the option `temporal` |
+//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; losses on the way; the option `temporal` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Feature, Frequencies, Inputs, Kind, Rare, Within};
-use crate::engine::{Losses, Shape};
+use crate::engine::{Checkpoint, Losses, Shape};
 use crate::options::{Combination, Options};
 
 use super::combiner::Combiner;
@@ -122,7 +122,7 @@ pub struct LabelCounts {
 }
 
 /// What the training did.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// The number of training rows: those that the fit could use, of which it may have seen a sample.
@@ -140,6 +140,9 @@ pub struct Report {
     pub steps: usize,
     pub before: Losses,
     pub after: Losses,
+    /// On the way, from format 4 on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub between: Vec<Checkpoint>,
 }
 
 impl Report {

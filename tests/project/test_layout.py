@@ -22,6 +22,7 @@ LAYERS = [
     "_paths",
     "_register",
     "_values",
+    "_plot",
     "_statistics",
     "profile",
     "model",

@@ -55,7 +55,7 @@ def shown(path: Path, folder: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
-@pytest.mark.parametrize(("by", "charts"), [(None, 2), ("day", 3), ("shop", 3)])
+@pytest.mark.parametrize(("by", "charts"), [(None, 3), ("day", 4), ("shop", 4)])
 def test_a_browser_shows_all_charts_without_an_error(
     table: pl.DataFrame, model: anorand.Model, tmp_path: Path, by: str | None, charts: int
 ) -> None:

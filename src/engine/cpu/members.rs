@@ -5,7 +5,7 @@ use std::sync::Once;
 
 use polars::prelude::PolarsResult;
 
-use crate::engine::train::{Count, Course, Losses, Member, Trained, Training};
+use crate::engine::train::{Checkpoint, Count, Course, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
 use crate::job::{self, Unit};
 use crate::pool;
@@ -20,6 +20,7 @@ struct TrainedMember {
     course: Course,
     before: LossSums,
     after: LossSums,
+    between: Vec<LossSums>,
 }
 
 /// Trains all members, each on its own set.
@@ -39,7 +40,12 @@ pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: 
     let course = trained[0].course;
     let before = means(trained.iter().map(|member| member.before), &course, trained.len());
     let after = means(trained.iter().map(|member| member.after), &course, trained.len());
-    Ok(Trained { course, before, after })
+    let checkpoint = |(at, epochs): (usize, usize)| Checkpoint {
+        epochs,
+        losses: means(trained.iter().map(|member| member.between[at]), &course, trained.len()),
+    };
+    let between = course.checkpoints().into_iter().enumerate().map(checkpoint).collect();
+    Ok(Trained { course, before, after, between })
 }
 
 fn train_member(
@@ -50,8 +56,8 @@ fn train_member(
 ) -> PolarsResult<TrainedMember> {
     let Member { set, mut rng } = member;
     // The losses are those of one epoch, that is not trained on, so that before and after can be compared. It is drawn again
-    // at the end.
-    let mut shown = rng.clone();
+    // each time.
+    let shown = rng.clone();
     let (mut before, mut count) = (LossSums::default(), Count::default());
     set.epoch(&mut rng, &mut |x, synthetic| {
         count.add(synthetic);
@@ -60,8 +66,19 @@ fn train_member(
     })?;
     let course = count.course(training);
     expect(&course);
-    let mut step = 0;
-    for _ in 0..course.epochs {
+    let losses = |trainer: &mut Trainer| {
+        let mut sums = LossSums::default();
+        set.epoch(&mut shown.clone(), &mut |x, synthetic| {
+            trainer.add_losses(x, synthetic, &mut sums);
+            Ok(())
+        })?;
+        PolarsResult::Ok(sums)
+    };
+    let (mut step, checkpoints, mut between) = (0, course.checkpoints(), vec![]);
+    for epoch in 0..course.epochs {
+        if checkpoints.contains(&epoch) {
+            between.push(losses(&mut trainer)?);
+        }
         set.epoch(&mut rng, &mut |x, synthetic| {
             job::check()?;
             let (ce_weight, ae_weight) = training.weights(synthetic);
@@ -72,12 +89,8 @@ fn train_member(
             Ok(())
         })?;
     }
-    let mut after = LossSums::default();
-    set.epoch(&mut shown, &mut |x, synthetic| {
-        trainer.add_losses(x, synthetic, &mut after);
-        Ok(())
-    })?;
-    Ok(TrainedMember { parameters: trainer.into_parameters(), course, before, after })
+    let after = losses(&mut trainer)?;
+    Ok(TrainedMember { parameters: trainer.into_parameters(), course, before, after, between })
 }
 
 /// Means over the rows of all members.

@@ -3,7 +3,7 @@
 use polars::prelude::PolarsResult;
 
 use crate::engine::device::Device;
-use crate::engine::train::{Count, Losses, Member, Trained, Training};
+use crate::engine::train::{Checkpoint, Count, Losses, Member, Trained, Training};
 use crate::engine::weights::Weights;
 use crate::job::{self, Unit};
 use crate::memory::reserve;
@@ -26,8 +26,12 @@ pub fn train(
     let before = losses(&network, &shown)?;
     let steps_of_all = |steps: usize| steps * weights.members();
     job::expect(Unit::Steps, steps_of_all(course.steps));
+    let (checkpoints, mut between) = (course.checkpoints(), vec![]);
     for epoch in 0..course.epochs {
         job::check()?;
+        if checkpoints.contains(&epoch) {
+            between.push(Checkpoint { epochs: epoch, losses: losses(&network, &shown)? });
+        }
         let mut batches = Batches::draw(&mut members, training)?;
         let first = epoch * batches.sizes.len();
         batches.rates = (0..batches.sizes.len()).map(|at| training.learning_rate(first + at, course.steps)).collect();
@@ -40,7 +44,7 @@ pub fn train(
     let flat = weights.flat_mut();
     // SAFETY: the slice outlives the call.
     call(|engine, failure| unsafe { (engine.flat)(network.handle(), flat.into(), failure) })?;
-    Ok(Trained { course, before, after })
+    Ok(Trained { course, before, after, between })
 }
 
 /// An epoch of all members as the interface wants it.
