@@ -113,3 +113,15 @@ def pyod_detectors(modules: dict[str, str]) -> list[Detector]:
 OURS = [anorand_detector("AnoRand", {}), anorand_detector("AnoRand (paper)", {"preset": "paper"})]
 BASELINES = pyod_detectors({**CHEAP, **SLOW})
 DETECTORS = {detector.name: detector for detector in [*OURS, *BASELINES]}
+
+NOVELTY_NAMES = ["KNN", "LOF", "IForest", "OCSVM", "CBLOF", "PCA", "ECOD", "AutoEncoder", "DeepSVDD"]
+NOVELTY_DETECTORS = {
+    detector.name: detector
+    for detector in [
+        anorand_detector("AnoRand (novelty)", {"preset": "novelty"}),
+        OURS[0],
+        *(DETECTORS[name] for name in NOVELTY_NAMES),
+        *pyod_detectors(NEWER),
+    ]
+}
+"""Those of the protocol that trains on normal rows."""

@@ -13,7 +13,7 @@ from verbs import Verb, every_fitting_verb
 import polars_anorand as anorand
 
 OUT_OF_RANGE = [
-    ("preset", "best", '"default" or "paper"'),
+    ("preset", "best", '"default" or "paper" or "novelty"'),
     ("missing", "drop", '"null" or "indicator" or "impute" or "error"'),
     ("encode", "hash", '"frequency" or "onehot" or "error"'),
     ("temporal", "clock", '"calendar" or "number"'),
