@@ -147,6 +147,7 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "scaling": "asinh",
         "members": 2,
         "max_samples": 100,
+        "kept_rows": 7,
         "max_features": 0.7,
         "noise": "uniform",
         "noise_margin": 0.2,
