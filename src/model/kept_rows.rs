@@ -238,19 +238,30 @@ mod tests {
         let weights = vec![1.5f32; tiles.len() / INPUTS];
         let mut found = vec![0f32; tiles.len()];
         kept.add_gradients(&tiles, tile, &weights, &mut found);
+        let mut compared = 0;
         for (number, row) in rows.rows().into_iter().enumerate() {
+            let row = row.to_vec();
+            let distance =
+                |row: &[f32], kept: &[f32]| row.iter().zip(kept).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+            let all = kept.numbers().chunks_exact(INPUTS);
+            let nearest = all.min_by(|a, b| distance(&row, a).total_cmp(&distance(&row, b))).unwrap();
+            // Near a kept row, the error bends within a step.
+            if distance(&row, nearest) < 0.05 {
+                continue;
+            }
+            compared += 1;
             for input in 0..INPUTS {
                 let moved = |by: f32| {
-                    let mut row = row.to_vec();
+                    let mut row = row.clone();
                     row[input] += by;
-                    error(&kept, &row)
+                    UNIT * distance(&row, nearest)
                 };
                 let slope = 1.5 * (moved(step) - moved(-step)) / (2.0 * step);
                 let at = (number / tile * INPUTS + input) * tile + number % tile;
-                // Two kept rows may be equally near.
                 assert!((found[at] - slope).abs() < 0.02, "{} {slope}", found[at]);
             }
         }
+        assert!(compared > 10, "{compared}");
     }
 
     #[test]
