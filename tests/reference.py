@@ -187,10 +187,25 @@ def members(data: bytes, rows: Array) -> Iterator[Pass]:
 
 
 def heads(data: bytes, rows: Array) -> Heads:
-    """ND's logit, and the norm of eq. 6."""
+    """ND's logit, and the norm of eq. 6; with the distance from the nearest kept row."""
     passes = list(members(data, rows))
     errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
-    return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=np.mean(errors, axis=0))
+    error = np.mean(errors, axis=0) + distances(data, scaled(data, inputs(data, rows)))[0]
+    return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=error)
+
+
+def distances(data: bytes, x: Array) -> tuple[Array, Array]:
+    """From the nearest kept row, in the unit of reconstruction errors, and its gradient; 0 where the model keeps none.
+
+    ``x`` are scaled rows ``[rows, D]``.
+    """
+    tensors = load(data)
+    if "kept.rows" not in tensors:
+        return np.zeros(len(x)), np.zeros_like(x)
+    kept, unit = tensors["kept.rows"].astype(np.float64), float(tensors["kept.unit"][0])
+    ways = np.stack([row - kept[np.linalg.norm(row - kept, axis=1).argmin()] for row in x])
+    distance = np.linalg.norm(ways, axis=1)
+    return unit * distance, unit * ways / np.maximum(distance, 1e-300)[:, None]
 
 
 def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> Array:
@@ -236,7 +251,7 @@ def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> 
         gradient = back(nd[:-1], of_nd, d_z0 * (z0 > 0)) - d_reconstruction
         gradient += back(encoder, of_encoder, d_latent[:, z0.shape[1] :])
         total[:, seen] += gradient / len(tensors["inputs"])  # a member sees an input once
-    return total
+    return total + of_error[:, None] * distances(data, x)[1]
 
 
 def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:

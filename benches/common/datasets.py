@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,43 @@ def asked_paths(options: argparse.Namespace) -> list[Path]:
 
 def load_split(path: Path, seed: int) -> Split:
     """Draw at most `MAX_ROWS` rows and split them 70/30, stratified by label."""
+    features, labels = _draw(path, seed)
+    train, test, train_labels, test_labels = train_test_split(
+        features, labels, test_size=TEST_SHARE, stratify=labels, random_state=seed
+    )
+    return Split(train, train_labels, test, test_labels)
+
+
+def load_novelty_split(path: Path, seed: int) -> Split:
+    """Draw at most `MAX_ROWS` rows; half of the normal ones train, the rest and all anomalies test."""
+    features, labels = _draw(path, seed)
+    normal = np.flatnonzero(labels == 0)
+    train = np.random.default_rng([seed, 1]).permutation(normal)[: len(normal) // 2]
+    test = np.setdiff1d(np.arange(len(labels)), train)
+    return Split(features[train], labels[train], features[test], labels[test])
+
+
+def _draw(path: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features `[n, d]` and labels `[n]` of at most `MAX_ROWS` rows."""
     frame = pl.read_parquet(path)
     features = frame.drop(LABEL).to_numpy().astype(np.float64)
     labels = frame[LABEL].to_numpy().astype(np.int64)
     if len(labels) > MAX_ROWS:
         drawn = np.random.default_rng(seed).choice(len(labels), MAX_ROWS, replace=False)
         features, labels = features[drawn], labels[drawn]
-    train, test, train_labels, test_labels = train_test_split(
-        features, labels, test_size=TEST_SHARE, stratify=labels, random_state=seed
-    )
-    return Split(train, train_labels, test, test_labels)
+    return features, labels
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a set is split for a seed. The name is part of the cache's keys."""
+
+    name: str
+    split: Callable[[Path, int], Split]
+
+
+CONTAMINATED = Protocol("", load_split)
+NOVELTY = Protocol("novelty", load_novelty_split)
 
 
 def fingerprint(path: Path) -> str:

@@ -33,7 +33,7 @@ class Detector:
 
 
 PYOD_VERSION = "3.6.7"
-SEEDED = frozenset({"IForest", "CBLOF", "AutoEncoder", "DeepSVDD", "GMM", "VAE"})
+SEEDED = frozenset({"IForest", "CBLOF", "AutoEncoder", "DeepSVDD", "GMM", "VAE", "INNE", "DIF"})
 CHEAP = {
     "IForest": "iforest",
     "ECOD": "ecod",
@@ -45,6 +45,8 @@ CHEAP = {
     "CBLOF": "cblof",
     "LODA": "loda",
 }
+# Newer ones, which learn from clean rows.
+NEWER = {"LUNAR": "lunar", "INNE": "inne", "DIF": "dif"}
 SLOW = {"OCSVM": "ocsvm", "AutoEncoder": "auto_encoder", "DeepSVDD": "deep_svdd"}
 
 
@@ -103,6 +105,23 @@ def anorand_detector(name: str, options: anorand.FitOptions) -> Detector:
     return Detector(name, fit, anorand_score, version=None)
 
 
+def pyod_detectors(modules: dict[str, str]) -> list[Detector]:
+    """One detector for each name and module."""
+    return [pyod_detector(name, module) for name, module in modules.items()]
+
+
 OURS = [anorand_detector("AnoRand", {}), anorand_detector("AnoRand (paper)", {"preset": "paper"})]
-BASELINES = [pyod_detector(name, module) for name, module in {**CHEAP, **SLOW}.items()]
+BASELINES = pyod_detectors({**CHEAP, **SLOW})
 DETECTORS = {detector.name: detector for detector in [*OURS, *BASELINES]}
+
+NOVELTY_NAMES = ["KNN", "LOF", "IForest", "OCSVM", "CBLOF", "PCA", "ECOD", "AutoEncoder", "DeepSVDD"]
+NOVELTY_DETECTORS = {
+    detector.name: detector
+    for detector in [
+        anorand_detector("AnoRand (novelty)", {"preset": "novelty"}),
+        OURS[0],
+        *(DETECTORS[name] for name in NOVELTY_NAMES),
+        *pyod_detectors(NEWER),
+    ]
+}
+"""Those of the protocol that trains on normal rows."""

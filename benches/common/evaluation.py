@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from .datasets import Split, fingerprint, load_split
+from .datasets import CONTAMINATED, Protocol, Split, fingerprint
 from .detectors import Detector
 
 METRICS = {"auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
@@ -86,13 +86,16 @@ def evaluate(detector: Detector, dataset: str, split: Split, seed: int) -> Resul
     )
 
 
-def evaluate_cached(detector: Detector, path: Path, seed: int, cache: Cache) -> Result:
+def evaluate_cached(
+    detector: Detector, path: Path, seed: int, cache: Cache, protocol: Protocol = CONTAMINATED
+) -> Result:
     """The cached result of this detector, data set and seed; measured only if there is none, or may be none."""
     if detector.version is None:
-        return evaluate(detector, path.stem, load_split(path, seed), seed)
-    key = f"{detector.name}@{detector.version}/{path.stem}@{fingerprint(path)}/{seed}"
+        return evaluate(detector, path.stem, protocol.split(path, seed), seed)
+    parts = [f"{detector.name}@{detector.version}", f"{path.stem}@{fingerprint(path)}", str(seed), protocol.name]
+    key = "/".join(part for part in parts if part)
     result = cache.get(key)
     if result is None:
-        result = evaluate(detector, path.stem, load_split(path, seed), seed)
+        result = evaluate(detector, path.stem, protocol.split(path, seed), seed)
         cache.put(key, result)
     return result

@@ -48,6 +48,16 @@ def render(frame: pl.DataFrame) -> str:
         return f"{summary(frame)}\n\nAUC-PR\n{by_dataset(frame)}"
 
 
+def render_published(frame: pl.DataFrame, published: pl.DataFrame) -> str:
+    """Mean AUC-ROC on the sets that were published as well: of another protocol, and of other draws of rows."""
+    names = pl.col("dataset").str.to_lowercase()
+    sets = published.with_columns(names).rename({name: f"{name} (published)" for name in published.columns[1:]})
+    both = by_dataset(frame, "auc_roc").with_columns(names).join(sets, on="dataset").drop("dataset")
+    means = both.mean().unpivot(variable_name="detector", value_name="auc_roc").sort("auc_roc", descending=True)
+    with pl.Config(tbl_rows=-1, float_precision=3, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+        return f"AUC-ROC on {len(both)} sets, beside published figures of another protocol\n{means}"
+
+
 def to_json(frame: pl.DataFrame) -> dict:
     """The same as plain data."""
     return {"summary": summary(frame).to_dicts(), "datasets": frame.to_dicts()}

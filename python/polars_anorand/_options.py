@@ -10,7 +10,7 @@ from numbers import Real
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypedDict, Union, cast, get_args, get_origin, get_type_hints
 
-Preset = Literal["default", "paper"]
+Preset = Literal["default", "paper", "novelty"]
 Missing = Literal["null", "indicator", "impute", "error"]
 Encode = Literal["frequency", "onehot", "error"]
 Temporal = Literal["calendar", "number"]
@@ -35,7 +35,8 @@ class FitOptions(TypedDict, total=False):
 
     preset: Preset
     """``"default"``: an ensemble of the paper's networks, each on a few rows and features, with noise around the data;
-    ``"paper"``: the paper's one network and hyper-parameters."""
+    ``"paper"``: the paper's one network and hyper-parameters; ``"novelty"``, for training rows that are normal: the
+    default with ``kept_rows=4096``. With labels, ``"novelty"`` is ``"default"``."""
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
@@ -65,6 +66,10 @@ class FitOptions(TypedDict, total=False):
     max_features: float | Sequence[float]
     """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, with labels
     1, paper 1."""
+    kept_rows: int | Sequence[int]
+    """Training rows that the model keeps, drawn at random, none of them a known anomaly; the distance from the nearest
+    of them, in scaled features, is added to the reconstruction error, and outweighs all other parts of the score.
+    0: none; at most 65,536. A score then compares each row with all of them. Default 0, paper 0, novelty 4,096."""
     noise: Noise | Sequence[Noise]
     """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
     few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""

@@ -103,7 +103,7 @@ class Model:
     @property
     def options(self) -> dict[str, Any]:
         """All options of the fit, defaults included."""
-        return {"temporal": "number", **self._metadata["options"]}
+        return {"temporal": "number", "kept_rows": 0, **self._metadata["options"]}
 
     @property
     def alpha(self) -> float:

@@ -4,6 +4,7 @@ mod balanced;
 mod deck;
 mod feature_bagging;
 mod fixed;
+mod kept_rows;
 mod recipe;
 mod rows;
 mod selection;

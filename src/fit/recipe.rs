@@ -19,6 +19,7 @@ use crate::options::{Combination, Options};
 use crate::scoring;
 
 use super::feature_bagging::draw_inputs;
+use super::kept_rows;
 use super::training_rows::{in_content_order, training_rows};
 use super::training_set;
 use super::warnings::{self, Warning};
@@ -90,7 +91,8 @@ pub fn fit_sample(
     let scored = scored_rows(rows.nrows(), options.seed);
     let scored_count = scored.as_ref().map_or(rows.nrows(), Vec::len);
     training.scored = (scored_count < training.rows).then_some(scored_count);
-    let (heads, surprises) = match scored {
+    let kept = kept_rows::keep(&rows, anomalies.as_deref(), scored.as_deref(), options)?;
+    let (mut heads, surprises) = match scored {
         None => (scoring::heads(&weights, rows.view(), device)?, surprises(surprisals.as_ref(), &columns, &inputs)?),
         Some(scored) => {
             let part = rows.select(Axis(0), &scored);
@@ -100,7 +102,9 @@ pub fn fit_sample(
             (scoring::heads(&weights, part.view(), device)?, surprises(surprisals.as_ref(), &columns, &inputs)?)
         }
     };
-    let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), options.combination);
+    let weight = options.weight_of_kept_rows();
+    let kept = kept.map(|(kept, distances)| kept_rows::weighed(kept, &distances, weight, &mut heads.error));
+    let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), options.combination, weight);
     let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprises.as_deref()));
     let metadata = Metadata {
         format: FORMAT,
@@ -126,7 +130,7 @@ pub fn fit_sample(
     let (values, at_most) = statistics.iter().zip(&frequencies).map(in_order).unzip();
     let missing = statistics.iter().map(|feature| feature.missing as u64).collect();
     let quantiles_of_features = Some(FeatureQuantiles { values, at_most, missing });
-    let statistics = Statistics { scaling, medians, quantiles_of_features, reference, quantiles, surprisals };
+    let statistics = Statistics { scaling, medians, quantiles_of_features, reference, quantiles, surprisals, kept };
     let model = Model::new(metadata, statistics, frequencies, weights);
     // What a file is refused for, a fit does not return.
     if let Some(fault) = model.fault() {

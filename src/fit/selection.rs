@@ -119,7 +119,7 @@ impl Split {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(u64::MAX - 1);
         let scores = |rows: &Array2<f32>| -> PolarsResult<Vec<f32>> {
-            let heads = scoring::heads(model.weights(), rows.view(), Device::Cpu)?;
+            let heads = scoring::heads_of_model(&model, rows.view(), Device::Cpu)?;
             Ok(model.metadata().combiner.scores_of_networks(&heads))
         };
         Ok(auc_roc(&scores(&rows)?, &scores(&anomalies_of(&rows, &mut rng))?))

@@ -23,6 +23,8 @@
 //! | `surprisal.missing` | F64 `[d, 2]` | the surprisal of a value that is there, and of a missing one |
 //! | `within.<j>.groups` | F64 `[groups, 2]` | of each number j that a category explains: by code, the median and the spread of its rows |
 //! | `within.<j>.knots`, `.counted`, `.tails` | F64 `[knots]`, `[knots]`, `[2, 6]` | the surprisals of the distance from it, in spreads |
+//! | `kept.rows` | F32 `[kept, D]` | training rows, scaled, of a model that keeps some |
+//! | `kept.unit` | F32 `[1]` | what the distance from the nearest of them is multiplied with, to be added to the reconstruction error |
 //! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
 //!
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
@@ -42,7 +44,7 @@ use crate::engine::Weights;
 
 use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
 use super::quantiles::{ScoreQuantiles, Top};
-use super::{invalid, FeatureQuantiles, Model, Statistics};
+use super::{invalid, FeatureQuantiles, KeptRows, Model, Statistics};
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
@@ -70,7 +72,8 @@ impl Model {
             contents.push(bytes_of(tensor, f32::to_le_bytes));
             numbers = rest;
         }
-        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features, kept } =
+            &self.statistics;
         contents.extend([&scaling.offset, &scaling.scale, medians].map(|numbers| bytes_of(numbers, f64::to_le_bytes)));
         if self.metadata.format > 3 {
             contents.push(bytes_of(reference, f64::to_le_bytes));
@@ -88,6 +91,9 @@ impl Model {
         }
         if let Some(surprisals) = surprisals {
             contents.extend(surprisal_bytes(surprisals));
+        }
+        if let Some(kept) = kept {
+            contents.extend([kept.numbers(), &[kept.unit()]].map(|numbers| bytes_of(numbers, f32::to_le_bytes)));
         }
         Ok(contents)
     }
@@ -139,7 +145,11 @@ impl Model {
         });
         let frequencies = frequencies.collect::<PolarsResult<_>>()?;
         let surprisals = metadata.knots.as_ref().map(|knots| surprisals(&mut tensors, &metadata, knots));
-        let statistics = Statistics { scaling, medians, quantiles_of_features, reference, quantiles, surprisals };
+        let kept = metadata.kept_rows().map(|_| {
+            let (rows, unit) = (tensors.f32s(1), tensors.f32s(1)[0]);
+            KeptRows::new(rows, metadata.all_inputs().count(), unit)
+        });
+        let statistics = Statistics { scaling, medians, quantiles_of_features, reference, surprisals, kept, quantiles };
         let model = Self::new(metadata, statistics, frequencies, weights);
         match model.fault() {
             Some(fault) => Err(invalid(fault)),
@@ -197,6 +207,10 @@ impl Metadata {
             }
         }
         tensors.extend(self.knots.iter().flat_map(|knots| self.surprisal_tensors(knots)));
+        if let Some(rows) = self.kept_rows() {
+            tensors.push(TensorSpec::new("kept.rows", Dtype::F32, vec![rows, all]));
+            tensors.push(TensorSpec::new("kept.unit", Dtype::F32, vec![1]));
+        }
         tensors
     }
 

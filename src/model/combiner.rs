@@ -89,7 +89,9 @@ pub enum Decision {
 
 impl Combiner {
     /// From the heads of at least one training row, and their surprises where the combination takes them.
-    pub fn of(heads: &Heads, surprises: &[Surprise], combination: Combination) -> Self {
+    ///
+    /// `weight` is that of the AE head beside the ND head and beside the sum of the surprisals, where their spreads decide.
+    pub fn of(heads: &Heads, surprises: &[Surprise], combination: Combination, weight: f64) -> Self {
         let both = [sorted(&heads.logit), sorted(&heads.error)];
         let quantiles = |share| both.each_ref().map(|head| quantile_of_sorted(head, share));
         match combination {
@@ -99,6 +101,7 @@ impl Combiner {
             Combination::Robust | Combination::Surprisal => {
                 let (median, q3) = (quantiles(0.5), quantiles(0.75));
                 let spread = [0, 1].map(|at| (q3[at] - median[at]).max(least_spread(&both[at])));
+                let spread = [spread[0] * weight, spread[1]];
                 let f32s = |pair: [f64; 2]| pair.map(|number| number as f32);
                 let (alpha, median, spread) = (alpha(spread), f32s(median), f32s(spread));
                 if combination == Combination::Robust {
@@ -107,9 +110,12 @@ impl Combiner {
                 let rows = heads.logit.iter().copied().zip(heads.error.iter().copied());
                 let joint = Line::of(rows.map(|row| combined(&median, &spread, finite(row))).collect());
                 let sum = Line::of(surprises.iter().map(|of_row| of_row.sum).collect());
+                let sum = Line { unit: (sum.unit * weight).min(f64::MAX), ..sum };
                 let mut highest: Vec<f64> = surprises.iter().map(|of_row| of_row.highest).collect();
                 let middle = highest.len() / 2;
                 let typical = *highest.select_nth_unstable_by(middle, f64::total_cmp).1 - std::f64::consts::LN_2;
+                // The heavier the AE head, the more it takes for a single value to decide.
+                let typical = typical + 3.0 * libm::log(weight);
                 Self::Surprisal { alpha, median, spread, joint, sum, typical }
             }
         }
@@ -293,6 +299,13 @@ fn alpha([nd, ae]: [f64; 2]) -> f32 {
     (ae / (nd + ae)) as f32
 }
 
+/// The distance from the median of some numbers to their third quartile, which is held above 0.
+pub fn spread_of(head: &[f32]) -> f64 {
+    let in_order = sorted(head);
+    let [median, q3] = [0.5, 0.75].map(|share| quantile_of_sorted(&in_order, share));
+    (q3 - median).max(least_spread(&in_order))
+}
+
 /// What a spread is at least, so that a head that is the same for most training rows does not outweigh the other.
 fn least_spread(head: &[f32]) -> f64 {
     let count = head.len() as f64;
@@ -338,7 +351,7 @@ mod tests {
     }
 
     fn fitted(heads: &Heads, combination: Combination) -> Combiner {
-        Combiner::of(heads, &surprises()[..heads.logit.len().min(5)], combination)
+        Combiner::of(heads, &surprises()[..heads.logit.len().min(5)], combination, 1.0)
     }
 
     #[test]

@@ -90,6 +90,7 @@ pub fn with_seed(seed: u64) -> Model {
         }),
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
         surprisals: Some(Surprisals { of, none }),
+        kept: None,
         quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
     };
     Model::new(metadata, statistics, vec![None, None, Some(frequencies)], weights)

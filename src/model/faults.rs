@@ -8,13 +8,14 @@ use crate::engine::Course;
 use crate::options::Options;
 
 use super::metadata::{Candidate, Metadata, Report};
-use super::{FeatureQuantiles, Model, Statistics};
+use super::{FeatureQuantiles, KeptRows, Model, Statistics};
 
 impl Model {
     /// What is wrong with it, if anything is; its sizes fit together.
     pub fn fault(&self) -> Option<String> {
         let Metadata { features, options, combiner, training, candidates, .. } = &self.metadata;
-        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features, kept } =
+            &self.statistics;
         let owners = self.inputs().owners();
         let scaled = || {
             let mut inputs = owners.iter().enumerate();
@@ -32,6 +33,7 @@ impl Model {
             .or_else(|| fault_of_names(features))
             .or_else(scaled)
             .or_else(surprising)
+            .or_else(|| kept.as_ref().and_then(KeptRows::fault))
             .or_else(|| combiner.fault(options.combination))
             .or_else(|| quantiles.fault())
             .or_else(|| fault_of_training(training))

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
-//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; losses on the way; the option `temporal` |
+//! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; kept rows; losses on the way; the options `temporal` and `kept_rows` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,13 @@ impl Metadata {
     /// The inputs of each feature.
     pub fn all_inputs(&self) -> Inputs {
         self.encoding.clone().unwrap_or_else(|| Inputs::values(self.features.len()))
+    }
+
+    /// The number of training rows that the model keeps, if it keeps some.
+    pub fn kept_rows(&self) -> Option<usize> {
+        let anomalies = self.labels.as_ref().map_or(0, |labels| labels.anomalies);
+        let most = self.training.sampled.unwrap_or(self.training.rows).saturating_sub(anomalies);
+        Some(self.options.kept_rows.min(most)).filter(|rows| *rows > 0)
     }
 
     /// Bytes of memory that it takes, beside its own.

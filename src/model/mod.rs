@@ -5,6 +5,7 @@ mod cache;
 mod codec;
 mod combiner;
 mod faults;
+mod kept_rows;
 mod metadata;
 mod quantiles;
 mod spread;
@@ -14,7 +15,8 @@ mod examples;
 
 pub use atomic_file::{Destination, Unwritable};
 pub use cache::{from_bytes, from_path};
-pub use combiner::{finite, Combiner, Decision, Heads};
+pub use combiner::{finite, spread_of, Combiner, Decision, Heads};
+pub use kept_rows::KeptRows;
 pub use metadata::{
     check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
@@ -45,6 +47,8 @@ pub struct Statistics {
     pub reference: Vec<f64>,
     /// Of a model whose combination takes them.
     pub surprisals: Option<Surprisals>,
+    /// Of a model whose options ask for them.
+    pub kept: Option<KeptRows>,
     /// Quantiles of the training scores.
     pub quantiles: ScoreQuantiles,
 }
@@ -106,7 +110,8 @@ impl Model {
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features } = &self.statistics;
+        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features, kept } =
+            &self.statistics;
         let of_features = quantiles_of_features.as_ref().map_or(0, |all| all.missing.len() * (2 * QUANTILES + 1));
         let features = of_features + scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
         let scores = quantiles.body().len() + quantiles.top().len();
@@ -114,7 +119,14 @@ impl Model {
         let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();
         let numbers = features * size_of::<f64>() + scores * size_of::<f32>();
         let surprisals = surprisals.as_ref().map_or(0, Surprisals::bytes);
-        size_of::<Self>() + self.weights.bytes() + numbers + frequencies + encoders + surprisals + self.metadata.bytes()
+        let kept = kept.as_ref().map_or(0, KeptRows::bytes);
+        kept + size_of::<Self>()
+            + self.weights.bytes()
+            + numbers
+            + frequencies
+            + encoders
+            + surprisals
+            + self.metadata.bytes()
     }
 
     pub fn weights(&self) -> &Weights {

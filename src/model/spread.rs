@@ -72,7 +72,7 @@ mod tests {
             })
             .collect();
         for combination in [Combination::Probability, Combination::Robust, Combination::Surprisal] {
-            let combiner = Combiner::of(&training, &surprises[..50], combination);
+            let combiner = Combiner::of(&training, &surprises[..50], combination, 1.0);
             for (simd, members) in Simd::available().into_iter().flat_map(|simd| [(simd, 1), (simd, 5)]) {
                 let tile = simd.tile_rows();
                 let mut heads: Vec<f32> = (0..ROWS.div_ceil(tile) * members * 2 * tile).map(number).collect();

@@ -10,6 +10,8 @@ pub enum Preset {
     Default,
     /// The paper's method and its hyper-parameters.
     Paper,
+    /// `Default` for training rows that are normal: the model keeps some of them beside the networks.
+    Novelty,
 }
 
 /// How synthetic anomalies are made.

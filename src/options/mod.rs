@@ -61,6 +61,16 @@ impl Options {
         (self.batch_size - noise, noise)
     }
 
+    /// The weight of the distances from kept rows beside each other part of a score; 1 if there are none. On the sets of docs/quality.md,
+    /// distances alone are better than equal parts, and a little of the others is better than none.
+    pub fn weight_of_kept_rows(&self) -> f64 {
+        if self.kept_rows == 0 {
+            1.0
+        } else {
+            8.0
+        }
+    }
+
     /// An error if the whole ensemble has more parameters than a fit may ask for, from those of one network.
     pub fn check_parameters(&self, of_one: usize) -> PolarsResult<()> {
         let all = of_one.saturating_mul(self.members);
@@ -126,7 +136,7 @@ mod tests {
 
     #[test]
     fn options_of_a_file_are_checked_against_the_same_ranges() {
-        for preset in [Preset::Paper, Preset::Default] {
+        for preset in [Preset::Paper, Preset::Default, Preset::Novelty] {
             Options::preset(preset).check_ranges().unwrap();
             Options::with_labels(preset).check_ranges().unwrap();
         }

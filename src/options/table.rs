@@ -12,6 +12,9 @@ pub const MOST_EPOCHS: usize = 1_000_000;
 pub const MOST_LAYERS: usize = 8;
 pub const MOST_WIDTH: i64 = 4_096;
 
+/// `kept_rows` of the preset `novelty` without labels, the one option in which it differs from `default`.
+const KEPT_ROWS: usize = 4_096;
+
 /// Makes the two structs of options, and all that goes through every option, from the entries of the table. An entry:
 ///
 /// ```text
@@ -58,6 +61,7 @@ macro_rules! options {
                 match preset {
                     Preset::Paper => Self { preset, $($name: $paper,)+ },
                     Preset::Default => Self { preset, $($name: $default,)+ },
+                    Preset::Novelty => Self { preset, kept_rows: KEPT_ROWS, ..Self::preset(Preset::Default) },
                 }
             }
 
@@ -66,7 +70,7 @@ macro_rules! options {
                 match preset {
                     // The labels take the place of the synthetic rows, and nothing else changes (§6, table 2).
                     Preset::Paper => Self::preset(preset),
-                    Preset::Default => Self { preset, $($name: $labelled,)+ },
+                    Preset::Default | Preset::Novelty => Self { preset, $($name: $labelled,)+ },
                 }
             }
         }
@@ -117,6 +121,12 @@ options! {
     /// The share of the features that a member sees, drawn for it; at least 2 features.
     max_features: f64 => f64, in Positive(1.0),
         paper 1.0, default 0.3, labelled 1.0;
+
+    /// The number of training rows that the model keeps, drawn at random; the distance from the nearest of them is added to the
+    /// reconstruction error. 0 means none, as in models that have no such field.
+    #[serde(default, skip_serializing_if = "is_none")]
+    kept_rows: i64 => usize, in Whole(0, 65_536),
+        paper 0, default 0, labelled 0;
 
     /// How synthetic anomalies are made.
     noise: String => Noise, in OneOf,
@@ -193,6 +203,11 @@ fn as_number() -> Temporal {
 /// It is not written then, so that a model of format 2 or 3 stays the same bytes.
 fn is_number(temporal: &Temporal) -> bool {
     *temporal == Temporal::Number
+}
+
+/// It is not written then, so that a model without kept rows stays the same bytes.
+fn is_none(kept_rows: &usize) -> bool {
+    *kept_rows == 0
 }
 
 fn no_bound() -> usize {

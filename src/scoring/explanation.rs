@@ -15,11 +15,12 @@ use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
 use crate::data::{Columns, OfValue, Surprise};
-use crate::engine::{tiled, Device, Engine};
+use crate::engine::{tiled, Device};
 use crate::memory::{collected, zeros};
 use crate::model::{finite, Decision, Model};
 
 use super::batches::{by_batch, Batch, Worked};
+use super::networks::Networks;
 
 /// Rows at a time on the CPU: their activations stay in the cache.
 const CHUNK: usize = 256;
@@ -53,11 +54,11 @@ struct Reference<'a> {
 /// The contributions of every row.
 pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Explanation> {
     let row = model.scaled_reference();
-    let engine = Engine::open(model.weights(), device)?;
-    let reference = reference(model, &engine, &row)?;
+    let networks = Networks::open(model, device)?;
+    let reference = reference(model, &networks, &row)?;
     let features = model.metadata().features.len();
-    let worked = by_batch(model, columns, &engine, CHUNK, (features, "the explanations"), |batch, out| {
-        explain_batch(model, &engine, &reference, batch, out)
+    let worked = by_batch(model, columns, &networks.engine, CHUNK, (features, "the explanations"), |batch, out| {
+        explain_batch(model, &networks, &reference, batch, out)
     })?;
     let contributions = Array2::from_shape_vec((columns.rows(), features), worked.numbers)
         .map_err(|error| polars_err!(ComputeError: "anorand: the contributions have another shape: {error}"))?;
@@ -68,12 +69,12 @@ pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult
 /// of features.
 pub fn explain_top(model: &Model, columns: &Columns, top: usize, device: Device) -> PolarsResult<Worked<Contribution>> {
     let row = model.scaled_reference();
-    let engine = Engine::open(model.weights(), device)?;
-    let reference = reference(model, &engine, &row)?;
+    let networks = Networks::open(model, device)?;
+    let reference = reference(model, &networks, &row)?;
     let features = model.metadata().features.len();
-    by_batch(model, columns, &engine, CHUNK, (top, "the explanations"), |batch, out| {
+    by_batch(model, columns, &networks.engine, CHUNK, (top, "the explanations"), |batch, out| {
         let mut contributions: Vec<f32> = zeros(batch.rows * features, "the explanations")?;
-        explain_batch(model, &engine, &reference, batch, &mut contributions)?;
+        explain_batch(model, &networks, &reference, batch, &mut contributions)?;
         let mut order: Vec<u32> = Vec::with_capacity(features);
         for (out, row) in out.chunks_exact_mut(top).zip(contributions.chunks_exact(features)) {
             let before = |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
@@ -91,8 +92,8 @@ pub fn explain_top(model: &Model, columns: &Columns, top: usize, device: Device)
     })
 }
 
-fn reference<'a>(model: &Model, engine: &Engine, row: &'a [f32]) -> PolarsResult<Reference<'a>> {
-    let heads = heads_of_reference(engine, row)?;
+fn reference<'a>(model: &Model, networks: &Networks, row: &'a [f32]) -> PolarsResult<Reference<'a>> {
+    let heads = heads_of_reference(networks, row)?;
     let mut values = Values::default();
     if let Some(surprisals) = &model.statistics().surprisals {
         let coded = model.coded_reference();
@@ -103,18 +104,18 @@ fn reference<'a>(model: &Model, engine: &Engine, row: &'a [f32]) -> PolarsResult
     Ok(Reference { row, heads, values })
 }
 
-fn heads_of_reference(engine: &Engine, reference: &[f32]) -> PolarsResult<[f64; 2]> {
+fn heads_of_reference(networks: &Networks, reference: &[f32]) -> PolarsResult<[f64; 2]> {
     let row = ArrayView2::from_shape((1, reference.len()), reference);
     let row = row.map_err(|error| polars_err!(ComputeError: "anorand: the reference has another shape: {error}"))?;
     let (mut logit, mut error) = ([0.0], [0.0]);
-    engine.heads_into(&tiled(row, engine.tile())?, reference.len(), &mut logit, &mut error)?;
+    networks.heads_into(&tiled(row, networks.tile())?, reference.len(), &mut logit, &mut error)?;
     Ok(finite((logit[0], error[0])))
 }
 
 /// The contributions of a batch of rows, row by row.
 fn explain_batch(
     model: &Model,
-    engine: &Engine,
+    networks: &Networks,
     reference: &Reference,
     batch: &Batch,
     out: &mut [f32],
@@ -122,7 +123,7 @@ fn explain_batch(
     let Batch { coded, tiles, tile, inputs, rows } = batch;
     // From where scores come from: heads that spread little turn another engine's rounding into a visible part of a score.
     let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
-    engine.heads_into(tiles, *inputs, &mut logits, &mut errors)?;
+    networks.heads_into(tiles, *inputs, &mut logits, &mut errors)?;
     let heads: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
     let values = values_of(model, coded)?;
     let combiner = &model.metadata().combiner;
@@ -140,7 +141,7 @@ fn explain_batch(
             weights[1][row] = *error as f32;
         }
     }
-    let (way, sum) = along_the_way(engine, reference.row, (tiles, *tile, *inputs), &weights)?;
+    let (way, sum) = along_the_way(networks, reference.row, (tiles, *tile, *inputs), &weights)?;
     let at_start = f64::from(combiner.score(start.0[0] as f32, start.0[1] as f32, start.1));
     let place = |row: usize, input: usize| (row / tile * inputs + input) * tile + row % tile;
     let owners = model.inputs().owners();
@@ -195,7 +196,7 @@ fn values_of(model: &Model, coded: &Columns) -> PolarsResult<Vec<Values>> {
 
 /// Of each input of rows in tiles, the way from the reference to the row, and the sum of the gradients along it.
 fn along_the_way(
-    engine: &Engine,
+    networks: &Networks,
     reference: &[f32],
     (tiles, tile, inputs): (&[f32], usize, usize),
     weights: &[Vec<f32>; 2],
@@ -209,7 +210,7 @@ fn along_the_way(
         for (point, (way, from)) in point.iter_mut().zip(way.iter().zip(&from)) {
             *point = way * share + from;
         }
-        engine.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
+        networks.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
     }
     Ok((way, sum))
 }
@@ -279,7 +280,7 @@ mod tests {
 
     #[test]
     fn contributions_add_up_to_the_scores_difference_from_the_reference() {
-        for preset in [Preset::Paper, Preset::Default] {
+        for preset in [Preset::Paper, Preset::Default, Preset::Novelty] {
             let model = model(preset);
             let columns = Columns::from_frame(&frame()).unwrap();
             let explained = explain(&model, &columns, Device::Cpu).unwrap().contributions;
@@ -300,28 +301,28 @@ mod tests {
     fn the_quadrature_leaves_little_to_share_out() {
         let model = model(Preset::Default);
         let reference = model.scaled_reference();
-        let engine = Engine::open(model.weights(), Device::Cpu).unwrap();
+        let networks = Networks::open(&model, Device::Cpu).unwrap();
         let columns = Columns::from_frame(&frame()).unwrap();
         let rows = model.scaled_rows(&columns).unwrap();
-        let tiles = tiled(rows.view(), engine.tile()).unwrap();
+        let tiles = tiled(rows.view(), networks.tile()).unwrap();
         let heads = crate::scoring::heads(model.weights(), rows.view(), Device::Cpu).unwrap();
-        let start = heads_of_reference(&engine, &reference).unwrap();
+        let start = heads_of_reference(&networks, &reference).unwrap();
         // a = 1, b = 0 and a = 0, b = 1: each head's own integral against its difference.
         let ones = vec![1f32; tiles.len() / 3];
         let zeros = vec![0f32; tiles.len() / 3];
         for (weights, ends, start) in
             [((&ones, &zeros), &heads.logit, start[0]), ((&zeros, &ones), &heads.error, start[1])]
         {
-            let from = |place: usize| reference[place / engine.tile() % 3];
+            let from = |place: usize| reference[place / networks.tile() % 3];
             let mut sum = vec![0f32; tiles.len()];
             for step in 0..STEPS {
                 let share = (step as f32 + 0.5) / STEPS as f32;
                 let point: Vec<f32> =
                     tiles.iter().enumerate().map(|(place, x)| from(place) + (x - from(place)) * share).collect();
-                engine.add_input_gradients(&point, 3, weights.0, weights.1, &mut sum).unwrap();
+                networks.add_input_gradients(&point, 3, weights.0, weights.1, &mut sum).unwrap();
             }
             let parts = |row: usize| {
-                let place = |j| (row / engine.tile() * 3 + j) * engine.tile() + row % engine.tile();
+                let place = |j| (row / networks.tile() * 3 + j) * networks.tile() + row % networks.tile();
                 (0..3)
                     .map(place)
                     .map(|at| f64::from(sum[at] * (tiles[at] - from(at))) / STEPS as f64)

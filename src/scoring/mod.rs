@@ -3,6 +3,7 @@
 mod batches;
 mod embedding;
 mod explanation;
+mod networks;
 mod spread;
 
 pub use embedding::embed;
@@ -13,27 +14,36 @@ use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;
 
 use crate::data::{Columns, Surprise};
-use crate::engine::{tiled, Device, Engine, Weights};
+use crate::engine::{tiled, Device, Weights};
 use crate::memory::zeros;
 use crate::model::{Combiner, Heads, Model};
 use crate::pool;
 
 use batches::by_batch;
+use networks::Networks;
 
 /// Rows that one thread takes at a time on the CPU: few enough for the cache to keep them from column to score. On a GPU the
 /// threads' chunks follow each other, so that one is scaled while another is computed.
 const CHUNK: usize = 4_096;
 
-/// Both heads of scaled rows.
+/// Both heads of scaled rows, of networks alone.
 pub fn heads(weights: &Weights, rows: ArrayView2<f32>, device: Device) -> PolarsResult<Heads> {
-    let engine = Engine::open(weights, device)?;
+    heads_of(&Networks::alone(weights, device)?, rows)
+}
+
+/// Both heads of scaled rows, kept rows included.
+pub fn heads_of_model(model: &Model, rows: ArrayView2<f32>, device: Device) -> PolarsResult<Heads> {
+    heads_of(&Networks::open(model, device)?, rows)
+}
+
+fn heads_of(networks: &Networks, rows: ArrayView2<f32>) -> PolarsResult<Heads> {
     let room = || zeros(rows.nrows(), "the heads");
     let mut heads = Heads { logit: room()?, error: room()? };
-    let chunk = engine.rows_at_a_time(CHUNK);
+    let chunk = networks.engine.rows_at_a_time(CHUNK);
     let outputs = heads.logit.chunks_mut(chunk).zip(heads.error.chunks_mut(chunk));
     let chunks = rows.axis_chunks_iter(Axis(0), chunk).zip(outputs).collect();
     pool::map(chunks, |(rows, (logit, error))| {
-        engine.heads_into(&tiled(rows, engine.tile())?, rows.ncols(), logit, error)
+        networks.heads_into(&tiled(rows, networks.tile())?, rows.ncols(), logit, error)
     })?;
     Ok(heads)
 }
@@ -44,11 +54,11 @@ pub fn heads(weights: &Weights, rows: ArrayView2<f32>, device: Device) -> Polars
 /// # Errors
 /// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if the device can't be used.
 pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
-    let engine = Engine::open(model.weights(), device)?;
+    let networks = Networks::open(model, device)?;
     let combiner = &model.metadata().combiner;
-    let worked = by_batch(model, columns, &engine, CHUNK, (1, "the scores"), |batch, scores| {
+    let worked = by_batch(model, columns, &networks.engine, CHUNK, (1, "the scores"), |batch, scores| {
         let mut errors = vec![0f32; batch.rows];
-        engine.heads_into(&batch.tiles, batch.inputs, scores, &mut errors)?;
+        networks.heads_into(&batch.tiles, batch.inputs, scores, &mut errors)?;
         combine(combiner, scores, &errors, model.surprises(&batch.coded)?.as_deref());
         Ok(())
     })?;

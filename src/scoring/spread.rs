@@ -3,12 +3,13 @@
 use polars::prelude::*;
 
 use crate::data::Columns;
-use crate::engine::{Device, Engine};
+use crate::engine::Device;
 use crate::memory::zeros;
 use crate::model::{Model, Spread};
 use crate::simd::Simd;
 
 use super::batches::by_batch;
+use super::networks::Networks;
 use super::{combine, numbers_of, score, CHUNK};
 
 /// [`super::score`], and the standard deviation of the members' scores, 0 for one member.
@@ -23,23 +24,24 @@ pub fn score_and_spread(
         let zeros = scores.apply_values(|_| 0.0).with_name("spread".into());
         return Ok((scores, zeros));
     }
-    let engine = Engine::open(model.weights(), device)?;
-    let worked = by_batch(model, columns, &engine, CHUNK, (1, "the scores"), |batch, out: &mut [[f32; 2]]| {
-        let rows = batch.rows;
-        let room = |count: usize| zeros::<f32>(count, "the members' heads");
-        let (mut scores, mut errors, mut spreads) = (room(rows)?, room(rows)?, room(rows)?);
-        let mut heads = room(rows.div_ceil(batch.tile) * batch.tile * members * 2)?;
-        engine.member_heads_into(&batch.tiles, batch.inputs, (&mut scores, &mut errors), &mut heads)?;
-        let surprises = model.surprises(&batch.coded)?;
-        let surprises = surprises.as_deref();
-        combine(combiner, &mut scores, &errors, surprises);
-        let (heads, out_of, tile) = (heads.as_slice(), spreads.as_mut_slice(), batch.tile);
-        Simd::chosen().run(Spread { combiner, members, tile, heads, surprises, out: out_of });
-        for (out, both) in out.iter_mut().zip(scores.iter().zip(&spreads)) {
-            *out = [*both.0, *both.1];
-        }
-        Ok(())
-    })?;
+    let networks = Networks::open(model, device)?;
+    let worked =
+        by_batch(model, columns, &networks.engine, CHUNK, (1, "the scores"), |batch, out: &mut [[f32; 2]]| {
+            let rows = batch.rows;
+            let room = |count: usize| zeros::<f32>(count, "the members' heads");
+            let (mut scores, mut errors, mut spreads) = (room(rows)?, room(rows)?, room(rows)?);
+            let mut heads = room(rows.div_ceil(batch.tile) * batch.tile * members * 2)?;
+            networks.member_heads_into(&batch.tiles, batch.inputs, (&mut scores, &mut errors), &mut heads)?;
+            let surprises = model.surprises(&batch.coded)?;
+            let surprises = surprises.as_deref();
+            combine(combiner, &mut scores, &errors, surprises);
+            let (heads, out_of, tile) = (heads.as_slice(), spreads.as_mut_slice(), batch.tile);
+            Simd::chosen().run(Spread { combiner, members, tile, heads, surprises, out: out_of });
+            for (out, both) in out.iter_mut().zip(scores.iter().zip(&spreads)) {
+                *out = [*both.0, *both.1];
+            }
+            Ok(())
+        })?;
     let part = |at: usize| worked.numbers.iter().map(|both| both[at]).collect();
     let missing = worked.missing.as_ref();
     Ok((numbers_of("score", part(0), missing), numbers_of("spread", part(1), missing)))

@@ -29,6 +29,8 @@ MODELS: dict[str, anorand.FitOptions] = {
     "tensors": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
     # Of format 4, with surprisals, and with several inputs for a feature
     "surprisals": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    # Of format 4, with kept rows
+    "kept": {"preset": "novelty", "kept_rows": 100, "members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
 }
 
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]

@@ -30,9 +30,9 @@ def close(found: pl.Series, expected: pl.Series, tolerance: float) -> None:
 
 
 def test_there_is_a_model_of_each_kind() -> None:
-    assert NAMES == ["chosen", "default", "imputed", "labelled", "paper", "surprisals", "tensors"]
+    assert NAMES == ["chosen", "default", "imputed", "kept", "labelled", "paper", "surprisals", "tensors"]
     formats = {name: reference.metadata((GOLDEN / f"{name}.safetensors").read_bytes())["format"] for name in NAMES}
-    assert formats == dict.fromkeys(NAMES, 2) | {"tensors": 3, "surprisals": 4}
+    assert formats == dict.fromkeys(NAMES, 2) | {"tensors": 3, "surprisals": 4, "kept": 4}
     assert anorand.Model.load(GOLDEN / "tensors.safetensors").categories["grade"].keys() == {"a", "b", "c"}
 
 

@@ -13,9 +13,16 @@ import polars_anorand as anorand
 TOLERANCE = 1e-5
 
 
-@pytest.mark.parametrize("preset", ["paper", "default"])
+@pytest.mark.parametrize("preset", ["paper", "default", "novelty"])
 @pytest.mark.parametrize(
-    "options", [{}, {"hidden": [8]}, {"hidden": [12, 9, 5], "latent": 3}, {"members": 3, "combination": "probability"}]
+    "options",
+    [
+        {},
+        {"kept_rows": 20},
+        {"hidden": [8]},
+        {"hidden": [12, 9, 5], "latent": 3},
+        {"members": 3, "combination": "probability"},
+    ],
 )
 def test_scores_are_equation_8(frame: pl.DataFrame, preset: str, options: dict[str, object]) -> None:
     data = frame.select(anorand.fit(FEATURES, preset=preset, **FAST, **options)).item()

@@ -20,7 +20,7 @@ import polars_anorand as anorand
 from polars_anorand._options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
-PRESETS = ("default", "paper")
+PRESETS = ("default", "paper", "novelty")
 SOURCE = (ROOT / "src" / "options" / "table.rs").read_text(encoding="utf-8")
 
 
@@ -39,7 +39,9 @@ class Row:
 
     def of(self, preset: str) -> Any:
         """The default of a preset."""
-        return {"default": self.default, "paper": self.paper}[preset]
+        if preset == "novelty" and self.name == "kept_rows":
+            return CONSTANTS["KEPT_ROWS"]
+        return self.paper if preset == "paper" else self.default
 
 
 CONSTANTS = {"i64::MAX": 2**63 - 1} | {
@@ -116,7 +118,7 @@ def test_the_defaults_of_the_table_are_those_of_a_fit(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_defaults_with_labels_are_those_of_a_fit_with_labels(preset: str) -> None:
-    expected = {row.name: row.labelled if preset == "default" else row.paper for row in TABLE}
+    expected = {row.name: row.paper if preset == "paper" else row.labelled for row in TABLE}
     assert fitted(preset=preset, labels=pl.int_range(pl.len()) % 4 == 0) == {"preset": preset, **expected}
 
 

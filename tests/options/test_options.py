@@ -13,7 +13,7 @@ from verbs import Verb, every_fitting_verb
 import polars_anorand as anorand
 
 OUT_OF_RANGE = [
-    ("preset", "best", '"default" or "paper"'),
+    ("preset", "best", '"default" or "paper" or "novelty"'),
     ("missing", "drop", '"null" or "indicator" or "impute" or "error"'),
     ("encode", "hash", '"frequency" or "onehot" or "error"'),
     ("temporal", "clock", '"calendar" or "number"'),
@@ -147,6 +147,7 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "scaling": "asinh",
         "members": 2,
         "max_samples": 100,
+        "kept_rows": 7,
         "max_features": 0.7,
         "noise": "uniform",
         "noise_margin": 0.2,

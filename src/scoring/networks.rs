@@ -1,0 +1,78 @@
+//! Both heads of a model: those of its networks, and the rows that it keeps beside them.
+
+use polars::prelude::*;
+
+use crate::engine::{Device, Engine, Weights};
+use crate::model::{KeptRows, Model};
+
+/// A model's networks on a device, and its kept rows, whose distances are a part of the reconstruction error.
+pub struct Networks<'a> {
+    pub engine: Engine<'a>,
+    kept: Option<&'a KeptRows>,
+}
+
+impl<'a> Networks<'a> {
+    pub fn open(model: &'a Model, device: Device) -> PolarsResult<Self> {
+        Ok(Self { engine: Engine::open(model.weights(), device)?, kept: model.statistics().kept.as_ref() })
+    }
+
+    /// Of a model in the making, which keeps no rows yet.
+    pub fn alone(weights: &'a Weights, device: Device) -> PolarsResult<Self> {
+        Ok(Self { engine: Engine::open(weights, device)?, kept: None })
+    }
+
+    pub fn tile(&self) -> usize {
+        self.engine.tile()
+    }
+
+    /// Both heads; see [`Engine::heads_into`].
+    pub fn heads_into(&self, tiles: &[f32], inputs: usize, logits: &mut [f32], errors: &mut [f32]) -> PolarsResult<()> {
+        self.engine.heads_into(tiles, inputs, logits, errors)?;
+        if let Some(kept) = self.kept {
+            kept.add_errors(tiles, self.tile(), errors);
+        }
+        Ok(())
+    }
+
+    /// Both heads, and each member's own; see [`Engine::member_heads_into`]. The distance is in each member's error.
+    pub fn member_heads_into(
+        &self,
+        tiles: &[f32],
+        inputs: usize,
+        (logits, errors): (&mut [f32], &mut [f32]),
+        members: &mut [f32],
+    ) -> PolarsResult<()> {
+        self.engine.member_heads_into(tiles, inputs, (&mut *logits, &mut *errors), members)?;
+        let Some(kept) = self.kept else { return Ok(()) };
+        let tile = self.tile();
+        let mut distances = vec![0f32; errors.len()];
+        kept.add_errors(tiles, tile, &mut distances);
+        let in_tile = members.len() / errors.len().div_ceil(tile).max(1);
+        let of_tiles =
+            errors.chunks_mut(tile).zip(distances.chunks(tile)).zip(members.chunks_exact_mut(in_tile.max(1)));
+        for ((errors, distances), members) in of_tiles {
+            // Of each member, logits and then errors.
+            let of_members = members.chunks_exact_mut(2 * tile).map(|heads| &mut heads[tile..]);
+            for errors in of_members.chain([errors]) {
+                errors.iter_mut().zip(distances).for_each(|(error, distance)| *error += distance);
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradient of `logit_weights` · logit + `error_weights` · error; see [`Engine::add_input_gradients`].
+    pub fn add_input_gradients(
+        &self,
+        tiles: &[f32],
+        inputs: usize,
+        logit_weights: &[f32],
+        error_weights: &[f32],
+        out: &mut [f32],
+    ) -> PolarsResult<()> {
+        self.engine.add_input_gradients(tiles, inputs, logit_weights, error_weights, out)?;
+        if let Some(kept) = self.kept {
+            kept.add_gradients(tiles, self.tile(), error_weights, out);
+        }
+        Ok(())
+    }
+}
