@@ -33,9 +33,17 @@ impl Totals {
     /// Statistics of a sample, with the counts and the extremes of all rows.
     pub fn complete(&self, statistics: &mut [FeatureStatistics]) {
         for (of, total) in statistics.iter_mut().zip(&self.features) {
-            (of.known, of.missing) = (self.rows - total.missing, total.missing);
+            let known = self.rows - total.missing;
+            // The sample's shares of all rows.
+            let of_all = |count: u64| (count as f64 / of.known.max(1) as f64 * known as f64).round() as u64;
+            of.at_most = of.at_most.map(of_all);
+            (of.known, of.missing) = (known, total.missing);
             if let Some([low, high]) = total.range {
                 (of.low, of.high) = (low, high);
+                if low < of.quantiles[0] {
+                    of.at_most[0] = 1;
+                }
+                of.at_most[QUANTILES - 1] = known as u64;
                 (of.quantiles[0], of.quantiles[QUANTILES - 1]) = (low, high);
             }
         }
