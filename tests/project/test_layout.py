@@ -34,6 +34,7 @@ LAYERS = [
     "report",
     "scan",
     "namespace",
+    "sklearn",
     "__init__",
 ]
 """The modules of the package, lowest first: each may import those before it."""
