@@ -1,4 +1,4 @@
-"""What the driver does with Spark's frames: it checks them before a job starts, and takes a sample that fits its memory."""
+"""What the driver does with Spark's frames: checks before a job starts, and a sample that fits its memory."""
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -36,13 +36,18 @@ def column(name: str) -> Any:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
+def numbered(frame: Any) -> Any:
+    """A frame with numbers for names, for PySpark's functions on Arrow, which can't take every name that Spark can."""
+    return frame.toDF(*[f"c{at}" for at in range(len(frame.columns))])
+
+
 def scored_schema(schema: StructType, outputs: Outputs) -> StructType:
     """The schema of a frame once it is scored.
 
     Raises
     ------
     ValueError
-        If a column's name is there twice, is that of an output, or can't be sent by PySpark.
+        If a column's name is there twice, or is that of an output.
     TypeError
         If a column has a type that Spark can't send to a Python worker.
 
@@ -54,7 +59,6 @@ def scored_schema(schema: StructType, outputs: Outputs) -> StructType:
         raise ValueError(
             f"the columns {sorted(twice)} would be there twice: rename or drop them, or name the outputs otherwise"
         )
-    check_names(names)
     for field in schema:
         _sent(field)
     reason = StructType([StructField("feature", StringType()), StructField("contribution", FloatType())])
@@ -65,16 +69,6 @@ def scored_schema(schema: StructType, outputs: Outputs) -> StructType:
         (outputs.reasons, ArrayType(reason)),
     ]
     return StructType([*schema.fields, *[StructField(name, dtype) for name, dtype in types if name is not None]])
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raises ValueError for names that PySpark itself can't look up when it sends columns to a worker."""
-    parsed = [name for name in names if "." in name or "`" in name]
-    if parsed:
-        raise ValueError(
-            f"PySpark can't send columns to a worker whose names have a dot or a backtick: rename {parsed}, such as "
-            f"withColumnRenamed({parsed[0]!r}, {parsed[0].replace('.', '_').replace('`', '_')!r})"
-        )
 
 
 def check_model(schema: StructType, model: Model, outputs: Outputs) -> None:
@@ -113,8 +107,8 @@ def check_there(schema: StructType, names: Sequence[str], what: str) -> None:
 def sampled(frame: Any, features: Sequence[str], most: int, seed: int) -> tuple[pl.DataFrame, int]:
     """The features of all rows, or of ``most`` of them, and the number of all rows.
 
-    Which rows are in the sample depends on what they hold and on the seed, not on partitions or their order: the rows with the
-    lowest hashes of their values and of their number among rows with the same values.
+    Which rows are in the sample depends on what they hold and on the seed, not on partitions or their order: the rows
+    with the lowest hashes of their values and of their number among rows with the same values.
     """
     chosen = frame.select(*[column(name) for name in features])
     rows: int = chosen.count()
@@ -170,7 +164,7 @@ def _sent(field: StructField) -> pa.Field:
     else:
         try:
             return pa.field(field.name, to_arrow_type(field.dataType))
-        except Exception as error:  # noqa: BLE001  # PySpark's own classes differ between its versions
+        except Exception as error:  # PySpark's own classes differ between its versions
             reason = str(error)
     raise TypeError(
         f"Spark can't send the column {field.name!r} of type {field.dataType.simpleString()} to a Python worker "

@@ -1,7 +1,7 @@
 """What Spark's Python workers run: Arrow in, Arrow out.
 
-Spark sends a function to a worker by value if it is nested, and by name if it is not. :func:`on_worker` makes a small nested
-one, which prepares the process and then imports this module, so that a worker that can't says so.
+Spark sends a function to a worker by value if it is nested, and by name if it is not. :func:`on_worker` makes a small
+nested one, which prepares the process and then imports this module, so that a worker that can't says so.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -9,6 +9,7 @@ one, which prepares the process and then imports this module, so that a worker t
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from polars_anorand import functions
 from polars_anorand._arrow import detected, fit_group, frame, in_utc
 from polars_anorand.model import Model
 
-__all__ = ["Outputs", "fit_group", "on_worker", "score_batches", "score_columns", "score_group"]
+__all__ = ["Outputs", "fit_named_group", "on_worker", "score_batches", "score_columns", "score_group"]
 
 
 class Outputs(NamedTuple):
@@ -63,12 +64,13 @@ def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
             worker = importlib.import_module("polars_anorand._spark_worker")
         except ImportError as error:
             raise RuntimeError(
-                f"the worker on {socket.gethostname()} ({sys.executable}) can't import the polars_anorand that the driver "
-                f"has ({error}): install the same version of polars-anorand[spark] on every node, or send an environment "
-                "with spark.archives; a zip of Python files does not hold the plugin"
+                f"the worker on {socket.gethostname()} ({sys.executable}) can't import the polars_anorand that the "
+                f"driver has ({error}): install the same version of polars-anorand[spark] on every node, or send an "
+                "environment with spark.archives; a zip of Python files does not hold the plugin"
             ) from None
         return getattr(worker, function)(*given, *inputs)
 
+    # Spark looks at the number of a function's parameters.
     if arity == 1:
         return lambda one: run(one)
     if arity == 2:
@@ -77,18 +79,13 @@ def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
 
 
 def score_batches(
-    data: bytes, features: list[str], outputs: tuple[Any, ...], batches: Iterable[pa.RecordBatch]
+    names: list[str], data: bytes, features: list[str], outputs: tuple[Any, ...], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Each batch with its scores; for ``mapInArrow``."""
     _check(data)
     for batch in batches:
-        scored = _scored(pa.Table.from_batches([batch]), data, features, Outputs(*outputs))
+        scored = _scored(pa.Table.from_batches([batch]).rename_columns(names), data, features, Outputs(*outputs))
         yield from scored.combine_chunks().to_batches() or [_empty(scored.schema)]
-
-
-def fit_group(by: list[str], features: list[str], min_group_rows: int, options: dict[str, Any], rows: pa.Table) -> pa.Table:
-    """The keys and the model of one group; for ``applyInArrow``."""
-    return _in_utc(_arrow.fit_group(by, features, min_group_rows, options, rows))
 
 
 def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Array:
@@ -100,24 +97,37 @@ def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Ar
         table = pa.Table.from_arrays(list(columns), names=features)
     else:
         raise ValueError(
-            f"score takes the {len(features)} features of its model in this order, {', '.join(features)}, or one struct of "
-            f"them; got {len(columns)} columns"
+            f"score takes the {len(features)} features of its model in this order, {', '.join(features)}, or one "
+            f"struct of them; got {len(columns)} columns"
         )
     verb = functions.score(pl.all(), data, device="cpu")
     return frame(table).select(verb).to_series().cast(pl.Float64).to_arrow()
 
 
+def fit_named_group(
+    names: list[str],
+    by: list[str],
+    features: list[str],
+    min_group_rows: int,
+    options: dict[str, object],
+    table: pa.Table,
+) -> pa.Table:
+    """The keys and the model of one group; for ``applyInArrow``."""
+    return in_utc(fit_group(by, features, min_group_rows, options, table.rename_columns(names)))
+
+
 def score_group(
-    features: list[str], by: list[str], outputs: tuple[Any, ...], rows: pa.Table, models: pa.Table
+    names: list[str], features: list[str], by: list[str], outputs: tuple[Any, ...], rows: pa.Table, models: pa.Table
 ) -> pa.Table:
     """The rows of one group with their scores by the group's model; for ``cogroup``."""
+    models = models.rename_columns([*by, "model"])
     if models.num_rows > 1:
         keys = models.select(by).slice(0, 1).to_pylist()[0]
         raise ValueError(f"there are {models.num_rows} models for the group {keys}, expected one")
     data = models["model"][0].as_py() if models.num_rows else None
     if data is not None:
         _check(data)
-    return _in_utc(_scored(rows, data, features, Outputs(*outputs)))
+    return _scored(rows.rename_columns(names), data, features, Outputs(*outputs))
 
 
 def _scored(table: pa.Table, data: bytes | None, features: list[str], outputs: Outputs) -> pa.Table:
@@ -136,23 +146,6 @@ def _scored(table: pa.Table, data: bytes | None, features: list[str], outputs: O
     return table
 
 
-def _in_utc(table: pa.Table) -> pa.Table:
-    """Instants as group functions must return them; Spark sends them in the session's time zone."""
-    return table.cast(pa.schema([pa.field(field.name, _type_in_utc(field.type)) for field in table.schema]))
-
-
-def _type_in_utc(dtype: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(dtype) and dtype.tz is not None:
-        return pa.timestamp(dtype.unit, "UTC")
-    if pa.types.is_list(dtype):
-        return pa.list_(dtype.value_field.with_type(_type_in_utc(dtype.value_type)))
-    if pa.types.is_struct(dtype):
-        return pa.struct([field.with_type(_type_in_utc(field.type)) for field in dtype])
-    if pa.types.is_map(dtype):
-        return pa.map_(_type_in_utc(dtype.key_type), dtype.item_field.with_type(_type_in_utc(dtype.item_type)))
-    return dtype
-
-
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=schema)
 
@@ -162,8 +155,6 @@ def _check(data: bytes) -> None:
     try:
         Model(data)
     except ValueError as error:
-        import socket
-
         raise ValueError(
             f"the worker on {socket.gethostname()} can't read the model: {error}. If the driver can, the worker has an "
             "older polars-anorand: install the same version on every node"

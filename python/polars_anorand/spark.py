@@ -1,7 +1,8 @@
 """AnoRand on Spark, in the shape of Spark ML: ``pip install 'polars-anorand[spark]'``.
 
-:class:`AnoRand` fits on the driver, on all rows or on a sample that it can hold, and :class:`AnoRandModel` scores on the
-workers, row by row. :class:`GroupedAnoRand` fits a model for each group on the workers. :func:`score_udf` is for columns and SQL.
+:class:`AnoRand` fits on the driver, on all rows or on a sample that it can hold, and :class:`AnoRandModel` scores on
+the workers, row by row. :class:`GroupedAnoRand` fits a model for each group on the workers. :func:`score_udf` is for
+columns and SQL.
 Both kinds of sessions work, classic ones and Spark Connect, and streams do with ``transform``.
 
 Every worker needs this package, in the driver's version. Scores are :func:`polars_anorand.score`'s, to the bit.
@@ -24,7 +25,7 @@ import polars as pl
 try:
     import pyarrow as _pyarrow  # noqa: F401  # Spark's own requirement of it is optional
     from pyspark import keyword_only
-    from pyspark.ml import Estimator, Transformer
+    from pyspark.ml import Estimator
     from pyspark.ml import Model as SparkModel
     from pyspark.ml.param import Param, Params, TypeConverters
     from pyspark.ml.param.shared import HasInputCols, HasOutputCol, HasPredictionCol, HasSeed
@@ -130,7 +131,7 @@ class _HasFit(HasInputCols, HasSeed, _HasOutputs):
         Params._dummy(),
         "options",
         "further options of a fit, by name, as in polars_anorand.FitOptions",
-        lambda value: dict(value),
+        dict,
     )
 
     def setInputCols(self, value: Sequence[str]) -> Self:  # noqa: N802
@@ -205,7 +206,7 @@ class _Writer(MLWriter):
     def save(self, path: str) -> None:
         """Write to any path that Spark can write to."""
         spark = self.sparkSession
-        mode = "overwrite" if self.shouldOverwrite else "errorifexists"
+        mode = "overwrite" if self.shouldOverwrite else "error"
         metadata = DefaultParamsWriter._get_metadata_to_save(self.instance, spark)
         spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(_metadata(path))
         data = self.instance._data(spark)
@@ -254,7 +255,7 @@ class _Stored(MLReadable, MLWritable):
         """A reader; ``load(path)`` is the same in short."""
         return _Reader(cls)
 
-    def _data(self, spark: Any) -> Any:  # noqa: ARG002
+    def _data(self, spark: Any) -> Any:
         """What is to be written beside the parameters, as a frame."""
         return None
 
@@ -266,8 +267,8 @@ class AnoRand(Estimator, _HasFit, _Stored):
     """Fits one model, on the driver.
 
     Up to ``maxRows`` rows come to the driver as they are, and the model has the same bytes as
-    :func:`polars_anorand.fit`'s on them. Of more rows, a sample of ``maxRows`` comes, which depends on the rows' contents and on
-    the seed alone, and a warning says so.
+    :func:`polars_anorand.fit`'s on them. Of more rows, a sample of ``maxRows`` comes, which depends on the rows'
+    contents and on the seed alone, and a warning says so.
 
     Parameters
     ----------
@@ -285,8 +286,8 @@ class AnoRand(Estimator, _HasFit, _Stored):
         The most rows that come to the driver.
     percentileCol, reasonsCol, numReasons
         Further columns of the model, none where the name is empty: the share of the training rows with a lower score;
-        and for outliers the ``numReasons`` features that add most to the score, as an array of structs of ``feature`` and
-        ``contribution``.
+        and for outliers the ``numReasons`` features that add most to the score, as an array of structs of ``feature``
+        and ``contribution``.
     options
         Further options of the fit; see :class:`polars_anorand.FitOptions`.
 
@@ -338,8 +339,8 @@ class AnoRand(Estimator, _HasFit, _Stored):
         sample, rows = _frames.sampled(dataset, features, most, self.getSeed())
         if rows > sample.height:
             warnings.warn(
-                f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows: maxRows sets its size, "
-                "and GroupedAnoRand fits groups on the workers",
+                f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows: maxRows sets "
+                "its size, and GroupedAnoRand fits groups on the workers",
                 stacklevel=3,
             )
         fitted = Model(sample.select(functions.fit(features, **options)).item())
@@ -347,7 +348,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
 
 
 class AnoRandModel(SparkModel, _HasFit, _Stored):
-    """Scores rows by one model, on the workers. ``AnoRandModel(model)`` makes one of a plain :class:`polars_anorand.Model`."""
+    """Scores rows by one model, on the workers; ``AnoRandModel(model)`` wraps a :class:`polars_anorand.Model`."""
 
     def __init__(self, model: Model | bytes | str | os.PathLike[str] | None = None) -> None:
         super().__init__()
@@ -366,8 +367,8 @@ class AnoRandModel(SparkModel, _HasFit, _Stored):
         schema = _frames.scored_schema(dataset.schema, outputs)
         _frames.check_model(dataset.schema, model, outputs)
         # The bytes go in the function: Spark Connect has no broadcast, and they are few.
-        score = on_worker("score_batches", 1, model.to_bytes(), model.features, tuple(outputs))
-        return dataset.mapInArrow(score, schema)
+        score = on_worker("score_batches", 1, dataset.columns, model.to_bytes(), model.features, tuple(outputs))
+        return _frames.numbered(dataset).mapInArrow(score, schema)
 
     def _data(self, spark: Any) -> Any:
         return spark.createDataFrame([(bytearray(self.toModel().to_bytes()),)], "model binary").coalesce(1)
@@ -379,8 +380,8 @@ class AnoRandModel(SparkModel, _HasFit, _Stored):
 class GroupedAnoRand(Estimator, _HasGroups, _Stored):
     """Fits a model for each group, on the workers; a worker must hold all rows of a group at once.
 
-    A group with fewer than ``minGroupRows`` rows that a fit can use, or that can't be fitted, has a null model, and its rows have
-    null scores. The models have the same bytes as those of :func:`polars_anorand.fit` with ``by``.
+    A group with fewer than ``minGroupRows`` rows that a fit can use, or that can't be fitted, has a null model, and its
+    rows have null scores. The models have the same bytes as those of :func:`polars_anorand.fit` with ``by``.
 
     Parameters
     ----------
@@ -389,8 +390,8 @@ class GroupedAnoRand(Estimator, _HasGroups, _Stored):
     minGroupRows
         With fewer rows, a group has no model; at least 2.
     numPartitions
-        The number of tasks that the groups are spread over; 0: ``spark.sql.shuffle.partitions``. It is set, since adaptive
-        execution would put all groups into one task where they are small in bytes.
+        The number of tasks that the groups are spread over; 0: ``spark.sql.shuffle.partitions``. It is set, since
+        adaptive execution would put all groups into one task where they are small in bytes.
     inputCols, outputCol, predictionCol, contamination, seed, percentileCol, reasonsCol, numReasons, options
         As for :class:`AnoRand`.
 
@@ -430,17 +431,17 @@ class GroupedAnoRand(Estimator, _HasGroups, _Stored):
         keys, fewest = self._keys(dataset.schema), self.getOrDefault("minGroupRows")
         if "model" in keys or set(keys) & set(features):
             raise ValueError(f"by names {keys}: a key can't be a feature too, nor be called 'model'")
-        _frames.check_names([*keys, *features])
         _frames.check_fit(dataset.schema, features, by=pl.lit(0).alias("group"), min_group_rows=fewest, **options)
         schema = StructType([*[dataset.schema[name] for name in keys], StructField("model", BinaryType())])
-        fit = on_worker("fit_group", 1, keys, features, fewest, options)
-        rows = dataset.select(*[_frames.column(name) for name in [*keys, *features]])
+        names = [*keys, *features]
+        fit = on_worker("fit_named_group", 1, names, keys, features, fewest, options)
+        rows = dataset.select(*[_frames.column(name) for name in names])
         models = _grouped(rows, keys, self.getOrDefault("numPartitions")).applyInArrow(fit, schema).persist()
         groups, fitted = models.agg(F.count(F.lit(1)), F.count("model")).first()
         if fitted < groups:
             warnings.warn(
-                f"{groups - fitted:,} of {groups:,} groups have a null model: they have fewer than {fewest} rows that a fit can "
-                "use (minGroupRows), or can't be fitted",
+                f"{groups - fitted:,} of {groups:,} groups have a null model: they have fewer than {fewest} rows that "
+                "a fit can use (minGroupRows), or can't be fitted",
                 stacklevel=3,
             )
         return self._copyValues(GroupedAnoRandModel(models))._resetUid(self.uid)
@@ -456,7 +457,7 @@ class GroupedAnoRandModel(SparkModel, _HasGroups, _Stored):
 
     @property
     def models(self) -> Any:
-        """A frame of the keys and ``model`` (binary), one row for each group. It is persisted: ``unpersist()`` frees it."""
+        """A frame of the keys and ``model`` (binary), one row for each group; persisted, ``unpersist()`` frees it."""
         if self._models is None:
             raise ValueError("this GroupedAnoRandModel has no models: fit or load it")
         return self._models
@@ -465,12 +466,13 @@ class GroupedAnoRandModel(SparkModel, _HasGroups, _Stored):
         keys, features, outputs = self._keys(dataset.schema), self._features(), self._outputs()
         schema = _frames.scored_schema(dataset.schema, outputs)
         _frames.check_there(dataset.schema, features, "the models were fitted on")
-        score = on_worker("score_group", 2, features, keys, tuple(outputs))
+        score = on_worker("score_group", 2, dataset.columns, features, keys, tuple(outputs))
         tasks = self.getOrDefault("numPartitions")
+        models = self.models.select(*[_frames.column(name) for name in [*keys, "model"]])
         # A model travels once a group this way; a join would repeat it on each row.
-        return _grouped(dataset, keys, tasks).cogroup(_grouped(self.models, keys, tasks)).applyInArrow(score, schema)
+        return _grouped(dataset, keys, tasks).cogroup(_grouped(models, keys, tasks)).applyInArrow(score, schema)
 
-    def _data(self, spark: Any) -> Any:  # noqa: ARG002
+    def _data(self, spark: Any) -> Any:
         return self.models
 
     def _read_data(self, spark: Any, path: str) -> None:
@@ -480,8 +482,8 @@ class GroupedAnoRandModel(SparkModel, _HasGroups, _Stored):
 def score_udf(model: Model | bytes | str | os.PathLike[str]) -> Any:
     """A UDF that scores: of the model's features in the model's order, or of one struct of them in any order.
 
-    For SQL, register it: ``spark.udf.register("score", score_udf(model))``. A filter on its result evaluates it twice, once for the
-    filter and once for the column: filter before scoring, use ``AnoRandModel.transform``, or
+    For SQL, register it: ``spark.udf.register("score", score_udf(model))``. A filter on its result evaluates it twice,
+    once for the filter and once for the column: filter before scoring, use ``AnoRandModel.transform``, or
     ``score_udf(model).asNondeterministic()``.
 
     Raises
@@ -505,10 +507,11 @@ def score_udf(model: Model | bytes | str | os.PathLike[str]) -> Any:
 
 
 def _grouped(frame: Any, keys: Sequence[str], tasks: int) -> Any:
-    columns = [_frames.column(name) for name in keys]
+    """The groups of a frame with numbered columns, over a number of tasks that adaptive execution does not change."""
     number = tasks or int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
-    # An explicit number, which adaptive execution does not change.
-    return frame.repartition(number, *columns).groupBy(*columns)
+    plain = _frames.numbered(frame)
+    columns = [F.col(plain.columns[frame.columns.index(name)]) for name in keys]
+    return plain.repartition(number, *columns).groupBy(*columns)
 
 
 def _model(model: Model | bytes | str | os.PathLike[str]) -> Model:

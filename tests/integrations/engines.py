@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +63,3 @@ def run(program: str, *arguments: str | Path, environment: dict[str, str] | None
     )
     assert done.returncode == 0, done.stderr[-5000:]
     return done.stdout
-
-
-def once(folder: Path, then: Callable[[], None]) -> bool:
-    """Do it, but only in the first process that asks."""
-    try:
-        os.close(os.open(folder / "done", os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return False
-    then()
-    return True
