@@ -90,8 +90,8 @@ def score_batches(
 
 def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Array:
     """The scores of rows whose features come as arrays, in the model's order, or as one struct; for a UDF."""
-    first = columns[0] if columns else None
-    if len(columns) == 1 and isinstance(first, pa.StructArray):
+    if len(columns) == 1 and isinstance(columns[0], pa.StructArray):
+        first = columns[0]
         table = pa.Table.from_arrays(first.flatten(), names=[field.name for field in first.type])
     elif len(columns) == len(features):
         table = pa.Table.from_arrays(list(columns), names=features)

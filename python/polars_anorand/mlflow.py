@@ -1,10 +1,11 @@
 """Models as MLflow models: ``pip install 'polars-anorand[mlflow]'``.
 
-A logged model has two flavours: its own, which :func:`load_model` reads, and ``python_function``, which every tool of MLflow
-can score with. What is stored is the model's safetensors file; nothing is pickled.
+A logged model has two flavours: its own, which :func:`load_model` reads, and ``python_function``, which every tool of
+MLflow can score with. What is stored is the model's safetensors file; nothing is pickled.
 """
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnusedFunction=false, reportUnnecessaryIsInstance=false, reportAttributeAccessIssue=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 
 from __future__ import annotations
@@ -134,11 +135,13 @@ class _Predictor:
     def __init__(self, model: Model) -> None:
         self.model = model
 
-    def predict(self, rows: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """``score``, ``percentile`` and ``outlier`` of each row of a frame; ``params`` may have a ``contamination``."""
-        frame = pl.from_pandas(rows) if isinstance(rows, pd.DataFrame) else pl.DataFrame(rows)
-        verb = functions.detect(self.model.features, self.model, **(params or {}))
-        return frame.select(verb).unnest("anomaly").to_pandas()
+    def predict(self, rows: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """``score``, ``percentile`` and ``outlier`` of each row; ``params`` may have a ``contamination``."""
+        given = params or {}
+        if given.keys() - {"contamination"}:
+            raise ValueError(f"params has {sorted(given)}, expected nothing but 'contamination'")
+        verb = functions.detect(self.model.features, self.model, contamination=given.get("contamination"))
+        return pl.from_pandas(rows).select(verb).unnest("anomaly").to_pandas()
 
 
 def _load_pyfunc(path: str) -> _Predictor:

@@ -1,11 +1,11 @@
 """AnoRand on Ray Data: ``pip install 'polars-anorand[ray]'``.
 
-Both classes take and give Arrow tables. Ray runs as many of them at once as it has CPUs to give, so let each use one thread:
-``ray.init(runtime_env={"env_vars": {"POLARS_MAX_THREADS": "1"}})``.
+Both classes take and give Arrow tables. Ray runs as many of them at once as it has CPUs to give, so let each use one
+thread: ``ray.init(runtime_env={"env_vars": {"POLARS_MAX_THREADS": "1"}})``.
 """
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportUnusedImport=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ Every worker needs this package, in the driver's version. Scores are :func:`pola
 """
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportUnusedImport=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 # pyright: reportUntypedBaseClass=false, reportUntypedFunctionDecorator=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ except ImportError as error:
 
 from polars_anorand import _spark_frames as _frames
 from polars_anorand import functions
+from polars_anorand._arguments import known_model
 from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
 
@@ -515,10 +516,7 @@ def _grouped(frame: Any, keys: Sequence[str], tasks: int) -> Any:
 
 
 def _model(model: Model | bytes | str | os.PathLike[str]) -> Model:
-    if isinstance(model, Model):
-        return model
-    if isinstance(model, (bytes, bytearray)):
-        return Model(model)
-    if isinstance(model, (str, os.PathLike)):
-        return Model.load(model)
-    raise TypeError(f"model must be a Model, its bytes or the path of its file, got {type(model).__name__}")
+    known = known_model(model)
+    if known is None:
+        raise TypeError(f"model must be a Model, its bytes or the path of its file, got {type(model).__name__}")
+    return known
