@@ -33,8 +33,14 @@ LAYERS = [
     "drift",
     "report",
     "scan",
-    "namespace",
+    "_arrow",
+    "_spark_worker",
+    "_spark_frames",
+    "spark",
+    "ray",
+    "mlflow",
     "sklearn",
+    "namespace",
     "__init__",
 ]
 """The modules of the package, lowest first: each may import those before it."""
