@@ -24,12 +24,14 @@ import polars as pl
 
 try:
     import pyarrow as _pyarrow  # noqa: F401  # Spark's own requirement of it is optional
+    from pyspark import __version__ as pyspark_version
     from pyspark import keyword_only
     from pyspark.ml import Estimator
     from pyspark.ml import Model as SparkModel
     from pyspark.ml.param import Param, Params, TypeConverters
     from pyspark.ml.param.shared import HasInputCols, HasOutputCol, HasPredictionCol, HasSeed
     from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
+    from pyspark.sql import GroupedData
     from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users call it
     from pyspark.sql.types import BinaryType, StructField, StructType
 except ImportError as error:
@@ -510,6 +512,8 @@ def score_udf(model: Model | bytes | str | os.PathLike[str]) -> Any:
 def _grouped(frame: Any, keys: Sequence[str], tasks: int) -> Any:
     """The groups of a frame with numbered columns, over a number of tasks that adaptive execution does not change."""
     number = tasks or int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    if not hasattr(GroupedData, "applyInArrow"):
+        raise ImportError(f"GroupedAnoRand needs PySpark 4 or newer, which has applyInArrow; this is {pyspark_version}")
     plain = _frames.numbered(frame)
     columns = [F.col(plain.columns[frame.columns.index(name)]) for name in keys]
     return plain.repartition(number, *columns).groupBy(*columns)
