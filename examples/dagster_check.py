@@ -33,8 +33,7 @@ def few_outliers(flights: pl.DataFrame, model: bytes) -> dg.AssetCheckResult:
 
 
 if __name__ == "__main__":
-    run = dg.materialize(
-        [model, flights, few_outliers], run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    )
+    quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+    run = dg.materialize([model, flights, few_outliers], run_config=quiet)
     for check in run.get_asset_check_evaluations():
         print(check.check_name, "passed" if check.passed else "failed", check.metadata["share of outliers"].value)

@@ -9,7 +9,8 @@ from typing import Any
 import mlflow
 import polars as pl
 import pytest
-from engines import FEATURES
+from engines import FAST
+from mlflow.models import infer_signature
 
 import polars_anorand as anorand
 from polars_anorand import mlflow as anorand_mlflow
@@ -31,12 +32,19 @@ def test_a_logged_model_is_loaded_as_it_was(run: Any, model: anorand.Model) -> N
     assert anorand_mlflow.load_model(f"runs:/{run.info.run_id}/detector") == model
 
 
-def test_the_pyfunc_scores_as_detect_does(run: Any, frame: pl.DataFrame, model: anorand.Model) -> None:
-    logged = anorand_mlflow.log_model(model)
-    predictor = mlflow.pyfunc.load_model(logged.model_uri)
-    found = pl.from_pandas(predictor.predict(frame.to_pandas()))
-    expected = pl.from_pandas(frame.to_pandas()).select(anorand.detect(FEATURES, model)).unnest("anomaly")
-    assert found.rows() == expected.rows()
+def test_the_pyfunc_scores_as_detect_does(run: Any, frame: pl.DataFrame) -> None:
+    # pandas has no dates, and puts decimals and integers with nulls into other types.
+    features = ["number", "kind", "instant", "clock", "took"]
+    model = anorand.Model(frame.select(anorand.fit(features, **FAST)).item())
+    rows = frame.select(features).to_pandas()
+    # MLflow drops params that a signature does not name.
+    signature = infer_signature(params={"contamination": 0.01})
+    predictor = mlflow.pyfunc.load_model(anorand_mlflow.log_model(model, signature=signature).model_uri)
+    for contamination in [None, 0.2]:
+        found = predictor.predict(rows, params={"contamination": contamination} if contamination else None)
+        verb = anorand.detect(features, model, contamination=contamination)
+        expected = pl.from_pandas(rows).select(verb).unnest("anomaly")
+        assert pl.from_pandas(found).rows() == expected.rows()
 
 
 def test_nothing_in_the_folder_is_pickled(model: anorand.Model, tmp_path: Path) -> None:
