@@ -133,6 +133,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         combination: Combination | None = None,
+        kept_rows: int | None = None,
     ) -> None:
         self.contamination = contamination
         self.novelty = novelty
@@ -163,6 +164,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.combination = combination
+        self.kept_rows = kept_rows
 
     def fit(self, X: Any, y: object = None) -> Self:  # noqa: N803, ARG002
         """Fit a model on the rows of X; y is not looked at.
