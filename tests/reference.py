@@ -187,29 +187,63 @@ def members(data: bytes, rows: Array) -> Iterator[Pass]:
 
 
 def heads(data: bytes, rows: Array) -> Heads:
-    """ND's logit, and the norm of eq. 6; with the distance from the nearest kept row."""
+    """ND's logit, and the norm of eq. 6; with the distances from kept rows."""
     passes = list(members(data, rows))
     errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
     error = np.mean(errors, axis=0) + distances(data, scaled(data, inputs(data, rows)))[0]
     return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=error)
 
 
-def distances(data: bytes, x: Array) -> tuple[Array, Array]:
-    """From the nearest kept row, in the unit of reconstruction errors, and its gradient; 0 where the model keeps none.
+def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, Array]:
+    """From the nearest kept row of each draw in each view, in units of reconstruction errors, the mean over the draws;
+    and the gradient. 0 where the model keeps none.
 
-    ``x`` are scaled rows ``[rows, D]``.
+    ``x`` are scaled rows ``[rows, D]``. A kept row is not compared with itself; on the way to a row, points are not
+    compared with it: ``ends`` are the rows that they lead to, ``x`` by default.
     """
     tensors = load(data)
+    ends = x if ends is None else ends
+    total, gradient = np.zeros(len(x)), np.zeros_like(x)
     if "kept.rows" not in tensors:
-        return np.zeros(len(x)), np.zeros_like(x)
-    kept, unit = tensors["kept.rows"].astype(np.float64), float(tensors["kept.unit"][0])
-    ways = np.stack([row - kept[np.linalg.norm(row - kept, axis=1).argmin()] for row in x])
-    distance = np.linalg.norm(ways, axis=1)
-    return unit * distance, unit * ways / np.maximum(distance, 1e-300)[:, None]
+        return total, gradient
+    draws = tensors["kept.rows"].astype(np.float64).reshape(-1, *tensors["kept.rows"].shape[-2:])
+    units = tensors["kept.unit"].astype(np.float64)
+    for standard, unit in zip([False, True], units, strict=False):
+        slopes = np.ones_like(x)
+        seen, kept = x, draws
+        last = ends
+        if standard:
+            scores, kept = ((each - tensors["kept.centre"]) / tensors["kept.scale"] for each in (x, draws))
+            slopes = 1 / (tensors["kept.scale"] * np.sqrt(scores**2 + 1))
+            seen, kept = np.arcsinh(scores), np.arcsinh(kept)
+            last = np.arcsinh((ends - tensors["kept.centre"]) / tensors["kept.scale"])
+        for draw in kept:
+            others = [_others(end, draw) if len(units) > 1 else draw for end in last]
+            ways = np.stack([_way(row, other) for row, other in zip(seen, others, strict=True)])
+            distance = np.linalg.norm(ways, axis=1)
+            total += unit * distance / len(draws)
+            gradient += unit * slopes * ways / np.maximum(distance, 1e-300)[:, None] / len(draws)
+    return total, gradient
 
 
-def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> Array:
-    """The gradient of ``of_logit`` · logit + ``of_error`` · error with respect to scaled rows ``[rows, D]``."""
+def _others(row: Array, draw: Array) -> Array:
+    """The kept rows of a draw without the row itself. Rows are kept in f32."""
+    nearest = np.linalg.norm(row - draw, axis=1).argmin()
+    itself = len(draw) > 1 and np.linalg.norm(row - draw[nearest]) < 1e-6
+    return np.delete(draw, nearest, axis=0) if itself else draw
+
+
+def _way(row: Array, draw: Array) -> Array:
+    """To a row from the nearest one of a draw."""
+    way: Array = row - draw[np.linalg.norm(row - draw, axis=1).argmin()]
+    return way
+
+
+def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array, ends: Array | None = None) -> Array:
+    """The gradient of ``of_logit`` · logit + ``of_error`` · error with respect to scaled rows ``[rows, D]``.
+
+    ``ends`` as in :func:`distances`.
+    """
     tensors = load(data)
     depth = len(metadata(data)["options"]["hidden"]) + 1
     total = np.zeros_like(x)
@@ -251,7 +285,7 @@ def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> 
         gradient = back(nd[:-1], of_nd, d_z0 * (z0 > 0)) - d_reconstruction
         gradient += back(encoder, of_encoder, d_latent[:, z0.shape[1] :])
         total[:, seen] += gradient / len(tensors["inputs"])  # a member sees an input once
-    return total + of_error[:, None] * distances(data, x)[1]
+    return total + of_error[:, None] * distances(data, x, ends)[1]
 
 
 def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
@@ -261,8 +295,8 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     """
     how, tensors = metadata(data)["combiner"], load(data)
     median = tensors["median"][None, :]
-    ends = [heads(data, median), heads(data, rows)]
-    unusual = [combined(both, how["median"], how["spread"]) for both in ends]
+    both_ends = [heads(data, median), heads(data, rows)]
+    unusual = [combined(both, how["median"], how["spread"]) for both in both_ends]
     share, unit = 1.0, 1.0
     parts = np.zeros_like(rows)
     decided = np.zeros(len(rows), dtype=bool)
@@ -279,7 +313,7 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
         parts = 0.3 / how["sum"]["unit"] * (held[1] - held[0])
         highest = deciding.max(axis=1)
         value = highest - how["typical"]
-        decided = (value > 0.5 * unusual[1]) & (value > 0) & (highest > 0)
+        decided = (value > how.get("explains", 0.5) * unusual[1]) & (value > 0) & (highest > 0)
         total = score(data, rows) - score(data, median)
         with np.errstate(divide="ignore", invalid="ignore"):
             shapley = total[:, None] * np.array([_shapley_of_maximum(each) for each in deciding]) / highest[:, None]
@@ -291,7 +325,8 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     for some in np.array_split((np.arange(steps) + 0.5) / steps, -(-steps // 64)):
         points = start + some[:, None, None] * (end - start)
         along = [np.tile(weight, len(some)) for weight in weights]
-        found = input_gradients(data, points.reshape(-1, end.shape[1]), *along)
+        ends = np.tile(end, (len(some), 1))
+        found = input_gradients(data, points.reshape(-1, end.shape[1]), *along, ends=ends)
         gradient += found.reshape(points.shape).sum(axis=0) / steps
     whole: Array = slope[:, None] * parts + (end - start) * gradient
     return np.where(decided[:, None], shapley, whole)
@@ -311,9 +346,11 @@ def latent(data: bytes, rows: Array) -> Array:
     return np.concatenate([each.latent for each in members(data, rows)], axis=1)
 
 
-def combiner(training: Heads, kind: str, of_values: tuple[Array, Array] | None = None) -> dict[str, Any]:
+def combiner(
+    training: Heads, kind: str, of_values: tuple[Array, Array] | None = None, weight: float = 1.0
+) -> dict[str, Any]:
     """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads; and of their
-    surprisals.
+    surprisals. ``weight`` is that of kept rows, 1 where there are none.
     """
     if kind == "probability":
         nd, ae = (np.quantile(sigmoid(head), 0.75) for head in (training.logit, training.error))
@@ -324,13 +361,17 @@ def combiner(training: Heads, kind: str, of_values: tuple[Array, Array] | None =
         max(np.quantile(head, 0.75) - middle, 1e-3 * head.std() + 1e-9)
         for head, middle in zip(both, median, strict=True)
     ]
+    spread[0] *= weight
     found = {"kind": kind, "alpha": spread[1] / (spread[0] + spread[1]), "median": median, "spread": spread}
     if of_values is not None:
         surprisal, _ = of_values
         rows = len(training.logit)
         found["joint"] = _line(combined(training, median, spread))
         found["sum"] = _line(np.minimum(surprisal, np.log(rows + 1)).sum(axis=1))
-        found["typical"] = np.sort(surprisal.max(axis=1))[rows // 2] - np.log(2)
+        outweighs = max(weight / 2, 1.0)
+        found["sum"]["unit"] *= outweighs
+        found["typical"] = np.sort(surprisal.max(axis=1))[rows // 2] - np.log(2) + 3 * np.log(outweighs)
+        found["explains"] = 0.35
     return found
 
 

@@ -36,7 +36,7 @@ class FitOptions(TypedDict, total=False):
     preset: Preset
     """``"default"``: an ensemble of the paper's networks, each on a few rows and features, with noise around the data;
     ``"paper"``: the paper's one network and hyper-parameters; ``"novelty"``, for training rows that are normal: the
-    default with ``kept_rows=4096``. With labels, ``"novelty"`` is ``"default"``."""
+    default with ``kept_rows=4096, kept_draws=1, kept_weight=8``. With labels, ``"novelty"`` is ``"default"``."""
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
@@ -67,9 +67,16 @@ class FitOptions(TypedDict, total=False):
     """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, with labels
     1, paper 1."""
     kept_rows: int | Sequence[int]
-    """Training rows that the model keeps, drawn at random, none of them a known anomaly; the distance from the nearest
-    of them, in scaled features, is added to the reconstruction error, and outweighs all other parts of the score.
-    0: none; at most 65,536. A score then compares each row with all of them. Default 0, paper 0, novelty 4,096."""
+    """Training rows of each draw that the model keeps, none of them a known anomaly, and of several draws at most a
+    sixteenth of all rows; the distance from the nearest of them, in scaled features and in their asinh, is added to the
+    reconstruction error. 0: none; at most 65,536. A score then compares each row with all of them. Default 32, with
+    labels 0, paper 0, novelty 4,096."""
+    kept_draws: int | Sequence[int]
+    """Draws of kept rows, 1 to 1,000, whose distances are averaged: an anomaly is far from most small draws of rows,
+    even where another anomaly is near it. Default 5, with labels 1, paper 1, novelty 1."""
+    kept_weight: float | Sequence[float]
+    """Weight of the distances from kept rows beside each other part of the score, in spreads over the training rows,
+    above 0 and at most 1000. Default 2, with labels 8, paper 8, novelty 8."""
     noise: Noise | Sequence[Noise]
     """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
     few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""

@@ -242,7 +242,7 @@ def detect(
     [(500, 900)]
     >>> why = frame.select(anorand.detect(["x", "y"], explain=1)).unnest("anomaly").filter("outlier")
     >>> why["reasons"].list.first().struct.field("feature").to_list()
-    ['y']
+    ['x']
 
     """
     if contamination is not None and threshold is not None:

@@ -103,7 +103,7 @@ class Model:
     @property
     def options(self) -> dict[str, Any]:
         """All options of the fit, defaults included."""
-        return {"temporal": "number", "kept_rows": 0, **self._metadata["options"]}
+        return {"temporal": "number", "kept_rows": 0, "kept_draws": 1, "kept_weight": 8.0, **self._metadata["options"]}
 
     @property
     def alpha(self) -> float:

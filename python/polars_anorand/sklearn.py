@@ -134,6 +134,8 @@ class AnoRand(OutlierMixin, BaseEstimator):
         schedule: Schedule | None = None,
         combination: Combination | None = None,
         kept_rows: int | None = None,
+        kept_draws: int | None = None,
+        kept_weight: float | None = None,
     ) -> None:
         self.contamination = contamination
         self.novelty = novelty
@@ -165,6 +167,8 @@ class AnoRand(OutlierMixin, BaseEstimator):
         self.schedule = schedule
         self.combination = combination
         self.kept_rows = kept_rows
+        self.kept_draws = kept_draws
+        self.kept_weight = kept_weight
 
     def fit(self, X: Any, y: object = None) -> Self:  # noqa: N803, ARG002
         """Fit a model on the rows of X; y is not looked at.

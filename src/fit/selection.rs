@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn options(loss_weight: f64) -> Options {
-        Options { loss_weight, max_features: 1.0, ..Options::preset(Preset::Default) }
+        Options { loss_weight, max_features: 1.0, kept_rows: 0, ..Options::preset(Preset::Default) }
     }
 
     #[test]

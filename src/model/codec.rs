@@ -23,8 +23,9 @@
 //! | `surprisal.missing` | F64 `[d, 2]` | the surprisal of a value that is there, and of a missing one |
 //! | `within.<j>.groups` | F64 `[groups, 2]` | of each number j that a category explains: by code, the median and the spread of its rows |
 //! | `within.<j>.knots`, `.counted`, `.tails` | F64 `[knots]`, `[knots]`, `[2, 6]` | the surprisals of the distance from it, in spreads |
-//! | `kept.rows` | F32 `[kept, D]` | training rows, scaled, of a model that keeps some |
-//! | `kept.unit` | F32 `[1]` | what the distance from the nearest of them is multiplied with, to be added to the reconstruction error |
+//! | `kept.rows` | F32 `[draws, kept, D]` | training rows, scaled, of a model that keeps some; `[kept, D]` in format 4 |
+//! | `kept.unit` | F32 `[2]` | what the mean distance from the nearest of each draw is multiplied with, to be added to the reconstruction error: of scaled rows, and of their asinh; `[1]` in format 4, which has no asinh |
+//! | `kept.centre`, `kept.scale` | F32 `[D]` | the asinh of a scaled input x is asinh((x − centre) / scale) |
 //! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
 //!
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
@@ -44,7 +45,7 @@ use crate::engine::Weights;
 
 use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
 use super::quantiles::{ScoreQuantiles, Top};
-use super::{invalid, FeatureQuantiles, KeptRows, Model, Statistics};
+use super::{invalid, Asinh, FeatureQuantiles, KeptRows, Model, Statistics};
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
@@ -93,7 +94,10 @@ impl Model {
             contents.extend(surprisal_bytes(surprisals));
         }
         if let Some(kept) = kept {
-            contents.extend([kept.numbers(), &[kept.unit()]].map(|numbers| bytes_of(numbers, f32::to_le_bytes)));
+            let units = kept.units();
+            let view = kept.standard().iter().flat_map(|view| [view.centre(), view.scale()]).collect::<Vec<_>>();
+            let numbers = [kept.numbers(), &units].into_iter().chain(view);
+            contents.extend(numbers.map(|numbers| bytes_of(numbers, f32::to_le_bytes)));
         }
         Ok(contents)
     }
@@ -146,9 +150,11 @@ impl Model {
         let frequencies = frequencies.collect::<PolarsResult<_>>()?;
         let surprisals = metadata.knots.as_ref().map(|knots| surprisals(&mut tensors, &metadata, knots));
         let kept = metadata.kept_rows().map(|_| {
-            let (rows, unit) = (tensors.f32s(1), tensors.f32s(1)[0]);
-            KeptRows::new(rows, metadata.all_inputs().count(), unit)
+            let (rows, units) = (tensors.f32s(1), tensors.f32s(1));
+            let view = (metadata.format > 4).then(|| Asinh::new(tensors.f32s(1), tensors.f32s(1)));
+            KeptRows::new(rows, metadata.options.kept_draws, metadata.all_inputs().count(), view, &units)
         });
+        let kept = kept.transpose()?;
         let statistics = Statistics { scaling, medians, quantiles_of_features, reference, surprisals, kept, quantiles };
         let model = Self::new(metadata, statistics, frequencies, weights);
         match model.fault() {
@@ -208,8 +214,14 @@ impl Metadata {
         }
         tensors.extend(self.knots.iter().flat_map(|knots| self.surprisal_tensors(knots)));
         if let Some(rows) = self.kept_rows() {
-            tensors.push(TensorSpec::new("kept.rows", Dtype::F32, vec![rows, all]));
-            tensors.push(TensorSpec::new("kept.unit", Dtype::F32, vec![1]));
+            let draws = self.options.kept_draws;
+            let (size, units) = if self.format > 4 { (vec![draws, rows, all], 2) } else { (vec![rows, all], 1) };
+            tensors.push(TensorSpec::new("kept.rows", Dtype::F32, size));
+            tensors.push(TensorSpec::new("kept.unit", Dtype::F32, vec![units]));
+            if self.format > 4 {
+                tensors.push(TensorSpec::new("kept.centre", Dtype::F32, vec![all]));
+                tensors.push(TensorSpec::new("kept.scale", Dtype::F32, vec![all]));
+            }
         }
         tensors
     }
@@ -435,6 +447,9 @@ mod tests {
             (2, include_bytes!("../../tests/golden/paper.safetensors")),
             (3, include_bytes!("../../tests/golden/tensors.safetensors")),
             (4, include_bytes!("../../tests/golden/surprisals.safetensors")),
+            (4, include_bytes!("../../tests/golden/kept.safetensors")),
+            (5, include_bytes!("../../tests/golden/drawn.safetensors")),
+            (5, include_bytes!("../../tests/golden/novelty.safetensors")),
         ] {
             let model = Model::from_bytes(bytes).unwrap();
             assert_eq!(model.metadata().format, format);
@@ -451,6 +466,6 @@ mod tests {
         tensors.push(("new".to_string(), view(Dtype::U8, vec![1], &[0]).unwrap()));
         let more = serialize(tensors, header.metadata().clone()).unwrap();
         let message = Model::from_bytes(&more).err().unwrap().to_string();
-        assert!(message.contains("tensors, but format 4 has"), "{message}");
+        assert!(message.contains("tensors, but format 5 has"), "{message}");
     }
 }

@@ -38,9 +38,25 @@ pub struct Heads {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Combiner {
-    Probability { alpha: f32 },
-    Robust { alpha: f32, median: [f32; 2], spread: [f32; 2] },
-    Surprisal { alpha: f32, median: [f32; 2], spread: [f32; 2], joint: Line, sum: Line, typical: f64 },
+    Probability {
+        alpha: f32,
+    },
+    Robust {
+        alpha: f32,
+        median: [f32; 2],
+        spread: [f32; 2],
+    },
+    Surprisal {
+        alpha: f32,
+        median: [f32; 2],
+        spread: [f32; 2],
+        joint: Line,
+        sum: Line,
+        typical: f64,
+        /// The share of a row's U from which on its most surprising value explains it
+        #[serde(default = "explains_of_format_4", skip_serializing_if = "is_of_format_4")]
+        explains: f64,
+    },
 }
 
 /// What makes nats of a number: ln 2 + (number − median) / unit.
@@ -52,7 +68,19 @@ pub struct Line {
 }
 
 /// The share of a row's U from which on its most surprising value explains it.
-const EXPLAINS: f64 = 0.5;
+const EXPLAINS: f64 = 0.35;
+
+fn explains_of_format_4() -> f64 {
+    0.5
+}
+
+/// It is not written then, so that a model of format 4 stays the same bytes.
+fn is_of_format_4(explains: &f64) -> bool {
+    *explains == explains_of_format_4()
+}
+
+/// The weight of the AE head beyond which it outweighs the surprisals of single values too.
+const OUTWEIGHS: f64 = 2.0;
 
 /// The weight of the sum of the surprisals beside the networks.
 const SHARE: f64 = 0.3;
@@ -109,14 +137,15 @@ impl Combiner {
                 }
                 let rows = heads.logit.iter().copied().zip(heads.error.iter().copied());
                 let joint = Line::of(rows.map(|row| combined(&median, &spread, finite(row))).collect());
+                let outweighs = (weight / OUTWEIGHS).max(1.0);
                 let sum = Line::of(surprises.iter().map(|of_row| of_row.sum).collect());
-                let sum = Line { unit: (sum.unit * weight).min(f64::MAX), ..sum };
+                let sum = Line { unit: (sum.unit * outweighs).min(f64::MAX), ..sum };
                 let mut highest: Vec<f64> = surprises.iter().map(|of_row| of_row.highest).collect();
                 let middle = highest.len() / 2;
                 let typical = *highest.select_nth_unstable_by(middle, f64::total_cmp).1 - std::f64::consts::LN_2;
-                // The heavier the AE head, the more it takes for a single value to decide.
-                let typical = typical + 3.0 * libm::log(weight);
-                Self::Surprisal { alpha, median, spread, joint, sum, typical }
+                // Where the AE head outweighs all others, it takes more for a single value to decide.
+                let typical = typical + 3.0 * libm::log(outweighs);
+                Self::Surprisal { alpha, median, spread, joint, sum, typical, explains: EXPLAINS }
             }
         }
     }
@@ -138,9 +167,9 @@ impl Combiner {
         match (self, combination) {
             (Self::Probability { .. }, Combination::Probability) => None,
             (Self::Robust { median, spread, .. }, Combination::Robust) => of_heads(median, spread),
-            (Self::Surprisal { median, spread, joint, sum, typical, .. }, Combination::Surprisal) => {
+            (Self::Surprisal { median, spread, joint, sum, typical, explains, .. }, Combination::Surprisal) => {
                 let fault = || format!("its nats are {joint:?}, {sum:?} and {typical}, which can't be");
-                let usable = joint.is_usable() && sum.is_usable() && typical.is_finite();
+                let usable = joint.is_usable() && sum.is_usable() && typical.is_finite() && explains.is_finite();
                 of_heads(median, spread).or_else(|| (!usable).then(fault))
             }
             _ => Some(format!("its heads are not combined as its option combination={combination:?} says")),
@@ -227,12 +256,12 @@ impl Combiner {
 
     /// What explains a row's score, between a reference row and it. Heads are [`finite`].
     pub fn decision(&self, from: ([f64; 2], Surprise), to: ([f64; 2], Surprise)) -> Decision {
-        let Self::Surprisal { spread, joint, sum, .. } = self else {
+        let Self::Surprisal { spread, joint, sum, explains, .. } = self else {
             let [logit, error] = self.secants(from.0, to.0);
             return Decision::Whole([logit, error, 0.0]);
         };
         let ([start, _], [whole, value]) = (self.nats(from.0, from.1), self.nats(to.0, to.1));
-        if value > EXPLAINS * whole && value > 0.0 && to.1.deciding > 0.0 {
+        if value > explains * whole && value > 0.0 && to.1.deciding > 0.0 {
             return Decision::Value;
         }
         let slope = secant(squash, start, whole);

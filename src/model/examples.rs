@@ -12,17 +12,32 @@ use crate::options::{Options, Preset, ScalingKind};
 
 use super::combiner::Line;
 use super::{
-    Combiner, FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes,
-    WithinSizes, FORMAT,
+    Asinh, Combiner, FeatureQuantiles, KeptRows, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
+    VocabularySizes, WithinSizes, FORMAT,
 };
 
 /// Which of its features is a category.
 pub const CATEGORY: usize = 2;
 
+/// Three draws of two rows, of what the options ask for.
+fn kept() -> KeptRows {
+    let view = Asinh::new(vec![0.4, 0.0, 0.1, 0.5, 0.0], vec![0.2, 0.7, 0.7, 0.1, 0.4]);
+    let rows = (0..3 * 2 * 5).map(|at| at as f32 / 10.0).collect();
+    KeptRows::new(rows, 3, 5, Some(view), &[0.2, 0.3]).unwrap()
+}
+
 /// A number, a date and a category; the seed makes its bytes different.
 pub fn with_seed(seed: u64) -> Model {
     let hidden = vec![3, 2];
-    let options = Options { seed, members: 2, hidden, latent: 1, ..Options::preset(Preset::Default) };
+    let options = Options {
+        seed,
+        members: 2,
+        hidden,
+        latent: 1,
+        kept_rows: 2,
+        kept_draws: 3,
+        ..Options::preset(Preset::Default)
+    };
     let feature = |name: &str, kind| Feature { name: name.to_string(), dtype: "any".to_string(), kind };
     let values = ["", "naïve", "b"].map(String::from).to_vec();
     let frequencies = Frequencies { values, counts: vec![5, 2, 2], rare: Rare { values: 1, rows: 1 } };
@@ -49,6 +64,7 @@ pub fn with_seed(seed: u64) -> Model {
             joint: Line { median: 0.1, unit: 2.0 },
             sum: Line { median: 2.0, unit: 0.5 },
             typical: 1.5,
+            explains: 0.35,
         },
         training: Report {
             rows: 10,
@@ -90,7 +106,7 @@ pub fn with_seed(seed: u64) -> Model {
         }),
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
         surprisals: Some(Surprisals { of, none }),
-        kept: None,
+        kept: Some(kept()),
         quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
     };
     Model::new(metadata, statistics, vec![None, None, Some(frequencies)], weights)

@@ -13,6 +13,7 @@
 //! | 2 | a category's values and counts are in the entry, as `frequencies`; the earliest files have no option `max_epochs` |
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
 //! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; kept rows; losses on the way; the options `temporal` and `kept_rows` |
+//! | 5 | several draws of kept rows, in two views; the options `kept_draws` and `kept_weight` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ use super::combiner::Combiner;
 use super::invalid;
 
 /// The version of the file format that this build writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// The first version that it reads.
 pub const OLDEST: u32 = 2;
 
@@ -172,11 +173,11 @@ impl Metadata {
         self.encoding.clone().unwrap_or_else(|| Inputs::values(self.features.len()))
     }
 
-    /// The number of training rows that the model keeps, if it keeps some.
+    /// The number of training rows of each draw that the model keeps, if it keeps some.
     pub fn kept_rows(&self) -> Option<usize> {
         let anomalies = self.labels.as_ref().map_or(0, |labels| labels.anomalies);
-        let most = self.training.sampled.unwrap_or(self.training.rows).saturating_sub(anomalies);
-        Some(self.options.kept_rows.min(most)).filter(|rows| *rows > 0)
+        let normal = self.training.sampled.unwrap_or(self.training.rows).saturating_sub(anomalies);
+        Some(self.options.rows_of_draw(normal)).filter(|rows| *rows > 0)
     }
 
     /// Bytes of memory that it takes, beside its own.
@@ -218,6 +219,8 @@ impl Metadata {
             "anorand: not a model: its frequencies do not belong to its features");
         polars_ensure!((1..=1_000_000).contains(&self.members), ComputeError:
             "anorand: not a model: it has {} networks", self.members);
+        polars_ensure!(self.format > 4 || self.options.kept_draws == 1, ComputeError:
+            "anorand: not a model: it has {} draws of kept rows, but format {} has one", self.options.kept_draws, self.format);
         self.check_encoding()?;
         let inputs = self.all_inputs().count();
         polars_ensure!((1..=inputs).contains(&self.inputs), ComputeError:

@@ -1,5 +1,6 @@
 //! The fitted model: plain data, and what a score needs of it.
 
+mod asinh;
 mod atomic_file;
 mod cache;
 mod codec;
@@ -7,12 +8,14 @@ mod combiner;
 mod faults;
 mod kept_rows;
 mod metadata;
+mod nearest;
 mod quantiles;
 mod spread;
 
 #[cfg(test)]
 mod examples;
 
+pub use asinh::Asinh;
 pub use atomic_file::{Destination, Unwritable};
 pub use cache::{from_bytes, from_path};
 pub use combiner::{finite, spread_of, Combiner, Decision, Heads};

@@ -61,13 +61,18 @@ impl Options {
         (self.batch_size - noise, noise)
     }
 
-    /// The weight of the distances from kept rows beside each other part of a score; 1 if there are none. On the sets of docs/quality.md,
-    /// distances alone are better than equal parts, and a little of the others is better than none.
+    /// The number of rows of each draw of kept ones, from that number of training rows that are no known anomalies. Of several draws,
+    /// each has a sixteenth of a small table at most: anomalies that are like one another should not be in most of them.
+    pub fn rows_of_draw(&self, rows: usize) -> usize {
+        self.kept_rows.min(if self.kept_draws > 1 { rows.div_ceil(16) } else { rows })
+    }
+
+    /// `kept_weight`; 1 if there are no kept rows.
     pub fn weight_of_kept_rows(&self) -> f64 {
         if self.kept_rows == 0 {
             1.0
         } else {
-            8.0
+            self.kept_weight
         }
     }
 

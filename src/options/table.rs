@@ -12,8 +12,11 @@ pub const MOST_EPOCHS: usize = 1_000_000;
 pub const MOST_LAYERS: usize = 8;
 pub const MOST_WIDTH: i64 = 4_096;
 
-/// `kept_rows` of the preset `novelty` without labels, the one option in which it differs from `default`.
-const KEPT_ROWS: usize = 4_096;
+/// The options of the preset `novelty` without labels in which it differs from `default`. On the sets of docs/quality.md, distances
+/// alone are better than equal parts of all, and a little of the others is better than none.
+const NOVELTY_KEPT_ROWS: usize = 4_096;
+const NOVELTY_KEPT_DRAWS: usize = 1;
+const NOVELTY_KEPT_WEIGHT: f64 = 8.0;
 
 /// Makes the two structs of options, and all that goes through every option, from the entries of the table. An entry:
 ///
@@ -61,7 +64,13 @@ macro_rules! options {
                 match preset {
                     Preset::Paper => Self { preset, $($name: $paper,)+ },
                     Preset::Default => Self { preset, $($name: $default,)+ },
-                    Preset::Novelty => Self { preset, kept_rows: KEPT_ROWS, ..Self::preset(Preset::Default) },
+                    Preset::Novelty => Self {
+                        preset,
+                        kept_rows: NOVELTY_KEPT_ROWS,
+                        kept_draws: NOVELTY_KEPT_DRAWS,
+                        kept_weight: NOVELTY_KEPT_WEIGHT,
+                        ..Self::preset(Preset::Default)
+                    },
                 }
             }
 
@@ -122,11 +131,21 @@ options! {
     max_features: f64 => f64, in Positive(1.0),
         paper 1.0, default 0.3, labelled 1.0;
 
-    /// The number of training rows that the model keeps, drawn at random; the distance from the nearest of them is added to the
+    /// The number of training rows of a draw that the model keeps; the distance from the nearest of them is added to the
     /// reconstruction error. 0 means none, as in models that have no such field.
     #[serde(default, skip_serializing_if = "is_none")]
     kept_rows: i64 => usize, in Whole(0, 65_536),
-        paper 0, default 0, labelled 0;
+        paper 0, default 32, labelled 0;
+
+    /// The number of draws of kept rows, whose distances are averaged. Models of format 4 have no such field, and one draw.
+    #[serde(default = "one_draw", skip_serializing_if = "is_one_draw")]
+    kept_draws: i64 => usize, in Whole(1, 1_000),
+        paper 1, default 5, labelled 1;
+
+    /// The weight of the distances from kept rows beside each other part of a score. Models of format 4 have no such field.
+    #[serde(default = "weight_of_format_4", skip_serializing_if = "is_weight_of_format_4")]
+    kept_weight: f64 => f64, in Positive(1000.0),
+        paper 8.0, default 2.0, labelled 8.0;
 
     /// How synthetic anomalies are made.
     noise: String => Noise, in OneOf,
@@ -208,6 +227,24 @@ fn is_number(temporal: &Temporal) -> bool {
 /// It is not written then, so that a model without kept rows stays the same bytes.
 fn is_none(kept_rows: &usize) -> bool {
     *kept_rows == 0
+}
+
+fn one_draw() -> usize {
+    1
+}
+
+/// It is not written then, so that a model of format 4 stays the same bytes.
+fn is_one_draw(kept_draws: &usize) -> bool {
+    *kept_draws == one_draw()
+}
+
+fn weight_of_format_4() -> f64 {
+    8.0
+}
+
+/// It is not written then, so that a model of format 4 stays the same bytes.
+fn is_weight_of_format_4(kept_weight: &f64) -> bool {
+    *kept_weight == weight_of_format_4()
 }
 
 fn no_bound() -> usize {

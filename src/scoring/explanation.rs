@@ -27,6 +27,11 @@ const CHUNK: usize = 256;
 /// Midpoints of the line at which the gradient is taken. A ReLU network's gradient is constant between kinks: Gauss–Legendre nodes,
 /// which are for smooth functions, are worse than the same number of midpoints.
 pub const STEPS: usize = 16;
+/// The same for the distances from kept rows, whose gradient jumps where another one becomes the nearest: of few, which cost little, and
+/// of many, which are close to one another.
+const STEPS_OF_KEPT: usize = 128;
+const STEPS_OF_MANY_KEPT: usize = 16;
+const MANY_KEPT: usize = 1_024;
 
 pub struct Explanation {
     /// `[rows, features]`, features in the model's order
@@ -194,7 +199,7 @@ fn values_of(model: &Model, coded: &Columns) -> PolarsResult<Vec<Values>> {
     Ok(rows)
 }
 
-/// Of each input of rows in tiles, the way from the reference to the row, and the sum of the gradients along it.
+/// Of each input of rows in tiles, the way from the reference to the row, and the sum of the gradients along it, at [`STEPS`] points.
 fn along_the_way(
     networks: &Networks,
     reference: &[f32],
@@ -205,12 +210,27 @@ fn along_the_way(
     let way: Vec<f32> = collected(tiles.iter().zip(&from).map(|(x, from)| x - from), "the explanations")?;
     let mut sum: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     let mut point: Vec<f32> = zeros(tiles.len(), "the explanations")?;
-    for step in 0..STEPS {
-        let share = (step as f32 + 0.5) / STEPS as f32;
+    let to_midpoint = |point: &mut [f32], step: usize, steps: usize| {
+        let share = (step as f32 + 0.5) / steps as f32;
         for (point, (way, from)) in point.iter_mut().zip(way.iter().zip(&from)) {
             *point = way * share + from;
         }
-        networks.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
+    };
+    for step in 0..STEPS {
+        to_midpoint(&mut point, step, STEPS);
+        networks.engine.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
+    }
+    let steps = match networks.kept_rows(inputs) {
+        0 => 0,
+        rows if rows < MANY_KEPT => STEPS_OF_KEPT,
+        _ => STEPS_OF_MANY_KEPT,
+    };
+    let weights: Vec<f32> =
+        collected(weights[1].iter().map(|weight| weight * STEPS as f32 / steps as f32), "the explanations")?;
+    let equal = networks.kept_equals(tiles, weights.len());
+    for step in 0..steps {
+        to_midpoint(&mut point, step, steps);
+        networks.add_gradients_of_kept(&point, &weights, &equal, &mut sum);
     }
     Ok((way, sum))
 }
@@ -305,7 +325,7 @@ mod tests {
         let columns = Columns::from_frame(&frame()).unwrap();
         let rows = model.scaled_rows(&columns).unwrap();
         let tiles = tiled(rows.view(), networks.tile()).unwrap();
-        let heads = crate::scoring::heads(model.weights(), rows.view(), Device::Cpu).unwrap();
+        let heads = crate::scoring::heads_of_model(&model, rows.view(), Device::Cpu).unwrap();
         let start = heads_of_reference(&networks, &reference).unwrap();
         // a = 1, b = 0 and a = 0, b = 1: each head's own integral against its difference.
         let ones = vec![1f32; tiles.len() / 3];
@@ -314,13 +334,8 @@ mod tests {
             [((&ones, &zeros), &heads.logit, start[0]), ((&zeros, &ones), &heads.error, start[1])]
         {
             let from = |place: usize| reference[place / networks.tile() % 3];
-            let mut sum = vec![0f32; tiles.len()];
-            for step in 0..STEPS {
-                let share = (step as f32 + 0.5) / STEPS as f32;
-                let point: Vec<f32> =
-                    tiles.iter().enumerate().map(|(place, x)| from(place) + (x - from(place)) * share).collect();
-                networks.add_input_gradients(&point, 3, weights.0, weights.1, &mut sum).unwrap();
-            }
+            let both = [weights.0.clone(), weights.1.clone()];
+            let (_, sum) = along_the_way(&networks, &reference, (&tiles, networks.tile(), 3), &both).unwrap();
             let parts = |row: usize| {
                 let place = |j| (row / networks.tile() * 3 + j) * networks.tile() + row % networks.tile();
                 (0..3)

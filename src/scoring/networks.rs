@@ -60,19 +60,21 @@ impl<'a> Networks<'a> {
         Ok(())
     }
 
-    /// The gradient of `logit_weights` · logit + `error_weights` · error; see [`Engine::add_input_gradients`].
-    pub fn add_input_gradients(
-        &self,
-        tiles: &[f32],
-        inputs: usize,
-        logit_weights: &[f32],
-        error_weights: &[f32],
-        out: &mut [f32],
-    ) -> PolarsResult<()> {
-        self.engine.add_input_gradients(tiles, inputs, logit_weights, error_weights, out)?;
+    /// The gradient of `error_weights` · error, of the part of the error that is the distance from kept rows; none without any. `equal`
+    /// are those that equal the row at the end of the way.
+    pub fn add_gradients_of_kept(&self, tiles: &[f32], error_weights: &[f32], equal: &[u32], out: &mut [f32]) {
         if let Some(kept) = self.kept {
-            kept.add_gradients(tiles, self.tile(), error_weights, out);
+            kept.add_gradients(tiles, self.tile(), error_weights, equal, out);
         }
-        Ok(())
+    }
+
+    /// See [`KeptRows::equals`].
+    pub fn kept_equals(&self, tiles: &[f32], rows: usize) -> Vec<u32> {
+        self.kept.map_or(vec![], |kept| kept.equals(tiles, self.tile(), rows))
+    }
+
+    /// The number of kept rows, of all draws.
+    pub fn kept_rows(&self, inputs: usize) -> usize {
+        self.kept.map_or(0, |kept| kept.numbers().len() / inputs.max(1))
     }
 }

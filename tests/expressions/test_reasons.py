@@ -121,8 +121,9 @@ def test_the_spread_is_the_deviation_of_the_scores_of_the_members(frame: pl.Data
     how = reference.metadata(data)["combiner"]
     rows = frame.select(FEATURES).to_numpy()
     scores = []
+    distances, _ = reference.distances(data, reference.scaled(data, reference.inputs(data, rows)))
     for each in reference.members(data, rows):
-        own = reference.Heads(each.logit, np.linalg.norm(each.x - each.reconstruction, axis=1))
+        own = reference.Heads(each.logit, np.linalg.norm(each.x - each.reconstruction, axis=1) + distances)
         scores.append(reference.sigmoid(np.arcsinh(reference.combined(own, how["median"], how["spread"])) / 2))
     found = detected(frame, model, spread=True)["spread"]
     np.testing.assert_allclose(found.to_numpy(), np.std(scores, axis=0), atol=1e-5)

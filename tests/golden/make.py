@@ -31,6 +31,9 @@ MODELS: dict[str, anorand.FitOptions] = {
     "surprisals": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
     # Of format 4, with kept rows
     "kept": {"preset": "novelty", "kept_rows": 100, "members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    # Of format 5, with several draws of kept rows in two views, and with one
+    "drawn": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    "novelty": {"preset": "novelty", "kept_rows": 100, "members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
 }
 
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]

@@ -109,7 +109,7 @@ def test_a_flipped_byte_of_the_numbers_is_called_damage(model: anorand.Model) ->
     assert "damaged" in refusal(bytes(flipped))
 
 
-@pytest.mark.parametrize(("version", "advice"), [(5, "upgrade"), (2**32, "upgrade"), (1, "fit the model again")])
+@pytest.mark.parametrize(("version", "advice"), [(6, "upgrade"), (2**32, "upgrade"), (1, "fit the model again")])
 def test_another_format_version_is_refused(model: anorand.Model, version: int, advice: str) -> None:
     message = refusal(rebuilt(model.to_bytes(), {"format": version}))
     assert f"format version {version}" in message
@@ -117,7 +117,7 @@ def test_another_format_version_is_refused(model: anorand.Model, version: int, a
 
 
 def test_a_later_format_is_named_before_its_unknown_fields(model: anorand.Model) -> None:
-    assert "upgrade" in refusal(rebuilt(model.to_bytes(), {"format": 5, "new": 1, "options": "others"}))
+    assert "upgrade" in refusal(rebuilt(model.to_bytes(), {"format": 6, "new": 1, "options": "others"}))
 
 
 @pytest.mark.parametrize("at", [(), ("options",), ("training",), ("combiner",), ("features", 0)])
@@ -131,7 +131,7 @@ def test_an_unknown_field_of_a_known_format_is_refused(model: anorand.Model, at:
 
 
 def test_an_unknown_tensor_is_refused(model: anorand.Model) -> None:
-    assert "but format 4 has" in refusal(rebuilt(model.to_bytes(), tensors={"new": np.zeros(1)}))
+    assert "but format 5 has" in refusal(rebuilt(model.to_bytes(), tensors={"new": np.zeros(1)}))
 
 
 def test_another_number_of_members_is_refused(model: anorand.Model) -> None:

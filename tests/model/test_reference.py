@@ -100,12 +100,14 @@ def test_the_inputs_of_times_are_circles() -> None:
 
 
 @pytest.mark.parametrize("kind", ["probability", "robust", "surprisal"])
-@pytest.mark.parametrize("preset", ["paper", "default"])
+@pytest.mark.parametrize("preset", ["paper", "default", "novelty"])
 def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: str, kind: str) -> None:
     data = frame.select(anorand.fit(FEATURES, preset=preset, combination=kind, **FAST)).item()
     training = reference.heads(data, frame.select(FEATURES).to_numpy())
     of_values = reference.surprisals(data, frame.select(FEATURES).to_numpy()) if kind == "surprisal" else None
-    expected = reference.combiner(training, kind, of_values)
+    options = anorand.Model(data).options
+    weight = options["kept_weight"] if options["kept_rows"] else 1.0
+    expected = reference.combiner(training, kind, of_values, weight)
     stored = reference.metadata(data)["combiner"]
     assert stored.keys() == expected.keys()
     for part in stored.keys() - {"kind"}:

@@ -39,14 +39,9 @@ class Row:
 
     def of(self, preset: str) -> Any:
         """The default of a preset."""
-        if preset == "novelty" and self.name == "kept_rows":
-            return CONSTANTS["KEPT_ROWS"]
+        if preset == "novelty" and (own := CONSTANTS.get(f"NOVELTY_{self.name.upper()}")) is not None:
+            return own
         return self.paper if preset == "paper" else self.default
-
-
-CONSTANTS = {"i64::MAX": 2**63 - 1} | {
-    name: int(number) for name, number in re.findall(r"const (\w+): \w+ = ([\d_]+);", SOURCE)
-}
 
 
 def value(text: str) -> Any:
@@ -58,6 +53,10 @@ def value(text: str) -> Any:
         return variant[1].lower()
     literal = ast.literal_eval(text)
     return int(literal) if isinstance(literal, float) and literal.is_integer() else literal
+
+
+CONSTANTS: dict[str, Any] = {"i64::MAX": 2**63 - 1}
+CONSTANTS |= {name: value(number) for name, number in re.findall(r"const (\w+): \w+ = ([\d_.]+);", SOURCE)}
 
 
 def rows() -> list[Row]:

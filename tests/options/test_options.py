@@ -148,6 +148,8 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "members": 2,
         "max_samples": 100,
         "kept_rows": 7,
+        "kept_draws": 2,
+        "kept_weight": 3.0,
         "max_features": 0.7,
         "noise": "uniform",
         "noise_margin": 0.2,

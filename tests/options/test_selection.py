@@ -36,7 +36,7 @@ def test_the_choice_is_the_first_of_the_best_and_fitted_as_if_alone(frame: pl.Da
 def test_a_trained_candidate_beats_an_untrained_one() -> None:
     t = np.linspace(0, 6, 600)
     curve = pl.DataFrame({"a": t, "b": np.sin(t), "c": np.cos(t)})
-    model = chosen(curve, min_steps=[0, 300], max_features=1.0)
+    model = chosen(curve, min_steps=[0, 300], max_features=1.0, kept_rows=0)
     assert model.options["min_steps"] == 300
     assert model.candidates is not None
     untrained, trained = (each["criterion"] for each in model.candidates)
