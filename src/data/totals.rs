@@ -64,40 +64,54 @@ struct Counted {
     values: PlHashMap<String, u64>,
 }
 
+impl Counted {
+    fn add_text(&mut self, value: Option<&str>) {
+        let Some(value) = value else {
+            self.missing += 1;
+            return;
+        };
+        match self.values.get_mut(value) {
+            Some(count) => *count += 1,
+            None => drop(self.values.insert(value.to_string(), 1)),
+        }
+    }
+
+    fn add_number(&mut self, number: f64) {
+        if number.is_nan() {
+            self.missing += 1;
+        } else {
+            self.range = [self.range[0].min(number), self.range[1].max(number)];
+        }
+    }
+}
+
 impl Counting {
     pub fn new(features: &[Feature]) -> Self {
         let none = || Counted { missing: 0, range: [f64::INFINITY, f64::NEG_INFINITY], values: PlHashMap::new() };
         Self { features: features.to_vec(), rows: 0, counted: features.iter().map(|_| none()).collect() }
     }
 
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Counts the rows of a batch, whose columns are the features in their order.
     pub fn add(&mut self, batch: &Columns) -> PolarsResult<()> {
+        Self::add_each(std::slice::from_mut(self), |_| 0, batch)
+    }
+
+    /// Counts each row of a batch where `place` says.
+    pub fn add_each(all: &mut [Self], place: impl Fn(usize) -> usize, batch: &Columns) -> PolarsResult<()> {
         let mut numbers = vec![];
-        for (j, counted) in self.counted.iter_mut().enumerate() {
+        for j in 0..batch.features().len() {
             if let Some(text) = batch.text(j)? {
-                counted.missing += text.null_count();
-                for value in text.str()?.iter().flatten() {
-                    match counted.values.get_mut(value) {
-                        Some(count) => *count += 1,
-                        None => drop(counted.values.insert(value.to_string(), 1)),
-                    }
+                for (row, value) in text.str()?.iter().enumerate() {
+                    all[place(row)].counted[j].add_text(value);
                 }
                 continue;
             }
             batch.read(j, &mut numbers)?;
-            for number in &numbers {
-                if number.is_nan() {
-                    counted.missing += 1;
-                } else {
-                    counted.range = [counted.range[0].min(*number), counted.range[1].max(*number)];
-                }
+            for (row, number) in numbers.iter().enumerate() {
+                all[place(row)].counted[j].add_number(*number);
             }
         }
-        self.rows += batch.rows();
+        (0..batch.rows()).for_each(|row| all[place(row)].rows += 1);
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub struct TrainingKwargs {
 }
 
 impl TrainingKwargs {
-    fn small_groups(&self) -> PolarsResult<SmallGroups> {
+    pub fn small_groups(&self) -> PolarsResult<SmallGroups> {
         SmallGroups::parse(self.small_groups.as_deref(), self.min_group_rows)
     }
 }
@@ -52,7 +52,7 @@ pub struct ObserveKwargs {
     pub training: TrainingKwargs,
 }
 
-/// The scores of a batch.
+/// The scores of a batch, of one group or of those whose numbers are beside them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoresKwargs {
@@ -110,24 +110,45 @@ pub struct EmbedKwargs {
 
 /// The features, and how to fit on them.
 pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
+    let parts = Parts::of(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
+    let groups = parts.keys.map(|keys| Groups::of(keys, small)).transpose()?;
     let candidates = checked(kwargs.candidates, kwargs.labels)?;
-    let input = first(inputs)?;
-    if !(kwargs.labels || kwargs.by) {
-        return Ok((Columns::from_series(input)?, Training { candidates, labels: None, groups: None }));
+    Ok((parts.columns, Training { candidates, labels: parts.labels, groups }))
+}
+
+/// The fields of the first input, read.
+pub struct Parts {
+    pub columns: Columns,
+    pub labels: Option<Labels>,
+    /// Of the groups
+    pub keys: Option<Vec<Series>>,
+}
+
+impl Parts {
+    pub fn of(input: &Series, kwargs: &TrainingKwargs) -> PolarsResult<Self> {
+        if !(kwargs.labels || kwargs.by) {
+            return Ok(Self { columns: Columns::from_series(input)?, labels: None, keys: None });
+        }
+        let mut fields = input.struct_()?.fields_as_series().into_iter();
+        let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
+        let labels = if kwargs.labels { fields.next() } else { None };
+        let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
+        let keys = if kwargs.by { fields.next() } else { None };
+        let keys = keys.map(|keys| Ok::<_, PolarsError>(keys.struct_()?.fields_as_series()));
+        Ok(Self { columns, labels: labels.transpose()?, keys: keys.transpose()? })
     }
-    let mut fields = input.struct_()?.fields_as_series().into_iter();
-    let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
-    let labels = if kwargs.labels { fields.next() } else { None };
-    let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
-    let labels = labels.transpose()?;
-    let keys = if kwargs.by { fields.next() } else { None };
-    let groups = keys.map(|keys| Groups::of(keys.struct_()?.fields_as_series(), small)).transpose()?;
-    Ok((columns, Training { candidates, labels, groups }))
+
+    /// Of a batch of a scan: the number of each row's group, which is the first of the keys.
+    pub fn take_numbers(&mut self) -> PolarsResult<Option<Vec<u32>>> {
+        let Some(keys) = &mut self.keys else { return Ok(None) };
+        polars_ensure!(!keys.is_empty(), ComputeError: "anorand: a scan with groups has no numbers of them");
+        Ok(Some(keys.remove(0).u32()?.iter().flatten().collect()))
+    }
 }
 
 /// At least one set of options, each checked.
-fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
+pub fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
     polars_ensure!(!candidates.is_empty(), ComputeError: "anorand: there is no candidate to fit");
     candidates.into_iter().map(|options| options.check(labelled)).collect()
 }

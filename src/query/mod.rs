@@ -10,4 +10,4 @@ pub mod verbs;
 pub use apply::{apply, Source};
 pub use groups::{Groups, SmallGroups};
 pub use request::Training;
-pub use scan::Scan;
+pub use scan::{Gathered, Scan};

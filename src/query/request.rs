@@ -8,11 +8,12 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels, Totals};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best, fit_best_sample, warnings_of_table, Fitted, Subject, Warning};
+use crate::fit::{fit_best_sample, warnings_of_table, Fitted, Subject, Warning};
 use crate::model::Model;
 use crate::options::Options;
 
 use super::groups::Groups;
+use super::scan::Sampled;
 
 /// How a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
@@ -49,13 +50,31 @@ impl Training {
         request: Request,
         then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
+        self.fit_each_sample(groups, None, columns, request, then)
+    }
+
+    /// The same where the rows are samples of the groups, of which this is known.
+    pub fn fit_each_sample<T: Send>(
+        &self,
+        groups: &Groups,
+        samples: Option<&[Sampled]>,
+        columns: &Columns,
+        request: Request,
+        then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
+    ) -> PolarsResult<Vec<Option<T>>> {
         let warned = Warned::default();
         let models = request.run(Cost::default(), |device| {
-            groups.each(device, |rows| {
+            groups.each(device, |group, rows| {
                 let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
-                groups.small().check(self.usable_rows(&columns)?, rows.len())?;
+                let sampled = samples.map(|samples| &samples[group]);
+                match sampled {
+                    Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
+                    None => groups.small().check(self.usable_rows(&columns)?, rows.len())?,
+                }
                 let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
-                let Fitted { model, warnings } = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
+                let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
+                let Fitted { model, warnings } =
+                    fit_best_sample(&columns, labels.as_ref(), totals, &self.candidates, device)?;
                 warned.add(warnings);
                 then(&model, &columns, device)
             })
