@@ -35,5 +35,5 @@ pub use scaling::Scaling;
 pub use statistics::{FeatureStatistics, QUANTILES};
 pub use surprisal::{OfValue, Surprisal, Surprisals, Surprise};
 pub use tail::Tail;
-pub use totals::{Counting, Totals};
+pub use totals::{Counting, FeatureTotals, Totals};
 pub use within::Within;

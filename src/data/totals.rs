@@ -26,6 +26,22 @@ pub struct FeatureTotals {
 }
 
 impl Totals {
+    /// With the rows of another table with the same features.
+    pub fn plus(&self, other: &Self) -> Self {
+        let both = |(a, b): (&FeatureTotals, &FeatureTotals)| FeatureTotals {
+            missing: a.missing + b.missing,
+            range: match (a.range, b.range) {
+                (Some(a), Some(b)) => Some([a[0].min(b[0]), a[1].max(b[1])]),
+                (a, b) => a.or(b),
+            },
+            frequencies: match (&a.frequencies, &b.frequencies) {
+                (Some(a), Some(b)) => Some(a.plus(b)),
+                (a, b) => a.clone().or_else(|| b.clone()),
+            },
+        };
+        Self { rows: self.rows + other.rows, features: self.features.iter().zip(&other.features).map(both).collect() }
+    }
+
     pub fn frequencies(&self) -> Vec<Option<Frequencies>> {
         self.features.iter().map(|feature| feature.frequencies.clone()).collect()
     }
@@ -148,6 +164,25 @@ mod tests {
             assert_eq!(features[0].range, Some([-1.0, 7.5]));
             assert_eq!(features[1].frequencies, whole.frequencies().unwrap()[1]);
             assert_eq!((features[1].range, features[2].range), (None, None));
+        }
+    }
+
+    #[test]
+    fn two_tables_come_to_what_one_of_all_rows_has() {
+        let frame = df!(
+            "x" => [Some(3.0), None, Some(-1.0), Some(7.5)],
+            "c" => [Some("a"), Some("b"), Some("a"), Some("c")],
+            "none" => [None, None, Some(1.0), None]
+        )
+        .unwrap();
+        let whole = Columns::from_frame(&frame).unwrap();
+        let totals = |from: usize, rows: usize| {
+            let mut counting = Counting::new(whole.features());
+            counting.add(&whole.slice(from, rows)).unwrap();
+            counting.totals()
+        };
+        for cut in 0..=4 {
+            assert_eq!(totals(0, cut).plus(&totals(cut, 4 - cut)), totals(0, 4));
         }
     }
 }

@@ -108,7 +108,8 @@ fn anorand_fit_scan(_: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series>
     let request = Request::parse(device.as_deref(), precision.as_deref())?;
     let Parts { columns, labels, .. } = Parts::of(&rows, &how)?;
     let (mut first_rows, small) = (Parts::of(&first_rows, &how)?, how.small_groups()?);
-    let training = Training { candidates: checked(how.candidates, how.labels)?, labels, groups: None };
+    let candidates = checked(how.candidates, how.labels)?;
+    let training = Training { candidates, labels, groups: None, init: None, replayed: None };
     first_rows.take_numbers()?;
     let Some(keys) = first_rows.keys else {
         let totals = samples.first().and_then(|sampled| sampled.totals.as_ref());

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use crate::data::{feature_fields, Columns, Feature, Labels};
 use crate::fit::check_size;
 use crate::options::{Options, UncheckedOptions};
-use crate::query::{Groups, SmallGroups, Training};
+use crate::query::{Groups, Init, SmallGroups, Training};
 
 /// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
-/// are any, then the keys if there are groups. One input, since Polars then runs the groups of a `group_by` side by side.
+/// are any, the keys if there are groups, the models to start from, and which rows are replayed. One input, since Polars then runs the groups of a `group_by` side by side.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingKwargs {
@@ -22,9 +22,19 @@ pub struct TrainingKwargs {
     pub by: bool,
     pub small_groups: Option<String>,
     pub min_group_rows: Option<i64>,
+    /// Whether there is a model for each row to start from; and a file of one for all
+    pub init: bool,
+    pub init_path: Option<PathBuf>,
+    /// Whether some rows are replayed.
+    pub replay: bool,
 }
 
 impl TrainingKwargs {
+    /// Whether the features are one of several fields of the input.
+    fn is_packed(&self) -> bool {
+        self.labels || self.by || self.init || self.replay
+    }
+
     pub fn small_groups(&self) -> PolarsResult<SmallGroups> {
         SmallGroups::parse(self.small_groups.as_deref(), self.min_group_rows)
     }
@@ -113,8 +123,10 @@ pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Colu
     let parts = Parts::of(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
     let groups = parts.keys.map(|keys| Groups::of(keys, small)).transpose()?;
+    let given = kwargs.candidates.first().cloned().unwrap_or_default();
     let candidates = checked(kwargs.candidates, kwargs.labels)?;
-    Ok((parts.columns, Training { candidates, labels: parts.labels, groups }))
+    let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, given));
+    Ok((parts.columns, Training { candidates, labels: parts.labels, groups, init, replayed: parts.replayed }))
 }
 
 /// The fields of the first input, read.
@@ -123,12 +135,15 @@ pub struct Parts {
     pub labels: Option<Labels>,
     /// Of the groups
     pub keys: Option<Vec<Series>>,
+    pub init: Option<Init>,
+    pub replayed: Option<Vec<bool>>,
 }
 
 impl Parts {
     pub fn of(input: &Series, kwargs: &TrainingKwargs) -> PolarsResult<Self> {
-        if !(kwargs.labels || kwargs.by) {
-            return Ok(Self { columns: Columns::from_series(input)?, labels: None, keys: None });
+        if !kwargs.is_packed() {
+            let columns = Columns::from_series(input)?;
+            return Ok(Self { columns, labels: None, keys: None, init: None, replayed: None });
         }
         let mut fields = input.struct_()?.fields_as_series().into_iter();
         let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
@@ -136,7 +151,14 @@ impl Parts {
         let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
         let keys = if kwargs.by { fields.next() } else { None };
         let keys = keys.map(|keys| Ok::<_, PolarsError>(keys.struct_()?.fields_as_series()));
-        Ok(Self { columns, labels: labels.transpose()?, keys: keys.transpose()? })
+        let init = if kwargs.init { fields.next() } else { None };
+        let init = init.map(|init| Init::column(&init));
+        let replayed = if kwargs.replay { fields.next() } else { None };
+        // A null is a new row.
+        let replayed =
+            replayed.map(|replayed| Ok::<_, PolarsError>(replayed.bool()?.iter().map(|r| r == Some(true)).collect()));
+        let (labels, keys) = (labels.transpose()?, keys.transpose()?);
+        Ok(Self { columns, labels, keys, init: init.transpose()?, replayed: replayed.transpose()? })
     }
 
     /// Of a batch of a scan: the number of each row's group, which is the first of the keys.
@@ -158,13 +180,15 @@ pub struct PackedFields {
     pub features: Field,
     labels: Option<Field>,
     pub keys: Vec<Field>,
+    init: Option<Field>,
+    replay: Option<Field>,
 }
 
 impl PackedFields {
     pub fn of(inputs: &[Field], training: Option<&TrainingKwargs>) -> PolarsResult<Self> {
         let input = inputs.first().ok_or_else(no_feature)?;
-        let Some(training) = training.filter(|training| training.labels || training.by) else {
-            return Ok(Self { features: input.clone(), labels: None, keys: vec![] });
+        let Some(training) = training.filter(|training| training.is_packed()) else {
+            return Ok(Self { features: input.clone(), labels: None, keys: vec![], init: None, replay: None });
         };
         let DataType::Struct(fields) = input.dtype() else {
             polars_bail!(SchemaMismatch: "anorand: features and labels came as {}, expected a struct", input.dtype());
@@ -177,7 +201,10 @@ impl PackedFields {
         };
         let labels = next(training.labels);
         let labels = training.labels.then(|| only(labels, "labels")).transpose()?;
-        Ok(Self { features, labels, keys: next(training.by) })
+        let keys = next(training.by);
+        let init = if training.init { fields.next() } else { None };
+        let replay = if training.replay { fields.next() } else { None };
+        Ok(Self { features, labels, keys, init, replay })
     }
 
     pub fn features(&self) -> PolarsResult<Vec<Feature>> {
@@ -198,6 +225,13 @@ impl PackedFields {
         polars_ensure!(!is_feature(output), Duplicate:
             "anorand: the feature {output:?} has the name of the result, which would take its place in with_columns: give the \
              result another one, name=\"…\", or rename the feature");
+        if let Some(init) = &self.init {
+            Init::check_dtype(init.dtype())?;
+        }
+        if let Some(replay) = &self.replay {
+            polars_ensure!(*replay.dtype() == DataType::Boolean, SchemaMismatch:
+                "anorand: replay has dtype {}, expected Boolean: true for rows that the model of init= has seen", replay.dtype());
+        }
         if let Some(labels) = &self.labels {
             Labels::check_dtype(labels)?;
             polars_ensure!(!is_feature(labels.name()), Duplicate:
