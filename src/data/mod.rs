@@ -6,6 +6,7 @@ mod classes;
 mod columns;
 mod content_order;
 mod curve;
+mod earlier;
 mod feature;
 mod ids;
 mod inputs;
@@ -25,6 +26,7 @@ pub use calendar::CLASSES as CALENDAR_CLASSES;
 pub use categories::{encoders, Encoder, Frequencies, Rare};
 pub use columns::{Columns, Encoding};
 pub use curve::Curve;
+pub use earlier::Earlier;
 pub use feature::{feature_fields, Feature, Kind};
 pub use ids::Numbering;
 #[cfg(test)]

@@ -63,10 +63,12 @@ pub fn fit_sample(
     labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
     let replayed = start.map(|start| start.replayed_of(given, options.missing)).transpose()?.flatten();
     let is_sampled = totals.is_none() && labels.is_none() && columns.rows() > MOST_ROWS && members_draw_few(options);
-    let counted = match (start, totals) {
-        (Some(start), _) => Some(start.totals(&columns, replayed.as_deref(), totals)?),
+    let of_model = start.map(Start::totals).transpose()?;
+    let counted = match (&of_model, totals) {
+        (Some(of_model), Some(of_new)) => Some(of_model.plus(of_new)),
+        (Some(of_model), None) => Some(of_model.plus(&count(&new_rows(&columns, replayed.as_deref())?)?)),
         (None, None) if is_sampled => Some(count(&columns)?),
-        _ => None,
+        (None, _) => None,
     };
     let usable = columns.rows();
     let totals = counted.as_ref().or(totals);
@@ -96,7 +98,12 @@ pub fn fit_sample(
     let encoding = Encoding { inputs: &inputs, encoders: &encoders, scaling: &scaling, reference: &reference };
     let rows = columns.scaled(&encoding)?;
     let surprisals = match options.combination {
-        Combination::Surprisal => Some(Surprisals::fit(&columns, &inputs, &frequencies, options.missing, totals)?),
+        Combination::Surprisal => {
+            let earlier = start.zip(of_model.as_ref()).and_then(|(start, of_model)| start.earlier(of_model));
+            let earlier = earlier.as_ref().map(|earlier| (earlier, encoders.as_slice()));
+            let new = if earlier.is_some() { new_rows(&columns, replayed.as_deref())? } else { columns.clone() };
+            Some(Surprisals::fit(&new, &inputs, &frequencies, options.missing, totals, earlier)?)
+        }
         _ => None,
     };
 
@@ -166,12 +173,18 @@ pub fn fit_sample(
 /// quantile is then within 0.1 % of the rows, two standard errors of the median.
 const MOST_ROWS: usize = 1_000_000;
 
+/// The rows that are not replayed.
+fn new_rows(columns: &Columns, replayed: Option<&[bool]>) -> PolarsResult<Columns> {
+    let Some(replayed) = replayed else { return Ok(columns.clone()) };
+    columns.filter(&replayed.iter().map(|replayed| !replayed).collect::<Vec<bool>>())
+}
+
 /// Whether members draw their rows, and so few that they are as different from one another as on all rows.
 fn members_draw_few(options: &Options) -> bool {
     (1..=MOST_ROWS / 100).contains(&options.max_samples)
 }
 
-pub fn count(columns: &Columns) -> PolarsResult<Totals> {
+fn count(columns: &Columns) -> PolarsResult<Totals> {
     let mut counting = Counting::new(columns.features());
     counting.add(columns)?;
     Ok(counting.totals())

@@ -1,16 +1,15 @@
 //! A fit that starts from the model of another one: what it takes over.
 //!
-//! Its networks, and what they see: the inputs of each feature and their scaling, without which the weights mean nothing. And its counts
+//! Its networks, and what they see: the inputs of each feature and their scaling, without which the weights mean nothing. Its counts
 //! and extremes, to which those of the new rows are added, so that a value which only the earlier rows had is not taken for one that was
-//! never seen. All else, as the curves of usual values and the quantiles of the scores, is of the rows that the fit is given.
+//! never seen. And how usual each number was, in the same way. All else, as α and the quantiles of the scores, is of the rows that the fit is
+//! given.
 
 use polars::prelude::{polars_ensure, polars_err, PolarsResult};
 
-use crate::data::{Columns, Encoder, Inputs, Totals};
+use crate::data::{Columns, Earlier, Encoder, Inputs, Totals};
 use crate::model::Model;
 use crate::options::Missing;
-
-use super::recipe::count;
 
 /// Where a fit starts.
 pub struct Start<'a> {
@@ -29,29 +28,19 @@ impl Start<'_> {
         Ok(Some(replayed.iter().zip(usable).filter(|(_, usable)| *usable).map(|(replayed, _)| *replayed).collect()))
     }
 
-    /// The totals of the model's rows and of those that it has not seen; `of_new` are theirs, if they are known.
-    pub fn totals(
-        &self,
-        columns: &Columns,
-        replayed: Option<&[bool]>,
-        of_new: Option<&Totals>,
-    ) -> PolarsResult<Totals> {
-        let of_model = self.model.totals().ok_or_else(|| {
+    /// The totals of the model's rows.
+    pub fn totals(&self) -> PolarsResult<Totals> {
+        self.model.totals().ok_or_else(|| {
             polars_err!(ComputeError:
                 "anorand: the model of init= has format version {}, which has no counts to add to: fit a new one once",
                 self.model.metadata().format)
-        })?;
-        if let Some(of_new) = of_new {
-            return Ok(of_model.plus(of_new));
-        }
-        let of_new = match replayed {
-            Some(replayed) => {
-                let new: Vec<bool> = replayed.iter().map(|replayed| !replayed).collect();
-                count(&columns.filter(&new)?)?
-            }
-            None => count(columns)?,
-        };
-        Ok(of_model.plus(&of_new))
+        })
+    }
+
+    /// What the model knows of its rows, of which these are the totals; None if it has no surprisals.
+    pub fn earlier<'b>(&'b self, totals: &'b Totals) -> Option<Earlier<'b>> {
+        let surprisals = self.model.statistics().surprisals.as_ref()?;
+        Some(Earlier { surprisals, totals, frequencies: self.model.frequencies() })
     }
 
     /// The model's inputs, where the new rows have given categories other codes.
