@@ -8,15 +8,14 @@ one run. `scan` writes 40 bytes a row into a folder of its own, and removes it.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import platform
 from pathlib import Path
 
 import polars as pl
 
-from benches.long import refit, scan
-
-SECTIONS = ["scan", "plain", "ranks", "refit"]
+SECTIONS = {"scan": "scan", "plain": "scan", "ranks": "scan", "refit": "refit"}
 
 
 def main() -> None:
@@ -27,14 +26,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="where the scan's rows are written")
     given = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, {pl.thread_pool_size()} threads; Polars {pl.__version__}")
-    sections = {
-        "scan": lambda: scan.scan(given.rows, given.folder),
-        "plain": scan.plain,
-        "ranks": scan.ranks,
-        "refit": refit.refit,
-    }
     for name in given.sections or SECTIONS:
-        sections[name]()
+        measure = getattr(importlib.import_module(f".{SECTIONS[name]}", __package__), name)
+        measure(given.rows, given.folder) if name == "scan" else measure()
 
 
 if __name__ == "__main__":

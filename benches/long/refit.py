@@ -76,17 +76,20 @@ def refit() -> None:
         new = steps_of(table, lambda day, seed, steps=steps: fitted(day, min_steps=steps, max_epochs=100, seed=seed))
         again = steps_of(table, lambda day, seed, steps=steps: fitted(day, init=month, min_steps=steps, seed=seed))
         print(f"  {steps} steps: a new fit of the day {new:.3f}, one that goes on from January's {again:.3f}")
-    print(f"after {DAYS} refits of 60 steps, one on the other; January's unseen rows:")
-    show("January's model", month, unseen)
-    plain = replayed = month
     old = trained.sample(1_000, seed=0).with_columns(old=True)
-    for day, _ in days(table):
-        plain = fitted(day, init=plain, min_steps=60)
-        both = pl.concat([day.with_columns(old=False), old])
-        replayed = fitted(both, init=replayed, replay="old", min_steps=60)
-    show("without replay", plain, unseen)
-    show("with 1,000 rows of January as replay", replayed, unseen)
-    show("a new fit of the last day", fitted(day), unseen)
+    for what, part in {"": pl.lit(True), " of JFK alone": pl.col("origin") == "JFK"}.items():
+        others = unseen.filter(~part) if what else unseen
+        print(
+            f"after {DAYS} refits of 60 steps with days{what}; {others.height} unseen rows of January, of the others:"
+        )
+        show("January's model", month, others)
+        plain = replayed = month
+        for day, _ in days(table.filter(part)):
+            plain = fitted(day, init=plain, min_steps=60)
+            both = pl.concat([day.with_columns(old=False), old])
+            replayed = fitted(both, init=replayed, replay="old", min_steps=60)
+        show("without replay", plain, others)
+        show("with 1,000 rows of January as replay", replayed, others)
 
 
 def steps_of(table: pl.DataFrame, fit: Any) -> float:

@@ -15,11 +15,11 @@ use super::categories::{Encoder, Frequencies};
 use super::classes::Classes;
 use super::columns::Columns;
 use super::curve::{Curve, MOST};
-use super::earlier::Earlier;
 use super::feature::{Feature, Kind};
 use super::inputs::Inputs;
+use super::mixing::mixed;
 use super::totals::Totals;
-use super::within::Within;
+use super::within::{Group, Within};
 
 /// What the surprisal of a value that is only far out counts less than one of a new class, where the highest of a row's decides:
 /// in some column, some value is always the furthest.
@@ -131,7 +131,7 @@ impl Surprisals {
             let total = totals.map(|totals| &totals.features[j]);
             let before = earlier.map(|(earlier, encoders)| (earlier.of(j), earlier, encoders));
             let all_known = total.map_or(0, |total| all_rows - total.missing);
-            let new_rows = before.as_ref().map_or(0, |(of, _, _)| all_known.saturating_sub(of.known));
+            let new_rows = before.as_ref().map_or(0, |(of, _, _)| all_known.saturating_sub(of.rows));
             let fresh = || Within::of(&values, categories.iter().map(|(at, codes)| (*at, codes.as_slice())));
             let within = match (feature.kind, &before) {
                 (Kind::Number, None) => fresh(),
@@ -142,7 +142,7 @@ impl Surprisals {
                         let groups = earlier.groups(of, encoders);
                         Some(within.mixed(&groups, &values, codes, new_rows as f64))
                     }
-                    None if new_rows > of.known => fresh(),
+                    None if new_rows > of.rows => fresh(),
                     None => None,
                 },
                 _ => None,
@@ -275,6 +275,54 @@ impl Surprisals {
                 + size_of::<f64>() * of.classes.capacity()
         };
         self.of.iter().map(of).sum()
+    }
+}
+
+/// An earlier model's surprisals, and the totals and values of its rows.
+pub struct Earlier<'a> {
+    pub surprisals: &'a Surprisals,
+    pub totals: &'a Totals,
+    pub frequencies: &'a [Option<Frequencies>],
+}
+
+/// Of a feature.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    surprisal: &'a Surprisal,
+    /// The number of its rows with a value
+    rows: usize,
+}
+
+impl Earlier<'_> {
+    fn of(&self, feature: usize) -> Known<'_> {
+        let rows = self.totals.rows - self.totals.features[feature].missing;
+        Known { surprisal: &self.surprisals.of[feature], rows }
+    }
+
+    /// The groups of a number within its category, by the codes that the category's values have now.
+    fn groups(&self, of: &Known, encoders: &[Option<Encoder>]) -> Vec<Group> {
+        let Some(within) = &of.surprisal.within else { return vec![] };
+        let (Some(Some(counted)), Some(Some(encoder))) =
+            (self.frequencies.get(within.category), encoders.get(within.category))
+        else {
+            return vec![];
+        };
+        let mut groups: Vec<Group> = vec![];
+        for ((value, count), [median, spread]) in counted.values.iter().zip(&counted.counts).zip(&within.groups) {
+            let Some(code) = encoder.code(value).filter(|_| *spread > 0.0) else { continue };
+            groups.resize(groups.len().max(code + 1), Group::default());
+            groups[code] = Group { median: *median, spread: *spread, rows: *count as f64 };
+        }
+        groups
+    }
+}
+
+impl Known<'_> {
+    /// The values of its rows beside new ones, sorted; `new_rows` is the number of rows that `sorted` stands for.
+    fn mixed(&self, sorted: &[f64], new_rows: usize) -> Vec<f64> {
+        let [low, _, high, _] = self.surprisal.bounds;
+        let constant = (low == high).then_some(low);
+        mixed(&self.surprisal.curve, constant, self.rows as f64, sorted, new_rows as f64)
     }
 }
 

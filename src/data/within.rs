@@ -5,7 +5,7 @@
 //! categories together, as a feature of its own would be.
 
 use super::curve::Curve;
-use super::earlier::mixed;
+use super::mixing::mixed;
 
 /// Rows that a category needs, for its median and spread to mean something.
 const LEAST_ROWS: usize = 50;
