@@ -72,6 +72,9 @@ def refit() -> None:
     )
     print("the next day's rows against corrupted ones, AUC-ROC, mean of the days and of 3 seeds:")
     print(f"  January's model as it is: {steps_of(table, lambda _, __: month):.3f}")
+    for steps in (300, 60):
+        both = steps_of(table, lambda day, seed, n=steps: fitted(pl.concat([trained, day]), min_steps=n, seed=seed))
+        print(f"  {steps} steps: a new fit of January and the day: {both:.3f}")
     for steps in (300, 60, 30):
         new = steps_of(table, lambda day, seed, steps=steps: fitted(day, min_steps=steps, max_epochs=100, seed=seed))
         again = steps_of(table, lambda day, seed, steps=steps: fitted(day, init=month, min_steps=steps, seed=seed))
