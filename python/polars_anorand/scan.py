@@ -109,7 +109,7 @@ def fit_scan(
     path
         Also write the model to this file, whole or not at all. Not with ``by``.
     progress
-        As :func:`polars_anorand.fit`; rows of all passes are counted.
+        As :func:`polars_anorand.fit`; rows that are gathered and scored are counted.
 
     Returns
     -------
