@@ -40,21 +40,35 @@ class Training:
         small_groups: SmallGroups,
         min_group_rows: int,
         progress: bool | Literal["always"] = False,
+        init: ModelLike | None = None,
+        replay: str | pl.Expr | pl.Series | None = None,
     ) -> None:
         self.progress = shown(progress)
         text("small_groups", small_groups)
+        is_file = isinstance(init, (str, os.PathLike))
         self.kwargs: dict[str, Any] = {
             "candidates": candidates(options),
             "labels": labels is not None,
             "by": by is not None,
             "small_groups": small_groups,
             "min_group_rows": integer("min_group_rows", min_group_rows, low=2),
+            "init": init is not None and not is_file,
+            "init_path": _paths.to_read(init) if isinstance(init, (str, os.PathLike)) else None,
+            "replay": replay is not None,
         }
+        if init is not None and len(self.kwargs["candidates"]) > 1:
+            raise TypeError("a fit with init goes on with one value of each option, got lists of them to choose from")
+        if init is None and replay is not None:
+            raise TypeError("replay marks the rows that the model of init has seen: give init, or leave replay out")
         self._parts: list[pl.Expr] = []
         if labels is not None:
-            self._parts.append(pl.struct(_labels(labels)).alias("labels"))
+            self._parts.append(pl.struct(_column("labels", labels)).alias("labels"))
         if by is not None:
             self._parts.append(pl.struct(by).alias("by"))
+        if init is not None and not is_file:
+            self._parts.append(_model_value(init, "init").alias("init"))
+        if replay is not None:
+            self._parts.append(_column("replay", replay).alias("replay"))
 
     @property
     def has_groups(self) -> bool:
@@ -116,17 +130,17 @@ def text(name: str, value: object) -> str:
     return value
 
 
-def _labels(labels: object) -> pl.Expr:
-    if isinstance(labels, str):
-        return pl.col(labels)
-    if isinstance(labels, pl.Series):
-        return pl.lit(labels)
-    if isinstance(labels, pl.Expr):
-        return labels
-    raise TypeError(f"labels must be a column's name, an expression or a Series, got {type(labels).__name__}")
+def _column(name: str, column: object) -> pl.Expr:
+    if isinstance(column, str):
+        return pl.col(column)
+    if isinstance(column, pl.Series):
+        return pl.lit(column)
+    if isinstance(column, pl.Expr):
+        return column
+    raise TypeError(f"{name} must be a column's name, an expression or a Series, got {type(column).__name__}")
 
 
-def _model_value(model: object) -> pl.Expr:
+def _model_value(model: object, name: str = "model") -> pl.Expr:
     if isinstance(model, pl.Expr):
         return model
     if isinstance(model, Model):
@@ -138,7 +152,7 @@ def _model_value(model: object) -> pl.Expr:
     if isinstance(model, pl.Series):
         return pl.lit(model)
     raise TypeError(
-        f"model must be a path, bytes, a Model, or an expression or Series of Binary, got {type(model).__name__}"
+        f"{name} must be a path, bytes, a Model, or an expression or Series of Binary, got {type(model).__name__}"
     )
 
 

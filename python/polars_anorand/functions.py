@@ -27,6 +27,8 @@ def fit(
     device: str = "auto",
     precision: Precision = "float32",
     path: str | os.PathLike[str] | None = None,
+    init: ModelLike | None = None,
+    replay: str | pl.Expr | pl.Series | None = None,
     progress: bool | Literal["always"] = False,
     name: str = "model",
     **options: Unpack[FitOptions],
@@ -59,6 +61,16 @@ def fit(
     path
         Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
         it out there.
+    init
+        A model to go on from, as that of :func:`score`: its networks are trained further, and its counts and extremes
+        are added to. Options that are not given are its own. Those that its networks depend on (``preset``,
+        ``missing``, ``encode``, ``temporal``, ``scaling``, ``members``, ``max_features``, ``hidden``, ``latent``) must
+        agree. An expression has the same model in all rows of a fit: each group its own. Where all are null, the fit
+        is a new one.
+    replay
+        With ``init``, a Boolean column: True for rows that the model has seen, which are there again so that it does
+        not forget them. Half of the rows that a member is trained on are such rows, as far as they go; they are not
+        counted again.
     progress
         Show how far the call is: True where stderr is a terminal and in a notebook, ``"always"`` anywhere. It takes
         tqdm (``pip install 'polars-anorand[progress]'``); :class:`polars_anorand.progress` shows that of whole queries.
@@ -104,7 +116,7 @@ def fit(
     """
     if by is not None and path is not None:
         raise TypeError("fit takes a path for one model, not with by, which fits one for each group")
-    training = Training(options, labels, by, small_groups, min_group_rows, progress)
+    training = Training(options, labels, by, small_groups, min_group_rows, progress, init, replay)
     kwargs = {
         "training": training.kwargs,
         **placed(device, precision),

@@ -56,6 +56,17 @@ impl Frequencies {
         Self { values, counts, rare }
     }
 
+    /// With the rows of another table.
+    pub fn plus(&self, other: &Self) -> Self {
+        let both = || [self, other].into_iter().flat_map(|of| of.values.iter().zip(&of.counts));
+        let mut counts: PlHashMap<&str, u64> = PlHashMap::new();
+        both().for_each(|(value, count)| *counts.entry(value).or_default() += count);
+        let mut all = Self::of_counts(counts);
+        all.rare.values += self.rare.values + other.rare.values;
+        all.rare.rows += self.rare.rows + other.rare.rows;
+        all
+    }
+
     /// How many different values the training rows have.
     pub fn distinct(&self) -> u64 {
         self.values.len() as u64 + self.rare.values
@@ -122,6 +133,11 @@ impl Encoder {
     /// The code of all values that are not remembered: the number of those that are.
     pub fn unseen(&self) -> usize {
         self.numbers.len() - 1
+    }
+
+    /// The code of a value, if it is remembered.
+    pub fn code(&self, value: &str) -> Option<usize> {
+        self.codes.get(value).map(|code| *code as usize)
     }
 
     /// ln(count / rows) of a code.

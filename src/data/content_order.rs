@@ -30,8 +30,9 @@ impl Keys {
 }
 
 impl Columns {
-    /// The numbers of all rows in the order of their features, the first one first; known anomalies after others that are equal.
-    pub fn content_order(&self, labels: Option<&Labels>) -> PolarsResult<IdxCa> {
+    /// The numbers of all rows in the order of their features, the first one first; known anomalies after others that are equal, and
+    /// replayed rows after new ones.
+    pub fn content_order(&self, labels: Option<&Labels>, replayed: Option<&[bool]>) -> PolarsResult<IdxCa> {
         let mut keys = Vec::with_capacity(self.features().len());
         for j in 0..self.features().len() {
             keys.push(match self.text(j)? {
@@ -50,7 +51,9 @@ impl Columns {
         pool::sort_by(&mut order, |a, b| {
             let (a, b) = (*a as usize, *b as usize);
             let features = keys.iter().map(|keys| keys.compare(a, b)).find(|found| *found != Ordering::Equal);
-            features.unwrap_or_else(|| anomaly(a).cmp(&anomaly(b)))
+            let is_replayed = |row: usize| replayed.is_some_and(|replayed| replayed[row]);
+            let key = |row: usize| (anomaly(row), is_replayed(row));
+            features.unwrap_or_else(|| key(a).cmp(&key(b)))
         })?;
         Ok(IdxCa::from_vec(PlSmallStr::EMPTY, order))
     }
@@ -108,7 +111,7 @@ mod tests {
     }
 
     fn in_order(frame: &DataFrame) -> Vec<Option<String>> {
-        let order = Columns::from_frame(frame).unwrap().content_order(None).unwrap();
+        let order = Columns::from_frame(frame).unwrap().content_order(None, None).unwrap();
         let texts = frame.take(&order).unwrap();
         texts.column("b").unwrap().str().unwrap().iter().map(|text| text.map(str::to_string)).collect()
     }
@@ -127,7 +130,7 @@ mod tests {
         let frame = df!("a" => [1.0; 4]).unwrap();
         let labels = Series::new("y".into(), [Some(true), None, Some(true), Some(false)]);
         let labels = Labels::from_series(&labels).unwrap();
-        let order = Columns::from_frame(&frame).unwrap().content_order(Some(&labels)).unwrap();
+        let order = Columns::from_frame(&frame).unwrap().content_order(Some(&labels), None).unwrap();
         let anomalies: Vec<bool> = order.iter().flatten().map(|row| labels.is_anomaly(row as usize)).collect();
         assert_eq!(anomalies, [false, false, true, true]);
     }

@@ -58,6 +58,24 @@ impl Curve {
             + size_of::<u16>() * Buckets::COUNT
     }
 
+    /// As many values as are at each knot or beyond it by its share, all at knots; none of a flat curve.
+    pub fn values(&self, count: usize) -> Vec<f64> {
+        let shares: Vec<f64> = self.counted.iter().map(|counted| libm::exp(-counted)).collect();
+        let Some(middle) = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b])) else { return vec![] };
+        // As the shares were counted: (rows beyond + 1) / (rows + 1).
+        let rows = |share: f64| (share * (count as f64 + 1.0) - 1.0).max(0.0).round() as usize;
+        let mut values = Vec::with_capacity(count);
+        // Up to each knot below the middle, and from each one above it on.
+        for (knot, share) in self.knots.iter().zip(&shares).take(middle) {
+            values.resize(values.len().max(rows(*share)), *knot);
+        }
+        for (place, knot) in self.knots.iter().enumerate().skip(middle) {
+            let beyond = shares.get(place + 1).map_or(0, |share| rows(*share));
+            values.resize(values.len().max(count - beyond.min(count)), *knot);
+        }
+        values
+    }
+
     /// From sorted training values, of `rows` training rows; flat if they are all equal.
     pub fn of(sorted: &[f64], rows: usize) -> Self {
         if sorted.first() == sorted.last() {

@@ -90,6 +90,18 @@ impl Inputs {
         Self(all.map(|((feature, statistics), encoder)| of_feature(feature, statistics, encoder, options)).collect())
     }
 
+    /// The same where values of categories have other codes, from each feature's values by code to the new ones; None if a value with an
+    /// input of its own is no longer there.
+    pub fn recoded(&self, values: &[Option<Vec<String>>], encoders: &[Option<Encoder>]) -> Option<Self> {
+        let of_input = |j: usize, input: &Input| match (input, &values[j], &encoders[j]) {
+            (Input::Is(code), Some(values), Some(encoder)) => encoder.code(values.get(*code)?).map(Input::Is),
+            (Input::Is(_), _, _) => None,
+            (other, _, _) => Some(*other),
+        };
+        let of_feature = |(j, inputs): (usize, &Vec<Input>)| inputs.iter().map(|input| of_input(j, input)).collect();
+        self.0.iter().enumerate().map(of_feature).collect::<Option<_>>().map(Self)
+    }
+
     /// What stands in for each input of a missing value: that of the median; for a time, the centre of the circle.
     pub fn reference(&self, statistics: &[FeatureStatistics], encoders: &[Option<Encoder>]) -> Vec<f64> {
         let mut reference = Vec::with_capacity(self.count());

@@ -11,14 +11,15 @@ use crate::options::Missing;
 use crate::pool;
 
 use super::calendar::{far_away, Cycle, Moment, CLASSES};
-use super::categories::Frequencies;
+use super::categories::{Encoder, Frequencies};
 use super::classes::Classes;
 use super::columns::Columns;
 use super::curve::{Curve, MOST};
 use super::feature::{Feature, Kind};
 use super::inputs::Inputs;
+use super::mixing::mixed;
 use super::totals::Totals;
-use super::within::Within;
+use super::within::{Group, Within};
 
 /// What the surprisal of a value that is only far out counts less than one of a new class, where the highest of a row's decides:
 /// in some column, some value is always the furthest.
@@ -110,13 +111,15 @@ pub struct Surprisals {
 }
 
 impl Surprisals {
-    /// From coded training rows. Where they are a sample, counts of values and nulls and the extremes are those of all rows.
+    /// From coded training rows. Where they are a sample, counts of values and nulls and the extremes are those of all rows. Where a model
+    /// has seen `earlier` rows, which the totals have as well, those of both; the encoders are those of the codes.
     pub fn fit(
         columns: &Columns,
         inputs: &Inputs,
         frequencies: &[Option<Frequencies>],
         missing: Missing,
         totals: Option<&Totals>,
+        earlier: Option<(&Earlier, &[Option<Encoder>])>,
     ) -> PolarsResult<Self> {
         let rows = columns.rows();
         let all_rows = totals.map_or(rows, |totals| totals.rows);
@@ -125,13 +128,32 @@ impl Surprisals {
             let calendar = Inputs::is_calendar(inputs.of_feature(j));
             let mut values = vec![];
             columns.read_as(j, calendar, &mut values)?;
-            let within = match feature.kind {
-                Kind::Number => Within::of(&values, categories.iter().map(|(at, codes)| (*at, codes.as_slice()))),
+            let total = totals.map(|totals| &totals.features[j]);
+            let before = earlier.map(|(earlier, encoders)| (earlier.of(j), earlier, encoders));
+            let all_known = total.map_or(0, |total| all_rows - total.missing);
+            let new_rows = before.as_ref().map_or(0, |(of, _, _)| all_known.saturating_sub(of.rows));
+            let fresh = || Within::of(&values, categories.iter().map(|(at, codes)| (*at, codes.as_slice())));
+            let within = match (feature.kind, &before) {
+                (Kind::Number, None) => fresh(),
+                (Kind::Number, Some((of, earlier, encoders))) => match &of.surprisal.within {
+                    Some(within) => {
+                        let codes = categories.iter().find(|(at, _)| *at == within.category);
+                        let codes = codes.map_or(&[][..], |(_, codes)| codes.as_slice());
+                        let groups = earlier.groups(of, encoders);
+                        Some(within.mixed(&groups, &values, codes, new_rows as f64))
+                    }
+                    None if new_rows > of.rows => fresh(),
+                    None => None,
+                },
                 _ => None,
             };
             values.retain(|value| !value.is_nan());
             values.sort_unstable_by(f64::total_cmp);
-            let total = totals.map(|totals| &totals.features[j]);
+            let mut rows = rows;
+            if let (Some((of, _, _)), false) = (&before, calendar || feature.kind == Kind::Category) {
+                values = of.mixed(&values, new_rows);
+                rows = (values.len() as f64 * all_rows as f64 / all_known.max(1) as f64).round() as usize;
+            }
             let known = match missing {
                 Missing::Indicator => total.map_or(values.len(), |total| all_rows - total.missing),
                 // Filled in, or not there: no news.
@@ -147,7 +169,14 @@ impl Surprisals {
             }
             let mut surprisal = match (feature.kind, &frequencies[j]) {
                 (Kind::Category, Some(frequencies)) => of_category(frequencies, all_rows),
-                (kind, _) if calendar => of_calendar(kind, inputs.of_feature(j), &values, rows),
+                (kind, _) if calendar => {
+                    let new = || of_calendar(kind, inputs.of_feature(j), &values, rows);
+                    match &before {
+                        None => new(),
+                        Some((of, _, _)) if values.is_empty() => of.surprisal.clone(),
+                        Some((of, _, _)) => either(of.surprisal, new()),
+                    }
+                }
                 (kind, _) => of_numbers(kind, &values, rows),
             };
             surprisal.within = within;
@@ -249,6 +278,54 @@ impl Surprisals {
     }
 }
 
+/// An earlier model's surprisals, and the totals and values of its rows.
+pub struct Earlier<'a> {
+    pub surprisals: &'a Surprisals,
+    pub totals: &'a Totals,
+    pub frequencies: &'a [Option<Frequencies>],
+}
+
+/// Of a feature.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    surprisal: &'a Surprisal,
+    /// The number of its rows with a value
+    rows: usize,
+}
+
+impl Earlier<'_> {
+    fn of(&self, feature: usize) -> Known<'_> {
+        let rows = self.totals.rows - self.totals.features[feature].missing;
+        Known { surprisal: &self.surprisals.of[feature], rows }
+    }
+
+    /// The groups of a number within its category, by the codes that the category's values have now.
+    fn groups(&self, of: &Known, encoders: &[Option<Encoder>]) -> Vec<Group> {
+        let Some(within) = &of.surprisal.within else { return vec![] };
+        let (Some(Some(counted)), Some(Some(encoder))) =
+            (self.frequencies.get(within.category), encoders.get(within.category))
+        else {
+            return vec![];
+        };
+        let mut groups: Vec<Group> = vec![];
+        for ((value, count), [median, spread]) in counted.values.iter().zip(&counted.counts).zip(&within.groups) {
+            let Some(code) = encoder.code(value).filter(|_| *spread > 0.0) else { continue };
+            groups.resize(groups.len().max(code + 1), Group::default());
+            groups[code] = Group { median: *median, spread: *spread, rows: *count as f64 };
+        }
+        groups
+    }
+}
+
+impl Known<'_> {
+    /// The values of its rows beside new ones, sorted; `new_rows` is the number of rows that `sorted` stands for.
+    fn mixed(&self, sorted: &[f64], new_rows: usize) -> Vec<f64> {
+        let [low, _, high, _] = self.surprisal.bounds;
+        let constant = (low == high).then_some(low);
+        mixed(&self.surprisal.curve, constant, self.rows as f64, sorted, new_rows as f64)
+    }
+}
+
 /// Of sorted numbers.
 fn of_numbers(kind: Kind, sorted: &[f64], rows: usize) -> Surprisal {
     let (curve, missing) = (Curve::of(sorted, rows), [0.0; 2]);
@@ -282,6 +359,18 @@ fn signs(sorted: &[f64], rows: usize) -> [f64; 4] {
         true => [-least, surprisal, f64::MAX, 0.0],
         false => [-f64::MAX, 0.0, least, surprisal],
     }
+}
+
+/// Of times of which either knows what is usual: no class is a new one that one of them has seen.
+fn either(a: &Surprisal, b: Surprisal) -> Surprisal {
+    let classes = a.classes.iter().zip(&b.classes).map(|(a, b)| a.min(*b)).collect();
+    let bounds = [
+        a.bounds[0].min(b.bounds[0]),
+        a.bounds[1].min(b.bounds[1]),
+        a.bounds[2].max(b.bounds[2]),
+        a.bounds[3].min(b.bounds[3]),
+    ];
+    Surprisal { classes, bounds, ..b }
 }
 
 fn of_category(frequencies: &Frequencies, rows: usize) -> Surprisal {
@@ -329,7 +418,7 @@ mod tests {
         let options = Options::preset(Preset::Default);
         let statistics = columns.statistics(&encoders, options.missing).unwrap();
         let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
-        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None).unwrap();
+        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None, None).unwrap();
         let rows = Columns::from_frame(rows).unwrap().coded(&encoders).unwrap();
         let mut found = vec![vec![0.0; rows.rows()]; rows.features().len()];
         surprisals.each(&rows, &inputs, |row, j, value| found[j][row] = value.surprisal).unwrap();

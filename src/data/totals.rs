@@ -26,6 +26,22 @@ pub struct FeatureTotals {
 }
 
 impl Totals {
+    /// With the rows of another table with the same features.
+    pub fn plus(&self, other: &Self) -> Self {
+        let both = |(a, b): (&FeatureTotals, &FeatureTotals)| FeatureTotals {
+            missing: a.missing + b.missing,
+            range: match (a.range, b.range) {
+                (Some(a), Some(b)) => Some([a[0].min(b[0]), a[1].max(b[1])]),
+                (a, b) => a.or(b),
+            },
+            frequencies: match (&a.frequencies, &b.frequencies) {
+                (Some(a), Some(b)) => Some(a.plus(b)),
+                (a, b) => a.clone().or_else(|| b.clone()),
+            },
+        };
+        Self { rows: self.rows + other.rows, features: self.features.iter().zip(&other.features).map(both).collect() }
+    }
+
     pub fn frequencies(&self) -> Vec<Option<Frequencies>> {
         self.features.iter().map(|feature| feature.frequencies.clone()).collect()
     }
@@ -64,40 +80,54 @@ struct Counted {
     values: PlHashMap<String, u64>,
 }
 
+impl Counted {
+    fn add_text(&mut self, value: Option<&str>) {
+        let Some(value) = value else {
+            self.missing += 1;
+            return;
+        };
+        match self.values.get_mut(value) {
+            Some(count) => *count += 1,
+            None => drop(self.values.insert(value.to_string(), 1)),
+        }
+    }
+
+    fn add_number(&mut self, number: f64) {
+        if number.is_nan() {
+            self.missing += 1;
+        } else {
+            self.range = [self.range[0].min(number), self.range[1].max(number)];
+        }
+    }
+}
+
 impl Counting {
     pub fn new(features: &[Feature]) -> Self {
         let none = || Counted { missing: 0, range: [f64::INFINITY, f64::NEG_INFINITY], values: PlHashMap::new() };
         Self { features: features.to_vec(), rows: 0, counted: features.iter().map(|_| none()).collect() }
     }
 
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Counts the rows of a batch, whose columns are the features in their order.
     pub fn add(&mut self, batch: &Columns) -> PolarsResult<()> {
+        Self::add_each(std::slice::from_mut(self), |_| 0, batch)
+    }
+
+    /// Counts each row of a batch where `place` says.
+    pub fn add_each(all: &mut [Self], place: impl Fn(usize) -> usize, batch: &Columns) -> PolarsResult<()> {
         let mut numbers = vec![];
-        for (j, counted) in self.counted.iter_mut().enumerate() {
+        for j in 0..batch.features().len() {
             if let Some(text) = batch.text(j)? {
-                counted.missing += text.null_count();
-                for value in text.str()?.iter().flatten() {
-                    match counted.values.get_mut(value) {
-                        Some(count) => *count += 1,
-                        None => drop(counted.values.insert(value.to_string(), 1)),
-                    }
+                for (row, value) in text.str()?.iter().enumerate() {
+                    all[place(row)].counted[j].add_text(value);
                 }
                 continue;
             }
             batch.read(j, &mut numbers)?;
-            for number in &numbers {
-                if number.is_nan() {
-                    counted.missing += 1;
-                } else {
-                    counted.range = [counted.range[0].min(*number), counted.range[1].max(*number)];
-                }
+            for (row, number) in numbers.iter().enumerate() {
+                all[place(row)].counted[j].add_number(*number);
             }
         }
-        self.rows += batch.rows();
+        (0..batch.rows()).for_each(|row| all[place(row)].rows += 1);
         Ok(())
     }
 
@@ -134,6 +164,25 @@ mod tests {
             assert_eq!(features[0].range, Some([-1.0, 7.5]));
             assert_eq!(features[1].frequencies, whole.frequencies().unwrap()[1]);
             assert_eq!((features[1].range, features[2].range), (None, None));
+        }
+    }
+
+    #[test]
+    fn two_tables_come_to_what_one_of_all_rows_has() {
+        let frame = df!(
+            "x" => [Some(3.0), None, Some(-1.0), Some(7.5)],
+            "c" => [Some("a"), Some("b"), Some("a"), Some("c")],
+            "none" => [None, None, Some(1.0), None]
+        )
+        .unwrap();
+        let whole = Columns::from_frame(&frame).unwrap();
+        let totals = |from: usize, rows: usize| {
+            let mut counting = Counting::new(whole.features());
+            counting.add(&whole.slice(from, rows)).unwrap();
+            counting.totals()
+        };
+        for cut in 0..=4 {
+            assert_eq!(totals(0, cut).plus(&totals(cut, 4 - cut)), totals(0, 4));
         }
     }
 }

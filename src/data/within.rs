@@ -5,6 +5,7 @@
 //! categories together, as a feature of its own would be.
 
 use super::curve::Curve;
+use super::mixing::mixed;
 
 /// Rows that a category needs, for its median and spread to mean something.
 const LEAST_ROWS: usize = 50;
@@ -12,6 +13,14 @@ const LEAST_ROWS: usize = 50;
 const MOST_GROUPS: usize = 256;
 /// The least share of a number's spread that a category must explain.
 const LEAST_EXPLAINED: f64 = 0.25;
+
+/// What is known of the rows of a category's value; nothing where the spread is 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Group {
+    pub median: f64,
+    pub spread: f64,
+    pub rows: f64,
+}
 
 /// A number's surprisal within a category.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +56,32 @@ impl Within {
         distances.sort_unstable_by(f64::total_cmp);
         let curve = Curve::of(&distances, distances.len());
         Some(Self { category, groups, curve })
+    }
+
+    /// The same category's medians and spreads of earlier rows and new ones, and the curve of both; `earlier` is by code.
+    pub fn mixed(&self, earlier: &[Group], values: &[f64], codes: &[f64], new_rows: f64) -> Self {
+        let mut counts: Vec<f64> = vec![];
+        for code in codes.iter().filter(|code| **code < MOST_GROUPS as f64) {
+            counts.resize(counts.len().max(*code as usize + 1), 0.0);
+            counts[*code as usize] += new_rows / codes.len() as f64;
+        }
+        let new = groups(values, codes);
+        let of_code = |code: usize| {
+            let new = new.get(code).filter(|[_, spread]| *spread > 0.0);
+            let new = new.map(|[median, spread]| Group { median: *median, spread: *spread, rows: counts[code] });
+            let both = [earlier.get(code).copied(), new].into_iter().flatten().filter(|group| group.spread > 0.0);
+            let rows: f64 = both.clone().map(|group| group.rows).sum();
+            both.map(|group| [group.median, group.spread].map(|number| number * (group.rows / rows)))
+                .reduce(|a, b| [a[0] + b[0], a[1] + b[1]])
+                .unwrap_or([0.0; 2])
+        };
+        let groups: Vec<[f64; 2]> = (0..earlier.len().max(new.len()).min(MOST_GROUPS)).map(of_code).collect();
+        let mut distances = distances(values, codes, &groups);
+        distances.sort_unstable_by(f64::total_cmp);
+        let rows: f64 = earlier.iter().filter(|group| group.spread > 0.0).map(|group| group.rows).sum();
+        let share = distances.len() as f64 / values.len().max(1) as f64;
+        let all = mixed(&self.curve, None, rows, &distances, new_rows * share);
+        Self { category: self.category, groups, curve: Curve::of(&all, all.len()) }
     }
 
     /// Of a value in a category, by its code; 0 where either says nothing. `none` is ln(n + 1).

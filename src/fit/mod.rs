@@ -9,13 +9,16 @@ mod recipe;
 mod rows;
 mod selection;
 mod smote;
+mod start;
 mod training_rows;
 mod training_set;
 mod uniform;
 mod warnings;
 
+pub use recipe::fit_sample;
 pub use recipe::{check_size, fit_with_labels, Fitted};
 pub use selection::{fit_best, fit_best_sample};
+pub use start::Start;
 pub use warnings::{of_table as warnings_of_table, Subject, Warning};
 
 use polars::prelude::PolarsResult;

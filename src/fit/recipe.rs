@@ -20,7 +20,8 @@ use crate::scoring;
 
 use super::feature_bagging::draw_inputs;
 use super::kept_rows;
-use super::training_rows::{in_content_order, training_rows};
+use super::start::Start;
+use super::training_rows::{in_content_order_with, training_rows};
 use super::training_set;
 use super::warnings::{self, Warning};
 
@@ -41,50 +42,78 @@ pub fn fit_with_labels(
     options: &Options,
     device: Device,
 ) -> PolarsResult<Fitted> {
-    fit_sample(columns, labels, None, options, device)
+    fit_sample(columns, labels, None, None, options, device)
 }
 
-/// The same where the rows of `columns` are a sample of a table whose `totals` are known: its counts and extremes are the model's.
+/// The same where the rows of `columns` are a sample of a table whose `totals` are known: its counts and extremes are the model's. And
+/// where the fit starts from another one's model: see [`Start`].
 pub fn fit_sample(
     columns: &Columns,
     labels: Option<&Labels>,
     totals: Option<&Totals>,
+    start: Option<&Start>,
     options: &Options,
     device: Device,
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
-    let given = columns;
+    let aligned = start.map(|start| start.model.align(columns)).transpose()?;
+    let given = aligned.as_ref().unwrap_or(columns);
     let (columns, labels) = training_rows(given, labels, options.missing)?;
     labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
-    let of_all = match totals {
-        None if labels.is_none() && columns.rows() > MOST_ROWS && members_draw_few(options) => Some(count(&columns)?),
-        _ => None,
+    let replayed = start.map(|start| start.replayed_of(given, options.missing)).transpose()?.flatten();
+    let is_sampled = totals.is_none() && labels.is_none() && columns.rows() > MOST_ROWS && members_draw_few(options);
+    let of_model = start.map(Start::totals).transpose()?;
+    let counted = match (&of_model, totals) {
+        (Some(of_model), Some(of_new)) => Some(of_model.plus(of_new)),
+        (Some(of_model), None) => Some(of_model.plus(&count(&new_rows(&columns, replayed.as_deref())?)?)),
+        (None, None) if is_sampled => Some(count(&columns)?),
+        (None, _) => None,
     };
     let usable = columns.rows();
-    let totals = totals.or(of_all.as_ref());
+    let totals = counted.as_ref().or(totals);
     let frequencies = totals.map_or_else(|| columns.frequencies(), |totals| Ok(totals.frequencies()))?;
     let warnings = warnings::of(given, usable, &frequencies)?;
-    let columns = match of_all {
-        Some(_) => columns.gather(&columns.content_sample(MOST_ROWS, options.seed)?)?,
-        None => columns,
+    let (columns, replayed) = match is_sampled {
+        true => {
+            let sample = columns.content_sample(MOST_ROWS, options.seed)?;
+            let replayed = replayed.map(|replayed| sample.iter().flatten().map(|row| replayed[row as usize]).collect());
+            (columns.gather(&sample)?, replayed)
+        }
+        false => (columns, replayed),
     };
     let encoders = encoders(&frequencies);
-    let (columns, labels) = in_content_order(columns.coded(&encoders)?, labels)?;
+    let (columns, labels, replayed) = in_content_order_with(columns.coded(&encoders)?, labels, replayed)?;
     let mut statistics = columns.statistics(&encoders, options.missing)?;
     totals.iter().for_each(|totals| totals.complete(&mut statistics));
-    let inputs = Inputs::of(columns.features(), &statistics, &encoders, options);
-    let scaling = Scaling::of(&statistics, &inputs, options.scaling);
+    let inputs = match start {
+        Some(start) => start.inputs(&encoders)?,
+        None => Inputs::of(columns.features(), &statistics, &encoders, options),
+    };
+    let scaling = match start {
+        Some(start) => start.model.statistics().scaling.clone(),
+        None => Scaling::of(&statistics, &inputs, options.scaling),
+    };
     let reference = inputs.reference(&statistics, &encoders);
     let encoding = Encoding { inputs: &inputs, encoders: &encoders, scaling: &scaling, reference: &reference };
     let rows = columns.scaled(&encoding)?;
     let surprisals = match options.combination {
-        Combination::Surprisal => Some(Surprisals::fit(&columns, &inputs, &frequencies, options.missing, totals)?),
+        Combination::Surprisal => {
+            let earlier = start.zip(of_model.as_ref()).and_then(|(start, of_model)| start.earlier(of_model));
+            let earlier = earlier.as_ref().map(|earlier| (earlier, encoders.as_slice()));
+            let new = if earlier.is_some() { new_rows(&columns, replayed.as_deref())? } else { columns.clone() };
+            Some(Surprisals::fit(&new, &inputs, &frequencies, options.missing, totals, earlier)?)
+        }
         _ => None,
     };
 
     let anomalies = labels.as_ref().map(Labels::anomalies);
-    let (weights, mut training) = train(&rows, anomalies.as_deref(), &varied(&rows), options, device)?;
+    let of_rows = OfRows { anomalies: anomalies.as_deref(), replayed: replayed.as_deref() };
+    let weights = match start {
+        Some(start) => start.model.weights().clone(),
+        None => draw_networks(rows.ncols(), &varied(&rows), options)?,
+    };
+    let (weights, mut training) = train(&rows, of_rows, weights, options, device)?;
     if let Some(totals) = totals {
         (training.rows, training.sampled) = (totals.rows, Some(rows.nrows()));
     }
@@ -143,6 +172,12 @@ pub fn fit_sample(
 /// The most training rows that a fit looks at beyond counts and extremes, where each member draws a few of them anyway. The rank of a
 /// quantile is then within 0.1 % of the rows, two standard errors of the median.
 const MOST_ROWS: usize = 1_000_000;
+
+/// The rows that are not replayed.
+fn new_rows(columns: &Columns, replayed: Option<&[bool]>) -> PolarsResult<Columns> {
+    let Some(replayed) = replayed else { return Ok(columns.clone()) };
+    columns.filter(&replayed.iter().map(|replayed| !replayed).collect::<Vec<bool>>())
+}
 
 /// Whether members draw their rows, and so few that they are as different from one another as on all rows.
 fn members_draw_few(options: &Options) -> bool {
@@ -206,33 +241,49 @@ fn counts(labels: &Labels) -> LabelCounts {
     LabelCounts { anomalies, normal, unlabelled }
 }
 
-/// Draw and train the ensemble. `anomalies` are the rows that are known to be some; `varied` the inputs that are not constant.
+/// What is known of each row.
+#[derive(Clone, Copy, Default)]
+struct OfRows<'a> {
+    /// Whether it is known to be an anomaly
+    anomalies: Option<&'a [bool]>,
+    /// Whether the model that the fit starts from has seen it
+    replayed: Option<&'a [bool]>,
+}
+
+/// Generators of its own for each member and use, so that a change of one does not move the others.
+fn generators(options: &Options, purpose: u64) -> Vec<ChaCha8Rng> {
+    let generator = |member| {
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        rng.set_stream(4 * member as u64 + purpose);
+        rng
+    };
+    (0..options.members).map(generator).collect()
+}
+
+/// New networks on rows with this number of inputs, of which `varied` are not constant.
+fn draw_networks(inputs: usize, varied: &[usize], options: &Options) -> PolarsResult<Weights> {
+    let inputs = draw_inputs(inputs, varied, options, &mut generators(options, 0)[0]);
+    check_size(options, inputs[0].len())?;
+    Weights::draw(Shape::of(options, inputs[0].len()), inputs.concat(), &mut generators(options, 2))
+}
+
+/// Train the ensemble.
 fn train(
     rows: &Array2<f32>,
-    anomalies: Option<&[bool]>,
-    varied: &[usize],
+    OfRows { anomalies, replayed }: OfRows,
+    mut weights: Weights,
     options: &Options,
     device: Device,
 ) -> PolarsResult<(Weights, Report)> {
-    // Generators of its own for each member and use, so that a change of one does not move the others.
-    let generators = |purpose: u64| -> Vec<ChaCha8Rng> {
-        let generator = |member| {
-            let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-            rng.set_stream(4 * member as u64 + purpose);
-            rng
-        };
-        (0..options.members).map(generator).collect()
+    let draw = |(member, rng): (usize, &mut ChaCha8Rng)| {
+        let inputs = weights.inputs_of(member);
+        match anomalies {
+            Some(anomalies) => training_set::draw_labelled(rows.view(), anomalies, replayed, inputs, options, rng),
+            None => training_set::draw(rows.view(), replayed, inputs, options, rng),
+        }
     };
-    let inputs = draw_inputs(rows.ncols(), varied, options, &mut generators(0)[0]);
-    check_size(options, inputs[0].len())?;
-    let shape = Shape::of(options, inputs[0].len());
-    let draw = |(inputs, rng): (&Vec<usize>, &mut ChaCha8Rng)| match anomalies {
-        Some(anomalies) => training_set::draw_labelled(rows.view(), anomalies, inputs, options, rng),
-        None => training_set::draw(rows.view(), inputs, options, rng),
-    };
-    let sets = inputs.iter().zip(&mut generators(1)).map(draw).collect::<PolarsResult<Vec<_>>>()?;
-    let mut weights = Weights::draw(shape, inputs.concat(), &mut generators(2))?;
-    let members = sets.into_iter().zip(generators(3)).map(|(set, rng)| Member { set, rng }).collect();
+    let sets = generators(options, 1).iter_mut().enumerate().map(draw).collect::<PolarsResult<Vec<_>>>()?;
+    let members = sets.into_iter().zip(generators(options, 3)).map(|(set, rng)| Member { set, rng }).collect();
     let trained = engine::train(&mut weights, members, &Training(options), device)?;
     let (course, before, after) = (trained.course, trained.before, trained.after);
     // Weights too: a unit whose weights are no longer numbers may be one that the losses do not show.
@@ -276,7 +327,8 @@ mod tests {
 
     fn trained(members: usize, options: &Options) -> (Weights, Report) {
         let options = Options { members, max_features: 1.0, hidden: vec![16, 8], latent: 4, ..options.clone() };
-        train(&curve(600), None, &[0, 1, 2], &options, Device::Cpu).unwrap()
+        let networks = draw_networks(3, &[0, 1, 2], &options).unwrap();
+        train(&curve(600), OfRows::default(), networks, &options, Device::Cpu).unwrap()
     }
 
     fn paper() -> Options {
@@ -303,7 +355,9 @@ mod tests {
     fn a_training_that_diverges_is_an_error() {
         // Rows of 1e30, whose squared errors are no f32.
         let rows = curve(100) * 1e30;
-        let error = train(&rows, None, &[0, 1, 2], &Options { members: 2, ..paper() }, Device::Cpu).unwrap_err();
+        let options = Options { members: 2, ..paper() };
+        let networks = draw_networks(3, &[0, 1, 2], &options).unwrap();
+        let error = train(&rows, OfRows::default(), networks, &options, Device::Cpu).unwrap_err();
         assert!(error.to_string().contains("diverged"), "{error}");
     }
 

@@ -52,7 +52,7 @@ pub fn fit_best_sample(
         polars_bail!(ComputeError: "anorand: there is no candidate to fit");
     };
     if candidates.len() == 1 {
-        return fit_sample(columns, labels, totals, first, device);
+        return fit_sample(columns, labels, totals, None, first, device);
     }
     let (usable, usable_labels) = training_rows(columns, labels, first.missing)?;
     let (ordered, ordered_labels) = in_content_order(usable, usable_labels)?;
@@ -62,7 +62,7 @@ pub fn fit_best_sample(
     };
     let judged = side_by_side(device, candidates.iter().collect(), judge)?;
     let chosen = first_of_the_best(&judged, split.held.0.rows());
-    let fitted = fit_sample(columns, labels, totals, &judged[chosen].options, device)?;
+    let fitted = fit_sample(columns, labels, totals, None, &judged[chosen].options, device)?;
     // Those of the candidates would say the same again.
     Ok(Fitted { model: fitted.model.with_candidates(judged), warnings: fitted.warnings })
 }

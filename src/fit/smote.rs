@@ -132,7 +132,7 @@ mod tests {
 
     fn paper_epoch(rows: &Array2<f32>, options: &Options) -> (Epoch, usize) {
         let inputs: Vec<usize> = (0..rows.ncols()).collect();
-        let set = crate::fit::training_set::draw(rows.view(), &inputs, options, &mut rng()).unwrap();
+        let set = crate::fit::training_set::draw(rows.view(), None, &inputs, options, &mut rng()).unwrap();
         let epoch = epoch(&*set, &mut rng());
         let normal = epoch.synthetic.iter().filter(|synthetic| !**synthetic).count();
         (epoch, normal)

@@ -20,7 +20,18 @@ pub fn training_rows(
 
 /// The same rows in an order that does not depend on where they stand, and their labels; see [`Columns::content_order`].
 pub fn in_content_order(columns: Columns, labels: Option<Labels>) -> PolarsResult<(Columns, Option<Labels>)> {
-    let order = columns.content_order(labels.as_ref())?;
-    let labels = labels.map(|labels| labels.gather(order.cont_slice().unwrap_or_default()));
-    Ok((columns.gather(&order)?, labels))
+    in_content_order_with(columns, labels, None).map(|(columns, labels, _)| (columns, labels))
+}
+
+/// The same with which of the rows are replayed.
+pub fn in_content_order_with(
+    columns: Columns,
+    labels: Option<Labels>,
+    replayed: Option<Vec<bool>>,
+) -> PolarsResult<(Columns, Option<Labels>, Option<Vec<bool>>)> {
+    let order = columns.content_order(labels.as_ref(), replayed.as_deref())?;
+    let rows = order.cont_slice().unwrap_or_default();
+    let labels = labels.map(|labels| labels.gather(rows));
+    let replayed = replayed.map(|replayed| rows.iter().map(|row| replayed[*row as usize]).collect());
+    Ok((columns.gather(&order)?, labels, replayed))
 }

@@ -26,15 +26,21 @@ use super::uniform::{NoiseBox, Uniform};
 /// Each member has numbers of rows of its own, and there may be many members.
 const ROWS: &str = "the rows of all members";
 
-/// From at least two scaled rows `[n, d]`: `max_samples` of them, at most half, of the features `inputs`.
+/// From at least two scaled rows `[n, d]`: `max_samples` of them, at most half, of the features `inputs`. Half of them are replayed ones,
+/// if some are.
 pub fn draw<'a>(
     rows: ArrayView2<'a, f32>,
+    replayed: Option<&[bool]>,
     inputs: &[usize],
     options: &Options,
     rng: &mut ChaCha8Rng,
 ) -> PolarsResult<Box<dyn TrainingSet + 'a>> {
     let sampled = match options.max_samples {
         0 => collected(0..rows.nrows(), ROWS)?,
+        _ if replayed.is_some() => {
+            let all = collected(0..rows.nrows(), ROWS)?;
+            sampled(all, replayed, options.rows_of_member(rows.nrows()), rng)?
+        }
         _ => collected(index::sample(rng, rows.nrows(), options.rows_of_member(rows.nrows())).iter(), ROWS)?,
     };
     let members_rows = Rows { table: rows, inputs: inputs.to_vec() };
@@ -47,11 +53,31 @@ pub fn draw<'a>(
     })
 }
 
+/// `count` of the rows, drawn: half of them from those that are replayed, and half from the others, as far as these go.
+fn sampled(
+    rows: Vec<usize>,
+    replayed: Option<&[bool]>,
+    count: usize,
+    rng: &mut ChaCha8Rng,
+) -> PolarsResult<Vec<usize>> {
+    let (old, new): (Vec<usize>, Vec<usize>) = match replayed {
+        Some(replayed) => rows.into_iter().partition(|row| replayed[*row]),
+        None => (vec![], rows),
+    };
+    let of_old = (count / 2).min(old.len()).max(count.saturating_sub(new.len()).min(old.len()));
+    let of_new = (count - of_old).min(new.len());
+    let mut drawn = reserved(of_old + of_new, ROWS)?;
+    drawn.extend(index::sample(rng, new.len(), of_new).iter().map(|at| new[at]));
+    drawn.extend(index::sample(rng, old.len(), of_old).iter().map(|at| old[at]));
+    Ok(drawn)
+}
+
 /// From scaled rows `[n, d]`, of which some are known anomalies: all of these, and `max_samples` of the others, of the features
 /// `inputs`.
 pub fn draw_labelled<'a>(
     rows: ArrayView2<'a, f32>,
     anomalies: &[bool],
+    replayed: Option<&[bool]>,
     inputs: &[usize],
     options: &Options,
     rng: &mut ChaCha8Rng,
@@ -60,8 +86,7 @@ pub fn draw_labelled<'a>(
     let (mut known, mut others) = (reserved(count, ROWS)?, reserved(rows.nrows() - count, ROWS)?);
     (0..rows.nrows()).for_each(|row| if anomalies[row] { known.push(row) } else { others.push(row) });
     if (1..others.len()).contains(&options.max_samples) {
-        let sampled = index::sample(rng, others.len(), options.max_samples);
-        others = collected(sampled.iter().map(|at| others[at]), ROWS)?;
+        others = sampled(others, replayed, options.max_samples, rng)?;
     }
     let members_rows = Rows { table: rows, inputs: inputs.to_vec() };
     Ok(match options.noise {
@@ -113,7 +138,7 @@ pub mod tests {
     fn an_epoch_has_every_row_once() {
         let rows = random_rows(300, 3);
         let options = Options { batch_size: 64, ..Options::preset(Preset::Paper) };
-        let set = draw(rows.view(), &[0, 1, 2], &options, &mut rng()).unwrap();
+        let set = draw(rows.view(), None, &[0, 1, 2], &options, &mut rng()).unwrap();
         let [first, second] = [1, 2].map(|seed| epoch(&*set, &mut ChaCha8Rng::seed_from_u64(seed)));
         assert_eq!(first.batches, [64, 64, 64, 64, 53]);
         assert_ne!(first.x, second.x);
@@ -138,7 +163,7 @@ pub mod tests {
         let anomalies: Vec<bool> = (0..40).map(|row| row % 10 == 0).collect();
         let number = |(row, feature)| if feature == 0 { row as f32 } else { f32::from(anomalies[row]) };
         let rows = Array2::from_shape_fn((40, 2), number);
-        let set = draw_labelled(rows.view(), &anomalies, &[0, 1], options, &mut rng()).unwrap();
+        let set = draw_labelled(rows.view(), &anomalies, None, &[0, 1], options, &mut rng()).unwrap();
         epoch(&*set, &mut rng())
     }
 
@@ -195,10 +220,28 @@ pub mod tests {
     }
 
     #[test]
+    fn half_of_a_members_rows_are_replayed_ones_as_far_as_they_go() {
+        let replayed: Vec<bool> = (0..100).map(|row| row < 20).collect();
+        let counted = |replayed: &[bool], count: usize| {
+            let mut rows = sampled((0..100).collect(), Some(replayed), count, &mut rng()).unwrap();
+            let old = rows.iter().filter(|row| replayed[**row]).count();
+            rows.sort_unstable();
+            rows.dedup();
+            (old, rows.len() - old)
+        };
+        assert_eq!(counted(&replayed, 30), (15, 15));
+        assert_eq!(counted(&replayed, 60), (20, 40));
+        assert_eq!(counted(&[true; 100], 30), (30, 0));
+        assert_eq!(counted(&[false; 100], 30), (0, 30));
+        let mostly: Vec<bool> = (0..100).map(|row| row < 95).collect();
+        assert_eq!(counted(&mostly, 30), (25, 5));
+    }
+
+    #[test]
     fn a_member_sees_its_own_rows_and_features() {
         let rows = random_rows(100, 4);
         let options = Options { max_samples: 10, ..Options::preset(Preset::Default) };
-        let set = draw(rows.view(), &[2], &options, &mut rng()).unwrap();
+        let set = draw(rows.view(), None, &[2], &options, &mut rng()).unwrap();
         let epoch = epoch(&*set, &mut rng());
         let normal: Vec<f32> = epoch
             .x

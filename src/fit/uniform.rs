@@ -93,7 +93,7 @@ mod tests {
     fn uniform_noise_fills_the_widened_box_and_is_fresh() {
         let options = Options { max_samples: 0, ..Options::preset(Preset::Default) };
         let rows = random_rows(640, 2);
-        let set = draw(rows.view(), &[1, 0], &options, &mut rng()).unwrap();
+        let set = draw(rows.view(), None, &[1, 0], &options, &mut rng()).unwrap();
         let mut rng = rng();
         let noise = |epoch: &Epoch| -> Vec<f32> {
             let rows = epoch.x.chunks(2).zip(&epoch.synthetic);

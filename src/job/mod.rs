@@ -4,4 +4,4 @@ mod progress;
 mod stop;
 
 pub use progress::{advance, expect, of_all_calls, watch_all_calls, watched, Progress, Unit, WorkingFor};
-pub use stop::{check, is_stopped, request_stop, Call};
+pub use stop::{check, hold, is_stopped, release, request_stop, Call};

@@ -32,7 +32,8 @@ use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 
 use crate::data::{
-    encoders, Columns, Encoder, Encoding, Frequencies, Inputs, Scaling, Surprisals, Surprise, QUANTILES,
+    encoders, Columns, Encoder, Encoding, FeatureTotals, Frequencies, Inputs, Scaling, Surprisals, Surprise, Totals,
+    QUANTILES,
 };
 use crate::engine::Weights;
 use crate::options::Missing;
@@ -109,6 +110,19 @@ impl Model {
     /// The values of each feature that is a category; None for other features.
     pub fn frequencies(&self) -> &[Option<Frequencies>] {
         &self.frequencies
+    }
+
+    /// Counts and extremes of its training rows; None for a model of a format without them.
+    pub fn totals(&self) -> Option<Totals> {
+        let all = self.statistics.quantiles_of_features.as_ref()?;
+        let rows = self.metadata.training.rows;
+        let of_feature = |(j, frequencies): (usize, &Option<Frequencies>)| {
+            let (missing, values) = (all.missing[j] as usize, &all.values[j]);
+            let has_range = frequencies.is_none() && missing < rows;
+            let range = has_range.then(|| [values[0], values[QUANTILES - 1]]);
+            FeatureTotals { missing, range, frequencies: frequencies.clone() }
+        };
+        Some(Totals { rows, features: self.frequencies.iter().enumerate().map(of_feature).collect() })
     }
 
     /// Bytes of memory that it takes.

@@ -3,9 +3,7 @@
 //! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
 //! ⌈c·n⌉ of the n rows; none of them, if that were half of the rows or more.
 
-use polars::prelude::{polars_bail, PolarsResult};
-
-use crate::memory::zeros;
+use polars::prelude::{polars_bail, PlHashMap, PolarsResult};
 
 /// The training scores: the highest ones exactly, all of them by quantiles.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,8 +165,8 @@ fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
 /// Scores that come batch by batch, counted: their quantiles are exact by rank, and to 4e-6 of a score by value.
 #[derive(Default)]
 pub struct ScoreCounts {
-    /// By the leading bits of a score from 0 to 1, which rise with it; empty before the first
-    counts: Vec<u64>,
+    /// By the leading bits of a score from 0 to 1, which rise with it
+    counts: PlHashMap<u32, u64>,
     rows: usize,
     /// The highest scores so far, and perhaps others
     highest: Vec<f32>,
@@ -178,20 +176,15 @@ impl ScoreCounts {
     /// The bits of a score that do not count.
     const FINE: u32 = 7;
 
-    pub fn add(&mut self, scores: impl Iterator<Item = f32>) -> PolarsResult<()> {
-        if self.counts.is_empty() {
-            self.counts = zeros((1f32.to_bits() >> Self::FINE) as usize + 1, "the counts of the scores")?;
-        }
+    pub fn add(&mut self, scores: impl Iterator<Item = f32>) {
         for score in scores {
-            let bucket = (score.clamp(0.0, 1.0).to_bits() >> Self::FINE) as usize;
-            self.counts[bucket] += 1;
+            *self.counts.entry(score.clamp(0.0, 1.0).to_bits() >> Self::FINE).or_default() += 1;
             self.rows += 1;
             self.highest.push(score);
             if self.highest.len() >= 16 * ScoreQuantiles::MOST_SCORES {
                 self.prune();
             }
         }
-        Ok(())
     }
 
     fn prune(&mut self) {
@@ -211,14 +204,16 @@ impl ScoreCounts {
         };
         let last = ScoreQuantiles::BODY - 1;
         let mut body = Vec::with_capacity(last + 1);
-        let (mut bucket, mut up_to) = (0, 0u64);
+        let mut counts: Vec<(u32, u64)> = self.counts.iter().map(|(bucket, count)| (*bucket, *count)).collect();
+        counts.sort_unstable();
+        let (mut at, mut up_to) = (0, 0u64);
         for k in 0..last {
             let rank = (k as f64 / last as f64 * (self.rows - 1) as f64).round() as u64;
-            while up_to + self.counts[bucket] <= rank {
-                up_to += self.counts[bucket];
-                bucket += 1;
+            while up_to + counts[at].1 <= rank {
+                up_to += counts[at].1;
+                at += 1;
             }
-            let middle = ((bucket as u32) << Self::FINE) | 1 << (Self::FINE - 1);
+            let middle = (counts[at].0 << Self::FINE) | 1 << (Self::FINE - 1);
             body.push(f32::from_bits(middle).min(*highest));
         }
         body.push(*highest);
@@ -252,7 +247,7 @@ mod tests {
     fn counted_scores_have_the_quantiles_of_all_of_them() {
         let scores: Vec<f32> = (0..50_000).map(|k| ((k * 7_919 % 50_000) as f32 + 0.5) / 50_000.0).collect();
         let mut counts = ScoreCounts::default();
-        scores.chunks(777).for_each(|part| counts.add(part.iter().copied()).unwrap());
+        scores.chunks(777).for_each(|part| counts.add(part.iter().copied()));
         let (counted, exact) = (counts.quantiles().unwrap(), ScoreQuantiles::of(&scores));
         assert_eq!(counted.top, exact.top);
         assert_eq!(counted.threshold(0.01), exact.threshold(0.01));

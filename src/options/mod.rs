@@ -32,9 +32,43 @@ impl UncheckedOptions {
         }
         self.checked_or(defaults)
     }
+
+    /// The same for a fit that starts from a model with these options: they are what is not given. An error that names an option that
+    /// must agree and does not.
+    pub fn check_from(self, model: &Options) -> PolarsResult<Options> {
+        let mut defaults = model.clone();
+        if self.min_steps.is_some() {
+            defaults.max_epochs = MOST_EPOCHS;
+        }
+        defaults.preset = OneOf.check("preset", self.preset.clone(), model.preset)?;
+        let options = self.checked_or(defaults)?;
+        options.check_agreement(model)?;
+        Ok(options)
+    }
 }
 
+/// What networks are and what they see: weights mean nothing elsewhere.
+const OF_WEIGHTS: [&str; 9] =
+    ["preset", "missing", "encode", "temporal", "scaling", "members", "max_features", "hidden", "latent"];
+
 impl Options {
+    fn check_agreement(&self, model: &Self) -> PolarsResult<()> {
+        let values = |options: &Self| {
+            serde_json::to_value(options).map_err(|error| polars_err!(ComputeError: "anorand: options: {error}"))
+        };
+        let (ours, models) = (values(self)?, values(model)?);
+        // A temporal of "number" is not written.
+        let shown =
+            |of: &serde_json::Value, name: &str| of.get(name).map_or("\"number\"".to_string(), ToString::to_string);
+        for name in OF_WEIGHTS {
+            let (ours, models) = (shown(&ours, name), shown(&models, name));
+            polars_ensure!(ours == models, ComputeError:
+                "anorand: the model of init= was fitted with {name}={models}, got {name}={ours}; its networks only go on with the \
+                 same: leave {name} out, or fit without init");
+        }
+        Ok(())
+    }
+
     /// The number of passes over a member's rows, each of `batches` batches.
     pub fn epochs_of(&self, batches: usize) -> usize {
         self.epochs.max(self.min_steps.div_ceil(batches.max(1)).min(self.max_epochs))
@@ -117,6 +151,24 @@ mod tests {
         assert_eq!((options.hidden, options.latent), (vec![32, 16], 16));
         assert_eq!((options.epochs, options.batch_size, options.min_steps), (200, 128, 0));
         assert_eq!((options.learning_rate, options.loss_weight), (1e-4, 0.2));
+    }
+
+    #[test]
+    fn a_fit_from_a_model_has_its_options_but_for_those_that_are_given() {
+        let model = Options { seed: 7, min_steps: 500, latent: 4, ..Options::preset(Preset::Default) };
+        let given = UncheckedOptions { min_steps: Some(60), learning_rate: Some(0.001), ..Default::default() };
+        let expected = Options { min_steps: 60, learning_rate: 0.001, max_epochs: MOST_EPOCHS, ..model.clone() };
+        assert_eq!(given.check_from(&model).unwrap(), expected);
+        let same = UncheckedOptions { latent: Some(4), preset: Some("default".into()), ..Default::default() };
+        assert_eq!(same.check_from(&model).unwrap(), model);
+        for (given, named) in [
+            (UncheckedOptions { latent: Some(8), ..Default::default() }, "latent=4, got latent=8"),
+            (UncheckedOptions { temporal: Some("number".into()), ..Default::default() }, "temporal=\"calendar\", got"),
+            (UncheckedOptions { preset: Some("paper".into()), ..Default::default() }, "preset=\"default\", got"),
+        ] {
+            let message = given.check_from(&model).unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+        }
     }
 
     #[test]

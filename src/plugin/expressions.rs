@@ -13,12 +13,12 @@ use crate::job::{self, of_all_calls, Unit, WorkingFor};
 use crate::model::Destination;
 use crate::options::Missing;
 use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
-use crate::query::{apply, Source};
+use crate::query::{apply, Gathered, Groups, Source, Training};
 
 use super::ffi::{compute, resolve, Kwargs};
 use super::kwargs::{
-    first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs, ObserveKwargs,
-    PackedFields, ScoresKwargs,
+    checked, first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs,
+    ObserveKwargs, PackedFields, Parts, ScoresKwargs,
 };
 use super::progress::Watching;
 use super::scan;
@@ -43,15 +43,21 @@ fn anorand_fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
         }
         return Ok(Series::new(kwargs.name.into(), [bytes.as_slice()]));
     };
-    let models = training.fit_each(groups, &columns, request, |model, _, _| model.to_bytes())?;
+    models_of(groups, training.fit_each(groups, &columns, request, |model, _, _| model.to_bytes())?, &kwargs.name)
+}
+
+/// The keys of groups and the model of each.
+fn models_of(groups: &Groups, models: Vec<Option<Vec<u8>>>, name: &str) -> PolarsResult<Series> {
     let models: BinaryChunked = models.into_iter().collect();
     let mut fields: Vec<Series> = groups.keys().iter().map(|key| key.as_materialized_series().clone()).collect();
     fields.push(models.with_name(MODEL).into_series());
-    Ok(StructChunked::from_series(kwargs.name.into(), groups.rows().len(), fields.iter())?.into_series())
+    Ok(StructChunked::from_series(name.into(), groups.rows().len(), fields.iter())?.into_series())
 }
 
 fn observe_field(inputs: &[Field], kwargs: ObserveKwargs) -> PolarsResult<Field> {
-    PackedFields::of(inputs, Some(&kwargs.training))?.check("rows of the scan", Some(&kwargs.training))?;
+    let packed = PackedFields::of(inputs, Some(&kwargs.training))?;
+    packed.check("rows of the scan", Some(&kwargs.training))?;
+    models_dtype(&packed.keys)?;
     Ok(Field::new("rows".into(), DataType::UInt64))
 }
 
@@ -61,12 +67,16 @@ fn observe_scores_field(_: &[Field], _: ScoresKwargs) -> PolarsResult<Field> {
 
 /// Adds a batch to a scan; the number of rows so far.
 fn anorand_observe(inputs: &[Series], kwargs: ObserveKwargs) -> PolarsResult<Series> {
-    let (columns, training) = training(inputs, kwargs.training)?;
+    let input = first(inputs)?;
+    let mut parts = Parts::of(input, &kwargs.training)?;
+    let groups = parts.take_numbers()?;
+    let columns = parts.columns;
     let _working = WorkingFor::begin(of_all_calls());
     job::expect(Unit::Rows, columns.rows());
-    let missing = training.candidates.first().map_or(Missing::Indicator, |options| options.missing);
+    let candidates = checked(kwargs.training.candidates, kwargs.training.labels)?;
+    let missing = candidates.first().map_or(Missing::Indicator, |options| options.missing);
     let rows = scan::with(kwargs.scan, |gathered| {
-        gathered.rows.add(first(inputs)?, &columns, missing)?;
+        gathered.rows.add(input, &columns, groups.as_deref(), missing)?;
         Ok(gathered.rows.rows() as u64)
     })?;
     job::advance(Unit::Rows, columns.rows());
@@ -76,23 +86,48 @@ fn anorand_observe(inputs: &[Series], kwargs: ObserveKwargs) -> PolarsResult<Ser
 /// Adds the scores of a batch to a scan; their number.
 fn anorand_observe_scores(inputs: &[Series], kwargs: ScoresKwargs) -> PolarsResult<Series> {
     let scores = first(inputs)?.f32()?;
-    scan::with(kwargs.scan, |gathered| gathered.scores.add(scores.iter().flatten()))?;
+    scan::with(kwargs.scan, |gathered| {
+        let Some(groups) = inputs.get(1) else {
+            gathered.scores.entry(0).or_default().add(scores.iter().flatten());
+            return Ok(());
+        };
+        for (group, score) in groups.u32()?.iter().zip(scores.iter()) {
+            let (Some(group), Some(score)) = (group, score) else { continue };
+            gathered.scores.entry(group).or_default().add(std::iter::once(score));
+        }
+        Ok(())
+    })?;
     Ok(Series::new("rows".into(), [(scores.len() - scores.null_count()) as u64]))
 }
 
-/// The model of a scan.
+/// The model of a scan, or those of its groups.
 fn anorand_fit_scan(_: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series> {
     let FitKwargs { training: how, device, precision, name, progress, path: _ } = kwargs.fit;
     let _watching = Watching::begin(progress.as_deref(), &name)?;
-    let (sample, totals) = scan::with(kwargs.scan, |gathered| gathered.rows.finish())?;
-    let (columns, training) = training(&[sample], how)?;
+    let Gathered { rows, groups: samples, first_rows } = scan::with(kwargs.scan, |gathered| gathered.rows.finish())?;
     let request = Request::parse(device.as_deref(), precision.as_deref())?;
-    let bytes = training.fit_sample(&columns, totals.as_ref(), request)?.to_bytes()?;
-    Ok(Series::new(name.into(), [bytes.as_slice()]))
+    let Parts { columns, labels, .. } = Parts::of(&rows, &how)?;
+    let (mut first_rows, small) = (Parts::of(&first_rows, &how)?, how.small_groups()?);
+    let candidates = checked(how.candidates, how.labels)?;
+    let training = Training { candidates, labels, groups: None, init: None, replayed: None };
+    first_rows.take_numbers()?;
+    let Some(keys) = first_rows.keys else {
+        let totals = samples.first().and_then(|sampled| sampled.totals.as_ref());
+        let bytes = training.fit_sample(&columns, totals, request)?.to_bytes()?;
+        return Ok(Series::new(name.into(), [bytes.as_slice()]));
+    };
+    let groups = Groups::known(keys, samples.iter().map(|sampled| sampled.rows.clone()).collect(), small);
+    let each = training.fit_each_sample(&groups, Some(&samples), &columns, request, |model, _, _| model.to_bytes())?;
+    models_of(&groups, each, &name)
 }
 
-fn fit_scan_field(_: &[Field], kwargs: FitScanKwargs) -> PolarsResult<Field> {
-    Ok(Field::new(kwargs.fit.name.into(), DataType::Binary))
+/// Of groups, the input has the dtypes of their keys.
+fn fit_scan_field(inputs: &[Field], kwargs: FitScanKwargs) -> PolarsResult<Field> {
+    let dtype = match inputs.first().map(Field::dtype) {
+        Some(DataType::Struct(keys)) if kwargs.fit.training.by => models_dtype(keys)?,
+        _ => DataType::Binary,
+    };
+    Ok(Field::new(kwargs.fit.name.into(), dtype))
 }
 
 /// What the field of the models is called, beside the keys'.

@@ -16,7 +16,7 @@ use polars_core::prelude::CompatLevel;
 use polars_ffi::version_0::{export_series, import_series_buffer, SeriesExport};
 use serde::de::DeserializeOwned;
 
-use super::interrupt::{give_way, Listening};
+use super::interrupt::{expect_calls, give_way, Listening};
 
 thread_local! {
     /// The message of this thread's last failed call.
@@ -94,6 +94,7 @@ pub unsafe fn resolve<K: DeserializeOwned>(
     schema: impl FnOnce(&[Field], K) -> PolarsResult<Field>,
 ) {
     guarded(|| {
+        expect_calls();
         // SAFETY: the caller's promise.
         let inputs = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(inputs, count) } };
         // SAFETY: the caller's promise.

@@ -1,51 +1,122 @@
-//! Ctrl-C while a call is under way. Python's own handler only takes note of it until the main thread is back from Polars, which waits
-//! for the call. So the call listens too, and stops; and Python's KeyboardInterrupt takes the place of Polars' error.
+//! Ctrl-C while a query is under way. Python's own handler only takes note of it until the main thread is back from Polars, which waits
+//! for our calls. So they listen too, and stop; and Python's KeyboardInterrupt takes the place of Polars' error.
 //!
-//! The handler is there only while a call is: it hands each signal on to the handler that it found, and puts that one back. One
+//! A query makes several calls: one for each part of a table, for each expression, for each group. A signal may come between two of
+//! them, and one that was heard is for those that begin later as well. No call knows its query; but the main thread does not run
+//! Python while it waits for one. So a request to stop lasts until the main thread runs Python again, which a pending call of the
+//! interpreter tells. Python handles signals before pending calls: the KeyboardInterrupt is raised by then.
+//!
+//! The handler is there only while it is needed: it hands each signal on to the handler that it found, and puts that one back. One
 //! that is set for good, as signal-hook's, would be lost where a notebook's kernel sets Python's handler anew for each cell.
 
-use std::sync::{Mutex, PoisonError};
+use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pyo3::ffi::Py_AddPendingCall;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
-use crate::job::{is_stopped, Call};
+use crate::job::{hold, is_stopped, release, Call};
 
 /// A call that listens. Without signals, as on Windows, it ends by itself.
 pub struct Listening {
     call: Option<Call>,
 }
 
-/// How many calls listen, and with which handler.
-static LISTENERS: Mutex<usize> = Mutex::new(0);
+/// Who needs the handler.
+struct Listeners {
+    calls: usize,
+    /// Whether the main thread may be in a query: it has not run Python since this was set.
+    query: bool,
+}
+
+static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { calls: 0, query: false });
+
+impl Listeners {
+    /// Never waits for the interpreter while it is locked: who holds the interpreter may wait for it.
+    fn lock() -> MutexGuard<'static, Self> {
+        // A poisoned lock holds a count still.
+        LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.calls == 0 && !self.query
+    }
+
+    /// Takes the main thread to be in a query, until it runs Python.
+    fn begin_query(&mut self) {
+        if self.query {
+            return;
+        }
+        // It needs no interpreter. It fails where too much is pending: the request to stop then is for the calls under way alone.
+        // SAFETY: the function has the form that is asked for, and lives as long as the process.
+        let is_pending = unsafe { Py_AddPendingCall(Some(on_return), null_mut()) } == 0;
+        if is_pending {
+            hold();
+            self.query = true;
+        }
+    }
+
+    fn leave_if_empty(&self) {
+        if self.is_empty() {
+            signals::leave();
+        }
+    }
+}
+
+/// The main thread runs Python: it has left the query, if it was in one, and has handled the signals that came until now.
+extern "C" fn on_return(_: *mut c_void) -> c_int {
+    let mut listeners = Listeners::lock();
+    listeners.query = false;
+    listeners.leave_if_empty();
+    // Under the lock, as in `drop`.
+    release();
+    drop(listeners);
+    take_back();
+    0
+}
+
+/// Listens from now on until the main thread runs Python: a plan is being made, and calls will follow.
+pub fn expect_calls() {
+    let mut listeners = Listeners::lock();
+    if listeners.is_empty() {
+        signals::listen();
+    }
+    listeners.begin_query();
+    listeners.leave_if_empty();
+}
 
 impl Listening {
     pub fn begin() -> Self {
-        // A poisoned lock holds a count still.
-        let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = Listeners::lock();
         let call = Call::begin();
-        if *listeners == 0 {
+        if listeners.is_empty() {
             signals::listen();
         }
-        *listeners += 1;
+        listeners.calls += 1;
+        listeners.begin_query();
         Self { call: Some(call) }
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
-        *listeners -= 1;
-        if *listeners == 0 {
-            signals::leave();
-        }
+        let mut listeners = Listeners::lock();
+        listeners.calls -= 1;
+        listeners.leave_if_empty();
         // Under the lock: a call that begins now has a request of its own.
         drop(self.call.take());
     }
 }
 
 /// If a call fails since it was stopped, KeyboardInterrupt is to be raised in the place of the error that Polars makes of that. It is
-/// pending, but Python would first hand Polars' error to the `except` clauses that are there.
+/// pending, but Python would first hand Polars' error to the `except` clauses that are there: those of a loop that goes on after errors.
+///
+/// A plugin can only return a message, of which Polars makes a `ComputeError`: it can't raise, and a result without values would be
+/// written to a sink. Polars raises a KeyboardInterrupt of its own only between its own steps. So the one place that is left is where
+/// the main thread makes that error.
 pub fn give_way() {
     if !is_stopped() {
         return;
@@ -57,6 +128,9 @@ pub fn give_way() {
     });
 }
 
+/// Whether the next error is to give way.
+static GIVES_WAY: AtomicBool = AtomicBool::new(false);
+
 /// The next `ComputeError` that the main thread makes runs the handlers of pending signals first, and is theirs if they raise one.
 fn replace_next_error(py: Python<'_>) -> PyResult<()> {
     let init = PyCFunction::new_closure(py, None, None, |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
@@ -64,16 +138,34 @@ fn replace_next_error(py: Python<'_>) -> PyResult<()> {
         let threading = py.import("threading")?;
         // Other threads' errors are theirs: signals are handled in the main thread alone.
         if threading.call_method0("current_thread")?.is(&threading.call_method0("main_thread")?) {
-            let error = compute_error(py)?;
-            if error.getattr("__dict__")?.contains(INIT)? {
-                error.delattr(INIT)?;
-            }
+            take_back();
             py.check_signals()?;
         }
         Ok::<_, PyErr>(py.None())
     })?;
+    GIVES_WAY.store(true, Ordering::Relaxed);
     // Not a Python function, so that it is not bound to the error, whose arguments it has no need to see.
     compute_error(py)?.setattr(INIT, init)
+}
+
+/// Errors are themselves again. The interpreter is this thread's.
+fn take_back() {
+    if !GIVES_WAY.swap(false, Ordering::Relaxed) {
+        return;
+    }
+    Python::attach(|py| {
+        let restored = compute_error(py).and_then(|error| {
+            let is_there = error.getattr("__dict__")?.contains(INIT)?;
+            if is_there {
+                error.delattr(INIT)
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = restored {
+            error.write_unraisable(py, None);
+        }
+    });
 }
 
 const INIT: &str = "__init__";

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use crate::data::{feature_fields, Columns, Feature, Labels};
 use crate::fit::check_size;
 use crate::options::{Options, UncheckedOptions};
-use crate::query::{Groups, SmallGroups, Training};
+use crate::query::{Groups, Init, SmallGroups, Training};
 
 /// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
-/// are any, then the keys if there are groups. One input, since Polars then runs the groups of a `group_by` side by side.
+/// are any, the keys if there are groups, the models to start from, and which rows are replayed. One input, since Polars then runs the groups of a `group_by` side by side.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingKwargs {
@@ -22,10 +22,20 @@ pub struct TrainingKwargs {
     pub by: bool,
     pub small_groups: Option<String>,
     pub min_group_rows: Option<i64>,
+    /// Whether there is a model for each row to start from; and a file of one for all
+    pub init: bool,
+    pub init_path: Option<PathBuf>,
+    /// Whether some rows are replayed.
+    pub replay: bool,
 }
 
 impl TrainingKwargs {
-    fn small_groups(&self) -> PolarsResult<SmallGroups> {
+    /// Whether the features are one of several fields of the input.
+    fn is_packed(&self) -> bool {
+        self.labels || self.by || self.init || self.replay
+    }
+
+    pub fn small_groups(&self) -> PolarsResult<SmallGroups> {
         SmallGroups::parse(self.small_groups.as_deref(), self.min_group_rows)
     }
 }
@@ -52,7 +62,7 @@ pub struct ObserveKwargs {
     pub training: TrainingKwargs,
 }
 
-/// The scores of a batch.
+/// The scores of a batch, of one group or of those whose numbers are beside them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoresKwargs {
@@ -110,24 +120,57 @@ pub struct EmbedKwargs {
 
 /// The features, and how to fit on them.
 pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
+    let parts = Parts::of(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
+    let groups = parts.keys.map(|keys| Groups::of(keys, small)).transpose()?;
+    let given = kwargs.candidates.first().cloned().unwrap_or_default();
     let candidates = checked(kwargs.candidates, kwargs.labels)?;
-    let input = first(inputs)?;
-    if !(kwargs.labels || kwargs.by) {
-        return Ok((Columns::from_series(input)?, Training { candidates, labels: None, groups: None }));
+    let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, given));
+    Ok((parts.columns, Training { candidates, labels: parts.labels, groups, init, replayed: parts.replayed }))
+}
+
+/// The fields of the first input, read.
+pub struct Parts {
+    pub columns: Columns,
+    pub labels: Option<Labels>,
+    /// Of the groups
+    pub keys: Option<Vec<Series>>,
+    pub init: Option<Init>,
+    pub replayed: Option<Vec<bool>>,
+}
+
+impl Parts {
+    pub fn of(input: &Series, kwargs: &TrainingKwargs) -> PolarsResult<Self> {
+        if !kwargs.is_packed() {
+            let columns = Columns::from_series(input)?;
+            return Ok(Self { columns, labels: None, keys: None, init: None, replayed: None });
+        }
+        let mut fields = input.struct_()?.fields_as_series().into_iter();
+        let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
+        let labels = if kwargs.labels { fields.next() } else { None };
+        let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
+        let keys = if kwargs.by { fields.next() } else { None };
+        let keys = keys.map(|keys| Ok::<_, PolarsError>(keys.struct_()?.fields_as_series()));
+        let init = if kwargs.init { fields.next() } else { None };
+        let init = init.map(|init| Init::column(&init));
+        let replayed = if kwargs.replay { fields.next() } else { None };
+        // A null is a new row.
+        let replayed =
+            replayed.map(|replayed| Ok::<_, PolarsError>(replayed.bool()?.iter().map(|r| r == Some(true)).collect()));
+        let (labels, keys) = (labels.transpose()?, keys.transpose()?);
+        Ok(Self { columns, labels, keys, init: init.transpose()?, replayed: replayed.transpose()? })
     }
-    let mut fields = input.struct_()?.fields_as_series().into_iter();
-    let columns = Columns::from_series(&fields.next().ok_or_else(no_feature)?)?;
-    let labels = if kwargs.labels { fields.next() } else { None };
-    let labels = labels.map(|labels| Labels::from_series(&only(labels.struct_()?.fields_as_series(), "labels")?));
-    let labels = labels.transpose()?;
-    let keys = if kwargs.by { fields.next() } else { None };
-    let groups = keys.map(|keys| Groups::of(keys.struct_()?.fields_as_series(), small)).transpose()?;
-    Ok((columns, Training { candidates, labels, groups }))
+
+    /// Of a batch of a scan: the number of each row's group, which is the first of the keys.
+    pub fn take_numbers(&mut self) -> PolarsResult<Option<Vec<u32>>> {
+        let Some(keys) = &mut self.keys else { return Ok(None) };
+        polars_ensure!(!keys.is_empty(), ComputeError: "anorand: a scan with groups has no numbers of them");
+        Ok(Some(keys.remove(0).u32()?.iter().flatten().collect()))
+    }
 }
 
 /// At least one set of options, each checked.
-fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
+pub fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
     polars_ensure!(!candidates.is_empty(), ComputeError: "anorand: there is no candidate to fit");
     candidates.into_iter().map(|options| options.check(labelled)).collect()
 }
@@ -137,13 +180,15 @@ pub struct PackedFields {
     pub features: Field,
     labels: Option<Field>,
     pub keys: Vec<Field>,
+    init: Option<Field>,
+    replay: Option<Field>,
 }
 
 impl PackedFields {
     pub fn of(inputs: &[Field], training: Option<&TrainingKwargs>) -> PolarsResult<Self> {
         let input = inputs.first().ok_or_else(no_feature)?;
-        let Some(training) = training.filter(|training| training.labels || training.by) else {
-            return Ok(Self { features: input.clone(), labels: None, keys: vec![] });
+        let Some(training) = training.filter(|training| training.is_packed()) else {
+            return Ok(Self { features: input.clone(), labels: None, keys: vec![], init: None, replay: None });
         };
         let DataType::Struct(fields) = input.dtype() else {
             polars_bail!(SchemaMismatch: "anorand: features and labels came as {}, expected a struct", input.dtype());
@@ -156,7 +201,10 @@ impl PackedFields {
         };
         let labels = next(training.labels);
         let labels = training.labels.then(|| only(labels, "labels")).transpose()?;
-        Ok(Self { features, labels, keys: next(training.by) })
+        let keys = next(training.by);
+        let init = if training.init { fields.next() } else { None };
+        let replay = if training.replay { fields.next() } else { None };
+        Ok(Self { features, labels, keys, init, replay })
     }
 
     pub fn features(&self) -> PolarsResult<Vec<Feature>> {
@@ -177,6 +225,13 @@ impl PackedFields {
         polars_ensure!(!is_feature(output), Duplicate:
             "anorand: the feature {output:?} has the name of the result, which would take its place in with_columns: give the \
              result another one, name=\"…\", or rename the feature");
+        if let Some(init) = &self.init {
+            Init::check_dtype(init.dtype())?;
+        }
+        if let Some(replay) = &self.replay {
+            polars_ensure!(*replay.dtype() == DataType::Boolean, SchemaMismatch:
+                "anorand: replay has dtype {}, expected Boolean: true for rows that the model of init= has seen", replay.dtype());
+        }
         if let Some(labels) = &self.labels {
             Labels::check_dtype(labels)?;
             polars_ensure!(!is_feature(labels.name()), Duplicate:

@@ -14,7 +14,8 @@ use crate::query::Scan;
 /// What is gathered over the batches.
 pub struct Gathered {
     pub rows: Scan,
-    pub scores: ScoreCounts,
+    /// Of each group that is calibrated, by its number; 0 without groups
+    pub scores: HashMap<u32, ScoreCounts>,
 }
 
 static ALL: LazyLock<Mutex<HashMap<u64, Arc<Mutex<Gathered>>>>> = LazyLock::new(Mutex::default);
@@ -41,7 +42,7 @@ impl PyScan {
     fn new(sample: usize, seed: u64) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let gathered = Gathered { rows: Scan::new(sample, seed), scores: ScoreCounts::default() };
+        let gathered = Gathered { rows: Scan::new(sample, seed), scores: HashMap::new() };
         all().insert(id, Arc::new(Mutex::new(gathered)));
         Self(id)
     }
@@ -52,14 +53,13 @@ impl PyScan {
         self.0
     }
 
-    /// The model with the quantiles of the scores that were counted.
-    fn calibrated(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<u8>> {
+    /// The model with the quantiles of the scores that were counted, of a group of this number.
+    #[pyo3(signature = (bytes, group=0))]
+    fn calibrated(&self, py: Python<'_>, bytes: &[u8], group: u32) -> PyResult<Vec<u8>> {
         let refused = |error: PolarsError| PyValueError::new_err(error.to_string());
         py.detach(|| {
-            with(self.0, |gathered| {
-                let quantiles = gathered.scores.quantiles()?;
-                model::with_quantiles(bytes, quantiles)?.to_bytes()
-            })
+            let scores = with(self.0, |gathered| Ok(gathered.scores.remove(&group)))?;
+            model::with_quantiles(bytes, scores.unwrap_or_default().quantiles()?)?.to_bytes()
         })
         .map_err(refused)
     }

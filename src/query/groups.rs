@@ -65,6 +65,11 @@ impl Groups {
         Ok(Self { rows: rows.collect(), keys: grouped.keys(), small })
     }
 
+    /// Groups whose rows are known, with their key columns, one row a group.
+    pub fn known(keys: Vec<Series>, rows: Vec<Vec<IdxSize>>, small: SmallGroups) -> Self {
+        Self { keys: keys.into_iter().map(Series::into_column).collect(), rows, small }
+    }
+
     /// The key columns, one row a group.
     pub fn keys(&self) -> &[Column] {
         &self.keys
@@ -80,13 +85,13 @@ impl Groups {
         self.small
     }
 
-    /// What `fit` makes of the rows of each group, on the plugin's threads; None where there are too few.
+    /// What `fit` makes of the number and the rows of each group, on the plugin's threads; None where there are too few.
     pub fn each<T: Send>(
         &self,
         device: Device,
-        fit: impl Fn(&[IdxSize]) -> PolarsResult<T> + Sync,
+        fit: impl Fn(usize, &[IdxSize]) -> PolarsResult<T> + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
-        let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| match fit(rows) {
+        let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| match fit(group, rows) {
             Ok(fitted) => Ok(Ok(fitted)),
             Err(PolarsError::NoData(reason)) if !self.small.refused => Ok(Err(reason.to_string())),
             Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),

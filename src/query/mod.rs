@@ -2,6 +2,7 @@
 
 mod apply;
 mod groups;
+mod init;
 mod request;
 mod scan;
 
@@ -9,5 +10,6 @@ pub mod verbs;
 
 pub use apply::{apply, Source};
 pub use groups::{Groups, SmallGroups};
+pub use init::Init;
 pub use request::Training;
-pub use scan::Scan;
+pub use scan::{Gathered, Scan};

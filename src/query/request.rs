@@ -8,11 +8,13 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels, Totals};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best, fit_best_sample, warnings_of_table, Fitted, Subject, Warning};
+use crate::fit::{fit_best_sample, fit_sample, warnings_of_table, Fitted, Start, Subject, Warning};
 use crate::model::Model;
-use crate::options::Options;
+use crate::options::{Options, UncheckedOptions};
 
 use super::groups::Groups;
+use super::init::Init;
+use super::scan::Sampled;
 
 /// How a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
@@ -20,6 +22,10 @@ pub struct Training {
     pub candidates: Vec<Options>,
     pub labels: Option<Labels>,
     pub groups: Option<Groups>,
+    /// Where the fits start, and the options that were given beside it
+    pub init: Option<(Init, UncheckedOptions)>,
+    /// Which rows the model of `init` has seen
+    pub replayed: Option<Vec<bool>>,
 }
 
 impl Training {
@@ -32,8 +38,8 @@ impl Training {
     pub fn fit_sample(&self, columns: &Columns, totals: Option<&Totals>, request: Request) -> PolarsResult<Model> {
         let features = columns.features().len();
         let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
-        let fitted = request
-            .run(cost, |device| fit_best_sample(columns, self.labels.as_ref(), totals, &self.candidates, device))?;
+        let all = Rows { columns, labels: self.labels.as_ref(), replayed: self.replayed.as_deref(), totals };
+        let fitted = request.run(cost, |device| self.fit_rows(None, &all, device))?;
         warnings_of_table(columns)?.iter().chain(&fitted.warnings).for_each(|warning| polars_warn!("{warning}"));
         Ok(fitted.model)
     }
@@ -49,13 +55,34 @@ impl Training {
         request: Request,
         then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
+        self.fit_each_sample(groups, None, columns, request, then)
+    }
+
+    /// The same where the rows are samples of the groups, of which this is known.
+    pub fn fit_each_sample<T: Send>(
+        &self,
+        groups: &Groups,
+        samples: Option<&[Sampled]>,
+        columns: &Columns,
+        request: Request,
+        then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
+    ) -> PolarsResult<Vec<Option<T>>> {
         let warned = Warned::default();
         let models = request.run(Cost::default(), |device| {
-            groups.each(device, |rows| {
+            groups.each(device, |group, rows| {
                 let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
-                groups.small().check(self.usable_rows(&columns)?, rows.len())?;
+                let sampled = samples.map(|samples| &samples[group]);
+                match sampled {
+                    Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
+                    None => groups.small().check(self.usable_rows(&columns)?, rows.len())?,
+                }
                 let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
-                let Fitted { model, warnings } = fit_best(&columns, labels.as_ref(), &self.candidates, device)?;
+                let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
+                let replayed = self.replayed.as_ref().map(|all| rows.iter().map(|row| all[*row as usize]).collect());
+                let replayed: Option<Vec<bool>> = replayed;
+                let of_group =
+                    Rows { columns: &columns, labels: labels.as_ref(), replayed: replayed.as_deref(), totals };
+                let Fitted { model, warnings } = self.fit_rows(Some(rows), &of_group, device)?;
                 warned.add(warnings);
                 then(&model, &columns, device)
             })
@@ -66,11 +93,30 @@ impl Training {
         Ok(models)
     }
 
+    /// The model of rows, which have these numbers among all of the call if they are not all.
+    fn fit_rows(&self, numbers: Option<&[IdxSize]>, rows: &Rows, device: Device) -> PolarsResult<Fitted> {
+        let Rows { columns, labels, replayed, totals } = *rows;
+        let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(numbers)?.zip(Some(given))));
+        let Some((model, given)) = init.transpose()?.flatten() else {
+            return fit_best_sample(columns, labels, totals, &self.candidates, device);
+        };
+        let options = given.clone().check_from(&model.metadata().options)?;
+        fit_sample(columns, labels, totals, Some(&Start { model: &model, replayed }), &options, device)
+    }
+
     /// How many rows a fit can use. The candidates share one policy for missing values, which can't be given as a list.
     fn usable_rows(&self, columns: &Columns) -> PolarsResult<usize> {
         let Some(options) = self.candidates.first() else { return Ok(columns.rows()) };
         Ok(columns.usable_rows(options.missing)?.into_iter().filter(|usable| *usable).count())
     }
+}
+
+/// Rows to fit on, and what is known of them.
+struct Rows<'a> {
+    columns: &'a Columns,
+    labels: Option<&'a Labels>,
+    replayed: Option<&'a [bool]>,
+    totals: Option<&'a Totals>,
 }
 
 /// The warnings of all groups, said once for each kind and feature.

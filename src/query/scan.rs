@@ -1,4 +1,4 @@
-//! A table that comes in batches: what a fit needs of it, in bounded memory.
+//! A table that comes in batches: what a fit needs of it, or one of each of its groups, in bounded memory.
 
 use polars::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -6,102 +6,183 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::data::{Columns, Counting, Totals};
 use crate::options::Missing;
 
-/// Counts and extremes of all rows, and a sample of them: all, while there are no more than `sample`.
+/// Counts and extremes of all rows, and a sample of them: all, while there are no more than `sample`. Of each group, if there are some.
 ///
-/// A row is in the sample if the hash of its number is among the lowest. So it is uniform and does not depend on the batches. A hash
-/// of its contents would take all rows that are equal, or none of them: of a table of a few categories, a sample that is no picture.
+/// A row is in the sample if the hash of its number in its group is among the lowest. So it is uniform and does not depend on the batches.
+/// A hash of its contents would take all rows that are equal, or none of them: of a table of a few categories, a sample that is no picture.
 pub struct Scan {
     sample: usize,
     seed: u64,
-    counting: Option<Counting>,
-    /// Rows that may be in the sample, in their order, and the hash of each
+    groups: Vec<Group>,
+    counting: Vec<Counting>,
+    /// Of each group the first row, in the order in which they came
+    first_rows: Vec<Series>,
+    /// Rows that may be in a sample, in their order; of each its group and its hash
     kept: Vec<Series>,
-    hashes: Vec<u64>,
+    hashes: Vec<(u32, u64)>,
+    /// The number of rows after they were pruned last
+    pruned: usize,
+}
+
+/// What is known of a group beside its counts.
+#[derive(Clone, Copy)]
+struct Group {
+    given: usize,
+    usable: usize,
     /// Rows with a higher hash are not in the sample
     highest: u64,
+    /// Where its first row is, once there is one
+    first_row: Option<usize>,
+}
+
+/// The samples of all groups, one after the other or mixed.
+pub struct Gathered {
+    pub rows: Series,
+    pub groups: Vec<Sampled>,
+    /// The first row of each group, usable or not
+    pub first_rows: Series,
+}
+
+/// The sample of a group.
+pub struct Sampled {
+    /// Which of the rows are its
+    pub rows: Vec<IdxSize>,
+    /// The number of its rows in the table, and of those that a fit can use
+    pub given: usize,
+    pub usable: usize,
+    /// Of all its usable rows, if the sample is not all of them
+    pub totals: Option<Totals>,
 }
 
 impl Scan {
     pub fn new(sample: usize, seed: u64) -> Self {
-        Self { sample, seed, counting: None, kept: vec![], hashes: vec![], highest: u64::MAX }
+        let (groups, counting, first_rows, kept, hashes) = (vec![], vec![], vec![], vec![], vec![]);
+        Self { sample, seed, groups, counting, first_rows, kept, hashes, pruned: 0 }
     }
 
-    /// The number of rows so far.
+    /// The number of rows so far that a fit can use.
     pub fn rows(&self) -> usize {
-        self.counting.as_ref().map_or(0, Counting::rows)
+        self.groups.iter().map(|group| group.usable).sum()
     }
 
-    /// Takes a batch: the call's input, and the features in it. Rows that a fit can't use are left out.
-    pub fn add(&mut self, input: &Series, features: &Columns, missing: Missing) -> PolarsResult<()> {
+    /// Takes a batch: the call's input, the features in it, and the number of each row's group, if there are some. Rows that a fit can't
+    /// use are counted only.
+    pub fn add(
+        &mut self,
+        input: &Series,
+        features: &Columns,
+        group_of: Option<&[u32]>,
+        missing: Missing,
+    ) -> PolarsResult<()> {
+        let group_of = |row: usize| group_of.map_or(0, |groups| groups[row]) as usize;
+        let groups = (0..features.rows()).map(group_of).max().map_or(0, |last| last + 1);
+        let none = Group { given: 0, usable: 0, highest: u64::MAX, first_row: None };
+        self.groups.resize(self.groups.len().max(groups), none);
+        self.counting.resize_with(self.groups.len(), || Counting::new(features.features()));
+
         let usable = features.usable_rows(missing)?;
-        let first = self.rows() as u64;
-        let counting = self.counting.get_or_insert_with(|| Counting::new(features.features()));
-        counting.add(&features.filter(&usable)?)?;
-        let rows = usable.iter().enumerate().filter(|(_, usable)| **usable).map(|(row, _)| row as IdxSize);
-        let mut taken: Vec<IdxSize> = vec![];
-        for (at, row) in rows.enumerate() {
-            let hash = xxh3_64_with_seed(&(first + at as u64).to_le_bytes(), self.seed);
-            if hash <= self.highest {
-                taken.push(row);
-                self.hashes.push(hash);
+        let known: usize = self.first_rows.iter().map(|rows| rows.len()).sum();
+        let (mut taken, mut first, mut counted): (Vec<IdxSize>, Vec<IdxSize>, Vec<usize>) = (vec![], vec![], vec![]);
+        for (row, usable) in usable.iter().enumerate() {
+            let number = group_of(row);
+            let group = &mut self.groups[number];
+            group.given += 1;
+            if group.first_row.is_none() {
+                group.first_row = Some(known + first.len());
+                first.push(row as IdxSize);
+            }
+            if !usable {
+                continue;
+            }
+            let hash = xxh3_64_with_seed(&(group.usable as u64).to_le_bytes(), self.seed);
+            group.usable += 1;
+            counted.push(number);
+            if hash <= group.highest {
+                taken.push(row as IdxSize);
+                self.hashes.push((number as u32, hash));
             }
         }
-        if !taken.is_empty() {
-            self.kept.push(input.take(&IdxCa::from_vec(PlSmallStr::EMPTY, taken))?);
+        Counting::add_each(&mut self.counting, |row| counted[row], &features.filter(&usable)?)?;
+        for (rows, kept) in [(taken, &mut self.kept), (first, &mut self.first_rows)] {
+            if !rows.is_empty() {
+                kept.push(input.take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?);
+            }
         }
-        if self.hashes.len() > 2 * self.sample {
+        if self.hashes.len() > 2 * self.pruned.max(self.sample) {
             self.prune()?;
         }
         Ok(())
     }
 
-    /// Leaves the `sample` rows with the lowest hashes.
+    /// Leaves the `sample` rows of each group with the lowest hashes.
     fn prune(&mut self) -> PolarsResult<()> {
-        if self.hashes.len() <= self.sample {
-            return Ok(());
+        let mut of_groups: Vec<Vec<u64>> = vec![vec![]; self.groups.len()];
+        self.hashes.iter().for_each(|(group, hash)| of_groups[*group as usize].push(*hash));
+        let full = of_groups.iter_mut().zip(&mut self.groups).filter(|(hashes, _)| hashes.len() > self.sample);
+        full.for_each(|(hashes, group)| group.highest = *hashes.select_nth_unstable(self.sample.max(1) - 1).1);
+        let is_kept = |(group, hash): &(u32, u64)| *hash <= self.groups[*group as usize].highest;
+        let places = self.hashes.iter().enumerate().filter(|(_, hashed)| is_kept(hashed));
+        let rows: Vec<IdxSize> = places.map(|(place, _)| place as IdxSize).collect();
+        if rows.len() < self.hashes.len() {
+            self.hashes.retain(is_kept);
+            let kept = joined(&mut self.kept)?.take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?;
+            self.kept = vec![kept];
         }
-        let mut sorted = self.hashes.clone();
-        self.highest = *sorted.select_nth_unstable(self.sample.max(1) - 1).1;
-        let rows: Vec<IdxSize> =
-            (0..self.hashes.len()).filter(|row| self.hashes[*row] <= self.highest).map(|row| row as IdxSize).collect();
-        self.hashes.retain(|hash| *hash <= self.highest);
-        let kept = self.joined()?.take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?;
-        self.kept = vec![kept];
+        self.pruned = self.hashes.len();
         Ok(())
     }
 
-    fn joined(&mut self) -> PolarsResult<Series> {
-        let mut parts = std::mem::take(&mut self.kept).into_iter();
-        let mut all = parts.next().ok_or_else(no_rows)?;
-        parts.try_for_each(|part| all.append_owned(part).map(drop))?;
-        Ok(all.rechunk())
-    }
-
-    /// The sample, and the totals of all rows if it is not all of them.
-    pub fn finish(&mut self) -> PolarsResult<(Series, Option<Totals>)> {
+    /// The samples, and the totals of those groups of which they are not all rows.
+    pub fn finish(&mut self) -> PolarsResult<Gathered> {
         self.prune()?;
-        let totals = self.counting.take().ok_or_else(no_rows)?.totals();
-        let sample = self.joined()?;
-        Ok((sample, (totals.rows > self.sample).then_some(totals)))
+        let first_rows = joined(&mut self.first_rows)?;
+        // Where no row can be used, there still is a table without rows.
+        let rows = if self.kept.is_empty() { first_rows.clear() } else { joined(&mut self.kept)? };
+        let mut rows_of: Vec<Vec<IdxSize>> = vec![vec![]; self.groups.len()];
+        let groups_of_rows = self.hashes.iter().enumerate();
+        groups_of_rows.for_each(|(row, (group, _))| rows_of[*group as usize].push(row as IdxSize));
+        let all = self.groups.iter().zip(self.counting.drain(..)).zip(rows_of);
+        let groups = all.map(|((group, counting), rows)| {
+            let totals = (group.usable > self.sample).then(|| counting.totals());
+            Sampled { rows, given: group.given, usable: group.usable, totals }
+        });
+        let groups = groups.collect();
+        let firsts: Vec<IdxSize> =
+            self.groups.iter().filter_map(|group| group.first_row.map(|at| at as IdxSize)).collect();
+        let first_rows = first_rows.take(&IdxCa::from_vec(PlSmallStr::EMPTY, firsts))?;
+        Ok(Gathered { rows, groups, first_rows })
     }
 }
 
-fn no_rows() -> PolarsError {
-    polars_err!(NoData: "anorand: the fit needs at least 2 rows, got none")
+fn joined(parts: &mut Vec<Series>) -> PolarsResult<Series> {
+    let mut parts = std::mem::take(parts).into_iter();
+    let no_rows = || polars_err!(NoData: "anorand: the fit needs at least 2 rows, got none");
+    let mut all = parts.next().ok_or_else(no_rows)?;
+    parts.try_for_each(|part| all.append_owned(part).map(drop))?;
+    Ok(all.rechunk())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sampled(cuts: &[usize], seed: u64) -> (Series, Option<Totals>) {
-        let input = Series::new("x".into(), (0..1_000).map(f64::from).collect::<Vec<_>>());
+    fn input() -> Series {
+        Series::new("x".into(), (0..1_000).map(f64::from).collect::<Vec<_>>())
+    }
+
+    fn gathered(cuts: &[usize], seed: u64, groups: Option<&[u32]>) -> Gathered {
         let mut scan = Scan::new(100, seed);
         for cut in cuts.windows(2) {
-            let part = input.slice(cut[0] as i64, cut[1] - cut[0]);
-            scan.add(&part, &Columns::from_series(&part).unwrap(), Missing::Indicator).unwrap();
+            let part = input().slice(cut[0] as i64, cut[1] - cut[0]);
+            let columns = Columns::from_series(&part).unwrap();
+            scan.add(&part, &columns, groups.map(|groups| &groups[cut[0]..cut[1]]), Missing::Indicator).unwrap();
         }
         scan.finish().unwrap()
+    }
+
+    fn sampled(cuts: &[usize], seed: u64) -> (Series, Option<Totals>) {
+        let Gathered { rows, mut groups, .. } = gathered(cuts, seed, None);
+        (rows, groups.remove(0).totals)
     }
 
     #[test]
@@ -119,5 +200,27 @@ mod tests {
     fn a_small_table_is_all_there() {
         let (sample, totals) = sampled(&[0, 30, 100], 1);
         assert_eq!((sample.len(), totals), (100, None));
+    }
+
+    #[test]
+    fn each_group_has_the_sample_that_it_would_have_alone() {
+        // 700 rows, 299 rows, and 1 row.
+        let groups: Vec<u32> = (0..1_000).map(|row| if row == 500 { 2 } else { u32::from(row % 10 >= 7) }).collect();
+        for cuts in [vec![0, 1_000], (0..=20).map(|cut| 50 * cut).collect()] {
+            let found = gathered(&cuts, 1, Some(&groups));
+            for (number, group) in found.groups.iter().enumerate() {
+                let of_group = |row: &usize| groups[*row] as usize == number;
+                let rows: Vec<IdxSize> = (0..1_000).filter(of_group).map(|row| row as IdxSize).collect();
+                let alone = input().take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone())).unwrap();
+                let mut scan = Scan::new(100, 1);
+                scan.add(&alone, &Columns::from_series(&alone).unwrap(), None, Missing::Indicator).unwrap();
+                let expected = scan.finish().unwrap();
+                let sample = IdxCa::from_vec(PlSmallStr::EMPTY, group.rows.clone());
+                assert_eq!(found.rows.take(&sample).unwrap(), expected.rows);
+                assert_eq!(group.totals, expected.groups[0].totals);
+                assert_eq!((group.given, group.usable), (rows.len(), rows.len()));
+                assert_eq!(found.first_rows.get(number).unwrap(), alone.get(0).unwrap());
+            }
+        }
     }
 }

@@ -51,6 +51,8 @@ QUERIES = {
     "grid": "frame.select(anorand.fit(names, latent=[2, 4, 8], **LONG))",
     "path": "frame.select(anorand.fit(names, path=sys.argv[1], **LONG))",
     "fit_scan": "anorand.fit_scan(frame, names, path=sys.argv[1], **LONG)",
+    "fit_scan by": "anorand.fit_scan(frame, names, by='key', **LONG)",
+    "init": "frame.select(anorand.fit(names, init=model, min_steps=100_000_000, max_epochs=1_000_000))",
     "explain": "many.select(anorand.explain(names, model))",
     "explain, lazy": "many.lazy().select(anorand.explain(names, model)).collect()",
 }
@@ -86,6 +88,52 @@ print("done")
 """
     ran(program, str(tmp_path / "model.safetensors"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["during a call before it", "before any call"])
+def test_a_call_that_begins_after_the_signal_ends_too(moment: str) -> None:
+    """Polars makes several calls for a query, which begin when their inputs are there."""
+    ran(f"""
+def slow(values):
+    if {moment!r} == "before any call":
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)
+    return values
+
+later = anorand.fit([pl.col("a").map_batches(slow, return_dtype=pl.Float64), "b"], **LONG)
+raised = []
+try:
+    try:
+        if {moment!r} == "before any call":
+            frame.select(later)
+        else:
+            interrupter.start()
+            frame.select(anorand.fit(names, **LONG), later.alias("later"))
+    except BaseException as error:
+        raised.append(type(error))
+        time.sleep(0.2)
+except KeyboardInterrupt as second:
+    raised = [type(second.__context__)]
+assert raised == [KeyboardInterrupt], raised
+assert frame.select(anorand.fit(names)).item() == frame.select(anorand.fit(names)).item()
+print("done")
+""")
+
+
+def test_an_error_of_polars_is_itself_after_an_interrupt() -> None:
+    ran("""
+interrupter.start()
+try:
+    frame.select(anorand.fit(names, **LONG))
+except KeyboardInterrupt:
+    pass
+assert "__init__" not in vars(pl.exceptions.ComputeError)
+try:
+    frame.select(anorand.fit(names, members=0))
+except pl.exceptions.ComputeError as error:
+    assert "members" in str(error)
+print("done")
+""")
 
 
 def test_a_query_on_another_thread_ends_with_an_error_and_the_main_thread_with_the_interrupt() -> None:

@@ -101,6 +101,30 @@ def test_what_was_seen_once_is_not_taken_for_what_was_never_seen(table: pl.DataF
     assert seen < beyond
 
 
+def test_a_far_cluster_that_the_sample_may_miss_is_not_beyond_all_rows(table: pl.DataFrame) -> None:
+    far = table.with_columns(x=pl.when(pl.int_range(ROWS) % 15_000 == 9).then(30 + pl.col("x") / 100).otherwise("x"))
+    model = anorand.fit_scan(far, FEATURES, sample=600, seed=1)
+    highest = far["x"].max()
+    assert model.statistics["maximum"][0] == highest
+    assert isinstance(highest, float)
+    rows = pl.DataFrame({"x": [highest, highest + 1], "heavy": 0.0, "word": "a", "gaps": 3})
+    known, beyond = rows.select(anorand.score(FEATURES, model)).to_series()
+    assert known < beyond
+
+
+def test_quartiles_have_the_rank_error_of_the_sample(table: pl.DataFrame, model: anorand.Model) -> None:
+    ranks = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
+    for feature in ["x", "heavy"]:
+        found = model.statistics.filter(feature=feature)
+        for column, expected in ranks.items():
+            rank = (table[feature] <= found[column].item()).mean()
+            # Four standard errors of a share in 6,000 rows.
+            assert rank == pytest.approx(expected, abs=4 * (expected * (1 - expected) / 6_000) ** 0.5), (
+                feature,
+                column,
+            )
+
+
 def test_rows_that_a_fit_skips_are_not_counted(table: pl.DataFrame) -> None:
     skipping = anorand.fit_scan(table, FEATURES, sample=6_000, missing="null")
     assert skipping.training["rows"] == ROWS - ROWS // 100

@@ -32,6 +32,7 @@ LAYERS = [
     "functions",
     "drift",
     "report",
+    "_scan_groups",
     "scan",
     "_arrow",
     "_spark_worker",

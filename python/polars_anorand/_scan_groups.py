@@ -1,0 +1,98 @@
+"""The groups of a scan: which there are, and which of them a pass is for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, ClassVar, cast
+
+import polars as pl
+
+NUMBER = "anorand group"
+"""The column of the number of a row's group in its part, from 0 on."""
+
+_ROWS = "anorand rows"
+_FIRST = "anorand first row"
+_KEYS = "anorand keys"
+
+
+class Groups:
+    """The groups of a scan, counted.
+
+    Parameters
+    ----------
+    frame
+        One column: a struct whose field ``by`` is a struct of the keys.
+    column
+        Its name.
+
+    """
+
+    SAMPLED_ROWS: ClassVar[int] = 4_000_000
+    """The most sampled rows that are in memory at a time, of all groups of a part."""
+    SCORED_ROWS: ClassVar[int] = 8_000_000
+    DISTINCT_SCORES: ClassVar[int] = 500_000
+    """Scores that are counted take memory for each one that differs, of which a group has about this number at most."""
+
+    def __init__(self, frame: pl.LazyFrame, column: str) -> None:
+        self._frame = frame
+        self._column = column
+        packed = frame.collect_schema()[column]
+        self._fields = _fields(packed)
+        self.keys = _fields(self._fields["by"])
+        # Names of their own: a key may be named as anything.
+        self._names = [f"anorand key {at}" for at in range(len(self.keys))]
+        keys = self._keyed().drop(column).with_row_index(_FIRST)
+        counted = keys.group_by(self._names).agg(pl.len().alias(_ROWS), pl.col(_FIRST).min())
+        self._groups = cast("pl.DataFrame", counted.sort(_FIRST).collect(**_streaming())).drop(_FIRST)
+
+    def _keyed(self) -> pl.LazyFrame:
+        keys = pl.col(self._column).struct.field("by").struct.rename_fields(self._names).alias(_KEYS)
+        return self._frame.with_columns(keys).unnest(_KEYS)
+
+    def none(self) -> pl.DataFrame:
+        """The frame of the models of no group."""
+        return pl.DataFrame(schema={**self.keys, "model": pl.Binary})
+
+    def parts(self, rows: int, most: int) -> Iterator[pl.DataFrame]:
+        """Groups in their order, numbered, as many at a time as have ``rows`` rows, of each at most ``most``."""
+        for part in self.split(self._groups, rows, most):
+            yield part.with_row_index(NUMBER).with_columns(pl.col(NUMBER).cast(pl.UInt32))
+
+    @staticmethod
+    def split(groups: pl.DataFrame, rows: int, most: int) -> Iterator[pl.DataFrame]:
+        """Groups in their order, as many at a time as have ``rows`` rows, of each at most ``most``."""
+        start, held = 0, 0
+        for at, count in enumerate(groups[_ROWS].to_list()):
+            if held and held + min(count, most) > rows:
+                yield groups[start:at]
+                start, held = at, 0
+            held += min(count, most)
+        if start < groups.height:
+            yield groups[start:]
+
+    def rows_of(self, part: pl.DataFrame, *more: str) -> pl.LazyFrame:
+        """The rows of some groups, in their order. The number of its group is the first key of a row."""
+        of_part = part.lazy().select(*self._names, NUMBER, *more)
+        rows = self._keyed().join(of_part, on=self._names, how="inner", **_with_nulls())
+        fields = pl.col(self._column).struct
+        keys = pl.struct(NUMBER, *[fields.field("by").struct.field(name).alias(name) for name in self.keys])
+        others = [fields.field(name) for name in self._fields if name != "by"]
+        return rows.select(pl.struct([*others, keys.alias("by")]).alias(self._column), NUMBER, *more)
+
+
+def _fields(dtype: object) -> dict[str, Any]:
+    """The fields of a struct, each with its dtype."""
+    return dict(cast("pl.Struct", dtype).to_schema())
+
+
+def _streaming() -> dict[str, Any]:
+    """Polars 1.23 and later have engines by name."""
+    return {"engine": "streaming"} if "engine" in inspect.signature(pl.LazyFrame.collect).parameters else {}
+
+
+def _with_nulls() -> dict[str, Any]:
+    """A null is a key as any other, and rows keep their order; the argument was ``join_nulls`` before Polars 1.24."""
+    known = inspect.signature(pl.LazyFrame.join).parameters
+    nulls = "nulls_equal" if "nulls_equal" in known else "join_nulls"
+    return {nulls: True} | ({"maintain_order": "left"} if "maintain_order" in known else {})

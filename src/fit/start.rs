@@ -1,0 +1,56 @@
+//! A fit that starts from the model of another one: what it takes over.
+//!
+//! Its networks, and what they see: the inputs of each feature and their scaling, without which the weights mean nothing. Its counts
+//! and extremes, to which those of the new rows are added, so that a value which only the earlier rows had is not taken for one that was
+//! never seen. And how usual each number was, in the same way. All else, as α and the quantiles of the scores, is of the rows that the fit is
+//! given.
+
+use polars::prelude::{polars_ensure, polars_err, PolarsResult};
+
+use crate::data::{Columns, Earlier, Encoder, Inputs, Totals};
+use crate::model::Model;
+use crate::options::Missing;
+
+/// Where a fit starts.
+pub struct Start<'a> {
+    pub model: &'a Model,
+    /// Which of the rows that are given the model has seen; None for none of them
+    pub replayed: Option<&'a [bool]>,
+}
+
+impl Start<'_> {
+    /// Which of the rows that a fit can use the model has seen.
+    pub fn replayed_of(&self, given: &Columns, missing: Missing) -> PolarsResult<Option<Vec<bool>>> {
+        let Some(replayed) = self.replayed else { return Ok(None) };
+        polars_ensure!(replayed.len() == given.rows(), ShapeMismatch:
+            "anorand: replay has {} values for {} rows, expected one for each row", replayed.len(), given.rows());
+        let usable = given.training_rows(missing)?;
+        Ok(Some(replayed.iter().zip(usable).filter(|(_, usable)| *usable).map(|(replayed, _)| *replayed).collect()))
+    }
+
+    /// The totals of the model's rows.
+    pub fn totals(&self) -> PolarsResult<Totals> {
+        self.model.totals().ok_or_else(|| {
+            polars_err!(ComputeError:
+                "anorand: the model of init= has format version {}, which has no counts to add to: fit a new one once",
+                self.model.metadata().format)
+        })
+    }
+
+    /// What the model knows of its rows, of which these are the totals; None if it has no surprisals.
+    pub fn earlier<'b>(&'b self, totals: &'b Totals) -> Option<Earlier<'b>> {
+        let surprisals = self.model.statistics().surprisals.as_ref()?;
+        Some(Earlier { surprisals, totals, frequencies: self.model.frequencies() })
+    }
+
+    /// The model's inputs, where the new rows have given categories other codes.
+    pub fn inputs(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Inputs> {
+        let values = self.model.frequencies().iter().map(|of| of.as_ref().map(|of| of.values.clone()));
+        let values: Vec<Option<Vec<String>>> = values.collect();
+        let recoded = self.model.inputs().recoded(&values, encoders);
+        recoded.ok_or_else(|| {
+            polars_err!(ComputeError: "anorand: a frequent value of the model of init= is no longer among the most frequent ones: fit \
+                without init")
+        })
+    }
+}
