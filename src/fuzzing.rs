@@ -109,7 +109,7 @@ pub fn columns(bytes: &[u8]) {
     let choices = [Missing::Indicator, Missing::Null, Missing::Impute, Missing::Error];
     let preset = if missing & 8 == 0 { Preset::Default } else { Preset::Paper };
     let preset = Options::preset(preset);
-    let noise = if missing & 4 == 0 { preset.noise } else { Noise::Balanced };
+    let noise = if missing & 4 == 0 { preset.noise } else { Noise::Uniform };
     let missing = choices[usize::from(missing & 3)];
     let options = Options { missing, noise, members: 2, epochs: 1, min_steps: 0, max_epochs: 1, ..preset };
     let Some(columns) = accepted(Columns::from_frame(&frame)) else { return };
@@ -138,7 +138,7 @@ fn accepted<T>(result: PolarsResult<T>) -> Option<T> {
 
 fn assert_scores(scores: &Float32Chunked, rows: usize) {
     assert_eq!(scores.len(), rows);
-    for score in scores {
+    for score in scores.iter() {
         assert!(score.is_some_and(|score| score > 0.0 && score < 1.0), "a finite row has the score {score:?}");
     }
 }
@@ -255,7 +255,7 @@ mod tests {
     fn any_small_table_is_refused_or_scored() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         for _ in 0..300 {
-            let length = rng.random_range(0..1_200);
+            let length = rng.random_range(0..1_200usize);
             let mut bytes: Vec<u8> = (0..length).map(|_| rng.random()).collect();
             for at in (0..length.saturating_sub(8)).step_by(5) {
                 if rng.random_range(0..4) == 0 {
