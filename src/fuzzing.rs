@@ -109,7 +109,7 @@ pub fn columns(bytes: &[u8]) {
     let choices = [Missing::Indicator, Missing::Null, Missing::Impute, Missing::Error];
     let preset = if missing & 8 == 0 { Preset::Default } else { Preset::Paper };
     let preset = Options::preset(preset);
-    let noise = if missing & 4 == 0 { preset.noise } else { Noise::Uniform };
+    let noise = if missing & 4 == 0 { preset.noise } else { Noise::Smote };
     let missing = choices[usize::from(missing & 3)];
     let options = Options { missing, noise, members: 2, epochs: 1, min_steps: 0, max_epochs: 1, ..preset };
     let Some(columns) = accepted(Columns::from_frame(&frame)) else { return };

@@ -96,7 +96,7 @@ def disk(arguments: argparse.Namespace) -> None:  # noqa: ARG001
 
         refuses(Path(name) / "model.safetensors", limit, "a limit of 4,096 bytes")
     with tempfile.TemporaryDirectory() as name:
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", name], check=False).returncode == 0
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", name], check=False).returncode == 0
         if not mounted:
             print("a full file system: not tried, since no tmpfs can be mounted here")
             return
