@@ -60,8 +60,8 @@ docs: $(STAMPS)/docs-packages
 	$(BIN)/mkdocs build --strict
 
 # Instructions that the kernels take, beside those of benches/kernels/baseline.json.
-bench-kernels:
-	$(PYTHON) benches/kernels/__main__.py
+bench-kernels: build
+	$(BIN)/python benches/kernels/__main__.py
 
 # With cargo-fuzz and a nightly toolchain. TARGET: model, options or columns.
 TARGET ?= model

@@ -1,8 +1,8 @@
 """Build the wheel that is published for Linux on x86-64, and check what it asks of a system: ``make wheel``.
 
-The plugin is linked against the symbols of glibc 2.28, by zig. Only its last step differs from ``make build``, so that both share
-all that is compiled before it. The engine for GPUs is C++: it stays in the wheel where it was built with an old libstdc++,
-as in the manylinux_2_28 image, and is left out where it was not.
+The plugin is linked against the symbols of glibc 2.28, by zig. Only its last step differs from ``make build``, so that
+both share all that is compiled before it. The engine for GPUs is C++: it stays in the wheel where it was built with an
+old libstdc++, as in the manylinux_2_28 image, and is left out where it was not.
 """
 
 from __future__ import annotations

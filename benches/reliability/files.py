@@ -27,7 +27,7 @@ def fit(path: Path, seed: int) -> None:
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Run it in a fork. This process starts no threads, so that a fork is a sound copy and starts in a few milliseconds."""
+    """Run it in a fork. This process starts no threads, so that a fork is a sound and quick copy."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -72,7 +72,7 @@ def kills(arguments: argparse.Namespace) -> None:
             def check(seed: int = seed, old: bool = after == before) -> None:
                 assert anorand.Model.load(path).options["seed"] == seed or old
 
-            assert waited(check), f"after kill {seed}, the file is neither the old model nor the new one"
+            assert waited(check), f"after kill {seed}, the file is neither the old nor the new one"
             if not os.WIFSIGNALED(status):
                 outcomes["done before the kill"] += 1
             else:
@@ -87,7 +87,7 @@ def kills(arguments: argparse.Namespace) -> None:
 
 
 def disk(arguments: argparse.Namespace) -> None:  # noqa: ARG001
-    """A limit on the size of files, and a file system that is full: an error, the old file intact, nothing left over."""
+    """A limit on the size of files, and a file system that is full: an error, the old file intact, nothing left."""
     with tempfile.TemporaryDirectory() as name:
 
         def limit() -> None:
@@ -128,7 +128,8 @@ def refuses(path: Path, constrain: Callable[[], None], what: str) -> None:
             try:
                 write()
             except (OSError, pl.exceptions.ComputeError) as error:
-                assert str(path) in str(error), error
+                if str(path) not in str(error):
+                    raise AssertionError(f"{what}: an error without the path") from error
                 print(f"{what}: {type(error).__name__}: {str(error).replace(str(path), '…')}", flush=True)
             else:
                 raise AssertionError(f"{what}: nothing was said")

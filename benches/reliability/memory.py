@@ -66,7 +66,9 @@ def queries(arguments: argparse.Namespace) -> None:
         time.sleep(max(arguments.seconds / 100, 0.1))
     fifth = max(len(held) // 5, 1)
     second, last = held[fifth : 2 * fifth] or held, held[-fifth:]
-    print(f"{sum(counts)} queries of 20,000 rows, {QUERIES} at once, {arguments.seconds} s: {sum(wrong)} with a wrong row")
+    print(
+        f"{sum(counts)} queries of 20,000 rows, {QUERIES} at once, {arguments.seconds} s: {sum(wrong)} with a wrong row"
+    )
     print(f"  memory: {max(second):.0f} MiB at most in the second fifth of the time, {max(last):.0f} MiB in the last")
     assert not any(wrong)
     assert min(counts) > 0
@@ -96,5 +98,6 @@ def models(arguments: argparse.Namespace) -> None:
             held.append(resident())
     held.append(resident())
     grown = (held[-1] - held[1]) / (0.9 * sizes / 2**20)
-    print(f"{arguments.models} models of {sizes / arguments.models / 1e3:.0f} KB, MiB: {' '.join(f'{each:.0f}' for each in held)}")
+    listed = " ".join(f"{each:.0f}" for each in held)
+    print(f"{arguments.models} models of {sizes / arguments.models / 1e3:.0f} KB, MiB: {listed}")
     print(f"  from the first tenth on: {grown:.2f} × the size of the models' files, which the cache keeps up to 1 GiB")

@@ -1,7 +1,7 @@
 """One wheel on the oldest, last 1.x and newest Polars, and on every CPython that is here: ``make test-versions``.
 
-It installs the wheel into fresh environments, which have no torch. First it does what a user does: ``pip install`` into an empty
-environment, and the README's code. ``python tests/versions readme`` does that alone.
+It installs the wheel into fresh environments, which have no torch. First it does what a user does: ``pip install`` into
+an empty environment, and the README's code. ``python tests/versions readme`` does that alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BROUGHT = {"polars", "polars-anorand", "polars-runtime-32"}
 
 
 def main() -> None:
-    """Run the README on what pip installs, and the smoke program on every pair of a Polars and a CPython that can be had."""
+    """Run the README on what pip installs, and the smoke program on every pair of a Polars and a CPython."""
     (wheel,) = sorted(Path("target/wheels").glob("*.whl"))
     shutil.rmtree(FOLDER, ignore_errors=True)
     run_readme(wheel)

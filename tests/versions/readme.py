@@ -1,4 +1,4 @@
-"""Runs the Python code of the README, one block after the other, as a reader who pastes it; in the folder it is started in."""
+"""Runs the Python code of the README, one block after the other, as a reader who pastes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ def main() -> None:
     text = Path(sys.argv[1]).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     if len(blocks) < 2:
-        raise SystemExit(f"{sys.argv[1]} has {len(blocks)} blocks of Python, expected its first lines and its screen of code")
+        raise SystemExit(
+            f"{sys.argv[1]} has {len(blocks)} blocks of Python, expected its first lines and its screen of code"
+        )
     for block in blocks:
         exec(compile(block, sys.argv[1], "exec"), {})
     print(f"{len(blocks)} blocks of the README run")
