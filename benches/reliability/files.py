@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def in_child(work: Callable[[], None]) -> int:
         try:
             work()
             code = 0
+        except Exception:  # os._exit says nothing of it
+            traceback.print_exc()
         finally:
             os._exit(code)
     return child
