@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def run_readme(wheel: Path) -> None:
-    """The README's code, on nothing but what ``pip install`` of the wheel brings."""
+    """The README's first lines on what ``pip install`` of the wheel alone brings; all of its code with [report]."""
     folder = FOLDER / "readme"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = (folder / "bin" / "python").absolute()
@@ -57,6 +57,8 @@ def run_readme(wheel: Path) -> None:
         raise SystemExit(f"the wheel brought {sorted(brought)}, expected {sorted(BROUGHT)}")
     work = folder / "work"
     work.mkdir()
+    subprocess.run([python, READER.absolute(), README.absolute(), "1"], check=True, cwd=work)
+    subprocess.run([*pip, "install", "--quiet", f"{wheel}[report]"], check=True)
     subprocess.run([python, READER.absolute(), README.absolute()], check=True, cwd=work)
 
 
