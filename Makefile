@@ -9,6 +9,7 @@ TORCH ?= lean
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
+INTEGRATIONS := target/integrations/venv
 
 TORCH_VERSION := 2.11.0
 TORCH_lean := --no-deps torch==$(TORCH_VERSION) 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*'
@@ -26,7 +27,7 @@ RUST_SOURCES := $(SHARED_SOURCES) pyproject.toml $(shell find src -name '*.rs')
 ENGINE_SOURCES := $(SHARED_SOURCES) torch-engine/Cargo.toml src/engine/adam.rs src/engine/shape.rs src/engine/torch/interface.rs \
 	$(shell find torch-engine -name '*.rs')
 
-.PHONY: demo test test-rust test-python test-versions test-wheel test-torch lint build engine wheel docs bench-kernels fuzz clean
+.PHONY: demo test test-rust test-python test-versions test-wheel test-torch test-integrations lint build engine wheel docs bench-kernels fuzz clean
 
 demo: build
 	$(BIN)/python examples/nyc_flights.py
@@ -72,6 +73,10 @@ fuzz:
 	cargo +nightly fuzz run --sanitizer none $(TARGET) target/fuzz-corpus/$(TARGET) fuzz/corpus/$(TARGET) -- \
 		-max_total_time=$(SECONDS) -max_len=40000 -rss_limit_mb=4096 -timeout=20
 
+# Spark, Ray and data tools, in an environment of their own; Spark needs Java 17.
+test-integrations: build $(STAMPS)/integrations
+	cd tests/integrations && $(CURDIR)/$(INTEGRATIONS)/bin/python -m pytest
+
 # The engine as it is built, with each other libtorch that it accepts.
 test-torch: engine
 	for version in $(TORCH_OTHERS); do \
@@ -112,6 +117,12 @@ $(STAMPS)/wheel-packages: requirements-wheel.txt $(STAMPS)/packages
 
 $(STAMPS)/docs-packages: requirements-docs.txt $(STAMPS)/venv
 	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
+
+$(STAMPS)/integrations: requirements-integrations.txt $(STAMPS)/venv
+	$(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/python -m pip install --quiet -r requirements-integrations.txt
+	$(INTEGRATIONS)/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "polars_anorand.pth").write_text(str(pathlib.Path("python").resolve()))'
 	touch $@
 
 # After the other packages, so that none of them replaces it.

@@ -33,6 +33,13 @@ LAYERS = [
     "drift",
     "report",
     "scan",
+    "_arrow",
+    "_spark_worker",
+    "_spark_frames",
+    "spark",
+    "ray",
+    "mlflow",
+    "sklearn",
     "namespace",
     "__init__",
 ]

@@ -1,0 +1,1 @@
+"""What other engines cost beside Polars."""

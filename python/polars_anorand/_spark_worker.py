@@ -1,0 +1,161 @@
+"""What Spark's Python workers run: Arrow in, Arrow out.
+
+Spark sends a function to a worker by value if it is nested, and by name if it is not. :func:`on_worker` makes a small
+nested one, which prepares the process and then imports this module, so that a worker that can't says so.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+
+from polars_anorand import functions
+from polars_anorand._arrow import detected, fit_group, frame, in_utc
+from polars_anorand.model import Model
+
+__all__ = ["Outputs", "fit_named_group", "on_worker", "score_batches", "score_columns", "score_group"]
+
+
+class Outputs(NamedTuple):
+    """What scoring adds to a row: names of columns, none for what is not wanted."""
+
+    score: str
+    label: str | None = None
+    percentile: str | None = None
+    reasons: str | None = None
+    top: int | None = None
+    contamination: float | None = None
+
+    def fields(self) -> list[pa.Field]:
+        """The columns in Arrow's terms."""
+        reason = pa.struct([pa.field("feature", pa.string()), pa.field("contribution", pa.float32())])
+        found = [
+            (self.score, pa.float64()),
+            (self.label, pa.float64()),
+            (self.percentile, pa.float64()),
+            (self.reasons, pa.list_(pa.field("element", reason))),
+        ]
+        return [pa.field(name, dtype) for name, dtype in found if name is not None]
+
+
+def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
+    """A function of ``arity`` arguments that calls a function of this module, with what is ``given`` before them.
+
+    What is given must be of Python's own types: a class of this package would be imported before the process is ready.
+    """
+
+    # Everything that it needs is inside, since this module can't be imported before Polars' threads are set.
+    def run(*inputs: Any) -> Any:
+        import importlib
+        import os
+        import socket
+        import sys
+
+        # Spark sets OMP_NUM_THREADS to the cores of a task; Polars reads its own variable once, when it is imported.
+        os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+        try:
+            worker = importlib.import_module("polars_anorand._spark_worker")
+        except ImportError as error:
+            raise RuntimeError(
+                f"the worker on {socket.gethostname()} ({sys.executable}) can't import the polars_anorand that the "
+                f"driver has ({error}): install the same version of polars-anorand[spark] on every node, or send an "
+                "environment with spark.archives; a zip of Python files does not hold the plugin"
+            ) from None
+        return getattr(worker, function)(*given, *inputs)
+
+    # Spark looks at the number of a function's parameters.
+    if arity == 1:
+        return lambda one: run(one)
+    if arity == 2:
+        return lambda one, other: run(one, other)
+    return lambda *inputs: run(*inputs)
+
+
+def score_batches(
+    names: list[str], data: bytes, features: list[str], outputs: tuple[Any, ...], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Each batch with its scores; for ``mapInArrow``."""
+    _check(data)
+    for batch in batches:
+        scored = _scored(pa.Table.from_batches([batch]).rename_columns(names), data, features, Outputs(*outputs))
+        yield from scored.combine_chunks().to_batches() or [_empty(scored.schema)]
+
+
+def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Array:
+    """The scores of rows whose features come as arrays, in the model's order, or as one struct; for a UDF."""
+    if len(columns) == 1 and isinstance(columns[0], pa.StructArray):
+        first = columns[0]
+        table = pa.Table.from_arrays(first.flatten(), names=[field.name for field in first.type])
+    elif len(columns) == len(features):
+        table = pa.Table.from_arrays(list(columns), names=features)
+    else:
+        raise ValueError(
+            f"score takes the {len(features)} features of its model in this order, {', '.join(features)}, or one "
+            f"struct of them; got {len(columns)} columns"
+        )
+    verb = functions.score(pl.all(), data, device="cpu")
+    return frame(table).select(verb).to_series().cast(pl.Float64).to_arrow()
+
+
+def fit_named_group(
+    names: list[str],
+    by: list[str],
+    features: list[str],
+    min_group_rows: int,
+    options: dict[str, object],
+    table: pa.Table,
+) -> pa.Table:
+    """The keys and the model of one group; for ``applyInArrow``."""
+    return in_utc(fit_group(by, features, min_group_rows, options, table.rename_columns(names)))
+
+
+def score_group(
+    names: list[str], features: list[str], by: list[str], outputs: tuple[Any, ...], rows: pa.Table, models: pa.Table
+) -> pa.Table:
+    """The rows of one group with their scores by the group's model; for ``cogroup``."""
+    models = models.rename_columns([*by, "model"])
+    if models.num_rows > 1:
+        keys = models.select(by).slice(0, 1).to_pylist()[0]
+        raise ValueError(f"there are {models.num_rows} models for the group {keys}, expected one")
+    data = models["model"][0].as_py() if models.num_rows else None
+    if data is not None:
+        _check(data)
+    return _scored(rows.rename_columns(names), data, features, Outputs(*outputs))
+
+
+def _scored(table: pa.Table, data: bytes | None, features: list[str], outputs: Outputs) -> pa.Table:
+    found = detected(table, data, features, contamination=outputs.contamination, explain=outputs.top)
+    wanted = [
+        pl.col("score").cast(pl.Float64),
+        *([pl.col("outlier").cast(pl.Float64)] if outputs.label is not None else []),
+        *([pl.col("percentile").cast(pl.Float64)] if outputs.percentile is not None else []),
+        *([pl.col("reasons")] if outputs.reasons is not None else []),
+    ]
+    columns = found.select(wanted).to_arrow().columns
+    # Spark checks what comes back against UTC, and sends the session's time zone.
+    table = in_utc(table)
+    for field, column in zip(outputs.fields(), columns, strict=True):
+        table = table.append_column(field, column.cast(field.type))
+    return table
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def _check(data: bytes) -> None:
+    """Read the model before the rows: a worker with an older package can't, and says where it is."""
+    try:
+        Model(data)
+    except ValueError as error:
+        raise ValueError(
+            f"the worker on {socket.gethostname()} can't read the model: {error}. If the driver can, the worker has an "
+            "older polars-anorand: install the same version on every node"
+        ) from None

@@ -1,0 +1,207 @@
+"""Contract: on Spark, fits and scores are those of Polars to the bit, for every type, partition and stream."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from engines import FAST, FEATURES, ROWS, collected
+from pyspark import cloudpickle
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.feature import SQLTransformer
+from pyspark.ml.functions import array_to_vector
+from pyspark.sql import functions as F  # noqa: N812
+
+import polars_anorand as anorand
+from polars_anorand import _spark_frames
+from polars_anorand._spark_worker import on_worker
+from polars_anorand.spark import AnoRand, AnoRandModel, score_udf
+
+OUTPUTS = ["outlierScore", "predictedLabel"]
+
+
+@pytest.fixture(scope="module")
+def fitted(rows: Any) -> AnoRandModel:
+    return AnoRand(inputCols=FEATURES, options=FAST).fit(rows)
+
+
+def test_a_fit_gives_the_bytes_of_polars_whatever_the_partitions(
+    fitted: AnoRandModel, rows: Any, model: anorand.Model
+) -> None:
+    assert fitted.toModel() == model
+    assert AnoRand(inputCols=FEATURES, options=FAST).fit(rows.repartition(3, "count")).toModel() == model
+
+
+def test_scores_are_those_of_polars_to_the_bit_and_no_row_is_lost(
+    fitted: AnoRandModel, rows: Any, frame: pl.DataFrame, scores: list[float]
+) -> None:
+    out = collected(fitted.transform(rows))
+    assert out.columns == [*frame.columns, *OUTPUTS]
+    assert out["id"].to_list() == list(range(ROWS))
+    assert out["outlierScore"].to_list() == scores
+    assert out["instant"].equals(frame["instant"])
+
+
+def test_labels_percentiles_and_reasons_are_those_of_detect(
+    rows: Any, frame: pl.DataFrame, model: anorand.Model
+) -> None:
+    by_spark = AnoRandModel(model).setContamination(0.05).setPercentileCol("percentile").setReasonsCol("reasons")
+    out = collected(by_spark.setNumReasons(2).transform(rows))
+    expected = frame.select(anorand.detect(FEATURES, model, contamination=0.05, explain=2)).unnest("anomaly")
+    assert out["predictedLabel"].to_list() == [float(outlier) for outlier in expected["outlier"]]
+    assert out["percentile"].to_list() == expected["percentile"].to_list()
+    assert out["reasons"].to_list() == expected["reasons"].to_list()
+    assert 50 <= out["predictedLabel"].sum() < 60
+
+
+def test_a_row_without_a_score_has_nulls(rows: Any, frame: pl.DataFrame) -> None:
+    fitted = AnoRand(inputCols=FEATURES, options={**FAST, "missing": "null"}).fit(rows)
+    out = collected(fitted.transform(rows))
+    expected = frame.select(anorand.score(FEATURES, fitted.toModel())).to_series()
+    assert out["outlierScore"].to_list() == expected.to_list()
+    assert out["predictedLabel"].is_null().equals(expected.is_null())
+    assert expected.null_count() > 0
+
+
+def test_empty_partitions_and_empty_frames_are_scored(fitted: AnoRandModel, rows: Any, scores: list[float]) -> None:
+    few = fitted.transform(rows.where("id < 3").repartition(8))
+    assert collected(few)["outlierScore"].to_list() == scores[:3]
+    assert fitted.transform(rows.where("id < 0")).count() == 0
+
+
+def test_other_columns_pass_through_dots_binaries_vectors_and_all(
+    fitted: AnoRandModel, rows: Any, scores: list[float]
+) -> None:
+    more = rows.withColumn("a.dot `tick`", F.array(F.lit(1))).withColumn("raw", F.unhex(F.lit("00ff")))
+    more = more.withColumn("vector", array_to_vector(F.array(F.col("id").cast("double"))))
+    out = fitted.transform(more)
+    assert out.where("outlierScore > 0").count() == len(scores)
+    first = out.where("id = 7").select("raw", "vector", "outlierScore").first()
+    assert (bytes(first[0]), first[1].toArray().tolist(), first[2]) == (b"\x00\xff", [7.0], scores[7])
+
+
+def test_a_feature_may_have_a_dot_in_its_name(rows: Any, frame: pl.DataFrame) -> None:
+    renamed = rows.select("id", F.col("number").alias("a.b"), F.col("count").alias("c`d"))
+    fitted = AnoRand(inputCols=["a.b", "c`d"], options=FAST).fit(renamed)
+    polars = frame.select(pl.col("number").alias("a.b"), pl.col("count").alias("c`d"))
+    expected = polars.select(anorand.score(pl.all(), **FAST)).to_series()
+    assert collected(fitted.transform(renamed))["outlierScore"].to_list() == expected.to_list()
+
+
+def test_timestamps_do_not_depend_on_the_sessions_time_zone(spark: Any, fitted: AnoRandModel, rows: Any) -> None:
+    before = collected(fitted.transform(rows))["outlierScore"]
+    zone = spark.conf.get("spark.sql.session.timeZone")
+    try:
+        spark.conf.set("spark.sql.session.timeZone", "+05:30")
+        assert collected(fitted.transform(rows))["outlierScore"].equals(before)
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", zone)
+
+
+def test_of_more_rows_than_maxrows_a_sample_is_fitted_that_no_partition_changes(rows: Any, frame: pl.DataFrame) -> None:
+    estimator = AnoRand(inputCols=FEATURES, maxRows=300, options=FAST)
+    with pytest.warns(UserWarning, match="on a sample of 300 of 1,000 rows"):
+        first = estimator.fit(rows).toModel()
+    with pytest.warns(UserWarning, match="on a sample"):
+        second = estimator.fit(rows.repartition(9, "kind").sortWithinPartitions("clock")).toModel()
+    with pytest.warns(UserWarning, match="on a sample"):
+        other = estimator.setSeed(1).fit(rows).toModel()
+    assert first == second
+    assert first.training["rows"] == 300
+    assert other.reference != first.reference
+
+
+def test_a_sample_has_its_share_of_a_value_that_most_rows_have(spark: Any) -> None:
+    mostly = spark.range(100_000).selectExpr("if(id % 5 = 0, cast(id as double), 0D) as x", "1D as y")
+    with pytest.warns(UserWarning, match="sample of 2,000 of 100,000"):
+        fitted = AnoRand(inputCols=["x", "y"], maxRows=2000, options=FAST).fit(mostly)
+    assert fitted.toModel().training["rows"] == 2000
+    sample, rows = _spark_frames.sampled(mostly, ["x", "y"], 2000, seed=0)
+    assert rows == 100_000
+    # 1,600 are expected; the standard deviation is 18.
+    assert abs((sample["x"] == 0).sum() - 1600) < 90
+
+
+def test_a_model_is_saved_and_loaded(fitted: AnoRandModel, rows: Any, tmp_path: Path) -> None:
+    path = (tmp_path / "model").as_uri()
+    named = fitted.copy().setOutputCol("mine")
+    named.write().save(path)
+    loaded = AnoRandModel.load(path)
+    assert loaded.toModel() == fitted.toModel()
+    assert (loaded.uid, loaded.getOutputCol()) == (named.uid, "mine")
+    with pytest.raises(Exception, match="already exists|ALREADY_EXISTS"):
+        fitted.write().save(path)
+    fitted.write().overwrite().save(path)
+    assert AnoRandModel.load(path).getOutputCol() == "outlierScore"
+    with pytest.raises(ValueError, match="holds a polars_anorand.spark.AnoRandModel, expected"):
+        AnoRand.load(path)
+
+
+def test_an_estimator_is_saved_and_loaded(tmp_path: Path) -> None:
+    estimator = AnoRand(inputCols=FEATURES, contamination=0.2, maxRows=77, options=FAST)
+    estimator.save(str(tmp_path / "estimator"))
+    loaded = AnoRand.load(str(tmp_path / "estimator"))
+    assert loaded.extractParamMap() == estimator.extractParamMap()
+
+
+def test_it_is_a_stage_of_a_pipeline_which_is_saved_and_loaded(rows: Any, tmp_path: Path, frame: pl.DataFrame) -> None:
+    doubled = SQLTransformer(statement="SELECT *, count * 2 AS twice FROM __THIS__")
+    pipeline = Pipeline(stages=[doubled, AnoRand(inputCols=["number", "twice"], options=FAST)])
+    out = collected(pipeline.fit(rows).transform(rows))
+    twice = frame.select("number", twice=pl.col("count").cast(pl.Int32) * 2)
+    assert out["outlierScore"].to_list() == twice.select(anorand.score(pl.all(), **FAST)).to_series().to_list()
+    pipeline.fit(rows).write().overwrite().save(str(tmp_path / "pipeline"))
+    loaded = PipelineModel.load(str(tmp_path / "pipeline"))
+    assert collected(loaded.transform(rows)).equals(out)
+
+
+def test_a_udf_scores_columns_structs_and_sql(spark: Any, rows: Any, model: anorand.Model, scores: list[float]) -> None:
+    score = score_udf(model)
+    named = F.struct(*reversed(FEATURES))
+    out = collected(rows.select("id", score(*FEATURES).alias("columns"), score(named).alias("struct")))
+    assert out["columns"].to_list() == out["struct"].to_list() == scores
+    spark.udf.register("score", score)
+    rows.createOrReplaceTempView("rows")
+    by_sql = collected(spark.sql(f"SELECT id, score({', '.join(FEATURES)}) AS score FROM rows"))
+    assert by_sql["score"].to_list() == scores
+
+
+def test_a_stream_is_scored(spark: Any, fitted: AnoRandModel, rows: Any, tmp_path: Path, scores: list[float]) -> None:
+    for part in range(3):
+        rows.where(f"id % 3 = {part}").write.mode("append").parquet(str(tmp_path / "in"))
+    stream = spark.readStream.schema(rows.schema).option("maxFilesPerTrigger", 2).parquet(str(tmp_path / "in"))
+    query = (
+        fitted.transform(stream)
+        .writeStream.option("checkpointLocation", str(tmp_path / "checkpoint"))
+        .trigger(availableNow=True)
+        .start(str(tmp_path / "out"), format="parquet")
+    )
+    query.awaitTermination()
+    assert len(query.recentProgress) > 1
+    out = collected(spark.read.parquet(str(tmp_path / "out")))
+    assert out["id"].to_list() == list(range(ROWS))
+    assert out["outlierScore"].to_list() == scores
+
+
+def test_what_goes_to_a_worker_imports_nothing_of_polars_before_its_threads_are_set() -> None:
+    sent = cloudpickle.dumps(on_worker("score_batches", 1, ["a"], b"no model", ["a"], ("score", None)))
+    program = f"""
+import os, pickle, sys
+function = pickle.loads({sent!r})
+assert "polars" not in sys.modules, "it was imported with the function"
+os.environ.pop("POLARS_MAX_THREADS", None)
+os.environ["OMP_NUM_THREADS"] = "3"
+try:
+    list(function([]))
+except ValueError as error:
+    print(error)
+import polars
+print(polars.thread_pool_size())
+"""
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert "can't read the model" in printed
+    assert printed.split()[-1] == "3"
