@@ -1,4 +1,4 @@
-"""A hook of mkdocs: a link to a file of the repository beside docs/ is a link where the file is read, and text on the site."""
+"""A hook of mkdocs: a link out of docs/ is a link where the file is read, and text on the site."""
 
 from __future__ import annotations
 

@@ -33,6 +33,8 @@ def main() -> None:
         raise SystemExit("valgrind is not installed: apt-get install valgrind")
     if "avx2" not in Path("/proc/cpuinfo").read_text():
         raise SystemExit("this machine has no AVX2, with which the baseline was counted")
+    if not update and not BASELINE.exists():
+        raise SystemExit(f"{BASELINE.name} is not there yet: run with --update on a machine with AVX2")
     counts = {name: per_repetition(name, times) for name, times in REPETITIONS.items()}
     if update:
         BASELINE.write_text(json.dumps(counts, indent=2) + "\n")
