@@ -75,8 +75,8 @@ def drift(
     Parameters
     ----------
     data
-        A frame, eager or lazy, that has the model's features; or the features as columns of a query, of which this is
-        an aggregation then, as ``group_by("day").agg(x.anorand.drift(model))``.
+        A frame, eager or lazy, that has the model's features. Or the features as columns of a query: then the result
+        is an aggregation, as in ``group_by("day").agg(x.anorand.drift(model))``.
     model
         A path, bytes or a :class:`Model`. It must be known when the query is built: not an expression.
     contamination

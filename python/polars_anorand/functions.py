@@ -275,7 +275,7 @@ def explain(
     scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing. Where the most
     surprising value of a row explains it, the difference is shared out by what each value adds to the highest surprisal
     (Shapley values of a maximum).
-    A row takes 13 to 26 times as long as its score: filter first, or let :func:`detect` explain its outliers.
+    A row takes 15 to 26 times as long as its score: filter first, or let :func:`detect` explain its outliers.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """AnoRand on Ray Data: ``pip install 'polars-anorand[ray]'``.
 
-Both classes take and give Arrow tables. Ray runs as many of them at once as it has CPUs to give, so let each use one
-thread: ``ray.init(runtime_env={"env_vars": {"POLARS_MAX_THREADS": "1"}})``.
+Both classes take Arrow tables and return Arrow tables. Ray runs one task on each CPU, so let each task use one thread:
+``ray.init(runtime_env={"env_vars": {"POLARS_MAX_THREADS": "1"}})``.
 """
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false

@@ -55,8 +55,8 @@ def report(
     path
         Of the file; a leading ``~`` is the home folder. A file that is there is replaced, whole or not at all.
     by
-        A column to count outliers by: a Date or Datetime, in steps of ``every``; or any other, of which the 50 most
-        frequent values are shown.
+        A column to count outliers by. A Date or Datetime is taken in steps of ``every``; of any other column, the 50
+        most frequent values are shown.
     every
         As in :meth:`polars.Expr.dt.truncate`.
     contamination

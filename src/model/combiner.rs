@@ -193,14 +193,13 @@ impl Combiner {
         };
         for row in 0..rows {
             let (logit, error) = (logits[row], errors[row]);
-            let networks = combined(median, spread, [f64::from(logit), f64::from(error)]);
+            let heads = [f64::from(logit), f64::from(error)];
             let u = match self {
-                Self::Surprisal { joint, sum, typical, .. } => {
-                    let surprise = surprises[row];
-                    let whole = (1.0 - SHARE) * joint.nats(networks) + SHARE * sum.nats(surprise.sum);
-                    whole.max(surprise.deciding - typical)
+                Self::Surprisal { .. } => {
+                    let [whole, value] = self.nats(heads, surprises[row]);
+                    whole.max(value)
                 }
-                _ => networks,
+                _ => combined(median, spread, heads),
             };
             let score = (squash(u) as f32).clamp(LOWEST, HIGHEST);
             out[row] = if logit < f32::INFINITY && error < f32::INFINITY { score } else { HIGHEST };
@@ -219,6 +218,7 @@ impl Combiner {
     }
 
     /// How unusual a row is as a whole, and by its most surprising value, in nats; of the combination `surprisal`.
+    #[inline(always)]
     fn nats(&self, heads: [f64; 2], surprise: Surprise) -> [f64; 2] {
         let Self::Surprisal { median, spread, joint, sum, typical, .. } = self else { return [f64::NEG_INFINITY; 2] };
         let networks = joint.nats(combined(median, spread, heads));

@@ -125,7 +125,7 @@ pub struct LabelCounts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The number of training rows: those that the fit could use, of which it may have seen a sample.
+    /// The number of training rows that the fit could use. It may have seen a sample of them.
     pub rows: usize,
     /// The number of rows of the sample, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -159,6 +159,27 @@ unsafe extern "C" fn heads(
     }
 }
 
+/// What `of` makes of the rows, `width` numbers for each, into `out`.
+unsafe fn row_by_row(
+    handle: *const interface::Handle,
+    rows: *const Rows,
+    out: SliceMut<f32>,
+    failure: *mut Failure,
+    width: fn(&Network) -> usize,
+    of: fn(&Network, &Tensor) -> TorchResult<Tensor>,
+) -> i32 {
+    // SAFETY: the interface's promise.
+    unsafe {
+        guarded(failure, || {
+            let (network, out) = (network(handle), out.get());
+            let width = width(network);
+            for_each_block(network, &*rows, |range, x| {
+                numbers_into(&of(network, &x)?, &mut out[range.start * width..range.end * width])
+            })
+        })
+    }
+}
+
 unsafe extern "C" fn member_heads(
     handle: *const interface::Handle,
     rows: *const Rows,
@@ -166,15 +187,7 @@ unsafe extern "C" fn member_heads(
     failure: *mut Failure,
 ) -> i32 {
     // SAFETY: the interface's promise.
-    unsafe {
-        guarded(failure, || {
-            let (network, out) = (network(handle), out.get());
-            let width = 2 * network.members();
-            for_each_block(network, &*rows, |range, x| {
-                numbers_into(&network.heads_by_row(&x)?, &mut out[range.start * width..range.end * width])
-            })
-        })
-    }
+    unsafe { row_by_row(handle, rows, out, failure, |network| 2 * network.members(), Network::heads_by_row) }
 }
 
 unsafe extern "C" fn latents(
@@ -184,15 +197,7 @@ unsafe extern "C" fn latents(
     failure: *mut Failure,
 ) -> i32 {
     // SAFETY: the interface's promise.
-    unsafe {
-        guarded(failure, || {
-            let (network, out) = (network(handle), out.get());
-            let width = network.latent_width();
-            for_each_block(network, &*rows, |range, x| {
-                numbers_into(&network.latent(&x)?, &mut out[range.start * width..range.end * width])
-            })
-        })
-    }
+    unsafe { row_by_row(handle, rows, out, failure, Network::latent_width, Network::latent) }
 }
 
 unsafe extern "C" fn add_input_gradients(
