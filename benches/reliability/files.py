@@ -42,9 +42,12 @@ def in_child(work: Callable[[], None]) -> int:
     return child
 
 
-def waited(work: Callable[[], None]) -> bool:
-    """Run it in a fork, and whether it went well."""
-    return os.waitpid(in_child(work), 0)[1] == 0
+def done(work: Callable[[], None], what: str) -> None:
+    """Run it in a fork; how the fork ended is part of the error, if it did not go well."""
+    code = os.waitstatus_to_exitcode(os.waitpid(in_child(work), 0)[1])
+    if code != 0:
+        ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"the error above (exit code {code})"
+        raise AssertionError(f"{what}: its process ended by {ended}")
 
 
 def kills(arguments: argparse.Namespace) -> None:
@@ -55,7 +58,7 @@ def kills(arguments: argparse.Namespace) -> None:
         durations = []
         for _ in range(5):
             start = time.perf_counter()
-            assert waited(lambda: fit(path, 0))
+            done(lambda: fit(path, 0), "the first fits")
             durations.append(time.perf_counter() - start)
         longest = 1.2 * sorted(durations)[2]
         outcomes = {"killed, the old file": 0, "killed, the new file": 0, "done before the kill": 0}
@@ -73,9 +76,9 @@ def kills(arguments: argparse.Namespace) -> None:
             after = path.read_bytes()
 
             def check(seed: int = seed, old: bool = after == before) -> None:
-                assert anorand.Model.load(path).options["seed"] == seed or old
+                assert anorand.Model.load(path).options["seed"] == seed or old, "another model than the old or the new"
 
-            assert waited(check), f"after kill {seed}, the file is neither the old nor the new one"
+            done(check, f"reading the file after kill {seed}, {len(after)} bytes, {len(before)} before")
             if not os.WIFSIGNALED(status):
                 outcomes["done before the kill"] += 1
             else:
@@ -83,7 +86,7 @@ def kills(arguments: argparse.Namespace) -> None:
             before = after
             left = len(list(Path(name).glob(".anorand-*")))
             most_left = max(most_left, left)
-        assert waited(lambda: fit(path, 0))
+        done(lambda: fit(path, 0), "the last fit")
         assert not list(Path(name).glob(".anorand-*")), "a fit leaves the temporary files of killed ones"
     print(f"{arguments.kills} kills within {1e3 * longest:.0f} ms: {outcomes}; no file was damaged")
     print(f"  at most {most_left} temporary files were left at a time, none after the next fit")
@@ -121,7 +124,7 @@ def disk(arguments: argparse.Namespace) -> None:  # noqa: ARG001
 
 def refuses(path: Path, constrain: Callable[[], None], what: str) -> None:
     """A fit and a save that can't write fail with the path and the reason, and leave the old file."""
-    assert waited(lambda: fit(path, 0))
+    done(lambda: fit(path, 0), what)
     before = path.read_bytes()
 
     def attempt() -> None:
@@ -137,6 +140,6 @@ def refuses(path: Path, constrain: Callable[[], None], what: str) -> None:
             else:
                 raise AssertionError(f"{what}: nothing was said")
 
-    assert waited(attempt), what
+    done(attempt, what)
     assert path.read_bytes() == before, f"{what}: the old file is gone"
     assert not list(path.parent.glob(".anorand-*")), f"{what}: a temporary file is left"
