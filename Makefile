@@ -64,7 +64,7 @@ docs: $(STAMPS)/docs-packages
 bench-kernels: build
 	$(BIN)/python benches/kernels/__main__.py
 
-# With cargo-fuzz and a nightly toolchain. TARGET: model, options or columns.
+# With cargo-fuzz and a nightly toolchain. TARGET: loader, model, options or columns.
 TARGET ?= model
 SECONDS ?= 60
 fuzz:
