@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn mutated_models_are_refused_or_score_every_row() {
-        mutated(1_000).for_each(|bytes| model(&bytes));
+        mutated(5_000).for_each(|bytes| model(&bytes));
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let defaults = serde_json::to_value(Options::preset(Preset::Default)).unwrap();
         let keys: Vec<String> = defaults.as_object().unwrap().keys().cloned().collect();
-        for _ in 0..5_000 {
+        for _ in 0..20_000 {
             let mut given = defaults.clone();
             for _ in 0..rng.random_range(1..4) {
                 let word: serde_json::Value = serde_json::from_str(WORDS.choose(&mut rng).unwrap()).unwrap_or_default();
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn any_small_table_is_refused_or_scored() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        for _ in 0..100 {
+        for _ in 0..300 {
             let length = rng.random_range(0..1_200usize);
             let mut bytes: Vec<u8> = (0..length).map(|_| rng.random()).collect();
             for at in (0..length.saturating_sub(8)).step_by(5) {
