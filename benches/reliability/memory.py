@@ -107,5 +107,5 @@ def models(arguments: argparse.Namespace) -> None:
         f"{arguments.models} models of {sizes / arguments.models / 1e3:.0f} KB, a budget of {budget} MiB, MiB: {listed}"
     )
     print(f"  {held[-1] - held[0]:.0f} MiB more than after the first, {sizes / 2**20:.0f} MiB of files")
-    # A third more than the budget, for the allocator.
-    assert held[-1] - held[0] < 4 / 3 * budget + 10
+    # The budget counts what a model's parts hold; the allocator rounds it up.
+    assert held[-1] - held[0] < 1.5 * budget + 10

@@ -315,8 +315,12 @@ impl<'a> Tensors<'a> {
     fn f32s(&mut self, count: usize) -> Vec<f32> {
         let parts = &self.parts[self.next..self.next + count];
         self.next += count;
-        let numbers = parts.iter().flat_map(|part| part.as_chunks::<4>().0);
-        numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        // To size: models are kept, and a vector that grows would keep up to twice the memory.
+        let mut numbers = Vec::with_capacity(parts.iter().map(|part| part.len() / 4).sum());
+        for part in parts {
+            numbers.extend(part.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        }
+        numbers
     }
 
     /// The bytes of the next tensor.
