@@ -274,6 +274,12 @@ mod tests {
         }
     }
 
+    /// Found with coverage: the error of a single row, whose time lies beyond the calendar.
+    #[test]
+    fn a_table_that_once_was_a_panic_is_refused() {
+        columns(&[0x53, 0x28, 0x10, 0x21, 0, 0, 0, 0, 0x28, 0x10, 0, 0x78, 0x33]);
+    }
+
     #[test]
     fn any_small_table_is_refused_or_scored() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
