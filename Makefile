@@ -27,7 +27,7 @@ RUST_SOURCES := $(SHARED_SOURCES) pyproject.toml $(shell find src -name '*.rs')
 ENGINE_SOURCES := $(SHARED_SOURCES) torch-engine/Cargo.toml src/engine/adam.rs src/engine/shape.rs src/engine/torch/interface.rs \
 	$(shell find torch-engine -name '*.rs')
 
-.PHONY: demo test test-rust test-python test-versions test-torch test-integrations lint build engine clean
+.PHONY: demo test test-rust test-python test-versions test-wheel test-torch test-integrations lint build engine wheel docs bench-kernels fuzz clean
 
 demo: build
 	$(BIN)/python examples/nyc_flights.py
@@ -44,11 +44,34 @@ test-rust: engine
 test-python: build engine
 	$(BIN)/python -m pytest
 
-# One wheel, on the oldest and newest Polars and on every CPython that is here; without torch.
-test-versions: build engine
-	rm -rf target/wheels
-	$(BIN)/maturin build --release --locked --auditwheel skip --out target/wheels
+# The wheel that is published for Linux on x86-64, its needs checked. It compiles again only the last crate of `make build`.
+wheel: build $(STAMPS)/wheel-packages
+	$(BIN)/python tools/wheel.py
+
+# The wheel in an empty environment, and on the oldest and newest Polars and every CPython that is here; without torch.
+test-versions: wheel
 	$(BIN)/python tests/versions
+
+# The same, but the README's code alone.
+test-wheel:
+	$(BIN)/python tests/versions readme
+
+# The site, of docs/ and of the docstrings, with strict links. It is left in target/site.
+docs: $(STAMPS)/docs-packages
+	$(BIN)/mkdocs build --strict
+
+# Instructions that the kernels take, beside those of benches/kernels/baseline.json.
+bench-kernels: build
+	$(BIN)/python benches/kernels/__main__.py
+
+# With cargo-fuzz and a nightly toolchain. TARGET: loader, model, options or columns.
+TARGET ?= model
+SECONDS ?= 60
+fuzz:
+	mkdir -p fuzz/corpus/$(TARGET) target/fuzz-corpus/$(TARGET)
+	[ $(TARGET) != model ] || cp tests/golden/*.safetensors target/fuzz-corpus/model
+	cargo +nightly fuzz run --sanitizer none $(TARGET) target/fuzz-corpus/$(TARGET) fuzz/corpus/$(TARGET) -- \
+		-max_total_time=$(SECONDS) -max_len=40000 -rss_limit_mb=4096 -timeout=20
 
 # Spark, Ray and data tools, in an environment of their own; Spark needs Java 17.
 test-integrations: build $(STAMPS)/integrations
@@ -86,6 +109,14 @@ $(STAMPS)/venv:
 
 $(STAMPS)/packages: requirements-dev.txt $(STAMPS)/venv
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+$(STAMPS)/wheel-packages: requirements-wheel.txt $(STAMPS)/packages
+	$(BIN)/python -m pip install --quiet -r requirements-wheel.txt
+	touch $@
+
+$(STAMPS)/docs-packages: requirements-docs.txt $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
 	touch $@
 
 $(STAMPS)/integrations: requirements-integrations.txt $(STAMPS)/venv

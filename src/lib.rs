@@ -34,6 +34,8 @@ mod data;
 mod device;
 mod engine;
 mod fit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod job;
 mod memory;
 mod model;

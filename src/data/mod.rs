@@ -32,6 +32,7 @@ pub use ids::Numbering;
 pub use inputs::Input;
 pub use inputs::Inputs;
 pub use labels::Labels;
+pub use row_text::value_text;
 pub use scaling::Scaling;
 pub use statistics::{FeatureStatistics, QUANTILES};
 pub use surprisal::{Earlier, OfValue, Surprisal, Surprisals, Surprise};

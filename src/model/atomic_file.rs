@@ -79,7 +79,9 @@ impl Destination {
 
     /// Write the file whole, sync it, and put it in place of what was there.
     pub fn write(mut self, bytes: &[u8]) -> Result<(), Unwritable> {
-        let written = self.temporary.write_all(bytes).and_then(|()| self.temporary.as_file().sync_all());
+        // Of the file itself: the errors of `NamedTempFile` name the temporary file, and lose the system's number.
+        let file = self.temporary.as_file_mut();
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
         written.map_err(|error| Unwritable::of(&self.path, &error))?;
         match self.temporary.persist(&self.path) {
             Ok(_) => Ok(()),

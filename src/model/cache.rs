@@ -1,8 +1,8 @@
 //! Models in files and in memory: read and parsed once a process, not once for each morsel.
 //!
 //! A parsed model is kept under its content, so that two files, or a file and a column, with the same bytes share one. For a
-//! file, its content is kept under its path. All parsed models together may take `BUDGET` bytes of memory; beyond that, those
-//! that were used least are dropped, and parsed again when they are needed. A single model larger than that is kept alone.
+//! file, its content is kept under its path. All parsed models together may take 1 GiB of memory, or as much as
+//! `POLARS_ANORAND_CACHE_MIB` says; beyond that, those that were used least are dropped, and parsed again when they are needed. A single model larger than that is kept alone.
 //!
 //! No lock is held while bytes are read, hashed or parsed. Whoever asks for a model that another thread is parsing waits for it;
 //! parsing waits for nobody.
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use polars::prelude::{polars_ensure, polars_err, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use rand::Rng;
@@ -20,6 +20,8 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::Model;
 
+/// Bounds the memory of parsed models, where it should be another.
+const VARIABLE: &str = "POLARS_ANORAND_CACHE_MIB";
 /// Memory of all parsed models that are kept: about 4,700 of the default preset on ten features.
 const BUDGET: usize = 1 << 30;
 /// Paths whose content is remembered.
@@ -27,15 +29,32 @@ const FILES: usize = 10_000;
 
 /// The model that these bytes are.
 pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
-    MODELS.of_bytes(bytes)
+    models()?.of_bytes(bytes)
 }
 
 /// The model in a file. A file that changed since it was read is read again.
 pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
-    MODELS.of_file(path)
+    models()?.of_file(path)
 }
 
-static MODELS: LazyLock<Models> = LazyLock::new(|| Models::within(BUDGET));
+/// The process's models. An error if the environment asks for a budget that can't be.
+fn models() -> PolarsResult<&'static Models> {
+    static MODELS: LazyLock<Result<Models, String>> =
+        LazyLock::new(|| budget(std::env::var(VARIABLE).ok().as_deref()).map(Models::within));
+    match &*MODELS {
+        Ok(models) => Ok(models),
+        Err(reason) => polars_bail!(ComputeError: "anorand: {reason}"),
+    }
+}
+
+/// The bytes that the variable's value asks for.
+fn budget(asked: Option<&str>) -> Result<usize, String> {
+    let Some(value) = asked else { return Ok(BUDGET) };
+    match value.parse::<usize>().ok().and_then(|mib| mib.checked_mul(1 << 20)) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(format!("{VARIABLE} must be a whole number of MiB, 1 or more, got {value:?}")),
+    }
+}
 
 /// Which bytes a model was made of: their number and a 128-bit hash. Two models that a process meets by chance share one with a
 /// probability below 1e-20, and the seed, drawn by each process, keeps others from making two that do.
@@ -89,7 +108,7 @@ impl Models {
     fn within(budget: usize) -> Self {
         /// A model of a few members on a few features; only a first guess of how many there will be.
         const SMALL: usize = 64 << 10;
-        let items = budget.div_ceil(SMALL);
+        let items = budget.min(BUDGET).div_ceil(SMALL);
         let hasher = DefaultHashBuilder::default();
         // One shard: several would each take a share of the budget, which a large model would not fit in.
         let options =
@@ -197,6 +216,16 @@ mod tests {
         files.iter().for_each(|bytes| drop(models.of_bytes(bytes).unwrap()));
         assert!((5..=10).contains(&models.parsed.len()), "{}", models.parsed.len());
         assert!(models.parsed.weight() <= 10 * of_one as u64);
+    }
+
+    #[test]
+    fn a_budget_is_checked() {
+        assert_eq!(budget(None), Ok(1 << 30));
+        assert_eq!(budget(Some("32")), Ok(32 << 20));
+        for odd in ["0", "-1", "1.5", "all", "", "18446744073709551615"] {
+            let reason = budget(Some(odd)).unwrap_err();
+            assert!(reason.contains("1 or more") && reason.contains(&format!("got {odd:?}")), "{reason}");
+        }
     }
 
     #[test]

@@ -164,6 +164,26 @@ impl Model {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Model {
+    /// The file with the checksum that its contents have, so that a fuzzer gets behind it; None if it has no place for one.
+    pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+        let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
+        let file = SafeTensors::deserialize(bytes).ok()?;
+        let entry = header.metadata().as_ref()?.get(ENTRY)?;
+        let tensors = Tensors::new(&file, &Metadata::parse(entry).ok()?).ok()?;
+        let place = file.tensor(CHECKSUM).ok()?.data().as_ptr_range();
+        let start = place.start as usize - bytes.as_ptr() as usize;
+        let sum = checksum(entry, tensors.parts.iter().copied()).to_le_bytes();
+        let mut sealed = bytes.to_vec();
+        sealed
+            .get_mut(start..start + (place.end as usize - place.start as usize))?
+            .get_mut(..sum.len())?
+            .copy_from_slice(&sum);
+        Some(sealed)
+    }
+}
+
 /// What one tensor of a file is.
 struct TensorSpec {
     name: String,
@@ -307,8 +327,12 @@ impl<'a> Tensors<'a> {
     fn f32s(&mut self, count: usize) -> Vec<f32> {
         let parts = &self.parts[self.next..self.next + count];
         self.next += count;
-        let numbers = parts.iter().flat_map(|part| part.as_chunks::<4>().0);
-        numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        // To size: models are kept, and a vector that grows would keep up to twice the memory.
+        let mut numbers = Vec::with_capacity(parts.iter().map(|part| part.len() / 4).sum());
+        for part in parts {
+            numbers.extend(part.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        }
+        numbers
     }
 
     /// The bytes of the next tensor.

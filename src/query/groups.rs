@@ -2,6 +2,7 @@
 
 use polars::prelude::*;
 
+use crate::data::value_text;
 use crate::engine::Device;
 use crate::fit::side_by_side;
 use crate::job::{self, Unit};
@@ -129,7 +130,7 @@ impl Groups {
 
     /// A group's key, for people to read.
     fn key(&self, group: usize) -> String {
-        let values = self.keys.iter().map(|key| key.get(group).map_or("?".to_string(), |value| value.to_string()));
+        let values = self.keys.iter().map(|key| value_text(key.as_materialized_series(), group));
         values.collect::<Vec<_>>().join(", ")
     }
 }

@@ -1,10 +1,12 @@
-"""Contract: each example of a data tool runs, and says what its tool is to say."""
+"""Contract: each example of a data tool runs, and says what its tool is to say; the page on Spark runs as it stands."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +29,14 @@ def test_an_example_runs_and_is_short(example: str, expected: list[str]) -> None
     assert done.returncode == 0, done.stderr[-5000:]
     for part in expected:
         assert part in done.stdout
+
+
+def test_the_code_of_the_page_on_spark_runs(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "how-to" / "spark.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) > 3
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), names)
+    assert names["spark"] is spark

@@ -56,6 +56,7 @@ def test_every_instruction_set_gives_the_same_scores(tmp_path: Path) -> None:
         ("POLARS_ANORAND_SIMD", "mmx", "POLARS_ANORAND_SIMD must be one of"),
         ("POLARS_ANORAND_THREADS", "0", "POLARS_ANORAND_THREADS must be a whole number from 1 to"),
         ("POLARS_ANORAND_THREADS", "65536", "POLARS_ANORAND_THREADS must be a whole number from 1 to"),
+        ("POLARS_ANORAND_CACHE_MIB", "0", "POLARS_ANORAND_CACHE_MIB must be a whole number of MiB, 1 or more"),
     ],
 )
 def test_what_can_not_be_followed_is_refused(tmp_path: Path, variable: str, value: str, message: str) -> None:

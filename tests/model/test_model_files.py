@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -298,3 +299,65 @@ def same_kinds(model: anorand.Model, other: anorand.Model) -> bool:
     """Whether both score the same columns."""
     kinds = [[feature["kind"] for feature in reference.metadata(of.to_bytes())["features"]] for of in (model, other)]
     return kinds[0] == kinds[1]
+
+
+def set_at(name: str, at: int, number: float) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """Puts a number into a tensor."""
+
+    def change(entry: dict[str, Any], tensors: dict[str, Any]) -> None:
+        tensors[name] = tensors[name].copy()
+        tensors[name].flat[at] = number
+
+    return change
+
+
+def in_entry(*keys: Any, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """Puts a value into the metadata."""
+
+    def change(entry: dict[str, Any], tensors: dict[str, Any]) -> None:
+        part: Any = entry
+        for key in keys[:-1]:
+            part = part[key]
+        part[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (in_entry("members", value=1_000_000), "networks"),
+        (in_entry("members", value=2**63), "can't be read|networks"),
+        (in_entry("options", "hidden", value=[4_096] * 8), "is missing|needs"),
+        (in_entry("options", "hidden", value=[2**40]), "widths"),
+        (set_at("nd.0.weight", 0, math.nan), "not a finite number"),
+        (set_at("decoder.0.bias", 0, math.inf), "not a finite number"),
+        (set_at("scaling.scale", 0, 0.0), "scal|spread"),
+        (set_at("scaling.scale", 0, math.nan), "scal|spread"),
+        (set_at("scores.quantiles", 0, 0.99), "score"),
+        (set_at("scores.highest", 0, 2.0), "score"),
+        (set_at("inputs", 0, 10**6), "sees an input"),
+        (set_at("inputs", 0, -1), "sees an input"),
+    ],
+)
+def test_a_hostile_model_with_a_right_checksum_is_refused(
+    model: anorand.Model, change: Callable[[dict[str, Any], dict[str, Any]], None], reason: str
+) -> None:
+    entry, tensors = reference.metadata(model.to_bytes()), load(model.to_bytes())
+    change(entry, tensors)
+    try:
+        changed = sealed(entry, tensors)
+    except (KeyError, MemoryError):  # it names tensors that are not there
+        changed = rebuilt(model.to_bytes(), entry)
+    assert re.search(reason, refusal(changed)), refusal(changed)
+
+
+@pytest.mark.parametrize("shift", [-4, 4, 2**62])
+def test_tensors_that_overlap_or_leave_the_file_are_refused(model: anorand.Model, shift: int) -> None:
+    data = model.to_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    begin, end = header["nd.0.weight"]["data_offsets"]
+    header["nd.0.weight"]["data_offsets"] = [begin + shift, end + shift]
+    text = json.dumps(header).encode()
+    assert "can't be read as safetensors" in refusal(struct.pack("<Q", len(text)) + text + data[8 + length :])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,28 @@ def test_a_folder_that_takes_no_file_is_an_os_error_with_its_number(model: anora
         model.save("/proc/model")
     assert caught.value.errno in {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS}
     assert caught.value.filename == "/proc/model"
+
+
+def test_a_file_that_can_not_be_written_whole_is_an_error_with_the_systems_number(
+    model: anorand.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    before = path.read_bytes()
+    program = """
+import resource, signal, sys
+import polars_anorand as anorand
+
+path = sys.argv[1]
+model = anorand.Model.load(path)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+try:
+    model.save(path)
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+    run = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    assert run.stdout.split(maxsplit=1) == [str(errno.EFBIG), f"{path}\n"]
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

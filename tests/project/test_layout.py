@@ -60,6 +60,7 @@ ROOMS: dict[str, set[str]] = {
     "device": {"scoring", "model", "data", "engine", *GROUND},
     "fit": {"scoring", "model", "data", "engine", *GROUND},
     "query": {"fit", "device", "scoring", "model", "data", "engine", *GROUND},
+    "fuzzing": {"fit", "scoring", "model", "data", "engine", *GROUND},
     "plugin": {"query", "fit", "device", "scoring", "model", "data", "engine", *GROUND},
 }
 """For each room of the crate, the rooms that it may import. lib.rs may import all."""

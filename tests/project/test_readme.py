@@ -13,9 +13,10 @@ import polars_anorand as anorand
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_screen_of_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_lines_and_the_screen_of_code_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    first_lines, screen = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for code in [first_lines, screen]:
+        exec(compile(code, "README.md", "exec"), {})
     assert anorand.Model.load("flights.safetensors").features == ["dep_delay", "air_time", "distance"]
     assert pl.read_parquet("strange.parquet").schema["score"] == pl.Float32

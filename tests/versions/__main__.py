@@ -1,10 +1,12 @@
 """One wheel on the oldest, last 1.x and newest Polars, and on every CPython that is here: ``make test-versions``.
 
-It installs the wheel into fresh environments, which have no torch.
+It installs the wheel into fresh environments, which have no torch. First it does what a user does: ``pip install`` into
+an empty environment, and the README's code. ``python tests/versions readme`` does that alone.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,11 +17,18 @@ CPYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 FOLDER = Path("target/versions")
 SMOKE = Path(__file__).with_name("smoke.py")
+README, READER = Path(__file__).parents[2] / "README.md", Path(__file__).with_name("readme.py")
+# What a wheel may bring: Polars, and what Polars is made of.
+BROUGHT = {"polars", "polars-anorand", "polars-runtime-32"}
 
 
 def main() -> None:
-    """Run the smoke program on every pair of a Polars and a CPython that can be had."""
+    """Run the README on what pip installs, and the smoke program on every pair of a Polars and a CPython."""
     (wheel,) = sorted(Path("target/wheels").glob("*.whl"))
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    run_readme(wheel)
+    if sys.argv[1:] == ["readme"]:
+        return
     # Every Polars on this CPython, and the newest on every other.
     runs = [(HERE, Path(sys.executable), polars) for polars in (OLDEST, LAST_ONE, NEWEST)]
     for version in CPYTHONS:
@@ -30,10 +39,27 @@ def main() -> None:
                 runs.append((version, program, OLDEST))
         elif version != HERE:
             print(f"CPython {version}: not on this machine, not tried")
-    shutil.rmtree(FOLDER, ignore_errors=True)
     for at, (version, program, polars) in enumerate(runs):
         python = environment(FOLDER / f"{at}-{version}", program, polars, wheel)
         subprocess.run([python, "-W", "error", SMOKE], check=True)
+
+
+def run_readme(wheel: Path) -> None:
+    """The README's first lines on what ``pip install`` of the wheel alone brings; all of its code with [report]."""
+    folder = FOLDER / "readme"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = (folder / "bin" / "python").absolute()
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", wheel], check=True)
+    listed = subprocess.run([*pip, "list", "--format", "json"], check=True, capture_output=True, text=True).stdout
+    brought = {package["name"].lower().replace("_", "-") for package in json.loads(listed)} - {"pip", "setuptools"}
+    if brought != BROUGHT:
+        raise SystemExit(f"the wheel brought {sorted(brought)}, expected {sorted(BROUGHT)}")
+    work = folder / "work"
+    work.mkdir()
+    subprocess.run([python, READER.absolute(), README.absolute(), "1"], check=True, cwd=work)
+    subprocess.run([*pip, "install", "--quiet", f"{wheel}[report]"], check=True)
+    subprocess.run([python, READER.absolute(), README.absolute()], check=True, cwd=work)
 
 
 def interpreter(version: str) -> Path | None:

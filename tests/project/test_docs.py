@@ -1,0 +1,54 @@
+"""Contract: the code of the documentation runs as it stands, and every public name is in the reference."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import polars_anorand as anorand
+
+DOCS = Path(__file__).parents[2] / "docs"
+ELSEWHERE = {"spark"}
+"""Pages whose code needs another environment: tests/integrations runs it."""
+HOW_TO = [page for page in sorted((DOCS / "how-to").glob("*.md")) if page.stem not in ELSEWHERE]
+PAGES = [DOCS / "index.md", DOCS / "tutorial.md", *HOW_TO]
+MODULES = ["sklearn", "spark", "ray", "mlflow"]
+"""Public modules beside the package itself. They are read, not imported, since each needs an extra."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), names)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (DOCS / "reference.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^::: polars_anorand\.(\S+)$", reference, re.MULTILINE))
+    of_modules = {f"{module}.{name}" for module in MODULES for name in exported(module)}
+    assert {name for name in listed if name.partition(".")[0] in MODULES} == of_modules
+    assert {name.rpartition(".")[2] for name in listed - of_modules} == set(anorand.__all__)
+
+
+def test_every_module_without_an_underscore_is_named_as_public_or_taken_from_by_the_package() -> None:
+    package = Path(anorand.__file__).parent
+    public = {path.stem for path in package.glob("[!_]*.py")}
+    taken = set(re.findall(r"^from polars_anorand\.(\w+) import", (package / "__init__.py").read_text(), re.MULTILINE))
+    assert public - taken == set(MODULES)
+
+
+def exported(module: str) -> list[str]:
+    """The names in a module's ``__all__``, or its public classes and functions if it has none."""
+    tree = ast.parse((Path(anorand.__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    defined = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    return [name for name in defined if not name.startswith("_")]
