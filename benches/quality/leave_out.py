@@ -39,6 +39,12 @@ VARIANTS: dict[str, FitOptions] = {
     "scaling=asinh": {"scaling": "asinh"},
     "scaling=minmax": {"scaling": "minmax"},
     "combination=robust": {"combination": "robust"},
+    "kept_rows=0": {"kept_rows": 0},
+    "kept_rows=16": {"kept_rows": 16},
+    "kept_rows=64": {"kept_rows": 64},
+    "kept_draws=10": {"kept_draws": 10},
+    "kept_weight=1": {"kept_weight": 1.0},
+    "kept_weight=4": {"kept_weight": 4.0},
 }
 HALVINGS = 1_000
 

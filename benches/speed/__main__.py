@@ -1,4 +1,4 @@
-"""Command line: `python -m benches.speed [scoring fitting ensembles startup surprisals growth memory gpu]`.
+"""Command line: `python -m benches.speed [scoring fitting ensembles startup parts growth memory gpu]`.
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
 benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`). Every comparison measures both
@@ -23,7 +23,7 @@ SECTIONS = {
     "fitting": "comparisons",
     "ensembles": "comparisons",
     "startup": "startup",
-    "surprisals": "startup",
+    "parts": "startup",
     "growth": "growth",
     "memory": "growth",
     "gpu": "gpu",

@@ -1,4 +1,4 @@
-"""What an import costs, and what the surprisals cost beside the networks."""
+"""What an import costs, and what the surprisals and the kept rows cost beside the networks."""
 
 from __future__ import annotations
 
@@ -36,16 +36,22 @@ def startup() -> None:
     print(f"({ours_time / time:.2f} × Polars' own), {(ours_memory - memory) / 2**20:.0f} MiB resident")
 
 
-def surprisals() -> None:
-    """The time of the default preset with the surprisals, as a multiple of the time without them."""
+PARTS: dict[str, anorand.FitOptions] = {"surprisals": {"combination": "robust"}, "kept rows": {"kept_rows": 0}}
+"""The options that leave a part of the default preset's score out."""
+
+
+def parts() -> None:
+    """The time of the default preset with each part of its score, as a multiple of the time without it."""
     rows = frame(200_000, 30)
     columns = rows.columns
-    with_them, without = (model_of(frame(5_000, 30), combination=name, **BRIEF) for name in ("surprisal", "robust"))
-    ratio = seconds(lambda: rows.select(anorand.score(columns, with_them)), 5) / seconds(
-        lambda: rows.select(anorand.score(columns, without)), 5
-    )
-    print(f"score with the surprisals: {ratio:.2f} × the networks alone")
-    ratio = seconds(lambda: rows.select(anorand.fit(columns)), 5) / seconds(
-        lambda: rows.select(anorand.fit(columns, combination="robust")), 5
-    )
-    print(f"fit with the surprisals, {rows.height:,} rows: {ratio:.2f} × the networks alone")
+    model = model_of(frame(5_000, 30), **BRIEF)
+    for part, left_out in PARTS.items():
+        without = model_of(frame(5_000, 30), **BRIEF, **left_out)
+        ratio = seconds(lambda: rows.select(anorand.score(columns, model)), 5) / seconds(
+            lambda without=without: rows.select(anorand.score(columns, without)), 5
+        )
+        print(f"score with the {part}: {ratio:.2f} × without them")
+        ratio = seconds(lambda: rows.select(anorand.fit(columns)), 5) / seconds(
+            lambda left_out=left_out: rows.select(anorand.fit(columns, **left_out)), 5
+        )
+        print(f"fit with the {part}, {rows.height:,} rows: {ratio:.2f} × without them")

@@ -189,6 +189,8 @@ impl View {
         out: &mut [f32],
     ) {
         let (inputs, unit) = (self.inputs, self.unit / self.draws as f32);
+        // In the view, whose slopes are the same for all draws.
+        let mut in_view = vec![0f32; out.len()];
         let of = Compared { view, tiles, tile, rows: weights.len(), leave_out: LeaveOut::Those(equal), which: true };
         self.each(of, |Found { row, square, nearest, numbers, wide, .. }| {
             let distance = square.sqrt();
@@ -196,12 +198,16 @@ impl View {
             if distance == 0.0 {
                 return;
             }
-            for (input, kept) in nearest.iter().enumerate() {
-                let at = (row / tile * inputs + input) * tile + row % tile;
-                let slope = view.map_or(1.0, |view| view.slope(input, tiles[at]));
-                out[at] += weights[row] * unit * slope * (numbers[input * wide] - kept) / distance;
+            let weight = weights[row] * unit / distance;
+            let places = in_view[row / tile * inputs * tile + row % tile..].iter_mut().step_by(tile);
+            for (out, (kept, number)) in places.zip(nearest.iter().zip(numbers.iter().step_by(wide))) {
+                *out += weight * (number - kept);
             }
         });
+        for (at, (out, in_view)) in out.iter_mut().zip(in_view).enumerate() {
+            let slope = view.map_or(1.0, |view| view.slope(at / tile % inputs, tiles[at]));
+            *out += slope * in_view;
+        }
     }
 
     /// Calls `take` with each row and the kept row of each draw that it is compared with.
@@ -392,7 +398,7 @@ mod tests {
         };
         let view = || Some(Asinh::new(vec![0.0], vec![1.0]));
         assert_eq!(distances(vec![1.0, 2.0, 4.0, 4.0], 1, view()), [1.0, 1.0, 0.0, 0.0]);
-        assert_eq!(distances(vec![1.0, 2.0, 2.0, 4.0], 2, view()), [1.0, 1.0, 1.0, 2.0]);
+        assert_eq!(distances(vec![1.0, 2.0, 2.0, 4.0], 2, view()), [1.0, 1.5, 1.5, 2.0]);
         assert_eq!(distances(vec![1.0], 1, view()), [0.0]);
         assert_eq!(distances(vec![1.0, 2.0], 1, None), [0.0, 0.0]);
     }

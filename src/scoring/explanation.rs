@@ -27,11 +27,6 @@ const CHUNK: usize = 256;
 /// Midpoints of the line at which the gradient is taken. A ReLU network's gradient is constant between kinks: Gauss–Legendre nodes,
 /// which are for smooth functions, are worse than the same number of midpoints.
 pub const STEPS: usize = 16;
-/// The same for the distances from kept rows, whose gradient jumps where another one becomes the nearest: of few, which cost little, and
-/// of many, which are close to one another.
-const STEPS_OF_KEPT: usize = 128;
-const STEPS_OF_MANY_KEPT: usize = 16;
-const MANY_KEPT: usize = 1_024;
 
 pub struct Explanation {
     /// `[rows, features]`, features in the model's order
@@ -210,27 +205,13 @@ fn along_the_way(
     let way: Vec<f32> = collected(tiles.iter().zip(&from).map(|(x, from)| x - from), "the explanations")?;
     let mut sum: Vec<f32> = zeros(tiles.len(), "the explanations")?;
     let mut point: Vec<f32> = zeros(tiles.len(), "the explanations")?;
-    let to_midpoint = |point: &mut [f32], step: usize, steps: usize| {
-        let share = (step as f32 + 0.5) / steps as f32;
+    let equal = networks.kept_equals(tiles, weights[1].len());
+    for step in 0..STEPS {
+        let share = (step as f32 + 0.5) / STEPS as f32;
         for (point, (way, from)) in point.iter_mut().zip(way.iter().zip(&from)) {
             *point = way * share + from;
         }
-    };
-    for step in 0..STEPS {
-        to_midpoint(&mut point, step, STEPS);
-        networks.engine.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
-    }
-    let steps = match networks.kept_rows(inputs) {
-        0 => 0,
-        rows if rows < MANY_KEPT => STEPS_OF_KEPT,
-        _ => STEPS_OF_MANY_KEPT,
-    };
-    let weights: Vec<f32> =
-        collected(weights[1].iter().map(|weight| weight * STEPS as f32 / steps as f32), "the explanations")?;
-    let equal = networks.kept_equals(tiles, weights.len());
-    for step in 0..steps {
-        to_midpoint(&mut point, step, steps);
-        networks.add_gradients_of_kept(&point, &weights, &equal, &mut sum);
+        networks.add_input_gradients(&point, inputs, [&weights[0], &weights[1]], &equal, &mut sum)?;
     }
     Ok((way, sum))
 }

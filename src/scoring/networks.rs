@@ -60,21 +60,25 @@ impl<'a> Networks<'a> {
         Ok(())
     }
 
-    /// The gradient of `error_weights` · error, of the part of the error that is the distance from kept rows; none without any. `equal`
-    /// are those that equal the row at the end of the way.
-    pub fn add_gradients_of_kept(&self, tiles: &[f32], error_weights: &[f32], equal: &[u32], out: &mut [f32]) {
+    /// The gradient of the first weights · logit + the second ones · error; see [`Engine::add_input_gradients`]. `equal` are the kept rows
+    /// that equal the row at the end of the way, see [`KeptRows::equals`].
+    pub fn add_input_gradients(
+        &self,
+        tiles: &[f32],
+        inputs: usize,
+        weights: [&[f32]; 2],
+        equal: &[u32],
+        out: &mut [f32],
+    ) -> PolarsResult<()> {
+        self.engine.add_input_gradients(tiles, inputs, weights[0], weights[1], out)?;
         if let Some(kept) = self.kept {
-            kept.add_gradients(tiles, self.tile(), error_weights, equal, out);
+            kept.add_gradients(tiles, self.tile(), weights[1], equal, out);
         }
+        Ok(())
     }
 
     /// See [`KeptRows::equals`].
     pub fn kept_equals(&self, tiles: &[f32], rows: usize) -> Vec<u32> {
         self.kept.map_or(vec![], |kept| kept.equals(tiles, self.tile(), rows))
-    }
-
-    /// The number of kept rows, of all draws.
-    pub fn kept_rows(&self, inputs: usize) -> usize {
-        self.kept.map_or(0, |kept| kept.numbers().len() / inputs.max(1))
     }
 }

@@ -58,6 +58,8 @@ def in_order(entry: dict[str, Any]) -> Iterator[str]:
         for j, within in enumerate(entry["within"]):
             if within is not None:
                 yield from (f"within.{j}.{part}" for part in ["groups", "knots", "counted", "tails"])
+    if entry["options"].get("kept_rows"):
+        yield from (f"kept.{part}" for part in ["rows", "unit", "centre", "scale"])
 
 
 def refusal(data: bytes) -> str:
@@ -336,6 +338,10 @@ def in_entry(*keys: Any, value: Any) -> Callable[[dict[str, Any], dict[str, Any]
         (set_at("scaling.scale", 0, math.nan), "scal|spread"),
         (set_at("scores.quantiles", 0, 0.99), "score"),
         (set_at("scores.highest", 0, 2.0), "score"),
+        (set_at("kept.rows", 0, math.nan), "kept rows is not finite"),
+        (set_at("kept.unit", 1, -1.0), "unit of its kept rows"),
+        (set_at("kept.centre", 0, math.inf), "centre of its kept rows"),
+        (set_at("kept.scale", 0, 0.0), "kept rows"),
         (set_at("inputs", 0, 10**6), "sees an input"),
         (set_at("inputs", 0, -1), "sees an input"),
     ],
