@@ -15,9 +15,11 @@ use crate::simd::Simd;
 
 const WHAT: &str = "the kept rows";
 
-/// The shares of both views in the weight of the distances. On the sets of docs/quality.md, any mix is better than one view alone; in raw
-/// tables, distances in ranges of the features let rows of rare categories hide faults in other rows.
-const SHARES: [f64; 2] = [0.25, 0.75];
+/// The shares of both views in the weight of the distances, of one draw and of several. On the sets of docs/quality.md, any mix is better
+/// than one view alone. In raw tables that hold anomalies, distances in ranges of the features let rows of rare categories hide faults in
+/// other rows, so that they weigh less there.
+const SHARES_OF_ONE: [f64; 2] = [0.5, 0.5];
+const SHARES_OF_SEVERAL: [f64; 2] = [0.25, 0.75];
 
 /// Rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any; and the distances of each scored row, of all of
 /// them where `scored` is None, in both views.
@@ -57,7 +59,8 @@ pub fn keep(
 /// which they are added.
 pub fn weighed(kept: KeptRows, distances: &[Vec<f32>; 2], weight: f64, errors: &mut [f32]) -> KeptRows {
     let spread = spread_of(errors);
-    let unit = |view: usize| (SHARES[view] * weight * spread / spread_of(&distances[view])) as f32;
+    let shares = if kept.draws() > 1 { SHARES_OF_SEVERAL } else { SHARES_OF_ONE };
+    let unit = |view: usize| (shares[view] * weight * spread / spread_of(&distances[view])) as f32;
     let units = [0, 1].map(unit);
     let kept = kept.with_units(units);
     kept.weigh(distances, errors);
@@ -139,7 +142,9 @@ mod tests {
 
     #[test]
     fn distances_have_the_weight_that_the_options_ask_for_and_no_row_is_compared_with_itself() {
-        for options in [novelty(2_048, 1), Options::preset(Preset::Default)] {
+        for (options, shares) in
+            [(novelty(2_048, 1), SHARES_OF_ONE), (Options::preset(Preset::Default), SHARES_OF_SEVERAL)]
+        {
             let (found, errors) = kept(None, &options);
             assert_eq!(found.as_ref().unwrap().fault(), None);
             let before: Vec<f32> = (0..300).map(|at| at as f32 / 300.0).collect();
@@ -148,7 +153,7 @@ mod tests {
             let (_, distances) = keep(&rows(), None, None, &options).unwrap().unwrap();
             let of_views = found.unwrap().units().into_iter().zip(distances);
             let ratios = of_views.map(|(unit, distances)| f64::from(unit) * spread_of(&distances) / spread_of(&before));
-            for (ratio, share) in ratios.zip(SHARES) {
+            for (ratio, share) in ratios.zip(shares) {
                 assert!((ratio / options.kept_weight - share).abs() < 0.01, "{ratio}");
             }
         }

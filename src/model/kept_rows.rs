@@ -80,6 +80,10 @@ impl KeptRows {
         self
     }
 
+    pub fn draws(&self) -> usize {
+        self.scaled.draws
+    }
+
     /// The rows, scaled, `[draws, kept, inputs]`.
     pub fn numbers(&self) -> &[f32] {
         &self.scaled.rows
