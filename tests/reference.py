@@ -218,25 +218,23 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
             seen, kept = np.arcsinh(scores), np.arcsinh(kept)
             last = np.arcsinh((ends - tensors["kept.centre"]) / tensors["kept.scale"])
         for draw in kept:
-            others = [_others(end, draw) if len(units) > 1 else draw for end in last]
-            ways = np.stack([_way(row, other) for row, other in zip(seen, others, strict=True)])
+            apart = _distances(seen, draw)
+            if len(units) > 1 and len(draw) > 1:
+                at_end = _distances(last, draw)
+                first = at_end.argmin(axis=1)
+                itself = np.flatnonzero(at_end.min(axis=1) < 1e-6)  # rows are kept in f32
+                apart[itself, first[itself]] = np.inf
+            ways = seen - draw[apart.argmin(axis=1)]
             distance = np.linalg.norm(ways, axis=1)
             total += unit * distance / len(draws)
             gradient += unit * slopes * ways / np.maximum(distance, 1e-300)[:, None] / len(draws)
     return total, gradient
 
 
-def _others(row: Array, draw: Array) -> Array:
-    """The kept rows of a draw without the row itself. Rows are kept in f32."""
-    nearest = np.linalg.norm(row - draw, axis=1).argmin()
-    itself = len(draw) > 1 and np.linalg.norm(row - draw[nearest]) < 1e-6
-    return np.delete(draw, nearest, axis=0) if itself else draw
-
-
-def _way(row: Array, draw: Array) -> Array:
-    """To a row from the nearest one of a draw."""
-    way: Array = row - draw[np.linalg.norm(row - draw, axis=1).argmin()]
-    return way
+def _distances(rows: Array, draw: Array) -> Array:
+    """From each row to each one of a draw."""
+    apart: Array = np.linalg.norm(rows[:, None] - draw, axis=2)
+    return apart
 
 
 def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array, ends: Array | None = None) -> Array:
