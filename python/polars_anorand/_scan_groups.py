@@ -1,4 +1,4 @@
-"""The groups of a scan: which there are, and which of them a pass is for."""
+"""The groups of a scan, and the groups of each pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Groups:
     """The most sampled rows that are in memory at a time, of all groups of a part."""
     SCORED_ROWS: ClassVar[int] = 8_000_000
     DISTINCT_SCORES: ClassVar[int] = 500_000
-    """Scores that are counted take memory for each one that differs, of which a group has about this number at most."""
+    """About the most different scores of a group: counting takes memory for each."""
 
     def __init__(self, frame: pl.LazyFrame, column: str) -> None:
         self._frame = frame
@@ -55,13 +55,13 @@ class Groups:
         return pl.DataFrame(schema={**self.keys, "model": pl.Binary})
 
     def parts(self, rows: int, most: int) -> Iterator[pl.DataFrame]:
-        """Groups in their order, numbered, as many at a time as have ``rows`` rows, of each at most ``most``."""
+        """Parts of the groups, in their order and numbered, as :meth:`split` makes them."""
         for part in self.split(self._groups, rows, most):
             yield part.with_row_index(NUMBER).with_columns(pl.col(NUMBER).cast(pl.UInt32))
 
     @staticmethod
     def split(groups: pl.DataFrame, rows: int, most: int) -> Iterator[pl.DataFrame]:
-        """Groups in their order, as many at a time as have ``rows`` rows, of each at most ``most``."""
+        """Parts of the groups, in their order, of at most ``rows`` rows each. A group counts at most ``most`` rows."""
         start, held = 0, 0
         for at, count in enumerate(groups[_ROWS].to_list()):
             if held and held + min(count, most) > rows:

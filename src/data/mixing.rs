@@ -1,4 +1,4 @@
-//! The rows of an earlier model, of which only curves are known, beside new rows.
+//! An earlier model's curves as values, beside new rows. The model does not know its rows themselves.
 //!
 //! A curve says which share of its rows is at least as far out as each of its knots. So it stands for as many values, each at a knot,
 //! which are mixed with the new ones. Their shares at the knots are exact.

@@ -34,7 +34,7 @@ pub use inputs::Inputs;
 pub use labels::Labels;
 pub use row_text::value_text;
 pub use scaling::Scaling;
-pub use statistics::{FeatureStatistics, QUANTILES};
+pub use statistics::{FeatureStatistics, NORMAL_IQR, QUANTILES};
 pub use surprisal::{Earlier, OfValue, Surprisal, Surprisals, Surprise};
 pub use tail::Tail;
 pub use totals::{Counting, FeatureTotals, Totals};

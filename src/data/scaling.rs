@@ -5,7 +5,7 @@ use crate::options::ScalingKind;
 use crate::simd::{Simd, Task, Vector};
 
 use super::inputs::Inputs;
-use super::statistics::FeatureStatistics;
+use super::statistics::{FeatureStatistics, NORMAL_IQR};
 
 /// Scaled values are held within ± this, so that a row far outside the training range still has a finite f32 score.
 pub const CLIP: f64 = 1e6;
@@ -124,9 +124,7 @@ impl<T: Copy + Into<f64>> Task for Scale<'_, T> {
 
 /// IQR / 1.349, which a few outliers do not move; the sample standard deviation if the quartiles coincide.
 fn spread(feature: &FeatureStatistics) -> f64 {
-    /// Between the quartiles of a normal distribution, in standard deviations.
-    const NORMAL: f64 = 1.349;
-    let between = width(feature.quartiles[0] / NORMAL, feature.quartiles[1] / NORMAL);
+    let between = width(feature.quartiles[0] / NORMAL_IQR, feature.quartiles[1] / NORMAL_IQR);
     let constant = feature.quartiles[0] == feature.quartiles[1];
     if constant && feature.deviation > f64::MIN_POSITIVE * 4.0 && feature.deviation.is_finite() {
         return feature.deviation;

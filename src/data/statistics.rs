@@ -3,6 +3,9 @@
 /// The number of quantiles that are kept of a feature: at 0, 0.05, …, 1.
 pub const QUANTILES: usize = 21;
 
+/// The interquartile range of a normal distribution, in standard deviations.
+pub const NORMAL_IQR: f64 = 1.349;
+
 /// The statistics of one feature's training values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeatureStatistics {

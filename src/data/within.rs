@@ -6,6 +6,7 @@
 
 use super::curve::Curve;
 use super::mixing::mixed;
+use super::statistics::NORMAL_IQR;
 
 /// Rows that a category needs, for its median and spread to mean something.
 const LEAST_ROWS: usize = 50;
@@ -144,15 +145,13 @@ fn distances(values: &[f64], codes: &[f64], groups: &[[f64; 2]]) -> Vec<f64> {
 
 /// The median, and IQR / 1.349; None if the quartiles coincide.
 fn spread(values: &mut [f64]) -> Option<[f64; 2]> {
-    /// Between the quartiles of a normal distribution, in standard deviations.
-    const NORMAL: f64 = 1.349;
     let count = values.len();
     if count == 0 {
         return None;
     }
     let mut at = |place: usize| *values.select_nth_unstable_by(place, f64::total_cmp).1;
     let (first, median, third) = (at(count / 4), at(count / 2), at(3 * count / 4));
-    let spread = third / NORMAL - first / NORMAL;
+    let spread = third / NORMAL_IQR - first / NORMAL_IQR;
     (spread.is_normal() && spread > 0.0).then_some([median, spread])
 }
 

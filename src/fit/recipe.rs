@@ -21,7 +21,7 @@ use crate::scoring;
 use super::feature_bagging::draw_inputs;
 use super::kept_rows;
 use super::start::Start;
-use super::training_rows::{in_content_order_with, training_rows};
+use super::training_rows::{in_content_order, training_rows};
 use super::training_set;
 use super::warnings::{self, Warning};
 
@@ -83,7 +83,7 @@ pub fn fit_sample(
         false => (columns, replayed),
     };
     let encoders = encoders(&frequencies);
-    let (columns, labels, replayed) = in_content_order_with(columns.coded(&encoders)?, labels, replayed)?;
+    let (columns, labels, replayed) = in_content_order(columns.coded(&encoders)?, labels, replayed)?;
     let mut statistics = columns.statistics(&encoders, options.missing)?;
     totals.iter().for_each(|totals| totals.complete(&mut statistics));
     let inputs = match start {

@@ -55,7 +55,7 @@ pub fn fit_best_sample(
         return fit_sample(columns, labels, totals, None, first, device);
     }
     let (usable, usable_labels) = training_rows(columns, labels, first.missing)?;
-    let (ordered, ordered_labels) = in_content_order(usable, usable_labels)?;
+    let (ordered, ordered_labels, _) = in_content_order(usable, usable_labels, None)?;
     let split = Split::draw(&ordered, ordered_labels.as_ref(), first.seed)?;
     let judge = |options: &Options| {
         split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })

@@ -18,13 +18,8 @@ pub fn training_rows(
     Ok((columns.filter(&usable)?, labels))
 }
 
-/// The same rows in an order that does not depend on where they stand, and their labels; see [`Columns::content_order`].
-pub fn in_content_order(columns: Columns, labels: Option<Labels>) -> PolarsResult<(Columns, Option<Labels>)> {
-    in_content_order_with(columns, labels, None).map(|(columns, labels, _)| (columns, labels))
-}
-
-/// The same with which of the rows are replayed.
-pub fn in_content_order_with(
+/// The same rows in an order that does not depend on where they stand, their labels, and which of them are replayed; see [`Columns::content_order`].
+pub fn in_content_order(
     columns: Columns,
     labels: Option<Labels>,
     replayed: Option<Vec<bool>>,

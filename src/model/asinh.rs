@@ -4,7 +4,8 @@
 use ndarray::Array2;
 use polars::prelude::PolarsResult;
 
-use crate::memory::collected;
+use crate::data::NORMAL_IQR;
+use crate::memory::{collected, reserved};
 use crate::pool;
 use crate::simd::{Task, Vector};
 
@@ -53,7 +54,7 @@ impl Asinh {
     pub fn rows(&self, rows: &[f32]) -> PolarsResult<Vec<f32>> {
         let lines = self.centre.iter().zip(&self.scale).cycle();
         let numbers = rows.iter().zip(lines).map(|(number, (centre, scale))| asinh((number - centre) / scale));
-        let mut found = crate::memory::reserved(rows.len(), "the kept rows")?;
+        let mut found = reserved(rows.len(), "the kept rows")?;
         found.extend(numbers);
         Ok(found)
     }
@@ -90,12 +91,10 @@ impl Task for ViewOfTile<'_> {
 
 /// The centre and the scale of some numbers.
 fn line(mut numbers: Vec<f32>) -> (f32, f32) {
-    /// Between the quartiles of a normal distribution, in standard deviations.
-    const NORMAL: f64 = 1.349;
     let count = numbers.len();
     let mut at = |quarters: usize| *numbers.select_nth_unstable_by(quarters * (count - 1) / 4, f32::total_cmp).1;
     let [first, median, third] = [1, 2, 3].map(&mut at);
-    let between = (f64::from(third) - f64::from(first)) / NORMAL;
+    let between = (f64::from(third) - f64::from(first)) / NORMAL_IQR;
     let mean = numbers.iter().map(|number| f64::from(*number)).sum::<f64>() / count as f64;
     let variance = numbers.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count as f64;
     let usable = |scale: &f64| *scale >= f64::from(LEAST_SCALE);

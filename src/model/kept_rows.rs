@@ -27,7 +27,7 @@ pub struct KeptRows {
 }
 
 /// No kept row; a draw has at most 65,536 of them.
-pub const NO_ROW: u32 = u32::MAX;
+const NO_ROW: u32 = u32::MAX;
 
 /// The rows of all draws in one view, `[draws, kept, inputs]`.
 #[derive(Clone, Debug, PartialEq)]
