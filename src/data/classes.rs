@@ -43,9 +43,14 @@ impl Classes {
     }
 
     fn unseen(&self) -> f64 {
-        let alone = self.counts.partition_point(|count| *count <= 1.0) as f64;
-        let known = 1.0 - (alone / (ALONE * self.rows)).min(1.0);
-        libm::log(self.rows / alone.max(0.5)) + known * (libm::log(2.0 * self.rows) + NOVELTY)
+        Self::novelty(self.counts.partition_point(|count| *count <= 1.0), self.rows as usize)
+    }
+
+    /// Of a class that no training row has, where this number of rows is alone in its class.
+    pub fn novelty(alone: usize, rows: usize) -> f64 {
+        let (alone, rows) = (alone as f64, rows as f64);
+        let known = 1.0 - (alone / (ALONE * rows)).min(1.0);
+        libm::log(rows / alone.max(0.5)).max(0.0) + known * (libm::log(2.0 * rows) + NOVELTY)
     }
 
     /// The most telling of the sets of classes up to some count: how rare the set is, and how much rarer than the next class.

@@ -12,6 +12,7 @@ mod inputs;
 mod labels;
 mod missing_values;
 mod mixing;
+mod novelties;
 mod row_text;
 mod scaling;
 mod statistics;

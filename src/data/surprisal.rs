@@ -18,6 +18,7 @@ use super::curve::{Curve, MOST};
 use super::feature::{Feature, Kind};
 use super::inputs::Inputs;
 use super::mixing::mixed;
+use super::novelties;
 use super::totals::Totals;
 use super::within::{Group, Within};
 
@@ -167,6 +168,7 @@ impl Surprisals {
                     values.push(high);
                 }
             }
+            let mut exceptions = None;
             let mut surprisal = match (feature.kind, &frequencies[j]) {
                 (Kind::Category, Some(frequencies)) => of_category(frequencies, all_rows),
                 (kind, _) if calendar => {
@@ -177,16 +179,21 @@ impl Surprisals {
                         Some((of, _, _)) => either(of.surprisal, new()),
                     }
                 }
-                (kind, _) => of_numbers(kind, &values, rows),
+                (kind, _) => {
+                    exceptions = novelties::exceptions(&values);
+                    of_numbers(kind, &values, rows)
+                }
             };
             surprisal.within = within;
             let classes = Classes::of([known as u64, (all_rows - known) as u64].into_iter(), all_rows);
             if missing == Missing::Indicator {
                 surprisal.missing = [known, all_rows - known].map(|count| classes.surprisal(count as u64));
             }
-            Ok(surprisal)
+            Ok((surprisal, exceptions))
         };
-        let of = pool::map(columns.features().iter().enumerate().collect(), of_feature)?;
+        let of_features = pool::map(columns.features().iter().enumerate().collect(), of_feature)?;
+        let (mut of, exceptions): (Vec<_>, Vec<_>) = of_features.into_iter().unzip();
+        novelties::pool(&mut of, &exceptions, all_rows);
         Ok(Self { of, none: Self::none_of(all_rows) })
     }
 

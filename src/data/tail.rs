@@ -2,7 +2,8 @@
 //!
 //! Among the training values, the surprisal is −ln of the share of the rows at least that far out. The last few of them, and all
 //! that is beyond, are judged by a generalised Pareto tail (peaks over threshold): its shape and scale come from quantiles
-//! (Pickands, 1975), so that a few absurd values do not move it.
+//! (Pickands, 1975), so that a few absurd values do not move it. The fewer values they come from, the heavier the tail is taken to
+//! be: among the tails of hundreds of columns, the most surprising value would else be that of the tail that was judged worst.
 //!
 //! Values below are mirrored for the lower side: larger is further out.
 
@@ -18,6 +19,8 @@ const GLITCH: f64 = 0.03;
 const HEAVIEST: f64 = 1.5;
 /// Tails lighter than this are taken for exponential.
 const LIGHTEST: f64 = 0.05;
+/// By how much a shape is raised, times the number of exceedances that it comes from.
+const DOUBT: f64 = 5.0;
 /// Exceedances that a shape needs.
 const LEAST_EXCEEDANCES: usize = 30;
 
@@ -90,8 +93,12 @@ impl Tail {
         // A value that many rows share would be taken for the tail.
         let judged = if beyond > few { side.nearest(side.up_to(anchor)) } else { *side };
         let (start, shape, scale) = pareto(&judged, gap);
-        let mut tail = Self { anchor, offset: 0.0, start, shape, scale, weight: 1.0 };
-        tail.offset = libm::log((rows as f64 + 1.0) / (beyond as f64 + 1.0)) - tail.grown(anchor);
+        let exceedances = judged.sorted.len() - judged.up_to(start);
+        // It goes on from the anchor as steeply as without doubts, and bends sooner.
+        let scale = (scale + shape * (anchor - start).max(0.0)).min(f64::MAX);
+        let shape = shape + DOUBT / exceedances.max(1) as f64;
+        let offset = libm::log((rows as f64 + 1.0) / (beyond as f64 + 1.0));
+        let mut tail = Self { anchor, offset, start: anchor, shape, scale, weight: 1.0 };
         tail.weight = (1.0 - tail.strays(side, rows as f64) as f64 / (STRAYS * rows as f64)).max(0.0);
         tail
     }
