@@ -31,6 +31,9 @@ class FitOptions(TypedDict, total=False):
     Most may also be a list of values, or several of them lists: then the best of all combinations is chosen, by how
     well it tells held-out rows from uniform noise (with labels: from held-out known anomalies); of those that are
     within one standard error of the best, the first. ``Model.candidates`` has what each reached.
+
+    Defaults "with labels" are those of a fit with at least ten known anomalies. With fewer, they are those without
+    labels but for ``max_samples=1000, max_features=1.0, synthetic_fraction=0.1, loss_weight=0.5``.
     """
 
     preset: Preset

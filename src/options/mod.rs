@@ -1,15 +1,17 @@
 //! Hyper-parameters of a fit: unchecked as they arrive, checked once, and only then usable.
 //!
 //! `table.rs` has all options: type, range, defaults and meaning. `ranges.rs` has the kinds of ranges, `choices.rs` the options
-//! that are names. This file has what goes beyond a single option.
+//! that are names; `candidates.rs` which defaults a fit takes. This file has what goes beyond a single option.
 //!
 //! A value outside its range is a `ComputeError` that names the option, the value and the range. All members together have at
 //! most 2²⁷ parameters, which `members`, `hidden`, `latent` and the number of features decide.
 
+mod candidates;
 mod choices;
 mod ranges;
 mod table;
 
+pub use candidates::Candidates;
 pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 pub use ranges::{Range, Whole};
 pub use table::{Options, UncheckedOptions};
@@ -25,8 +27,16 @@ const MOST_PARAMETERS: usize = 1 << 27;
 impl UncheckedOptions {
     /// Fill in the preset's defaults, for a fit with labels or without, and check each value against its range.
     pub fn check(self, labelled: bool) -> PolarsResult<Options> {
-        let preset = OneOf.check("preset", self.preset.clone(), Preset::Default)?;
-        let mut defaults = if labelled { Options::with_labels(preset) } else { Options::preset(preset) };
+        self.check_with(if labelled { Options::with_labels } else { Options::preset })
+    }
+
+    /// The same for a fit with few labelled anomalies; see [`candidates::FEW`].
+    pub fn check_for_few(self) -> PolarsResult<Options> {
+        self.check_with(Options::with_few_labels)
+    }
+
+    fn check_with(self, defaults: fn(Preset) -> Options) -> PolarsResult<Options> {
+        let mut defaults = defaults(OneOf.check("preset", self.preset.clone(), Preset::Default)?);
         if self.min_steps.is_some() {
             defaults.max_epochs = MOST_EPOCHS;
         }

@@ -18,6 +18,13 @@ const NOVELTY_KEPT_ROWS: usize = 4_096;
 const NOVELTY_KEPT_DRAWS: usize = 1;
 const NOVELTY_KEPT_WEIGHT: f64 = 8.0;
 
+/// The options in which a fit with few labelled anomalies differs from `default`: known anomalies, half of each batch, are told
+/// from the others by all features, and by more rows than an ensemble without labels sees.
+const FEW_MAX_SAMPLES: usize = 1_000;
+const FEW_MAX_FEATURES: f64 = 1.0;
+const FEW_SYNTHETIC_FRACTION: f64 = 0.1;
+const FEW_LOSS_WEIGHT: f64 = 0.5;
+
 /// Makes the two structs of options, and all that goes through every option, from the entries of the table. An entry:
 ///
 /// ```text
@@ -80,6 +87,21 @@ macro_rules! options {
                     // The labels take the place of the synthetic rows, and nothing else changes (§6, table 2).
                     Preset::Paper => Self::preset(preset),
                     Preset::Default | Preset::Novelty => Self { preset, $($name: $labelled,)+ },
+                }
+            }
+
+            /// The defaults of a preset for a fit with few labelled anomalies.
+            pub fn with_few_labels(preset: Preset) -> Self {
+                match preset {
+                    Preset::Paper => Self::preset(preset),
+                    Preset::Default | Preset::Novelty => Self {
+                        preset,
+                        max_samples: FEW_MAX_SAMPLES,
+                        max_features: FEW_MAX_FEATURES,
+                        synthetic_fraction: FEW_SYNTHETIC_FRACTION,
+                        loss_weight: FEW_LOSS_WEIGHT,
+                        ..Self::preset(Preset::Default)
+                    },
                 }
             }
         }

@@ -11,14 +11,14 @@ use crate::data::Columns;
 use crate::device::Request;
 use crate::job::{self, of_all_calls, Unit, WorkingFor};
 use crate::model::Destination;
-use crate::options::Missing;
+use crate::options::Candidates;
 use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
 use crate::query::{apply, Gathered, Groups, Source, Training};
 
 use super::ffi::{compute, resolve, Kwargs};
 use super::kwargs::{
-    checked, first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs,
-    ObserveKwargs, PackedFields, Parts, ScoresKwargs,
+    first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs, ObserveKwargs,
+    PackedFields, Parts, ScoresKwargs,
 };
 use super::progress::Watching;
 use super::scan;
@@ -73,8 +73,7 @@ fn anorand_observe(inputs: &[Series], kwargs: ObserveKwargs) -> PolarsResult<Ser
     let columns = parts.columns;
     let _working = WorkingFor::begin(of_all_calls());
     job::expect(Unit::Rows, columns.rows());
-    let candidates = checked(kwargs.training.candidates, kwargs.training.labels)?;
-    let missing = candidates.first().map_or(Missing::Indicator, |options| options.missing);
+    let missing = Candidates::check(kwargs.training.candidates, kwargs.training.labels)?.missing();
     let rows = scan::with(kwargs.scan, |gathered| {
         gathered.rows.add(input, &columns, groups.as_deref(), missing)?;
         Ok(gathered.rows.rows() as u64)
@@ -108,7 +107,7 @@ fn anorand_fit_scan(_: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series>
     let request = Request::parse(device.as_deref(), precision.as_deref())?;
     let Parts { columns, labels, .. } = Parts::of(&rows, &how)?;
     let (mut first_rows, small) = (Parts::of(&first_rows, &how)?, how.small_groups()?);
-    let candidates = checked(how.candidates, how.labels)?;
+    let candidates = Candidates::check(how.candidates, how.labels)?;
     let training = Training { candidates, labels, groups: None, init: None, replayed: None };
     first_rows.take_numbers()?;
     let Some(keys) = first_rows.keys else {

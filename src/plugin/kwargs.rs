@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::data::{feature_fields, Columns, Feature, Labels};
 use crate::fit::check_size;
-use crate::options::{Options, UncheckedOptions};
+use crate::options::{Candidates, UncheckedOptions};
 use crate::query::{Groups, Init, SmallGroups, Training};
 
 /// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
@@ -124,7 +124,7 @@ pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Colu
     let small = kwargs.small_groups()?;
     let groups = parts.keys.map(|keys| Groups::of(keys, small)).transpose()?;
     let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    let candidates = checked(kwargs.candidates, kwargs.labels)?;
+    let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
     let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, given));
     Ok((parts.columns, Training { candidates, labels: parts.labels, groups, init, replayed: parts.replayed }))
 }
@@ -169,12 +169,6 @@ impl Parts {
     }
 }
 
-/// At least one set of options, each checked.
-pub fn checked(candidates: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Vec<Options>> {
-    polars_ensure!(!candidates.is_empty(), ComputeError: "anorand: there is no candidate to fit");
-    candidates.into_iter().map(|options| options.check(labelled)).collect()
-}
-
 /// The fields of the first input, taken apart.
 pub struct PackedFields {
     pub features: Field,
@@ -215,9 +209,9 @@ impl PackedFields {
     pub fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
         let features = self.features()?;
         if let Some(training) = training {
-            for options in checked(training.candidates.clone(), training.labels)? {
+            for options in Candidates::check(training.candidates.clone(), training.labels)?.all() {
                 features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
-                check_size(&options, options.features_of_member(features.len()))?;
+                check_size(options, options.features_of_member(features.len()))?;
             }
             training.small_groups()?;
         }

@@ -10,7 +10,7 @@ use crate::device::{Cost, Request};
 use crate::engine::Device;
 use crate::fit::{fit_best_sample, fit_sample, warnings_of_table, Fitted, Start, Subject, Warning};
 use crate::model::Model;
-use crate::options::{Options, UncheckedOptions};
+use crate::options::{Candidates, UncheckedOptions};
 
 use super::groups::Groups;
 use super::init::Init;
@@ -19,7 +19,7 @@ use super::scan::Sampled;
 /// How a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
     /// One, or those to choose from
-    pub candidates: Vec<Options>,
+    pub candidates: Candidates,
     pub labels: Option<Labels>,
     pub groups: Option<Groups>,
     /// Where the fits start, and the options that were given beside it
@@ -37,7 +37,8 @@ impl Training {
     /// The same where the rows are a sample of a table whose totals are known.
     pub fn fit_sample(&self, columns: &Columns, totals: Option<&Totals>, request: Request) -> PolarsResult<Model> {
         let features = columns.features().len();
-        let cost = self.candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
+        let candidates = self.candidates.of(anomalies(self.labels.as_ref()));
+        let cost = candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
         let all = Rows { columns, labels: self.labels.as_ref(), replayed: self.replayed.as_deref(), totals };
         let fitted = request.run(cost, |device| self.fit_rows(None, &all, device))?;
         warnings_of_table(columns)?.iter().chain(&fitted.warnings).for_each(|warning| polars_warn!("{warning}"));
@@ -98,17 +99,21 @@ impl Training {
         let Rows { columns, labels, replayed, totals } = *rows;
         let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(numbers)?.zip(Some(given))));
         let Some((model, given)) = init.transpose()?.flatten() else {
-            return fit_best_sample(columns, labels, totals, &self.candidates, device);
+            return fit_best_sample(columns, labels, totals, self.candidates.of(anomalies(labels)), device);
         };
         let options = given.clone().check_from(&model.metadata().options)?;
         fit_sample(columns, labels, totals, Some(&Start { model: &model, replayed }), &options, device)
     }
 
-    /// How many rows a fit can use. The candidates share one policy for missing values, which can't be given as a list.
+    /// How many rows a fit can use.
     fn usable_rows(&self, columns: &Columns) -> PolarsResult<usize> {
-        let Some(options) = self.candidates.first() else { return Ok(columns.rows()) };
-        Ok(columns.usable_rows(options.missing)?.into_iter().filter(|usable| *usable).count())
+        Ok(columns.usable_rows(self.candidates.missing())?.into_iter().filter(|usable| *usable).count())
     }
+}
+
+/// The number of known anomalies, if there are labels.
+fn anomalies(labels: Option<&Labels>) -> Option<usize> {
+    labels.map(|labels| labels.count(Some(true)))
 }
 
 /// Rows to fit on, and what is known of them.

@@ -56,6 +56,43 @@ def test_some_labels_are_better_than_none(cancer: pl.DataFrame) -> None:
     assert quality(cancer, labels=every_other) > quality(cancer) + 0.1
 
 
+def few(count: int) -> pl.Expr:
+    """Labels of the first anomalies, this number of them; the other rows have none."""
+    return pl.when(pl.col("label") & (pl.col("label").cum_sum() <= count)).then("label")
+
+
+def test_three_labels_do_no_harm(cancer: pl.DataFrame) -> None:
+    assert quality(cancer, labels=few(3)) > quality(cancer) - 0.01
+
+
+def test_with_few_labels_a_fit_has_the_defaults_of_one_without_labels_but_for_some(cancer: pl.DataFrame) -> None:
+    def options(**given: Any) -> dict[str, Any]:
+        return anorand.Model(cancer.select(anorand.fit(X, seed=0, **given)).item()).options
+
+    unlabelled, changed = options(), options(labels=few(9))
+    assert {name: value for name, value in changed.items() if value != unlabelled[name]} == {
+        "max_samples": 1000,
+        "max_features": 1.0,
+        "synthetic_fraction": 0.1,
+        "loss_weight": 0.5,
+    }
+    assert options(labels=few(10)) == options(labels="label")
+    assert options(labels=few(9), members=3, latent=2) == changed | {"members": 3, "latent": 2}
+    assert options(labels=few(2), preset="paper") == options(preset="paper")
+
+
+def test_each_groups_labels_decide_on_its_defaults(cancer: pl.DataFrame) -> None:
+    groups = cancer.with_columns(group=pl.int_range(pl.len()) % 2, labels=few(14))
+    of_groups = groups.select(
+        anorand.fit(pl.exclude("label", "group", "labels"), labels="labels", by="group", members=2)
+    )
+    counts = groups.group_by("group").agg(pl.col("labels").sum()).sort("group")["labels"].to_list()
+    assert min(counts) < 10
+    models = of_groups.unnest("model").sort("group")["model"].to_list()
+    samples = [anorand.Model(model).options["max_samples"] for model in models]
+    assert samples == [1000 if count < 10 else 0 for count in counts]
+
+
 @PRESETS
 @pytest.mark.parametrize("dtype", [pl.Boolean, pl.UInt8, pl.Int64, pl.Float64], ids=str)
 def test_booleans_and_numbers_are_the_same_labels(cancer: pl.DataFrame, preset: Any, dtype: Any) -> None:

@@ -1,0 +1,59 @@
+"""What a few known anomalies are worth: `python -m benches.quality.few_labels FOLDER [--seeds 2]`.
+
+For each set, the AUC-PR on the test rows without labels, and with 3, 10 and 30 of the training rows' anomalies known, the
+other rows unlabelled. A set that has fewer anomalies among its training rows is left out of that column.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import average_precision_score
+
+from benches.common.datasets import Split, add_arguments, asked_paths, load_split
+from benches.common.detectors import anorand_score
+from benches.common.models import model_of, table
+
+COUNTS = [3, 10, 30]
+
+
+def main() -> None:
+    """Measure, print a row for each set, and for each count the means over the sets that have it."""
+    parser = argparse.ArgumentParser(prog="benches.quality.few_labels", description=__doc__)
+    add_arguments(parser)
+    options = parser.parse_args()
+    print(f"{'AUC-PR':26}{'none':>9}" + "".join(f"{count:>9}" for count in COUNTS))
+    rows = []
+    for path in asked_paths(options):
+        splits = [load_split(path, seed) for seed in range(options.seeds)]
+        rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
+        print(f"{path.stem:26}" + "".join(f"{value:9.3f}" for value in rows[-1]), flush=True)
+    none, known = np.array(rows)[:, :1], np.array(rows)[:, 1:]
+    for at, count in enumerate(COUNTS):
+        there = ~np.isnan(known[:, at])
+        gains = known[there, at] - none[there, 0]
+        print(
+            f"{count} known anomalies, {there.sum()} sets: {known[there, at].mean():.3f} for {none[there, 0].mean():.3f}; "
+            f"worse by more than 0.01 on {(gains < -0.01).sum()}, at worst by {-gains.min():.3f}"
+        )
+
+
+def measured(split: Split, seed: int) -> list[float]:
+    """AUC-PR on the test rows: without labels, then with each number of known anomalies; NaN if there are not enough."""
+
+    def reached(labels: pl.Series | None) -> float:
+        model = model_of(table(split.train), seed=seed, labels=labels)
+        return float(average_precision_score(split.test_labels, anorand_score(model, split.test)))
+
+    anomalies = np.random.default_rng(seed).permutation(np.flatnonzero(split.train_labels))
+
+    def known(count: int) -> pl.Series:
+        return pl.Series([1 if row in anomalies[:count] else None for row in range(len(split.train))], dtype=pl.Int8)
+
+    return [reached(None), *(reached(known(n)) if n <= len(anomalies) else float("nan") for n in COUNTS)]
+
+
+if __name__ == "__main__":
+    main()
