@@ -1,7 +1,7 @@
 """What a few known anomalies are worth: `python -m benches.quality.few_labels FOLDER [--seeds 2]`.
 
-For each set, the AUC-PR on the test rows without labels, and with 3, 10 and 30 of the training rows' anomalies known, the
-other rows unlabelled. A set that has fewer anomalies among its training rows is left out of that column.
+For each set, the AUC-PR on the test rows without labels, and with 3, 10 and 30 of the training rows' anomalies known,
+the other rows unlabelled. A set that has fewer anomalies among its training rows is left out of that column.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ def main() -> None:
     for at, count in enumerate(COUNTS):
         there = ~np.isnan(known[:, at])
         gains = known[there, at] - none[there, 0]
+        with_them, without = known[there, at].mean(), none[there, 0].mean()
         print(
-            f"{count} known anomalies, {there.sum()} sets: {known[there, at].mean():.3f} for {none[there, 0].mean():.3f}; "
+            f"{count} known anomalies, {there.sum()} sets: {with_them:.3f} for {without:.3f}; "
             f"worse by more than 0.01 on {(gains < -0.01).sum()}, at worst by {-gains.min():.3f}"
         )
 
 
 def measured(split: Split, seed: int) -> list[float]:
-    """AUC-PR on the test rows: without labels, then with each number of known anomalies; NaN if there are not enough."""
+    """AUC-PR on the test rows: without labels, then with each number of known anomalies; NaN if there are fewer."""
 
     def reached(labels: pl.Series | None) -> float:
         model = model_of(table(split.train), seed=seed, labels=labels)

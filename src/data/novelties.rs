@@ -5,7 +5,6 @@
 //! the rows that are alone are counted over all columns, as Good and Turing (1953) estimate the share of what was not seen.
 
 use super::classes::Classes;
-use super::surprisal::Surprisal;
 
 /// The number of sorted values that differ from the most frequent one, if that is more than half of them.
 pub fn exceptions(sorted: &[f64]) -> Option<usize> {
@@ -15,27 +14,16 @@ pub fn exceptions(sorted: &[f64]) -> Option<usize> {
     Some(below + above)
 }
 
-/// Gives constant features the surprisal of another value that the exceptions of all features let expect.
-pub fn pool(surprisals: &mut [Surprisal], exceptions: &[Option<usize>], rows: usize) {
+/// The surprisal of another value beside a constant, from the exceptions of each feature; None if they say no more than a
+/// constant column does by itself.
+pub fn surprisal(exceptions: &[Option<usize>], rows: usize) -> Option<f64> {
     let alone = exceptions.iter().filter(|count| **count == Some(1)).count();
-    if alone == 0 {
-        return;
-    }
-    let nats = Classes::novelty(alone, rows);
-    for (surprisal, _) in surprisals.iter_mut().zip(exceptions).filter(|(_, count)| **count == Some(0)) {
-        (surprisal.bounds[1], surprisal.bounds[3]) = (nats, nats);
-    }
+    (alone > 0).then(|| Classes::novelty(alone, rows))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Curve;
-
-    fn constant() -> Surprisal {
-        let bounds = [3.0, 30.0, 3.0, 30.0];
-        Surprisal { curve: Curve::flat(), within: None, bounds, missing: [0.0; 2], classes: vec![] }
-    }
 
     #[test]
     fn exceptions_are_the_values_beside_the_most_frequent_one() {
@@ -46,15 +34,9 @@ mod tests {
 
     #[test]
     fn another_value_beside_a_constant_is_the_more_usual_the_more_columns_have_one_exception() {
-        let nats = |alone: usize| {
-            let mut surprisals = vec![constant(); alone + 1];
-            let exceptions: Vec<_> = (0..=alone).map(|column| Some(usize::from(column > 0))).collect();
-            pool(&mut surprisals, &exceptions, 1_000);
-            assert!(surprisals[1..].iter().all(|other| *other == constant()));
-            surprisals[0].bounds[1]
-        };
-        assert_eq!(nats(0), 30.0);
+        let nats = |alone: usize| surprisal(&[vec![None, Some(0), Some(9)], vec![Some(1); alone]].concat(), 1_000);
+        assert_eq!(nats(0), None);
         assert!(nats(1) > nats(3) && nats(3) > nats(5));
-        assert!((nats(5) - f64::ln(200.0)).abs() < 1e-12);
+        assert!((nats(5).unwrap() - f64::ln(200.0)).abs() < 1e-12);
     }
 }

@@ -193,7 +193,12 @@ impl Surprisals {
         };
         let of_features = pool::map(columns.features().iter().enumerate().collect(), of_feature)?;
         let (mut of, exceptions): (Vec<_>, Vec<_>) = of_features.into_iter().unzip();
-        novelties::pool(&mut of, &exceptions, all_rows);
+        if let Some(nats) = novelties::surprisal(&exceptions, all_rows) {
+            let constant = of.iter_mut().zip(&exceptions).filter(|(_, exceptions)| **exceptions == Some(0));
+            constant.for_each(|(surprisal, _): (&mut Surprisal, _)| {
+                (surprisal.bounds[1], surprisal.bounds[3]) = (nats, nats);
+            });
+        }
         Ok(Self { of, none: Self::none_of(all_rows) })
     }
 
