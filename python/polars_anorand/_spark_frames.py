@@ -24,8 +24,11 @@ from pyspark.sql.types import (
 )
 
 from polars_anorand import _arrow, functions
-from polars_anorand._spark_worker import Outputs
+from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
+
+COUNTS = "part int, counts string"
+"""What workers have counted, as they send it."""
 
 _BLOCK = 4096
 """The number of equal rows that are numbered at a time."""
@@ -115,6 +118,17 @@ def sampled(frame: Any, features: Sequence[str], most: int, seed: int) -> tuple[
     if rows > most:
         chosen = _with_lowest_hashes(chosen, features, most, seed, share=most / rows)
     return _arrow.frame(_collected(chosen)), rows
+
+
+def counted(frame: Any, features: Sequence[str], count: Any, *, of_scores: bool) -> list[str]:
+    """What a function counts of each partition's features on the workers, brought together.
+
+    Workers bring together the counts of the same part first, so that the driver gets no more of a category of very many
+    values than a model remembers.
+    """
+    rows = numbered(frame.select(*[column(name) for name in features]))
+    parts = rows.mapInArrow(count, COUNTS).repartition("part")
+    return _collected(parts.mapInArrow(on_worker("add_counts", 1, of_scores), COUNTS))["counts"].to_pylist()
 
 
 def _with_lowest_hashes(chosen: Any, features: Sequence[str], most: int, seed: int, share: float) -> Any:

@@ -16,11 +16,21 @@ from typing import Any, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from polars_anorand import functions
+from polars_anorand import _scan_parts, functions
 from polars_anorand._arrow import detected, fit_group, frame, in_utc
 from polars_anorand.model import Model
 
-__all__ = ["Outputs", "fit_named_group", "on_worker", "score_batches", "score_columns", "score_group"]
+__all__ = [
+    "Outputs",
+    "add_counts",
+    "count_rows",
+    "count_scores",
+    "fit_named_group",
+    "on_worker",
+    "score_batches",
+    "score_columns",
+    "score_group",
+]
 
 
 class Outputs(NamedTuple):
@@ -61,14 +71,14 @@ def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
         # Spark sets OMP_NUM_THREADS to the cores of a task; Polars reads its own variable once, when it is imported.
         os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
         try:
-            worker = importlib.import_module("polars_anorand._spark_worker")
-        except ImportError as error:
+            call = getattr(importlib.import_module("polars_anorand._spark_worker"), function)
+        except (ImportError, AttributeError) as error:
             raise RuntimeError(
                 f"the worker on {socket.gethostname()} ({sys.executable}) can't import the polars_anorand that the "
                 f"driver has ({error}): install the same version of polars-anorand[spark] on every node, or send an "
                 "environment with spark.archives; a zip of Python files does not hold the plugin"
             ) from None
-        return getattr(worker, function)(*given, *inputs)
+        return call(*given, *inputs)
 
     # Spark looks at the number of a function's parameters.
     if arity == 1:
@@ -86,6 +96,37 @@ def score_batches(
     for batch in batches:
         scored = _scored(pa.Table.from_batches([batch]).rename_columns(names), data, features, Outputs(*outputs))
         yield from scored.combine_chunks().to_batches() or [_empty(scored.schema)]
+
+
+def count_rows(
+    names: list[str], training: dict[str, Any], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Counts and extremes of the rows, as parts of text; for ``mapInArrow``."""
+    yield _parts(_scan_parts.counts_of_rows(_frames(names, batches), training))
+
+
+def count_scores(names: list[str], data: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Counts of the scores of the rows, as parts of text; for ``mapInArrow``."""
+    _check(data)
+    yield _parts(_scan_parts.counts_of_scores(_frames(names, batches), data))
+
+
+def add_counts(of_scores: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """What all processes have counted in the same parts, one part after the other; for ``mapInArrow``."""
+    counts = (part for batch in batches for part in batch.column(1).to_pylist())
+    for part in _scan_parts.together(of_scores, counts):
+        yield _parts([(0, part)])
+
+
+def _parts(counts: list[tuple[int, str]]) -> pa.RecordBatch:
+    numbers, parts = [number for number, _ in counts], [part for _, part in counts]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(numbers, pa.int32()), pa.array(parts, pa.string())], names=["part", "counts"]
+    )
+
+
+def _frames(names: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    return (frame(pa.Table.from_batches([batch]).rename_columns(names)) for batch in batches if batch.num_rows)
 
 
 def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Array:

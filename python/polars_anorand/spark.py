@@ -39,8 +39,8 @@ except ImportError as error:
         f"polars_anorand.spark needs PySpark and PyArrow: pip install 'polars-anorand[spark]' ({error})"
     ) from error
 
+from polars_anorand import _scan_parts, functions
 from polars_anorand import _spark_frames as _frames
-from polars_anorand import functions
 from polars_anorand._arguments import known_model
 from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
@@ -271,7 +271,11 @@ class AnoRand(Estimator, _HasFit, _Stored):
 
     Up to ``maxRows`` rows come to the driver as they are, and the model has the same bytes as
     :func:`polars_anorand.fit`'s on them. Of more rows, a sample of ``maxRows`` comes, which depends on the rows'
-    contents and on the seed alone, and a warning says so.
+    contents and on the seed alone, and a warning says so. The workers count all rows: missing values, the rows of each
+    category, the lowest and the highest value of each feature. After the fit they score all rows, for the quantiles
+    from which thresholds and percentiles are taken. So the frame is read several times, and must not change meanwhile.
+    As with :func:`polars_anorand.fit_scan`, quartiles and the shares of usual values are those of the sample. The model
+    does not depend on partitions.
 
     Parameters
     ----------
@@ -287,6 +291,10 @@ class AnoRand(Estimator, _HasFit, _Stored):
         Of the sample and of the fit, 0 or more.
     maxRows
         The most rows that come to the driver.
+    calibrate
+        ``"all"``: of more than ``maxRows`` rows, thresholds and percentiles are those of all rows, by rank; the value
+        of a quantile below the highest 4,096 scores is rounded to 4e-6 of itself. ``"sample"``: those of the sample;
+        the rows are not read for them.
     percentileCol, reasonsCol, numReasons
         Further columns of the model, none where the name is empty: the share of the training rows with a lower score;
         and for outliers the ``numReasons`` features that add most to the score, as an array of structs of ``feature``
@@ -304,6 +312,12 @@ class AnoRand(Estimator, _HasFit, _Stored):
     """
 
     maxRows = Param(Params._dummy(), "maxRows", "the most rows that come to the driver", TypeConverters.toInt)  # noqa: N815
+    calibrate = Param(
+        Params._dummy(),
+        "calibrate",
+        "whose scores thresholds and percentiles are of, where there are more than maxRows rows: 'all' or 'sample'",
+        TypeConverters.toString,
+    )
 
     @keyword_only
     def __init__(
@@ -315,6 +329,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
         contamination: float = 0.01,
         seed: int = 0,
         maxRows: int = 1_000_000,  # noqa: N803
+        calibrate: str = "all",
         percentileCol: str = "",  # noqa: N803
         reasonsCol: str = "",  # noqa: N803
         numReasons: int = 3,  # noqa: N803
@@ -323,7 +338,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
         super().__init__()
         self._set_output_defaults()
         # Spark ML's own default is a hash of the class's name, which may be negative.
-        self._setDefault(seed=0, maxRows=1_000_000, options={})
+        self._setDefault(seed=0, maxRows=1_000_000, calibrate="all", options={})
         self._set(**self._input_kwargs)
 
     def setMaxRows(self, value: int) -> Self:  # noqa: N802
@@ -334,20 +349,47 @@ class AnoRand(Estimator, _HasFit, _Stored):
         """The most rows that come to the driver."""
         return int(self.getOrDefault("maxRows"))
 
+    def setCalibrate(self, value: str) -> Self:  # noqa: N802
+        """Set whose scores thresholds and percentiles are of: ``"all"`` or ``"sample"``."""
+        return self._set(calibrate=value)
+
+    def getCalibrate(self) -> str:  # noqa: N802
+        """Whose scores thresholds and percentiles are of."""
+        return str(self.getOrDefault("calibrate"))
+
     def _fit(self, dataset: Any) -> AnoRandModel:
         features, options, most = self._features(), self._fit_options(), self.getMaxRows()
         if most < 2:
             raise ValueError(f"maxRows must be at least 2, got {most}")
+        if self.getCalibrate() not in ("all", "sample"):
+            raise ValueError(f"calibrate must be 'all' or 'sample', got {self.getCalibrate()!r}")
         _frames.check_fit(dataset.schema, features, **options)
         sample, rows = _frames.sampled(dataset, features, most, self.getSeed())
         if rows > sample.height:
-            warnings.warn(
-                f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows: maxRows sets "
-                "its size, and GroupedAnoRand fits groups on the workers",
-                stacklevel=3,
-            )
-        fitted = Model(sample.select(functions.fit(features, **options)).item())
-        return self._copyValues(AnoRandModel(fitted))._resetUid(self.uid)
+            data = self._fit_sample(dataset, sample, rows)
+        else:
+            data = sample.select(functions.fit(features, **options)).item()
+        return self._copyValues(AnoRandModel(data))._resetUid(self.uid)
+
+    def _fit_sample(self, dataset: Any, sample: pl.DataFrame, rows: int) -> bytes:
+        """The model of all rows, of which the driver has a sample."""
+        features, training = sample.columns, _scan_parts.training(self._fit_options())
+        count = on_worker("count_rows", 1, features, training)
+        counts = _frames.counted(dataset, features, count, of_scores=False)
+        data = _scan_parts.fit_counted(sample, counts, training, rows)
+        is_calibrated = self.getCalibrate() == "all"
+        if is_calibrated:
+            count = on_worker("count_scores", 1, features, data)
+            counts = _frames.counted(dataset, features, count, of_scores=True)
+            data = _scan_parts.calibrated(data, counts)
+        of_sample = "; thresholds and percentiles are the sample's, since calibrate is 'sample'"
+        warnings.warn(
+            f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows, with the counts and "
+            f"extremes of all{'' if is_calibrated else of_sample}: maxRows sets the size of the sample, and "
+            "GroupedAnoRand fits groups on the workers",
+            stacklevel=4,
+        )
+        return data
 
 
 class AnoRandModel(SparkModel, _HasFit, _Stored):
