@@ -164,12 +164,6 @@ def test_a_category_of_very_many_values_is_counted_as_on_one_machine(spark: Any)
     assert found.statistics["categories"].equals(expected.statistics["categories"])
 
 
-def test_rows_that_change_between_two_reads_are_an_error(rows: Any) -> None:
-    unsteady = rows.where("rand() < 0.5")
-    with pytest.raises(ValueError, match="when it was read first, and .* when it was read again: .* persist"):
-        AnoRand(inputCols=FEATURES, maxRows=300, options=FAST).fit(unsteady)
-
-
 def test_a_sample_has_its_share_of_a_value_that_most_rows_have(spark: Any) -> None:
     mostly = spark.range(100_000).selectExpr("if(id % 5 = 0, cast(id as double), 0D) as x", "1D as y")
     with pytest.warns(UserWarning, match="sample of 2,000 of 100,000"):
