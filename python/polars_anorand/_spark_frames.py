@@ -120,6 +120,51 @@ def sampled(frame: Any, features: Sequence[str], most: int, seed: int) -> tuple[
     return _arrow.frame(_collected(chosen)), rows
 
 
+def check_keys(schema: StructType, keys: Sequence[str], models: StructType | None = None) -> None:
+    """Whether rows can be grouped by these columns, and find the models that were fitted for them.
+
+    Raises
+    ------
+    ValueError
+        For a name that no column has.
+    TypeError
+        For a collation, by which strings that differ are equal, and for another type than that of the models' keys.
+
+    """
+    check_there(schema, keys, "by names")
+    for name in keys:
+        dtype = schema[name].dataType.simpleString()
+        if "collate" in dtype:
+            raise TypeError(f"by names {name!r} of type {dtype}: group by a plain string, such as lower({name})")
+        if models is not None and models[name].dataType.simpleString() != dtype:
+            raise TypeError(
+                f"the models are for keys {name!r} of type {models[name].dataType.simpleString()}, and the frame's are "
+                f"of type {dtype}: cast the frame's"
+            )
+
+
+def in_groups(frame: Any, keys: Sequence[str], tasks: int, *then: str) -> Any:
+    """A frame whose groups lie whole in one of so many partitions, one after the other, sorted by ``then`` within.
+
+    Not ``groupBy``: its groups come to a worker as Arrow from PySpark 4 on only, and each must be in memory at once.
+    """
+    number = tasks or int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    columns = [column(name) for name in keys]
+    # With a number, adaptive execution leaves the partitions as they are.
+    return frame.repartition(number, *columns).sortWithinPartitions(*columns, *then)
+
+
+def with_models(frame: Any, models: Any, keys: Sequence[str], tasks: int) -> Any:
+    """The rows of a frame with 1 in a last column, and before those of each group a row with its model and 0."""
+    plain = numbered(frame)
+    of_key = {name: plain.columns[frame.columns.index(name)] for name in keys}
+    named = [column(name).alias(of_key[name]) for name in keys]
+    both = models.select(*named, column("model"), F.lit(0).alias("order")).unionByName(
+        plain.withColumn("order", F.lit(1)), allowMissingColumns=True
+    )
+    return in_groups(both, list(of_key.values()), tasks, "order").select(*plain.columns, "model", "order")
+
+
 def counted(frame: Any, features: Sequence[str], count: Any, *, of_scores: bool) -> list[str]:
     """What a function counts of each partition's features on the workers, brought together.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -25,11 +26,11 @@ __all__ = [
     "add_counts",
     "count_rows",
     "count_scores",
-    "fit_named_group",
+    "fit_groups",
     "on_worker",
     "score_batches",
     "score_columns",
-    "score_group",
+    "score_groups",
 ]
 
 
@@ -145,30 +146,77 @@ def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Ar
     return frame(table).select(verb).to_series().cast(pl.Float64).to_arrow()
 
 
-def fit_named_group(
+def fit_groups(
     names: list[str],
     by: list[str],
     features: list[str],
     min_group_rows: int,
     options: dict[str, object],
-    table: pa.Table,
-) -> pa.Table:
-    """The keys and the model of one group; for ``applyInArrow``."""
-    return in_utc(fit_group(by, features, min_group_rows, options, table.rename_columns(names)))
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """The keys and the model of each group, whose rows come one after the other; for ``mapInArrow``."""
+    held: list[pa.Table] = []
+    for rows, is_new in _runs(names, by, batches):
+        if is_new and held:
+            yield from _fitted(by, features, min_group_rows, options, held)
+            held = []
+        held.append(rows)
+    if held:
+        yield from _fitted(by, features, min_group_rows, options, held)
 
 
-def score_group(
-    names: list[str], features: list[str], by: list[str], outputs: tuple[Any, ...], rows: pa.Table, models: pa.Table
-) -> pa.Table:
-    """The rows of one group with their scores by the group's model; for ``cogroup``."""
-    models = models.rename_columns([*by, "model"])
-    if models.num_rows > 1:
-        keys = models.select(by).slice(0, 1).to_pylist()[0]
-        raise ValueError(f"there are {models.num_rows} models for the group {keys}, expected one")
-    data = models["model"][0].as_py() if models.num_rows else None
-    if data is not None:
-        _check(data)
-    return _scored(rows.rename_columns(names), data, features, Outputs(*outputs))
+def _fitted(
+    by: list[str], features: list[str], min_group_rows: int, options: dict[str, object], parts: list[pa.Table]
+) -> list[pa.RecordBatch]:
+    fitted = fit_group(by, features, min_group_rows, options, pa.concat_tables(parts))
+    return in_utc(fitted).combine_chunks().to_batches()
+
+
+def score_groups(
+    names: list[str],
+    features: list[str],
+    by: list[str],
+    outputs: tuple[Any, ...],
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """The rows with their scores by their groups' models; for ``mapInArrow``.
+
+    A group's model stands in a row before the rows of the group. Two more columns have the model, and 0 in such a row.
+    """
+    data: bytes | None = None
+    models = 0
+    for run, is_new in _runs([*names, "model", "order"], by, batches):
+        if is_new:
+            data, models = None, 0
+        given = run.column(len(names)).slice(0, run.column(len(names) + 1).to_pylist().count(0))
+        models += len(given)
+        if models > 1:
+            keys = run.select(by).slice(0, 1).to_pylist()[0]
+            raise ValueError(f"there are {models} models for the group {keys}, expected one")
+        if len(given):
+            data = given[0].as_py()
+        if len(given) and data is not None:
+            _check(data)
+        rows = run.select(list(range(len(names)))).slice(len(given))
+        yield from _scored(rows, data, features, Outputs(*outputs)).combine_chunks().to_batches()
+
+
+def _runs(names: list[str], by: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Table, bool]]:
+    """Rows with the same keys that follow one another, and whether they are another group than those before them."""
+    last: pl.DataFrame | None = None
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        table = pa.Table.from_batches([batch]).rename_columns(names)
+        keys = frame(table.select(by))
+        before = keys.head(1) if last is None else last
+        follows = pl.concat([before, keys])
+        # A null is a key as any other, and so is a NaN.
+        changes = follows.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series().slice(1)
+        starts = [0, *[at for at in changes.arg_true().to_list() if at], table.num_rows]
+        for start, stop in pairwise(starts):
+            yield table.slice(start, stop - start), bool(changes[start]) or last is None
+            last = keys.slice(stop - 1, 1)
 
 
 def _scored(table: pa.Table, data: bytes | None, features: list[str], outputs: Outputs) -> pa.Table:

@@ -24,14 +24,12 @@ import polars as pl
 
 try:
     import pyarrow as _pyarrow  # noqa: F401  # Spark's own requirement of it is optional
-    from pyspark import __version__ as pyspark_version
     from pyspark import keyword_only
     from pyspark.ml import Estimator
     from pyspark.ml import Model as SparkModel
     from pyspark.ml.param import Param, Params, TypeConverters
     from pyspark.ml.param.shared import HasInputCols, HasOutputCol, HasPredictionCol, HasSeed
     from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
-    from pyspark.sql import GroupedData
     from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users call it
     from pyspark.sql.types import BinaryType, StructField, StructType
 except ImportError as error:
@@ -195,7 +193,7 @@ class _HasGroups(_HasFit):
         if not self.isDefined("by") or not self.getOrDefault("by"):
             raise ValueError("by is not set: name the key columns, such as by=['carrier']")
         keys = list(self.getOrDefault("by"))
-        _frames.check_there(schema, keys, "by names")
+        _frames.check_keys(schema, keys)
         return keys
 
 
@@ -479,9 +477,10 @@ class GroupedAnoRand(Estimator, _HasGroups, _Stored):
         _frames.check_fit(dataset.schema, features, by=pl.lit(0).alias("group"), min_group_rows=fewest, **options)
         schema = StructType([*[dataset.schema[name] for name in keys], StructField("model", BinaryType())])
         names = [*keys, *features]
-        fit = on_worker("fit_named_group", 1, names, keys, features, fewest, options)
+        fit = on_worker("fit_groups", 1, names, keys, features, fewest, options)
         rows = dataset.select(*[_frames.column(name) for name in names])
-        models = _grouped(rows, keys, self.getOrDefault("numPartitions")).applyInArrow(fit, schema).persist()
+        grouped = _frames.in_groups(rows, keys, self.getOrDefault("numPartitions"))
+        models = _frames.numbered(grouped).mapInArrow(fit, schema).persist()
         groups, fitted = models.agg(F.count(F.lit(1)), F.count("model")).first()
         if fitted < groups:
             warnings.warn(
@@ -511,11 +510,11 @@ class GroupedAnoRandModel(SparkModel, _HasGroups, _Stored):
         keys, features, outputs = self._keys(dataset.schema), self._features(), self._outputs()
         schema = _frames.scored_schema(dataset.schema, outputs)
         _frames.check_there(dataset.schema, features, "the models were fitted on")
-        score = on_worker("score_group", 2, dataset.columns, features, keys, tuple(outputs))
-        tasks = self.getOrDefault("numPartitions")
-        models = self.models.select(*[_frames.column(name) for name in [*keys, "model"]])
+        _frames.check_keys(dataset.schema, keys, self.models.schema)
+        score = on_worker("score_groups", 1, dataset.columns, features, keys, tuple(outputs))
         # A model travels once a group this way; a join would repeat it on each row.
-        return _grouped(dataset, keys, tasks).cogroup(_grouped(models, keys, tasks)).applyInArrow(score, schema)
+        rows = _frames.with_models(dataset, self.models, keys, self.getOrDefault("numPartitions"))
+        return rows.mapInArrow(score, schema)
 
     def _data(self, spark: Any) -> Any:
         return self.models
@@ -549,16 +548,6 @@ def score_udf(model: Model | bytes | str | os.PathLike[str]) -> Any:
         # It would rather have type hints, which a function of any number of columns can't have.
         warnings.simplefilter("ignore", UserWarning)
         return arrow_udf(score, "double", ArrowUDFType.SCALAR)
-
-
-def _grouped(frame: Any, keys: Sequence[str], tasks: int) -> Any:
-    """The groups of a frame with numbered columns, over a number of tasks that adaptive execution does not change."""
-    number = tasks or int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
-    if not hasattr(GroupedData, "applyInArrow"):
-        raise ImportError(f"GroupedAnoRand needs PySpark 4 or newer, which has applyInArrow; this is {pyspark_version}")
-    plain = _frames.numbered(frame)
-    columns = [F.col(plain.columns[frame.columns.index(name)]) for name in keys]
-    return plain.repartition(number, *columns).groupBy(*columns)
 
 
 def _model(model: Model | bytes | str | os.PathLike[str]) -> Model:
