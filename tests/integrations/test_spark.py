@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from engines import FAST, FEATURES, ROWS, collected
+from engines import FAST, FEATURES, ROWS, collected, run
 from pyspark import cloudpickle
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer
@@ -254,3 +255,11 @@ print(polars.thread_pool_size())
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert "can't read the model" in printed
     assert printed.split()[-1] == "3"
+
+
+@pytest.mark.skipif("POLARS_ANORAND_PYSPARK35" not in os.environ, reason="POLARS_ANORAND_PYSPARK35 is not set")
+def test_on_pyspark_3_5_fits_scores_and_models_of_groups_are_those_of_polars(tmp_path: Path) -> None:
+    package = str(Path(anorand.__file__).parents[1])
+    python = os.environ["POLARS_ANORAND_PYSPARK35"]
+    printed = run("spark_3_5.py", tmp_path, environment={"PYTHONPATH": package}, python=python)
+    assert printed.split() == ["fit", "scores", "sample", "groups"]

@@ -87,6 +87,25 @@ def test_instants_pass_through_as_keys_and_inside_of_others(rows: Any) -> None:
     assert kept.count() == ROWS
 
 
+def test_groups_may_come_in_many_batches_and_keys_may_be_nan_negative_zero_or_null(spark: Any, rows: Any) -> None:
+    numbers = F.array(F.lit("NaN"), F.lit("-0.0"), F.lit("0.0"), F.lit(None), F.lit("1.5"))
+    keyed = rows.withColumn("key", F.element_at(numbers, (F.col("id") % 5 + 1).cast("int")).cast("double"))
+    few = GroupedAnoRand(by=["key"], inputCols=FEATURES, options=FAST, numPartitions=1)
+    expected = models(few.fit(keyed)).rows()
+    assert [row[0] for row in expected] == [None, 0.0, 1.5, pytest.approx(float("nan"), nan_ok=True)]
+    setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    most = spark.conf.get(setting)
+    try:
+        spark.conf.set(setting, 7)
+        fitted = few.fit(keyed)
+        assert [row[1] for row in models(fitted).rows()] == [row[1] for row in expected]
+        out = collected(fitted.transform(keyed))
+        assert out["id"].to_list() == list(range(ROWS))
+        assert out["outlierScore"].null_count() == 0
+    finally:
+        spark.conf.set(setting, most)
+
+
 def test_all_groups_are_not_left_to_one_task(rows: Any) -> None:
     many = rows.withColumn("key", F.col("id") % 40)
     found = GroupedAnoRand(by=["key"], inputCols=FEATURES, options=FAST, numPartitions=6).fit(many)
@@ -106,6 +125,14 @@ def test_two_models_for_a_group_are_an_error_that_names_the_group(rows: Any, fit
     doubled._models = fitted.models.union(fitted.models)
     with pytest.raises(Exception, match=r"there are 2 models for the group \{'key': '(north|south)'\}|None"):
         doubled.transform(rows).collect()
+
+
+def test_keys_of_other_types_than_the_models_and_collations_are_refused(rows: Any, fitted: GroupedAnoRandModel) -> None:
+    with pytest.raises(TypeError, match="for keys 'key' of type string, and the frame's are of type bigint"):
+        fitted.transform(rows.withColumn("key", F.col("id")))
+    collated = rows.withColumn("key", F.expr("key collate UTF8_LCASE"))
+    with pytest.raises(TypeError, match=r"'key' of type string collate UTF8_LCASE: group by .* lower\(key\)"):
+        GroupedAnoRand(by=["key"], inputCols=FEATURES).fit(collated)
 
 
 @pytest.mark.parametrize(
