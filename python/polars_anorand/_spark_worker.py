@@ -191,7 +191,7 @@ def score_groups(
         given = run.column(len(names)).slice(0, run.column(len(names) + 1).to_pylist().count(0))
         models += len(given)
         if models > 1:
-            keys = run.select(by).slice(0, 1).to_pylist()[0]
+            keys = run.select([names.index(name) for name in by]).slice(0, 1).to_pylist()[0]
             raise ValueError(f"there are {models} models for the group {keys}, expected one")
         if len(given):
             data = given[0].as_py()
@@ -203,12 +203,14 @@ def score_groups(
 
 def _runs(names: list[str], by: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Table, bool]]:
     """Rows with the same keys that follow one another, and whether they are another group than those before them."""
+    # By place: a frame may have a column with the name of one that was added.
+    places = [names.index(name) for name in by]
     last: pl.DataFrame | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
         table = pa.Table.from_batches([batch]).rename_columns(names)
-        keys = frame(table.select(by))
+        keys = frame(table.select(places))
         before = keys.head(1) if last is None else last
         follows = pl.concat([before, keys])
         # A null is a key as any other, and so is a NaN.

@@ -421,7 +421,7 @@ class AnoRandModel(SparkModel, _HasFit, _Stored):
 
 
 class GroupedAnoRand(Estimator, _HasGroups, _Stored):
-    """Fits a model for each group, on the workers; a worker must hold all rows of a group at once.
+    """Fits a model for each group, on the workers; in a fit, a worker must hold all rows of a group at once.
 
     A group with fewer than ``minGroupRows`` rows that a fit can use, or that can't be fitted, has a null model, and its
     rows have null scores. The models have the same bytes as those of :func:`polars_anorand.fit` with ``by``.
@@ -429,7 +429,7 @@ class GroupedAnoRand(Estimator, _HasGroups, _Stored):
     Parameters
     ----------
     by
-        The keys. A null is a key like others.
+        The keys. A null is a key like others. No string with a collation, by which values that differ are equal.
     minGroupRows
         With fewer rows, a group has no model; at least 2.
     numPartitions

@@ -69,13 +69,17 @@ def test_rows_of_a_group_that_was_not_fitted_have_null_scores(rows: Any, fitted:
     assert out.filter(pl.col("outlierScore").is_null())["id"].to_list() == list(range(10))
 
 
-def test_there_may_be_several_keys_of_several_types(rows: Any, frame: pl.DataFrame) -> None:
-    keyed = rows.withColumn("half", F.col("id") % 2 == 0)
-    fitted = GroupedAnoRand(by=["key", "half"], inputCols=FEATURES, options=FAST).fit(keyed)
-    polars = frame.with_columns(half=pl.col("id") % 2 == 0)
-    expected = polars.select(anorand.fit(FEATURES, by=["key", "half"], **FAST)).unnest("model")
+def test_there_may_be_several_keys_of_several_types_and_any_names(rows: Any, frame: pl.DataFrame) -> None:
+    keyed = rows.withColumn("order", F.col("id") % 2 == 0).withColumn("model", F.lit("T"))
+    fitted = GroupedAnoRand(by=["key", "order"], inputCols=FEATURES, options=FAST).fit(keyed)
+    polars = frame.with_columns(order=pl.col("id") % 2 == 0)
+    expected = polars.select(anorand.fit(FEATURES, by=["key", "order"], **FAST)).unnest("model")
     found = pl.DataFrame(fitted.models.toArrow())
-    assert found.sort("key", "half").rows() == expected.sort("key", "half").rows()
+    assert found.sort("key", "order").rows() == expected.sort("key", "order").rows()
+    out = collected(fitted.transform(keyed))
+    own = polars.select(anorand.score(FEATURES, by=["key", "order"], **FAST).cast(pl.Float64)).to_series()
+    assert out["outlierScore"].equals(own)
+    assert out["model"].unique().to_list() == ["T"]
 
 
 def test_instants_pass_through_as_keys_and_inside_of_others(rows: Any) -> None:
