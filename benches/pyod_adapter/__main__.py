@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pyod import version
 
-from benches.pyod_adapter.adapter import AnoRand
-from benches.pyod_adapter.contract import CHECKS, Case
+from .adapter import AnoRand
+from .contract import CHECKS, Case
 
 THEIRS = {"ecod": "ECOD", "copod": "COPOD"}
 """The modules of detectors whose tests are run, and their classes."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benches.scaling.groups import ROWS, grouped
-from benches.scaling.scoring import POLARS, TRANSFORM, memory_of_a_worker, sampled_fits, scoring
+from .groups import ROWS, grouped
+from .scoring import POLARS, TRANSFORM, memory_of_a_worker, sampled_fits, scoring
 
 CORES = 16
 """Of a node, on paper."""

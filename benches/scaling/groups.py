@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 import polars_anorand as anorand
-from benches.scaling.measure import cpu
 from polars_anorand.spark import GroupedAnoRand
+
+from .measure import cpu
 
 ROWS = 100
 """Of a group."""

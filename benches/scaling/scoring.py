@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 import polars_anorand as anorand
-from benches.scaling.measure import command, cpu, descendants, highest
 from polars_anorand.spark import AnoRand, AnoRandModel
+
+from .measure import command, cpu, descendants, highest
 
 PARTS = 8
 Seconds = dict[str, float]
