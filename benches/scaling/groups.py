@@ -11,7 +11,7 @@ import polars as pl
 import polars_anorand as anorand
 from polars_anorand.spark import GroupedAnoRand
 
-from .measure import cpu
+from .measure import cpu, cpu_here
 
 ROWS = 100
 """Of a group."""
@@ -25,7 +25,7 @@ def grouped(spark: Any, folder: Path, number: int, members: int) -> tuple[float,
     rows = rows.with_columns(key=pl.int_range(pl.len()) % number)
     path = folder / f"{number} groups.parquet"
     rows.write_parquet(path)
-    plain, seconds = cpu(lambda: rows.select(anorand.fit(FEATURES, by="key", device="cpu", members=members)))
+    plain, seconds = cpu_here(lambda: rows.select(anorand.fit(FEATURES, by="key", device="cpu", members=members)))
     frame = spark.read.parquet(str(path)).repartition(8).persist()
     frame.count()
     estimator = GroupedAnoRand(by=["key"], inputCols=FEATURES, options={"members": members})

@@ -12,7 +12,7 @@ import polars as pl
 import polars_anorand as anorand
 from polars_anorand.spark import AnoRand, AnoRandModel
 
-from .measure import command, cpu, descendants, highest
+from .measure import command, cpu, cpu_here, descendants, highest
 
 PARTS = 8
 Seconds = dict[str, float]
@@ -45,7 +45,7 @@ def scoring(spark: Any, folder: Path, rows: int, features: int) -> Seconds:
         anorand.score(names, model, device="cpu").cast(pl.Float64).sum()
     )
     found: Seconds = {}
-    by_polars, found[POLARS] = cpu(lambda: plain.collect().item())
+    by_polars, found[POLARS] = cpu_here(lambda: plain.collect().item())
     _, found[THROUGH] = cpu(lambda: total(through, "f0"))
     by_spark, found[TRANSFORM] = cpu(lambda: total(scored, "outlierScore"))
     assert np.isclose(by_spark, by_polars)
@@ -57,7 +57,7 @@ def sampled_fits(spark: Any, folder: Path, features: int, sample: int) -> Second
     paths, names = folder / f"{features}", [f"f{at}" for at in range(features)]
     found: Seconds = {}
     scan = pl.scan_parquet(paths / "*.parquet")
-    _, found["Polars, fit_scan"] = cpu(lambda: anorand.fit_scan(scan, names, sample=sample, device="cpu"))
+    _, found["Polars, fit_scan"] = cpu_here(lambda: anorand.fit_scan(scan, names, sample=sample, device="cpu"))
     estimator = AnoRand(inputCols=names, maxRows=sample)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is a sample
