@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from time import process_time
+from threading import Event, Thread
+from time import process_time, thread_time
 from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
+Process = tuple[int, int]
+"""Its id and when it was started: ids come again."""
 
 
 def cpu_here(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -19,22 +22,39 @@ def cpu_here(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def cpu(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call gives, and the CPU seconds of this process and all below it."""
-    before = spent()
-    result = call()
-    return result, spent() - before
+    """What a call gives, and the CPU seconds of this process and all below it.
+
+    They are looked at all the time: Spark ends idle workers, and what such a one has spent is in no other's account.
+    """
+    seen: dict[Process, int] = {}
+    look(seen)
+    before = sum(seen.values())
+    is_done, own = Event(), [0.0]
+
+    def watch() -> None:
+        while not is_done.wait(0.5):
+            look(seen)
+        own[0] = thread_time()
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        result = call()
+    finally:
+        is_done.set()
+        watcher.join()
+    look(seen)
+    return result, (sum(seen.values()) - before) / TICKS - own[0]
 
 
-def spent() -> float:
-    """CPU seconds of this process and all below it, those that have ended too."""
-    ticks = 0
+def look(seen: dict[Process, int]) -> None:
+    """Note the ticks that each process has spent itself."""
     for process in descendants():
         try:
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it has ended: its parent has its time
-        ticks += sum(map(int, fields[11:15]))
-    return ticks / TICKS
+            continue  # it has ended: what it had spent is noted
+        seen[process, int(fields[19])] = int(fields[11]) + int(fields[12])
 
 
 def descendants() -> list[int]:
