@@ -1,4 +1,4 @@
-"""What Spark costs beside Polars: CPU seconds a million rows, memory of a worker, and the models of a thousand groups.
+"""What Spark costs beside Polars, by rows, features and groups, and on paper on many nodes.
 
 Run it from the repository's root with the environment of ``make test-integrations``:
 ``target/integrations/venv/bin/python -m benches.scaling``.
@@ -10,32 +10,33 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 from pyspark.sql import SparkSession
 
-import polars_anorand as anorand
-from polars_anorand.spark import AnoRandModel, GroupedAnoRand
+from .groups import ROWS, grouped
+from .scoring import POLARS, TRANSFORM, memory_of_a_worker, sampled_fits, scoring
 
-TICKS = os.sysconf("SC_CLK_TCK")
+CORES = 16
+"""Of a node, on paper."""
 
 
 def main() -> None:
-    """Print a table of what was measured, both sides in one run."""
+    """Print tables of what was measured, both sides in one run, and what follows from it on paper."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000, help="to score")
-    parser.add_argument("--features", type=int, default=10)
-    parser.add_argument("--groups", type=int, default=1000, help="to fit a model for, of 100 rows each")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="to score")
+    parser.add_argument("--features", type=int, nargs="*", default=[5, 10, 20, 40])
+    parser.add_argument("--sample", type=int, default=100_000, help="rows of it that a fit takes to the driver")
+    parser.add_argument("--groups", type=int, nargs="*", default=[100, 300, 1000], help=f"of {ROWS} rows each")
     parser.add_argument("--members", type=int, default=20, help="of the models of groups")
     given = parser.parse_args()
     spark = session()
     with tempfile.TemporaryDirectory() as folder:
-        scoring(spark, Path(folder), given.rows, given.features)
-        groups(spark, Path(folder), given.groups, given.members)
+        if given.features:
+            by_features(spark, Path(folder), given.rows, given.features, given.sample)
+        if given.groups:
+            by_groups(spark, Path(folder), given.groups, given.members)
     spark.stop()
 
 
@@ -44,111 +45,50 @@ def session() -> Any:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
     made = builder.config("spark.sql.shuffle.partitions", "16").config("spark.driver.memory", "2g").getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
     return made
 
 
-def scoring(spark: Any, folder: Path, rows: int, features: int) -> None:
-    """Score a Parquet file with each engine; the score of each row is used, none is kept."""
-    names = [f"f{at}" for at in range(features)]
-    rng = np.random.default_rng(0)
-    for part in range(8):
-        numbers = rng.normal(size=(rows // 8, features)).astype(np.float32)
-        pl.DataFrame(numbers, schema=names).write_parquet(folder / f"{part}.parquet")
-    paths = str(folder / "*.parquet")
-    model = anorand.Model(pl.read_parquet(folder / "0.parquet").select(anorand.fit(names)).item())
-    frame = spark.read.parquet(*map(str, sorted(folder.glob("*.parquet"))))
-    scored = AnoRandModel(model).setPredictionCol("").transform(frame)
-    # The JVM compiles, and the workers import, before it is measured.
-    total(scored.limit(10_000), "outlierScore")
-    total(frame.mapInArrow(lambda batches: batches, frame.schema).limit(10_000), "f0")
-    found: dict[str, float] = {}
-    plain = pl.scan_parquet(paths).select(anorand.score(names, model, device="cpu").cast(pl.Float64).sum())
-    _, found["Polars, score"] = cpu(lambda: plain.collect().item())
-    _, found["Spark, read and send through Python"] = cpu(
-        lambda: total(frame.mapInArrow(lambda batches: batches, frame.schema), "f0")
-    )
-    by_spark, found["Spark, transform"] = cpu(lambda: total(scored, "outlierScore"))
-    print(f"{rows:,} rows, {features} features; CPU seconds a million rows")
-    for name, seconds in found.items():
-        million = seconds / rows * 1e6
-        print(f"  {name:40} {million:6.2f}   {seconds / found['Polars, score']:5.2f} x Polars")
-    assert np.isclose(by_spark, plain.collect().item())
-    peak = max(highest(process) for process in descendants() if "pyspark.daemon" in command(process))
-    print(f"  highest memory of a worker: {peak:.0f} MB")
+def by_features(spark: Any, folder: Path, rows: int, numbers: list[int], sample: int) -> None:
+    """Score, and fit on a sample, rows of so many features."""
+    print(f"score of {rows:,} rows: CPU seconds a million rows (x Polars)")
+    rates = {}
+    for features in numbers:
+        found = rates[features] = scoring(spark, folder, rows, features)
+        shown = [f"{name} {seconds:6.2f} ({seconds / found[POLARS]:.2f})" for name, seconds in found.items()]
+        print(f"  {features:4} features   {'   '.join(shown)}", flush=True)
+    print(f"  highest memory of a worker: {memory_of_a_worker():.0f} MB")
+    print(f"fit of {rows:,} rows by a sample of {sample:,}: CPU seconds")
+    for features in numbers:
+        fits = sampled_fits(spark, folder, features, sample)
+        print(f"  {features:4} features   {'   '.join(f'{name} {seconds:6.1f}' for name, seconds in fits.items())}")
+    print(f"on paper: hours to score 10^12 rows, with {CORES} cores a node")
+    for features, found in rates.items():
+        hours = {nodes: found[TRANSFORM] * 1e6 / (nodes * CORES) / 3600 for nodes in [1, 10, 100, 1000]}
+        shown = [f"{nodes:,} {each:.2f}" for nodes, each in hours.items()]
+        alone = found[POLARS] * 1e6 / CORES / 3600
+        print(f"  {features:4} features   Polars, one node {alone:.1f}   Spark, by nodes: {', '.join(shown)}")
 
 
-def groups(spark: Any, folder: Path, number: int, members: int) -> None:
-    """Fit a model for each group with each engine."""
-    rng = np.random.default_rng(1)
-    rows = pl.DataFrame(rng.normal(size=(100 * number, 5)), schema=list("abcde"))
-    rows = rows.with_columns(key=pl.int_range(pl.len()) % number)
-    rows.write_parquet(folder / "groups.parquet")
-    plain, seconds = cpu(lambda: rows.select(anorand.fit(list("abcde"), by="key", device="cpu", members=members)))
-    frame = spark.read.parquet(str(folder / "groups.parquet")).repartition(8).persist()
-    frame.count()
-    estimator = GroupedAnoRand(by=["key"], inputCols=list("abcde"), options={"members": members})
-    by_spark, more = cpu(lambda: pl.DataFrame(estimator.fit(frame).models.toArrow()))
-    assert plain.unnest("model").sort("key").rows() == by_spark.sort("key").rows()
-    print(f"{number:,} groups of 100 rows, 5 features, {members} members; CPU seconds")
-    print(f"  {'Polars, fit(by=)':40} {seconds:6.1f}")
-    print(f"  {'Spark, GroupedAnoRand':40} {more:6.1f}   {more / seconds:5.2f} x Polars")
-
-
-def total(frame: Any, name: str) -> float:
-    """The sum of a column, which needs all of its rows."""
-    return float(frame.groupBy().sum(name).first()[0])
-
-
-def cpu(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call gives, and the CPU seconds of this process and all below it."""
-    before = spent()
-    result = call()
-    return result, spent() - before
-
-
-def spent() -> float:
-    """CPU seconds of this process and all below it, those that have ended too."""
-    ticks = 0
-    for process in descendants():
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended: its parent has its time
-        ticks += sum(map(int, fields[11:15]))
-    return ticks / TICKS
-
-
-def descendants() -> list[int]:
-    """The ids of this process and all below it."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found = [os.getpid()]
-    for process in found:
-        found += [child for child, parent in parents.items() if parent == process]
-    return found
-
-
-def command(process: int) -> str:
-    """What the process was started as."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
-def highest(process: int) -> float:
-    """The most memory that the process had at once, in MB."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM")), 0.0)
+def by_groups(spark: Any, folder: Path, numbers: list[int], members: int) -> None:
+    """Fit a model for each of so many groups."""
+    print(f"models of groups of {ROWS} rows and 5 features, {members} members: CPU seconds")
+    found = {}
+    # As before: the JVM compiles, and the workers import.
+    grouped(spark, folder, 16, 1)
+    for number in numbers:
+        plain, by_spark = found[number] = grouped(spark, folder, number, members)
+        print(
+            f"  {number:5,} groups   Polars {plain:6.1f}   Spark {by_spark:6.1f} ({by_spark / plain:.2f})", flush=True
+        )
+    most, fewest = max(found), min(found)
+    # Spark's own part, which does not grow with the groups, is there once.
+    each = (found[most][1] - found[fewest][1]) / max(most - fewest, 1)
+    hours = {nodes: each * 1e6 / (nodes * CORES) / 3600 for nodes in [1, 10, 100, 1000]}
+    shown = [f"{nodes:,} {each:.3f}" for nodes, each in hours.items()]
+    print(f"on paper: hours for 10^6 groups in Spark, with {CORES} cores a node, by nodes: {', '.join(shown)}")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,11 @@ from pyspark.sql.types import (
 )
 
 from polars_anorand import _arrow, functions
-from polars_anorand._spark_worker import Outputs
+from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
+
+COUNTS = "part int, counts string"
+"""What workers have counted, as they send it."""
 
 _BLOCK = 4096
 """The number of equal rows that are numbered at a time."""
@@ -115,6 +118,62 @@ def sampled(frame: Any, features: Sequence[str], most: int, seed: int) -> tuple[
     if rows > most:
         chosen = _with_lowest_hashes(chosen, features, most, seed, share=most / rows)
     return _arrow.frame(_collected(chosen)), rows
+
+
+def check_keys(schema: StructType, keys: Sequence[str], models: StructType | None = None) -> None:
+    """Whether rows can be grouped by these columns, and find the models that were fitted for them.
+
+    Raises
+    ------
+    ValueError
+        For a name that no column has.
+    TypeError
+        For a collation, by which strings that differ are equal, and for another type than that of the models' keys.
+
+    """
+    check_there(schema, keys, "by names")
+    for name in keys:
+        dtype = schema[name].dataType.simpleString()
+        if "collate" in dtype:
+            raise TypeError(f"by names {name!r} of type {dtype}: group by a plain string, such as lower({name})")
+        if models is not None and models[name].dataType.simpleString() != dtype:
+            raise TypeError(
+                f"the models are for keys {name!r} of type {models[name].dataType.simpleString()}, and the frame's are "
+                f"of type {dtype}: cast the frame's"
+            )
+
+
+def in_groups(frame: Any, keys: Sequence[str], tasks: int, *then: str) -> Any:
+    """A frame whose groups lie whole in one of so many partitions, one after the other, sorted by ``then`` within.
+
+    Not ``groupBy``: its groups come to a worker as Arrow from PySpark 4 on only, and each must be in memory at once.
+    """
+    number = tasks or int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    columns = [column(name) for name in keys]
+    # With a number, adaptive execution leaves the partitions as they are.
+    return frame.repartition(number, *columns).sortWithinPartitions(*columns, *then)
+
+
+def with_models(frame: Any, models: Any, keys: Sequence[str], tasks: int) -> Any:
+    """The rows of a frame with 1 in a last column, and before those of each group a row with its model and 0."""
+    plain = numbered(frame)
+    of_key = {name: plain.columns[frame.columns.index(name)] for name in keys}
+    named = [column(name).alias(of_key[name]) for name in keys]
+    both = models.select(*named, column("model"), F.lit(0).alias("order")).unionByName(
+        plain.withColumn("order", F.lit(1)), allowMissingColumns=True
+    )
+    return in_groups(both, list(of_key.values()), tasks, "order").select(*plain.columns, "model", "order")
+
+
+def counted(frame: Any, features: Sequence[str], count: Any, *, of_scores: bool) -> list[str]:
+    """What a function counts of each partition's features on the workers, brought together.
+
+    Workers bring together the counts of the same part first, so that the driver gets no more of a category of very many
+    values than a model remembers.
+    """
+    rows = numbered(frame.select(*[column(name) for name in features]))
+    parts = rows.mapInArrow(count, COUNTS).repartition("part")
+    return _collected(parts.mapInArrow(on_worker("add_counts", 1, of_scores), COUNTS))["counts"].to_pylist()
 
 
 def _with_lowest_hashes(chosen: Any, features: Sequence[str], most: int, seed: int, share: float) -> Any:

@@ -11,16 +11,27 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
 
-from polars_anorand import functions
+from polars_anorand import _scan_parts, functions
 from polars_anorand._arrow import detected, fit_group, frame, in_utc
 from polars_anorand.model import Model
 
-__all__ = ["Outputs", "fit_named_group", "on_worker", "score_batches", "score_columns", "score_group"]
+__all__ = [
+    "Outputs",
+    "add_counts",
+    "count_rows",
+    "count_scores",
+    "fit_groups",
+    "on_worker",
+    "score_batches",
+    "score_columns",
+    "score_groups",
+]
 
 
 class Outputs(NamedTuple):
@@ -61,14 +72,14 @@ def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
         # Spark sets OMP_NUM_THREADS to the cores of a task; Polars reads its own variable once, when it is imported.
         os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
         try:
-            worker = importlib.import_module("polars_anorand._spark_worker")
-        except ImportError as error:
+            call = getattr(importlib.import_module("polars_anorand._spark_worker"), function)
+        except (ImportError, AttributeError) as error:
             raise RuntimeError(
                 f"the worker on {socket.gethostname()} ({sys.executable}) can't import the polars_anorand that the "
                 f"driver has ({error}): install the same version of polars-anorand[spark] on every node, or send an "
                 "environment with spark.archives; a zip of Python files does not hold the plugin"
             ) from None
-        return getattr(worker, function)(*given, *inputs)
+        return call(*given, *inputs)
 
     # Spark looks at the number of a function's parameters.
     if arity == 1:
@@ -88,6 +99,37 @@ def score_batches(
         yield from scored.combine_chunks().to_batches() or [_empty(scored.schema)]
 
 
+def count_rows(
+    names: list[str], training: dict[str, Any], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Counts and extremes of the rows, as parts of text; for ``mapInArrow``."""
+    yield _parts(_scan_parts.counts_of_rows(_frames(names, batches), training))
+
+
+def count_scores(names: list[str], data: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Counts of the scores of the rows, as parts of text; for ``mapInArrow``."""
+    _check(data)
+    yield _parts(_scan_parts.counts_of_scores(_frames(names, batches), data))
+
+
+def add_counts(of_scores: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """What all processes have counted in the same parts, one part after the other; for ``mapInArrow``."""
+    counts = (part for batch in batches for part in batch.column(1).to_pylist())
+    for part in _scan_parts.together(of_scores, counts):
+        yield _parts([(0, part)])
+
+
+def _parts(counts: list[tuple[int, str]]) -> pa.RecordBatch:
+    numbers, parts = [number for number, _ in counts], [part for _, part in counts]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(numbers, pa.int32()), pa.array(parts, pa.string())], names=["part", "counts"]
+    )
+
+
+def _frames(names: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    return (frame(pa.Table.from_batches([batch]).rename_columns(names)) for batch in batches if batch.num_rows)
+
+
 def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Array:
     """The scores of rows whose features come as arrays, in the model's order, or as one struct; for a UDF."""
     if len(columns) == 1 and isinstance(columns[0], pa.StructArray):
@@ -104,30 +146,79 @@ def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Ar
     return frame(table).select(verb).to_series().cast(pl.Float64).to_arrow()
 
 
-def fit_named_group(
+def fit_groups(
     names: list[str],
     by: list[str],
     features: list[str],
     min_group_rows: int,
     options: dict[str, object],
-    table: pa.Table,
-) -> pa.Table:
-    """The keys and the model of one group; for ``applyInArrow``."""
-    return in_utc(fit_group(by, features, min_group_rows, options, table.rename_columns(names)))
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """The keys and the model of each group, whose rows come one after the other; for ``mapInArrow``."""
+    held: list[pa.Table] = []
+    for rows, is_new in _runs(names, by, batches):
+        if is_new and held:
+            yield from _fitted(by, features, min_group_rows, options, held)
+            held = []
+        held.append(rows)
+    if held:
+        yield from _fitted(by, features, min_group_rows, options, held)
 
 
-def score_group(
-    names: list[str], features: list[str], by: list[str], outputs: tuple[Any, ...], rows: pa.Table, models: pa.Table
-) -> pa.Table:
-    """The rows of one group with their scores by the group's model; for ``cogroup``."""
-    models = models.rename_columns([*by, "model"])
-    if models.num_rows > 1:
-        keys = models.select(by).slice(0, 1).to_pylist()[0]
-        raise ValueError(f"there are {models.num_rows} models for the group {keys}, expected one")
-    data = models["model"][0].as_py() if models.num_rows else None
-    if data is not None:
-        _check(data)
-    return _scored(rows.rename_columns(names), data, features, Outputs(*outputs))
+def _fitted(
+    by: list[str], features: list[str], min_group_rows: int, options: dict[str, object], parts: list[pa.Table]
+) -> list[pa.RecordBatch]:
+    fitted = fit_group(by, features, min_group_rows, options, pa.concat_tables(parts))
+    return in_utc(fitted).combine_chunks().to_batches()
+
+
+def score_groups(
+    names: list[str],
+    features: list[str],
+    by: list[str],
+    outputs: tuple[Any, ...],
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """The rows with their scores by their groups' models; for ``mapInArrow``.
+
+    A group's model stands in a row before the rows of the group. Two more columns have the model, and 0 in such a row.
+    """
+    data: bytes | None = None
+    models = 0
+    for run, is_new in _runs([*names, "model", "order"], by, batches):
+        if is_new:
+            data, models = None, 0
+        given = run.column(len(names)).slice(0, run.column(len(names) + 1).to_pylist().count(0))
+        models += len(given)
+        if models > 1:
+            keys = run.select([names.index(name) for name in by]).slice(0, 1).to_pylist()[0]
+            raise ValueError(f"there are {models} models for the group {keys}, expected one")
+        if len(given):
+            data = given[0].as_py()
+        if len(given) and data is not None:
+            _check(data)
+        rows = run.select(list(range(len(names)))).slice(len(given))
+        yield from _scored(rows, data, features, Outputs(*outputs)).combine_chunks().to_batches()
+
+
+def _runs(names: list[str], by: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Table, bool]]:
+    """Rows with the same keys that follow one another, and whether they are another group than those before them."""
+    # By place: a frame may have a column with the name of one that was added.
+    places = [names.index(name) for name in by]
+    last: pl.DataFrame | None = None
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        table = pa.Table.from_batches([batch]).rename_columns(names)
+        keys = frame(table.select(places))
+        before = keys.head(1) if last is None else last
+        follows = pl.concat([before, keys])
+        # A null is a key as any other, and so is a NaN.
+        changes = follows.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series().slice(1)
+        starts = [0, *[at for at in changes.arg_true().to_list() if at], table.num_rows]
+        for start, stop in pairwise(starts):
+            yield table.slice(start, stop - start), bool(changes[start]) or last is None
+            last = keys.slice(stop - 1, 1)
 
 
 def _scored(table: pa.Table, data: bytes | None, features: list[str], outputs: Outputs) -> pa.Table:

@@ -24,14 +24,12 @@ import polars as pl
 
 try:
     import pyarrow as _pyarrow  # noqa: F401  # Spark's own requirement of it is optional
-    from pyspark import __version__ as pyspark_version
     from pyspark import keyword_only
     from pyspark.ml import Estimator
     from pyspark.ml import Model as SparkModel
     from pyspark.ml.param import Param, Params, TypeConverters
     from pyspark.ml.param.shared import HasInputCols, HasOutputCol, HasPredictionCol, HasSeed
     from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
-    from pyspark.sql import GroupedData
     from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users call it
     from pyspark.sql.types import BinaryType, StructField, StructType
 except ImportError as error:
@@ -39,8 +37,8 @@ except ImportError as error:
         f"polars_anorand.spark needs PySpark and PyArrow: pip install 'polars-anorand[spark]' ({error})"
     ) from error
 
+from polars_anorand import _scan_parts, functions
 from polars_anorand import _spark_frames as _frames
-from polars_anorand import functions
 from polars_anorand._arguments import known_model
 from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
@@ -195,7 +193,7 @@ class _HasGroups(_HasFit):
         if not self.isDefined("by") or not self.getOrDefault("by"):
             raise ValueError("by is not set: name the key columns, such as by=['carrier']")
         keys = list(self.getOrDefault("by"))
-        _frames.check_there(schema, keys, "by names")
+        _frames.check_keys(schema, keys)
         return keys
 
 
@@ -271,7 +269,11 @@ class AnoRand(Estimator, _HasFit, _Stored):
 
     Up to ``maxRows`` rows come to the driver as they are, and the model has the same bytes as
     :func:`polars_anorand.fit`'s on them. Of more rows, a sample of ``maxRows`` comes, which depends on the rows'
-    contents and on the seed alone, and a warning says so.
+    contents and on the seed alone, and a warning says so. The workers count all rows: missing values, the rows of each
+    category, the lowest and the highest value of each feature. After the fit they score all rows, for the quantiles
+    from which thresholds and percentiles are taken. So the frame is read several times, and must not change meanwhile.
+    As with :func:`polars_anorand.fit_scan`, quartiles and the shares of usual values are those of the sample. The model
+    does not depend on partitions.
 
     Parameters
     ----------
@@ -287,6 +289,10 @@ class AnoRand(Estimator, _HasFit, _Stored):
         Of the sample and of the fit, 0 or more.
     maxRows
         The most rows that come to the driver.
+    calibrate
+        ``"all"``: of more than ``maxRows`` rows, thresholds and percentiles are those of all rows, by rank; the value
+        of a quantile below the highest 4,096 scores is rounded to 4e-6 of itself. ``"sample"``: those of the sample;
+        the rows are not read for them.
     percentileCol, reasonsCol, numReasons
         Further columns of the model, none where the name is empty: the share of the training rows with a lower score;
         and for outliers the ``numReasons`` features that add most to the score, as an array of structs of ``feature``
@@ -304,6 +310,12 @@ class AnoRand(Estimator, _HasFit, _Stored):
     """
 
     maxRows = Param(Params._dummy(), "maxRows", "the most rows that come to the driver", TypeConverters.toInt)  # noqa: N815
+    calibrate = Param(
+        Params._dummy(),
+        "calibrate",
+        "whose scores thresholds and percentiles are of, where there are more than maxRows rows: 'all' or 'sample'",
+        TypeConverters.toString,
+    )
 
     @keyword_only
     def __init__(
@@ -315,6 +327,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
         contamination: float = 0.01,
         seed: int = 0,
         maxRows: int = 1_000_000,  # noqa: N803
+        calibrate: str = "all",
         percentileCol: str = "",  # noqa: N803
         reasonsCol: str = "",  # noqa: N803
         numReasons: int = 3,  # noqa: N803
@@ -323,7 +336,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
         super().__init__()
         self._set_output_defaults()
         # Spark ML's own default is a hash of the class's name, which may be negative.
-        self._setDefault(seed=0, maxRows=1_000_000, options={})
+        self._setDefault(seed=0, maxRows=1_000_000, calibrate="all", options={})
         self._set(**self._input_kwargs)
 
     def setMaxRows(self, value: int) -> Self:  # noqa: N802
@@ -334,20 +347,47 @@ class AnoRand(Estimator, _HasFit, _Stored):
         """The most rows that come to the driver."""
         return int(self.getOrDefault("maxRows"))
 
+    def setCalibrate(self, value: str) -> Self:  # noqa: N802
+        """Set whose scores thresholds and percentiles are of: ``"all"`` or ``"sample"``."""
+        return self._set(calibrate=value)
+
+    def getCalibrate(self) -> str:  # noqa: N802
+        """Whose scores thresholds and percentiles are of."""
+        return str(self.getOrDefault("calibrate"))
+
     def _fit(self, dataset: Any) -> AnoRandModel:
         features, options, most = self._features(), self._fit_options(), self.getMaxRows()
         if most < 2:
             raise ValueError(f"maxRows must be at least 2, got {most}")
+        if self.getCalibrate() not in ("all", "sample"):
+            raise ValueError(f"calibrate must be 'all' or 'sample', got {self.getCalibrate()!r}")
         _frames.check_fit(dataset.schema, features, **options)
         sample, rows = _frames.sampled(dataset, features, most, self.getSeed())
         if rows > sample.height:
-            warnings.warn(
-                f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows: maxRows sets "
-                "its size, and GroupedAnoRand fits groups on the workers",
-                stacklevel=3,
-            )
-        fitted = Model(sample.select(functions.fit(features, **options)).item())
-        return self._copyValues(AnoRandModel(fitted))._resetUid(self.uid)
+            data = self._fit_sample(dataset, sample, rows)
+        else:
+            data = sample.select(functions.fit(features, **options)).item()
+        return self._copyValues(AnoRandModel(data))._resetUid(self.uid)
+
+    def _fit_sample(self, dataset: Any, sample: pl.DataFrame, rows: int) -> bytes:
+        """The model of all rows, of which the driver has a sample."""
+        features, training = sample.columns, _scan_parts.training(self._fit_options())
+        count = on_worker("count_rows", 1, features, training)
+        counts = _frames.counted(dataset, features, count, of_scores=False)
+        data = _scan_parts.fit_counted(sample, counts, training, rows)
+        is_calibrated = self.getCalibrate() == "all"
+        if is_calibrated:
+            count = on_worker("count_scores", 1, features, data)
+            counts = _frames.counted(dataset, features, count, of_scores=True)
+            data = _scan_parts.calibrated(data, counts)
+        of_sample = "; thresholds and percentiles are the sample's, since calibrate is 'sample'"
+        warnings.warn(
+            f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows, with the counts and "
+            f"extremes of all{'' if is_calibrated else of_sample}: maxRows sets the size of the sample, and "
+            "GroupedAnoRand fits groups on the workers",
+            stacklevel=4,
+        )
+        return data
 
 
 class AnoRandModel(SparkModel, _HasFit, _Stored):
@@ -381,7 +421,7 @@ class AnoRandModel(SparkModel, _HasFit, _Stored):
 
 
 class GroupedAnoRand(Estimator, _HasGroups, _Stored):
-    """Fits a model for each group, on the workers; a worker must hold all rows of a group at once.
+    """Fits a model for each group, on the workers; in a fit, a worker must hold all rows of a group at once.
 
     A group with fewer than ``minGroupRows`` rows that a fit can use, or that can't be fitted, has a null model, and its
     rows have null scores. The models have the same bytes as those of :func:`polars_anorand.fit` with ``by``.
@@ -389,7 +429,7 @@ class GroupedAnoRand(Estimator, _HasGroups, _Stored):
     Parameters
     ----------
     by
-        The keys. A null is a key like others.
+        The keys. A null is a key like others. No string with a collation, by which values that differ are equal.
     minGroupRows
         With fewer rows, a group has no model; at least 2.
     numPartitions
@@ -437,9 +477,10 @@ class GroupedAnoRand(Estimator, _HasGroups, _Stored):
         _frames.check_fit(dataset.schema, features, by=pl.lit(0).alias("group"), min_group_rows=fewest, **options)
         schema = StructType([*[dataset.schema[name] for name in keys], StructField("model", BinaryType())])
         names = [*keys, *features]
-        fit = on_worker("fit_named_group", 1, names, keys, features, fewest, options)
+        fit = on_worker("fit_groups", 1, names, keys, features, fewest, options)
         rows = dataset.select(*[_frames.column(name) for name in names])
-        models = _grouped(rows, keys, self.getOrDefault("numPartitions")).applyInArrow(fit, schema).persist()
+        grouped = _frames.in_groups(rows, keys, self.getOrDefault("numPartitions"))
+        models = _frames.numbered(grouped).mapInArrow(fit, schema).persist()
         groups, fitted = models.agg(F.count(F.lit(1)), F.count("model")).first()
         if fitted < groups:
             warnings.warn(
@@ -469,11 +510,11 @@ class GroupedAnoRandModel(SparkModel, _HasGroups, _Stored):
         keys, features, outputs = self._keys(dataset.schema), self._features(), self._outputs()
         schema = _frames.scored_schema(dataset.schema, outputs)
         _frames.check_there(dataset.schema, features, "the models were fitted on")
-        score = on_worker("score_group", 2, dataset.columns, features, keys, tuple(outputs))
-        tasks = self.getOrDefault("numPartitions")
-        models = self.models.select(*[_frames.column(name) for name in [*keys, "model"]])
+        _frames.check_keys(dataset.schema, keys, self.models.schema)
+        score = on_worker("score_groups", 1, dataset.columns, features, keys, tuple(outputs))
         # A model travels once a group this way; a join would repeat it on each row.
-        return _grouped(dataset, keys, tasks).cogroup(_grouped(models, keys, tasks)).applyInArrow(score, schema)
+        rows = _frames.with_models(dataset, self.models, keys, self.getOrDefault("numPartitions"))
+        return rows.mapInArrow(score, schema)
 
     def _data(self, spark: Any) -> Any:
         return self.models
@@ -507,16 +548,6 @@ def score_udf(model: Model | bytes | str | os.PathLike[str]) -> Any:
         # It would rather have type hints, which a function of any number of columns can't have.
         warnings.simplefilter("ignore", UserWarning)
         return arrow_udf(score, "double", ArrowUDFType.SCALAR)
-
-
-def _grouped(frame: Any, keys: Sequence[str], tasks: int) -> Any:
-    """The groups of a frame with numbered columns, over a number of tasks that adaptive execution does not change."""
-    number = tasks or int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
-    if not hasattr(GroupedData, "applyInArrow"):
-        raise ImportError(f"GroupedAnoRand needs PySpark 4 or newer, which has applyInArrow; this is {pyspark_version}")
-    plain = _frames.numbered(frame)
-    columns = [F.col(plain.columns[frame.columns.index(name)]) for name in keys]
-    return plain.repartition(number, *columns).groupBy(*columns)
 
 
 def _model(model: Model | bytes | str | os.PathLike[str]) -> Model:

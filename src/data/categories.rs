@@ -28,11 +28,22 @@ pub struct Frequencies {
 }
 
 /// The values beyond those that are remembered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rare {
     pub values: u64,
     /// How many training rows have one of them.
     pub rows: u64,
+}
+
+impl Rare {
+    /// With others; an error if there are more than can be counted, as numbers that come from elsewhere may be.
+    pub fn plus(self, other: Self) -> PolarsResult<Self> {
+        let sums = self.values.checked_add(other.values).zip(self.rows.checked_add(other.rows));
+        let (values, rows) =
+            sums.ok_or_else(|| polars_err!(ComputeError: "anorand: more rare values than can be counted"))?;
+        Ok(Self { values, rows })
+    }
 }
 
 impl Frequencies {
@@ -49,7 +60,7 @@ impl Frequencies {
     /// Of each value and the number of rows that have it.
     pub fn of_counts<T: AsRef<str> + Into<String>>(counts: impl IntoIterator<Item = (T, u64)>) -> Self {
         let mut counted: Vec<(T, u64)> = counts.into_iter().collect();
-        counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.as_ref().cmp(b.0.as_ref())));
+        in_order(&mut counted);
         let rare = counted.split_off(remembered(&counted));
         let rare = Rare { values: rare.len() as u64, rows: rare.iter().map(|(_, count)| count).sum() };
         let (values, counts) = counted.into_iter().map(|(value, count)| (value.into(), count)).unzip();
@@ -106,6 +117,22 @@ fn remembered<T: AsRef<str>>(counted: &[(T, u64)]) -> usize {
         text <= MOST_TEXT
     };
     counted.iter().take(MOST_VALUES).take_while(fits).count().max(1).min(counted.len())
+}
+
+/// Takes those out that will not be remembered, wherever the other values are counted. The most frequent one of them stays: in
+/// [`remembered`], its text keeps all less frequent ones out.
+pub fn forget_rare(counts: &mut PlHashMap<String, u64>) -> PolarsResult<Rare> {
+    let mut counted: Vec<(String, u64)> = counts.drain().collect();
+    in_order(&mut counted);
+    let kept = (remembered(&counted) + 1).min(counted.len());
+    let rare = counted.split_off(kept).into_iter().map(|(_, rows)| Rare { values: 1, rows });
+    counts.extend(counted);
+    rare.into_iter().try_fold(Rare::default(), Rare::plus)
+}
+
+/// The most frequent first, equally frequent ones in order of their text.
+fn in_order<T: AsRef<str>>(counted: &mut [(T, u64)]) {
+    counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.as_ref().cmp(b.0.as_ref())));
 }
 
 /// What makes numbers of each feature that is a category.

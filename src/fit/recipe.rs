@@ -187,7 +187,7 @@ fn members_draw_few(options: &Options) -> bool {
 fn count(columns: &Columns) -> PolarsResult<Totals> {
     let mut counting = Counting::new(columns.features());
     counting.add(columns)?;
-    Ok(counting.totals())
+    counting.totals()
 }
 
 /// The most training rows that are scored for α and the quantiles of the scores: a share of 1 % is then met to 0.01 %, one standard error.

@@ -10,6 +10,7 @@ mod kept_rows;
 mod metadata;
 mod nearest;
 mod quantiles;
+mod score_counts;
 mod spread;
 
 #[cfg(test)]
@@ -23,9 +24,10 @@ pub use kept_rows::KeptRows;
 pub use metadata::{
     check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
+pub use quantiles::ScoreQuantiles;
 #[cfg(test)]
 pub use quantiles::Top;
-pub use quantiles::{ScoreCounts, ScoreQuantiles};
+pub use score_counts::ScoreCounts;
 pub use spread::Spread;
 
 use ndarray::Array2;

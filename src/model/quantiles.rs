@@ -3,8 +3,6 @@
 //! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
 //! ⌈c·n⌉ of the n rows; none of them, if that were half of the rows or more.
 
-use polars::prelude::{polars_bail, PlHashMap, PolarsResult};
-
 /// The training scores: the highest ones exactly, all of them by quantiles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreQuantiles {
@@ -162,65 +160,6 @@ fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
     ((above - 1) as f64 + between) / (sorted.len() - 1) as f64
 }
 
-/// Scores that come batch by batch, counted: their quantiles are exact by rank, and to 4e-6 of a score by value.
-#[derive(Default)]
-pub struct ScoreCounts {
-    /// By the leading bits of a score from 0 to 1, which rise with it
-    counts: PlHashMap<u32, u64>,
-    rows: usize,
-    /// The highest scores so far, and perhaps others
-    highest: Vec<f32>,
-}
-
-impl ScoreCounts {
-    /// The bits of a score that do not count.
-    const FINE: u32 = 7;
-
-    pub fn add(&mut self, scores: impl Iterator<Item = f32>) {
-        for score in scores {
-            *self.counts.entry(score.clamp(0.0, 1.0).to_bits() >> Self::FINE).or_default() += 1;
-            self.rows += 1;
-            self.highest.push(score);
-            if self.highest.len() >= 16 * ScoreQuantiles::MOST_SCORES {
-                self.prune();
-            }
-        }
-    }
-
-    fn prune(&mut self) {
-        let kept = ScoreQuantiles::MOST_SCORES;
-        if self.highest.len() > kept {
-            self.highest.select_nth_unstable_by(kept - 1, |a, b| b.total_cmp(a));
-            self.highest.truncate(kept);
-        }
-    }
-
-    /// The quantiles of at least one score.
-    pub fn quantiles(&mut self) -> PolarsResult<ScoreQuantiles> {
-        self.prune();
-        self.highest.sort_unstable_by(f32::total_cmp);
-        let Some(highest) = self.highest.last() else {
-            polars_bail!(NoData: "anorand: there is no score to take quantiles of");
-        };
-        let last = ScoreQuantiles::BODY - 1;
-        let mut body = Vec::with_capacity(last + 1);
-        let mut counts: Vec<(u32, u64)> = self.counts.iter().map(|(bucket, count)| (*bucket, *count)).collect();
-        counts.sort_unstable();
-        let (mut at, mut up_to) = (0, 0u64);
-        for k in 0..last {
-            let rank = (k as f64 / last as f64 * (self.rows - 1) as f64).round() as u64;
-            while up_to + counts[at].1 <= rank {
-                up_to += counts[at].1;
-                at += 1;
-            }
-            let middle = (counts[at].0 << Self::FINE) | 1 << (Self::FINE - 1);
-            body.push(f32::from_bits(middle).min(*highest));
-        }
-        body.push(*highest);
-        Ok(ScoreQuantiles { body, top: Top::Scores { scores: self.highest.clone(), rows: self.rows } })
-    }
-}
-
 /// The quantile of sorted numbers by linear interpolation, NumPy's default.
 pub fn quantile_of_sorted(sorted: &[f32], share: f64) -> f64 {
     let position = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
@@ -241,21 +180,6 @@ mod tests {
 
     fn rising(count: usize) -> Vec<f32> {
         (0..count).map(|k| (k as f32 + 0.5) / count as f32).collect()
-    }
-
-    #[test]
-    fn counted_scores_have_the_quantiles_of_all_of_them() {
-        let scores: Vec<f32> = (0..50_000).map(|k| ((k * 7_919 % 50_000) as f32 + 0.5) / 50_000.0).collect();
-        let mut counts = ScoreCounts::default();
-        scores.chunks(777).for_each(|part| counts.add(part.iter().copied()));
-        let (counted, exact) = (counts.quantiles().unwrap(), ScoreQuantiles::of(&scores));
-        assert_eq!(counted.top, exact.top);
-        assert_eq!(counted.threshold(0.01), exact.threshold(0.01));
-        for (counted, exact) in counted.body().iter().zip(exact.body()) {
-            // The distance between two ranks, and the rounding.
-            assert!((counted - exact).abs() < 2e-5 + 4e-6 * exact, "{counted} {exact}");
-        }
-        assert!(counted.fault().is_none() && ScoreCounts::default().quantiles().is_err());
     }
 
     #[test]

@@ -99,11 +99,16 @@ fn anorand_observe_scores(inputs: &[Series], kwargs: ScoresKwargs) -> PolarsResu
     Ok(Series::new("rows".into(), [(scores.len() - scores.null_count()) as u64]))
 }
 
-/// The model of a scan, or those of its groups.
-fn anorand_fit_scan(_: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series> {
+/// The model of a scan, or those of its groups. Of a scan that only counts rows, the sample is the input.
+fn anorand_fit_scan(inputs: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series> {
     let FitKwargs { training: how, device, precision, name, progress, path: _ } = kwargs.fit;
     let _watching = Watching::begin(progress.as_deref(), &name)?;
-    let Gathered { rows, groups: samples, first_rows } = scan::with(kwargs.scan, |gathered| gathered.rows.finish())?;
+    let Gathered { rows, groups: samples, first_rows } = scan::with(kwargs.scan, |gathered| match inputs {
+        [sample] if gathered.rows.only_counts() => {
+            gathered.rows.finish_with(sample.clone(), Columns::from_series(sample)?.features())
+        }
+        _ => gathered.rows.finish(),
+    })?;
     let request = Request::parse(device.as_deref(), precision.as_deref())?;
     let Parts { columns, labels, .. } = Parts::of(&rows, &how)?;
     let (mut first_rows, small) = (Parts::of(&first_rows, &how)?, how.small_groups()?);

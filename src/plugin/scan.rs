@@ -63,6 +63,47 @@ impl PyScan {
         })
         .map_err(refused)
     }
+
+    /// The number of rows so far, those that a fit can't use among them.
+    fn rows(&self) -> PyResult<usize> {
+        self.on_gathered(|gathered| Ok(gathered.rows.given()))
+    }
+
+    /// The number of scores so far.
+    fn scored(&self) -> PyResult<u64> {
+        self.on_gathered(|gathered| Ok(gathered.scores.get(&0).map_or(0, ScoreCounts::rows)))
+    }
+
+    /// What was counted of rows, or of scores, for another process: parts, each with its number. Nothing is counted afterwards.
+    fn take_counts(&self, py: Python<'_>, of_scores: bool, parts: usize) -> PyResult<Vec<(usize, String)>> {
+        py.detach(|| {
+            self.on_gathered(|gathered| match of_scores {
+                true => gathered.scores.remove(&0).unwrap_or_default().split(parts),
+                false => gathered.rows.take_counts(parts),
+            })
+        })
+    }
+
+    /// Goes on from what another process counted of rows, or of scores.
+    fn add_counts(&self, py: Python<'_>, of_scores: bool, counts: &str) -> PyResult<()> {
+        py.detach(|| {
+            self.on_gathered(|gathered| match of_scores {
+                true => gathered.scores.entry(0).or_default().add_counted(counts),
+                false => gathered.rows.add_counts(counts),
+            })
+        })
+    }
+
+    /// See [`Scan::forget_rare`].
+    fn forget_rare(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.on_gathered(|gathered| gathered.rows.forget_rare()))
+    }
+}
+
+impl PyScan {
+    fn on_gathered<T>(&self, work: impl FnOnce(&mut Gathered) -> PolarsResult<T>) -> PyResult<T> {
+        with(self.0, work).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
 }
 
 impl Drop for PyScan {

@@ -1,16 +1,20 @@
 //! A table that comes in batches: what a fit needs of it, or one of each of its groups, in bounded memory.
 
 use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::data::{Columns, Counting, Totals};
+use crate::data::{Columns, Counting, Feature, Totals};
 use crate::options::Missing;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Counts and extremes of all rows, and a sample of them: all, while there are no more than `sample`. Of each group, if there are some.
 ///
 /// A row is in the sample if the hash of its number in its group is among the lowest. So it is uniform and does not depend on the batches.
 /// A hash of its contents would take all rows that are equal, or none of them: of a table of a few categories, a sample that is no picture.
 pub struct Scan {
+    /// 0: rows are only counted
     sample: usize,
     seed: u64,
     groups: Vec<Group>,
@@ -33,6 +37,16 @@ struct Group {
     highest: u64,
     /// Where its first row is, once there is one
     first_row: Option<usize>,
+}
+
+/// What a process has counted of a table without groups, or a part of it, for another process.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counted {
+    /// Of this crate
+    version: String,
+    given: u64,
+    counting: Counting,
 }
 
 /// The samples of all groups, one after the other or mixed.
@@ -97,7 +111,7 @@ impl Scan {
             let hash = xxh3_64_with_seed(&(group.usable as u64).to_le_bytes(), self.seed);
             group.usable += 1;
             counted.push(number);
-            if hash <= group.highest {
+            if hash <= group.highest && self.sample > 0 {
                 taken.push(row as IdxSize);
                 self.hashes.push((number as u32, hash));
             }
@@ -143,14 +157,85 @@ impl Scan {
         groups_of_rows.for_each(|(row, (group, _))| rows_of[*group as usize].push(row as IdxSize));
         let all = self.groups.iter().zip(self.counting.drain(..)).zip(rows_of);
         let groups = all.map(|((group, counting), rows)| {
-            let totals = (group.usable > self.sample).then(|| counting.totals());
-            Sampled { rows, given: group.given, usable: group.usable, totals }
+            let totals = (group.usable > self.sample).then(|| counting.totals()).transpose()?;
+            Ok(Sampled { rows, given: group.given, usable: group.usable, totals })
         });
-        let groups = groups.collect();
+        let groups = groups.collect::<PolarsResult<_>>()?;
         let firsts: Vec<IdxSize> =
             self.groups.iter().filter_map(|group| group.first_row.map(|at| at as IdxSize)).collect();
         let first_rows = first_rows.take(&IdxCa::from_vec(PlSmallStr::EMPTY, firsts))?;
         Ok(Gathered { rows, groups, first_rows })
+    }
+
+    /// Whether it keeps no rows.
+    pub fn only_counts(&self) -> bool {
+        self.sample == 0
+    }
+
+    /// The number of rows so far, those that a fit can't use among them.
+    pub fn given(&self) -> usize {
+        self.groups.iter().map(|group| group.given).sum()
+    }
+
+    /// What was counted so far without groups, for other processes: in parts, so that a process can hold one of them where there are
+    /// very many values of a category. Parts in which nothing is counted are left out. The scan is empty afterwards.
+    pub fn take_counts(&mut self, parts: usize) -> PolarsResult<Vec<(usize, String)>> {
+        let Some((group, counting)) = self.groups.drain(..).zip(self.counting.drain(..)).next() else {
+            return Ok(vec![]);
+        };
+        let given = |part| if part == 0 { group.given as u64 } else { 0 };
+        let counted = |(part, counting)| Counted { version: VERSION.to_string(), given: given(part), counting };
+        let split = counting.split(parts).into_iter().enumerate();
+        let written = |(part, counting): (usize, Counting)| {
+            let text = serde_json::to_string(&counted((part, counting)));
+            Ok((part, text.map_err(|error| polars_err!(ComputeError: "anorand: counts can't be written: {error}"))?))
+        };
+        split.filter(|(part, counting)| *part == 0 || !counting.is_empty()).map(written).collect()
+    }
+
+    /// Goes on from what another process counted.
+    ///
+    /// # Errors
+    /// `ComputeError` if that is of other features or of another version, or damaged.
+    pub fn add_counts(&mut self, counts: &str) -> PolarsResult<()> {
+        let Counted { version, given, counting } = serde_json::from_str(counts)
+            .map_err(|error| polars_err!(ComputeError: "anorand: these are not counts of rows: {error}"))?;
+        polars_ensure!(version == VERSION, ComputeError:
+            "anorand: rows were counted by polars-anorand {version}, and this is {VERSION}: install the same version everywhere");
+        if self.groups.is_empty() {
+            self.groups.push(Group { given: 0, usable: 0, highest: u64::MAX, first_row: None });
+            self.counting.push(Counting::new(counting.features()));
+        }
+        self.counting[0].add_counted(counting)?;
+        let given = self.groups[0].given.checked_add(given as usize);
+        self.groups[0].given =
+            given.ok_or_else(|| polars_err!(ComputeError: "anorand: more rows than can be counted"))?;
+        self.groups[0].usable = self.counting[0].rows();
+        Ok(())
+    }
+
+    /// Leaves the text of those values of categories away that are too rare to be remembered. All rows with the other values must have
+    /// been counted here.
+    pub fn forget_rare(&mut self) -> PolarsResult<()> {
+        self.counting.iter_mut().try_for_each(Counting::forget_rare)
+    }
+
+    /// What was counted without groups, of a table of which `rows` are the sample.
+    ///
+    /// # Errors
+    /// `ComputeError` if other features were counted, or some of the counts are missing.
+    pub fn finish_with(&mut self, rows: Series, features: &[Feature]) -> PolarsResult<Gathered> {
+        let counted = self.groups.drain(..).zip(self.counting.drain(..)).next();
+        let (group, counting) = counted.ok_or_else(|| polars_err!(NoData: "anorand: no rows were counted"))?;
+        let kinds = |features: &[Feature]| -> Vec<_> {
+            features.iter().map(|feature| (feature.name.clone(), feature.kind)).collect()
+        };
+        polars_ensure!(kinds(features) == kinds(counting.features()), ComputeError:
+            "anorand: the sample's features are not those that were counted");
+        let sampled = (0..rows.len() as IdxSize).collect();
+        let totals = Some(counting.totals()?);
+        let groups = vec![Sampled { rows: sampled, given: group.given, usable: group.usable, totals }];
+        Ok(Gathered { first_rows: rows.clear(), rows, groups })
     }
 }
 
@@ -200,6 +285,38 @@ mod tests {
     fn a_small_table_is_all_there() {
         let (sample, totals) = sampled(&[0, 30, 100], 1);
         assert_eq!((sample.len(), totals), (100, None));
+    }
+
+    #[test]
+    fn what_several_processes_count_is_what_one_counts() {
+        let columns = Columns::from_series(&input()).unwrap();
+        let counts_of = |from: i64, rows: usize| {
+            let mut scan = Scan::new(0, 0);
+            let columns = Columns::from_series(&input().slice(from, rows)).unwrap();
+            scan.add(&input().slice(from, rows), &columns, None, Missing::Null).unwrap();
+            scan.take_counts(3).unwrap()
+        };
+        let sample = input().head(Some(10));
+        let finished = |parts: &[(usize, String)]| {
+            let mut scan = Scan::new(0, 0);
+            parts.iter().try_for_each(|(_, counts)| scan.add_counts(counts))?;
+            scan.forget_rare()?;
+            scan.finish_with(sample.clone(), columns.features())
+        };
+        let whole = finished(&counts_of(0, 1_000)).unwrap();
+        assert_eq!((whole.rows.len(), whole.groups[0].rows.len(), whole.groups[0].usable), (10, 10, 1_000));
+        let parts = [counts_of(600, 400), counts_of(0, 599), counts_of(599, 1)].concat();
+        assert_eq!(finished(&parts).unwrap().groups[0].totals, whole.groups[0].totals);
+        for (changed, said) in [
+            (parts[0].1.replace(VERSION, "0.0.1"), "counted by polars-anorand 0.0.1"),
+            (parts[0].1.replace("given", "taken"), "not counts of rows: unknown field"),
+            ("\u{1}".to_string(), "not counts of rows"),
+        ] {
+            assert_ne!(changed, parts[0].1);
+            let refused = finished(&[(0, changed)]).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains(said), "{refused}");
+        }
+        assert!(finished(&[]).is_err() && Scan::new(0, 0).take_counts(2).unwrap().is_empty());
     }
 
     #[test]

@@ -55,9 +55,11 @@ def collected(frame: Any) -> pl.DataFrame:
     return pl.DataFrame(frame.toArrow()).sort("id")
 
 
-def run(program: str, *arguments: str | Path, environment: dict[str, str] | None = None) -> str:
+def run(
+    program: str, *arguments: str | Path, environment: dict[str, str] | None = None, python: str = sys.executable
+) -> str:
     """Run a program of its own beside this file; what it prints."""
-    command = [sys.executable, str(Path(__file__).with_name(program)), *map(str, arguments)]
+    command = [python, str(Path(__file__).with_name(program)), *map(str, arguments)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
     )

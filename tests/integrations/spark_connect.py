@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,11 @@ scores = frame.select(anorand.score(["x", "y"], model).cast(pl.Float64)).to_seri
 
 fitted = AnoRand(inputCols=["x", "y"], options=FAST).fit(rows)
 assert fitted.toModel() == model
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of a sample: that it is one
+    sampled = AnoRand(inputCols=["x", "y"], maxRows=200, options=FAST).fit(rows).toModel()
+assert sampled.training["rows"] == 600
+assert sampled.statistics["maximum"].equals(model.statistics["maximum"])
 print("fit")
 assert collected(fitted.transform(rows))["outlierScore"].equals(scores)
 print("scores")

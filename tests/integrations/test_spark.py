@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from engines import FAST, FEATURES, ROWS, collected
+from engines import FAST, FEATURES, ROWS, collected, run
 from pyspark import cloudpickle
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer
@@ -17,6 +18,7 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F  # noqa: N812
 
 import polars_anorand as anorand
+from polars_anorand import _polars_anorand as _core
 from polars_anorand import _spark_frames
 from polars_anorand._spark_worker import on_worker
 from polars_anorand.spark import AnoRand, AnoRandModel, score_udf
@@ -102,24 +104,72 @@ def test_timestamps_do_not_depend_on_the_sessions_time_zone(spark: Any, fitted: 
         spark.conf.set("spark.sql.session.timeZone", zone)
 
 
-def test_of_more_rows_than_maxrows_a_sample_is_fitted_that_no_partition_changes(rows: Any, frame: pl.DataFrame) -> None:
-    estimator = AnoRand(inputCols=FEATURES, maxRows=300, options=FAST)
-    with pytest.warns(UserWarning, match="on a sample of 300 of 1,000 rows"):
-        first = estimator.fit(rows).toModel()
-    with pytest.warns(UserWarning, match="on a sample"):
-        second = estimator.fit(rows.repartition(9, "kind").sortWithinPartitions("clock")).toModel()
-    with pytest.warns(UserWarning, match="on a sample"):
-        other = estimator.setSeed(1).fit(rows).toModel()
-    assert first == second
-    assert first.training["rows"] == 300
-    assert other.reference != first.reference
+def sampled(rows: Any, **parameters: Any) -> anorand.Model:
+    """The model of more rows than the driver takes, and what it says about it."""
+    with pytest.warns(UserWarning, match="on a sample of 300 of 1,000 rows, with the counts and extremes of all"):
+        return AnoRand(**{"inputCols": FEATURES, "maxRows": 300, "options": FAST, **parameters}).fit(rows).toModel()
+
+
+def test_of_more_rows_than_maxrows_a_sample_is_fitted_that_no_partition_changes(rows: Any) -> None:
+    first = sampled(rows)
+    assert sampled(rows.repartition(9, "kind").sortWithinPartitions("clock")) == first
+    assert sampled(rows.coalesce(1).sort("number")) == first
+    assert (first.training["rows"], first.training["sampled"]) == (1000, 300)
+    assert sampled(rows, seed=1).reference != first.reference
+
+
+@pytest.mark.parametrize("missing", ["indicator", "null"])
+def test_counts_and_extremes_of_a_sampled_fit_are_those_of_all_rows(
+    rows: Any, frame: pl.DataFrame, missing: str
+) -> None:
+    options = {**FAST, "missing": missing}
+    found = sampled(rows, options=options)
+    expected = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item())
+    exact = ["feature", "dtype", "minimum", "maximum", "missing", "categories"]
+    assert found.training["rows"] == expected.training["rows"]
+    assert found.statistics.select(exact).rows() == expected.statistics.select(exact).rows()
+    assert found.categories == expected.categories
+    (lowest, *_, highest), (low, *_, high) = [zip(*extremes(model), strict=True) for model in [found, expected]]
+    assert (lowest, highest) == (low, high)
+
+
+def extremes(model: anorand.Model) -> list[list[float]]:
+    """The quantiles of each feature, times too."""
+    quantiles = _core.model_quantiles(model.to_bytes())
+    assert quantiles is not None
+    return quantiles[0]
+
+
+def test_thresholds_of_a_sampled_fit_are_those_of_all_rows(rows: Any, frame: pl.DataFrame) -> None:
+    found = sampled(rows)
+    scores = frame.select(anorand.score(FEATURES, found)).to_series()
+    for contamination in [0.001, 0.01, 0.05, 0.3]:
+        assert (scores > found.threshold(contamination)).sum() == round(contamination * ROWS)
+    assert "scored" not in found.training
+    with pytest.warns(UserWarning, match="thresholds and percentiles are the sample's"):
+        plain = AnoRand(inputCols=FEATURES, maxRows=300, calibrate="sample", options=FAST).fit(rows).toModel()
+    of_sample = frame.select(anorand.score(FEATURES, plain)).to_series()
+    assert of_sample.equals(scores)
+    assert plain.threshold(0.01) != found.threshold(0.01)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # that they look like ids, among others
+def test_a_category_of_very_many_values_is_counted_as_on_one_machine(spark: Any) -> None:
+    words = spark.range(0, 100_000, 1, 4).selectExpr("cast(id % 80000 as string) as word", "cast(id as double) as x")
+    found = AnoRand(inputCols=["word", "x"], maxRows=1000, calibrate="sample", options=FAST).fit(words).toModel()
+    polars = pl.select(word=pl.int_range(100_000) % 80_000).select(pl.col("word").cast(pl.String))
+    polars = polars.with_columns(x=pl.int_range(100_000).cast(pl.Float64))
+    expected = anorand.fit_scan(polars, ["word", "x"], sample=1000, calibrate="sample", **FAST)
+    assert len(found.categories["word"]) == 65_536
+    assert found.categories == expected.categories
+    assert found.statistics["categories"].equals(expected.statistics["categories"])
 
 
 def test_a_sample_has_its_share_of_a_value_that_most_rows_have(spark: Any) -> None:
     mostly = spark.range(100_000).selectExpr("if(id % 5 = 0, cast(id as double), 0D) as x", "1D as y")
     with pytest.warns(UserWarning, match="sample of 2,000 of 100,000"):
         fitted = AnoRand(inputCols=["x", "y"], maxRows=2000, options=FAST).fit(mostly)
-    assert fitted.toModel().training["rows"] == 2000
+    assert fitted.toModel().training["sampled"] == 2000
     sample, rows = _spark_frames.sampled(mostly, ["x", "y"], 2000, seed=0)
     assert rows == 100_000
     # 1,600 are expected; the standard deviation is 18.
@@ -205,3 +255,11 @@ print(polars.thread_pool_size())
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert "can't read the model" in printed
     assert printed.split()[-1] == "3"
+
+
+@pytest.mark.skipif("POLARS_ANORAND_PYSPARK35" not in os.environ, reason="POLARS_ANORAND_PYSPARK35 is not set")
+def test_on_pyspark_3_5_fits_scores_and_models_of_groups_are_those_of_polars(tmp_path: Path) -> None:
+    package = str(Path(anorand.__file__).parents[1])
+    python = os.environ["POLARS_ANORAND_PYSPARK35"]
+    printed = run("spark_3_5.py", tmp_path, environment={"PYTHONPATH": package}, python=python)
+    assert printed.split() == ["fit", "scores", "sample", "groups"]

@@ -60,6 +60,7 @@ def test_a_frame_that_does_not_fit_the_model_is_refused_before_a_job_starts(
         ({"inputCols": ["number"], "options": {"seed": 1}}, "the seed is a parameter of its own"),
         ({"inputCols": ["number"], "seed": -1}, "seed"),
         ({"inputCols": ["number"], "maxRows": 1}, "maxRows must be at least 2, got 1"),
+        ({"inputCols": ["number"], "calibrate": "none"}, "calibrate must be 'all' or 'sample', got 'none'"),
     ],
 )
 def test_wrong_parameters_are_said_before_a_job_starts(rows: Any, jobs: Any, arguments: Any, message: str) -> None:

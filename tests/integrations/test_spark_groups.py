@@ -69,13 +69,17 @@ def test_rows_of_a_group_that_was_not_fitted_have_null_scores(rows: Any, fitted:
     assert out.filter(pl.col("outlierScore").is_null())["id"].to_list() == list(range(10))
 
 
-def test_there_may_be_several_keys_of_several_types(rows: Any, frame: pl.DataFrame) -> None:
-    keyed = rows.withColumn("half", F.col("id") % 2 == 0)
-    fitted = GroupedAnoRand(by=["key", "half"], inputCols=FEATURES, options=FAST).fit(keyed)
-    polars = frame.with_columns(half=pl.col("id") % 2 == 0)
-    expected = polars.select(anorand.fit(FEATURES, by=["key", "half"], **FAST)).unnest("model")
+def test_there_may_be_several_keys_of_several_types_and_any_names(rows: Any, frame: pl.DataFrame) -> None:
+    keyed = rows.withColumn("order", F.col("id") % 2 == 0).withColumn("model", F.lit("T"))
+    fitted = GroupedAnoRand(by=["key", "order"], inputCols=FEATURES, options=FAST).fit(keyed)
+    polars = frame.with_columns(order=pl.col("id") % 2 == 0)
+    expected = polars.select(anorand.fit(FEATURES, by=["key", "order"], **FAST)).unnest("model")
     found = pl.DataFrame(fitted.models.toArrow())
-    assert found.sort("key", "half").rows() == expected.sort("key", "half").rows()
+    assert found.sort("key", "order").rows() == expected.sort("key", "order").rows()
+    out = collected(fitted.transform(keyed))
+    own = polars.select(anorand.score(FEATURES, by=["key", "order"], **FAST).cast(pl.Float64)).to_series()
+    assert out["outlierScore"].equals(own)
+    assert out["model"].unique().to_list() == ["T"]
 
 
 def test_instants_pass_through_as_keys_and_inside_of_others(rows: Any) -> None:
@@ -85,6 +89,25 @@ def test_instants_pass_through_as_keys_and_inside_of_others(rows: Any) -> None:
     out = GroupedAnoRand(by=["key"], inputCols=FEATURES, options=FAST).fit(keyed).transform(keyed)
     kept = out.where("inside.list[0] <=> instant AND inside.map['a'] <=> instant AND outlierScore > 0")
     assert kept.count() == ROWS
+
+
+def test_groups_may_come_in_many_batches_and_keys_may_be_nan_negative_zero_or_null(spark: Any, rows: Any) -> None:
+    numbers = F.array(F.lit("NaN"), F.lit("-0.0"), F.lit("0.0"), F.lit(None), F.lit("1.5"))
+    keyed = rows.withColumn("key", F.element_at(numbers, (F.col("id") % 5 + 1).cast("int")).cast("double"))
+    few = GroupedAnoRand(by=["key"], inputCols=FEATURES, options=FAST, numPartitions=1)
+    expected = models(few.fit(keyed)).rows()
+    assert [row[0] for row in expected] == [None, 0.0, 1.5, pytest.approx(float("nan"), nan_ok=True)]
+    setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    most = spark.conf.get(setting)
+    try:
+        spark.conf.set(setting, 7)
+        fitted = few.fit(keyed)
+        assert [row[1] for row in models(fitted).rows()] == [row[1] for row in expected]
+        out = collected(fitted.transform(keyed))
+        assert out["id"].to_list() == list(range(ROWS))
+        assert out["outlierScore"].null_count() == 0
+    finally:
+        spark.conf.set(setting, most)
 
 
 def test_all_groups_are_not_left_to_one_task(rows: Any) -> None:
@@ -106,6 +129,14 @@ def test_two_models_for_a_group_are_an_error_that_names_the_group(rows: Any, fit
     doubled._models = fitted.models.union(fitted.models)
     with pytest.raises(Exception, match=r"there are 2 models for the group \{'key': '(north|south)'\}|None"):
         doubled.transform(rows).collect()
+
+
+def test_keys_of_other_types_than_the_models_and_collations_are_refused(rows: Any, fitted: GroupedAnoRandModel) -> None:
+    with pytest.raises(TypeError, match="for keys 'key' of type string, and the frame's are of type bigint"):
+        fitted.transform(rows.withColumn("key", F.col("id")))
+    collated = rows.withColumn("key", F.expr("key collate UTF8_LCASE"))
+    with pytest.raises(TypeError, match=r"'key' of type string collate UTF8_LCASE: group by .* lower\(key\)"):
+        GroupedAnoRand(by=["key"], inputCols=FEATURES).fit(collated)
 
 
 @pytest.mark.parametrize(

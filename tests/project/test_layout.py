@@ -34,6 +34,7 @@ LAYERS = [
     "report",
     "_scan_groups",
     "scan",
+    "_scan_parts",
     "_arrow",
     "_spark_worker",
     "_spark_frames",

@@ -1,0 +1,1 @@
+"""AnoRand as a detector of PyOD, and what PyOD expects of one."""
