@@ -67,19 +67,16 @@ impl Simd {
 
     /// All sets that the CPU has, the best one first.
     pub fn available() -> Vec<Self> {
-        let mut sets = vec![];
         #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2 && is_x86_feature_detected!("avx512f") {
-                sets.push(Self(Set::Avx512));
-            }
-            if avx2 {
-                sets.push(Self(Set::Avx2));
-            }
-        }
-        sets.push(Self(Set::Portable));
-        sets
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let sets = [
+            #[cfg(target_arch = "x86_64")]
+            (Set::Avx512, avx2 && is_x86_feature_detected!("avx512f")),
+            #[cfg(target_arch = "x86_64")]
+            (Set::Avx2, avx2),
+            (Set::Portable, true),
+        ];
+        sets.into_iter().filter(|&(_, there)| there).map(|(set, _)| Self(set)).collect()
     }
 
     /// For people to read.

@@ -377,7 +377,7 @@ unsafe fn transpose_square(from: *const f32, from_row: usize, to: *mut f32, to_r
 unsafe fn transpose_square(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
     let square: [[f32; 4]; 4] = std::array::from_fn(|row| *from.add(row * from_row).cast::<[f32; 4]>());
     for column in 0..4 {
-        *to.add(column * to_row).cast::<[f32; 4]>() = std::array::from_fn(|row| square[row][column]);
+        *to.add(column * to_row).cast::<[f32; 4]>() = square.map(|row| row[column]);
     }
 }
 
