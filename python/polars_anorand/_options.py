@@ -32,8 +32,9 @@ class FitOptions(TypedDict, total=False):
     well it tells held-out rows from uniform noise (with labels: from held-out known anomalies); of those that are
     within one standard error of the best, the first. ``Model.candidates`` has what each reached.
 
-    Defaults "with labels" are those of a fit with at least ten known anomalies. With fewer, they are those without
-    labels but for ``max_samples=1000, max_features=1.0, synthetic_fraction=0.1, loss_weight=0.5``.
+    Defaults "with labels" are for at least ten known anomalies, or other rows that are known to be normal. With fewer
+    anomalies among unlabelled rows, they are those without labels but for ``max_samples=1000, max_features=1.0,
+    synthetic_fraction=0.1, loss_weight=0.5``.
     """
 
     preset: Preset

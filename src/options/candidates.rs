@@ -1,15 +1,11 @@
-//! The options of a fit, one set or several to choose from. The defaults depend on the number of known anomalies, which the rows tell.
+//! The options of a fit, one set or several to choose from. The defaults depend on the labels, which come with the rows.
 
 use polars::prelude::{polars_ensure, PolarsResult};
 
 use super::choices::Missing;
 use super::table::{Options, UncheckedOptions};
 
-/// Below this number of known anomalies, a network that learns from them alone would miss anomalies of other kinds: those are
-/// then found as without labels, and the known ones only help.
-pub const FEW: usize = 10;
-
-/// At least one set of checked options, whose defaults depend on the number of known anomalies.
+/// At least one set of checked options, whose defaults depend on whether few anomalies are known.
 #[derive(Clone, Debug)]
 pub struct Candidates {
     usual: Vec<Options>,
@@ -27,15 +23,16 @@ impl Candidates {
         Ok(Self { usual, few })
     }
 
-    /// Those of a fit whose labels have this number of anomalies, if it has labels.
-    pub fn of(&self, anomalies: Option<usize>) -> &[Options] {
-        match anomalies {
-            Some(count) if count < FEW && !self.few.is_empty() => &self.few,
-            _ => &self.usual,
+    /// Those of a fit, which knows few anomalies among rows that are not labelled, or not.
+    pub fn of(&self, knows_few: bool) -> &[Options] {
+        if knows_few && !self.few.is_empty() {
+            &self.few
+        } else {
+            &self.usual
         }
     }
 
-    /// For any number of anomalies.
+    /// Those of both.
     pub fn all(&self) -> impl Iterator<Item = &Options> {
         self.usual.iter().chain(&self.few)
     }
@@ -52,20 +49,20 @@ mod tests {
     use crate::options::Preset;
 
     #[test]
-    fn the_number_of_known_anomalies_decides_the_defaults_and_nothing_that_was_given() {
+    fn few_known_anomalies_have_defaults_of_their_own_but_for_what_is_given() {
         let given = UncheckedOptions { latent: Some(3), ..Default::default() };
         let candidates = Candidates::check(vec![given], true).unwrap();
         let many = Options { latent: 3, ..Options::with_labels(Preset::Default) };
         let few = Options { latent: 3, ..Options::with_few_labels(Preset::Default) };
-        assert_eq!(candidates.of(Some(FEW)), [many]);
-        assert_eq!(candidates.of(Some(FEW - 1)), [few]);
+        assert_eq!(candidates.of(false), [many]);
+        assert_eq!(candidates.of(true), [few]);
         assert_eq!(candidates.all().count(), 2);
     }
 
     #[test]
     fn without_labels_there_is_one_set_of_defaults() {
         let candidates = Candidates::check(vec![UncheckedOptions::default()], false).unwrap();
-        assert_eq!(candidates.of(None), [Options::preset(Preset::Default)]);
+        assert_eq!(candidates.of(false), [Options::preset(Preset::Default)]);
         assert_eq!(candidates.all().count(), 1);
         assert!(Candidates::check(vec![], false).is_err());
     }
@@ -74,6 +71,6 @@ mod tests {
     fn the_papers_options_are_the_same_for_any_number_of_labels() {
         let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
         let candidates = Candidates::check(vec![given], true).unwrap();
-        assert_eq!(candidates.of(Some(1)), candidates.of(Some(1_000)));
+        assert_eq!(candidates.of(true), candidates.of(false));
     }
 }

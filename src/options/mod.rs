@@ -30,7 +30,7 @@ impl UncheckedOptions {
         self.check_with(if labelled { Options::with_labels } else { Options::preset })
     }
 
-    /// The same for a fit with few labelled anomalies; see [`candidates::FEW`].
+    /// The same for a fit that knows few anomalies among rows that are not labelled.
     pub fn check_for_few(self) -> PolarsResult<Options> {
         self.check_with(Options::with_few_labels)
     }

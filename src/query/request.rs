@@ -37,7 +37,7 @@ impl Training {
     /// The same where the rows are a sample of a table whose totals are known.
     pub fn fit_sample(&self, columns: &Columns, totals: Option<&Totals>, request: Request) -> PolarsResult<Model> {
         let features = columns.features().len();
-        let candidates = self.candidates.of(anomalies(self.labels.as_ref()));
+        let candidates = self.candidates.of(knows_few(self.labels.as_ref()));
         let cost = candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
         let all = Rows { columns, labels: self.labels.as_ref(), replayed: self.replayed.as_deref(), totals };
         let fitted = request.run(cost, |device| self.fit_rows(None, &all, device))?;
@@ -99,7 +99,7 @@ impl Training {
         let Rows { columns, labels, replayed, totals } = *rows;
         let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(numbers)?.zip(Some(given))));
         let Some((model, given)) = init.transpose()?.flatten() else {
-            return fit_best_sample(columns, labels, totals, self.candidates.of(anomalies(labels)), device);
+            return fit_best_sample(columns, labels, totals, self.candidates.of(knows_few(labels)), device);
         };
         let options = given.clone().check_from(&model.metadata().options)?;
         fit_sample(columns, labels, totals, Some(&Start { model: &model, replayed }), &options, device)
@@ -111,9 +111,14 @@ impl Training {
     }
 }
 
-/// The number of known anomalies, if there are labels.
-fn anomalies(labels: Option<&Labels>) -> Option<usize> {
-    labels.map(|labels| labels.count(Some(true)))
+/// Below this number of known anomalies among unlabelled rows, a network that learns from them alone would miss anomalies of other
+/// kinds: those are then found as without labels, and the known ones only help.
+const FEW: usize = 10;
+
+/// Whether few anomalies are known, and most of the other rows have no label. Where they are labelled as normal, there are no others
+/// to be found.
+fn knows_few(labels: Option<&Labels>) -> bool {
+    labels.is_some_and(|labels| labels.count(Some(true)) < FEW && labels.count(None) > labels.count(Some(false)))
 }
 
 /// Rows to fit on, and what is known of them.

@@ -78,6 +78,8 @@ def test_with_few_labels_a_fit_has_the_defaults_of_one_without_labels_but_for_so
     }
     assert options(labels=few(10)) == options(labels="label")
     assert options(labels=few(9), members=3, latent=2) == changed | {"members": 3, "latent": 2}
+    others_are_normal = pl.when(few(9)).then(True).otherwise(False)
+    assert options(labels=others_are_normal) == options(labels="label")
     assert options(labels=few(2), preset="paper") == options(preset="paper")
 
 
