@@ -51,7 +51,7 @@ def counts_of_scores(frames: Iterable[pl.DataFrame], model: bytes) -> Counts:
 
 
 def together(of_scores: bool, counts: Iterable[str]) -> Iterator[str]:
-    """The counts of all; of each part that is among them, all there is must be."""
+    """The counts of all processes. Of each part that is among them, those of every process must be."""
     scan = _core.Scan(0, 0)
     for part in counts:
         scan.add_counts(of_scores, part)
@@ -66,7 +66,7 @@ def fit_counted(sample: pl.DataFrame, counts: Iterable[str], training: dict[str,
     Raises
     ------
     ValueError
-        If counts are missing or damaged, or if there are not as many rows as were ``given`` at first.
+        If counts are missing or damaged, or if the number of rows is not the one that was ``given`` at first.
 
     """
     scan = _core.Scan(0, 0)

@@ -144,7 +144,7 @@ def check_keys(schema: StructType, keys: Sequence[str], models: StructType | Non
 
 
 def in_groups(frame: Any, keys: Sequence[str], tasks: int, *then: str) -> Any:
-    """A frame whose groups lie whole in one of so many partitions, one after the other, sorted by ``then`` within.
+    """A frame whose groups lie whole in one of ``tasks`` partitions, one after the other, sorted by ``then`` within.
 
     Not ``groupBy``: its groups come to a worker as Arrow from PySpark 4 on only, and each must be in memory at once.
     """
