@@ -6,14 +6,14 @@ without labels.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from benches.common.datasets import Split, add_arguments, asked_paths, load_split
+from benches.common.datasets import Split
 from benches.common.detectors import anorand_score
 from benches.common.models import model_of, table
+
+from .by_set import measure_sets
 
 # The preset's first: it is what one would take without a choice.
 WEIGHTS = [0.2, 0.0, 0.05, 0.5, 0.8, 1.0]
@@ -21,16 +21,8 @@ WEIGHTS = [0.2, 0.0, 0.05, 0.5, 0.8, 1.0]
 
 def main() -> None:
     """Measure, print a row for each set, and the means."""
-    parser = argparse.ArgumentParser(prog="benches.quality.choice", description=__doc__)
-    add_arguments(parser)
-    options = parser.parse_args()
     names = [*(f"w={weight}" for weight in WEIGHTS), "chosen"]
-    print(f"{'AUC-PR':26}" + "".join(f"{name:>9}" for name in names))
-    rows = []
-    for path in asked_paths(options):
-        splits = [load_split(path, seed) for seed in range(options.seeds)]
-        rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
-        print(f"{path.stem:26}" + "".join(f"{value:9.3f}" for value in rows[-1]), flush=True)
+    rows = measure_sets("benches.quality.choice", __doc__, names, measured)
     print(f"{'mean':26}" + "".join(f"{value:9.4f}" for value in np.mean(rows, axis=0)))
 
 

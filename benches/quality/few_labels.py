@@ -1,4 +1,4 @@
-"""What a few known anomalies are worth: `python -m benches.quality.few_labels FOLDER [--seeds 2]`.
+"""What a few known anomalies are worth: `python -m benches.quality.few_labels FOLDER [--seeds 3]`.
 
 For each set, the AUC-PR on the test rows without labels, and with 3, 10 and 30 of the training rows' anomalies known,
 the other rows unlabelled. A set that has fewer anomalies among its training rows is left out of that column.
@@ -6,35 +6,28 @@ the other rows unlabelled. A set that has fewer anomalies among its training row
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score
 
-from benches.common.datasets import Split, add_arguments, asked_paths, load_split
+from benches.common.datasets import Split
 from benches.common.detectors import anorand_score
 from benches.common.models import model_of, table
+
+from .by_set import measure_sets
 
 COUNTS = [3, 10, 30]
 
 
 def main() -> None:
     """Measure, print a row for each set, and for each count the means over the sets that have it."""
-    parser = argparse.ArgumentParser(prog="benches.quality.few_labels", description=__doc__)
-    add_arguments(parser)
-    options = parser.parse_args()
-    print(f"{'AUC-PR':26}{'none':>9}" + "".join(f"{count:>9}" for count in COUNTS))
-    rows = []
-    for path in asked_paths(options):
-        splits = [load_split(path, seed) for seed in range(options.seeds)]
-        rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
-        print(f"{path.stem:26}" + "".join(f"{value:9.3f}" for value in rows[-1]), flush=True)
-    none, known = np.array(rows)[:, :1], np.array(rows)[:, 1:]
+    names = ["none", *map(str, COUNTS)]
+    rows = measure_sets("benches.quality.few_labels", __doc__, names, measured)
+    none, known = rows[:, 0], rows[:, 1:]
     for at, count in enumerate(COUNTS):
         there = ~np.isnan(known[:, at])
-        gains = known[there, at] - none[there, 0]
-        with_them, without = known[there, at].mean(), none[there, 0].mean()
+        gains = known[there, at] - none[there]
+        with_them, without = known[there, at].mean(), none[there].mean()
         print(
             f"{count} known anomalies, {there.sum()} sets: {with_them:.3f} for {without:.3f}; "
             f"worse by more than 0.01 on {(gains < -0.01).sum()}, at worst by {-gains.min():.3f}"

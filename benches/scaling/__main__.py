@@ -52,7 +52,7 @@ def session() -> Any:
 
 
 def by_features(spark: Any, folder: Path, rows: int, numbers: list[int], sample: int) -> None:
-    """Score, and fit on a sample, rows of so many features."""
+    """Score rows, and fit on a sample of them, for each number of features."""
     print(f"score of {rows:,} rows: CPU seconds a million rows (x Polars)")
     rates = {}
     for features in numbers:
@@ -73,7 +73,7 @@ def by_features(spark: Any, folder: Path, rows: int, numbers: list[int], sample:
 
 
 def by_groups(spark: Any, folder: Path, numbers: list[int], members: int) -> None:
-    """Fit a model for each of so many groups."""
+    """Fit a model for each group, for each number of groups."""
     print(f"models of groups of {ROWS} rows and 5 features, {members} members: CPU seconds")
     found = {}
     # As before: the JVM compiles, and the workers import.

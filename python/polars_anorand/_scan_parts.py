@@ -61,7 +61,7 @@ def together(of_scores: bool, counts: Iterable[str]) -> Iterator[str]:
 
 
 def fit_counted(sample: pl.DataFrame, counts: Iterable[str], training: dict[str, Any], given: int) -> bytes:
-    """The model of the rows that were counted, of which there is a sample.
+    """The model of a table, from a sample of its rows and the counts of all.
 
     Raises
     ------

@@ -370,7 +370,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
         return self._copyValues(AnoRandModel(data))._resetUid(self.uid)
 
     def _fit_sample(self, dataset: Any, sample: pl.DataFrame, rows: int) -> bytes:
-        """The model of all rows, of which the driver has a sample."""
+        """The model from the driver's sample and the workers' counts of all rows."""
         features, training = sample.columns, _scan_parts.training(self._fit_options())
         count = on_worker("count_rows", 1, features, training)
         counts = _frames.counted(dataset, features, count, of_scores=False)

@@ -6,7 +6,7 @@
 
 use super::classes::Classes;
 
-/// The number of sorted values that differ from the most frequent one, if that is more than half of them.
+/// The number of sorted values that differ from the middle one: of a nearly constant column, from its constant.
 pub fn exceptions(sorted: &[f64]) -> Option<usize> {
     let middle = sorted.get(sorted.len() / 2)?;
     let below = sorted.partition_point(|value| value < middle);
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exceptions_are_the_values_beside_the_most_frequent_one() {
+    fn exceptions_are_the_values_beside_the_middle_one() {
         assert_eq!(exceptions(&[]), None);
         assert_eq!(exceptions(&[2.0; 5]), Some(0));
         assert_eq!(exceptions(&[1.0, 2.0, 2.0, 2.0, 7.0]), Some(2));

@@ -1,0 +1,29 @@
+"""A table of AUC-PR with a row for each set, for the command lines here that compare fits of one set."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+
+from benches.common.datasets import Split, add_arguments, asked_paths, load_split
+
+
+def measure_sets(
+    prog: str, description: str | None, names: list[str], measured: Callable[[Split, int], list[float]]
+) -> np.ndarray:
+    """Read the command line, and print what is measured on each set, the mean over its seeds: `[sets, names]`.
+
+    `measured` gives the AUC-PR of each name, of a split and its seed.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    add_arguments(parser)
+    options = parser.parse_args()
+    print(f"{'AUC-PR':26}" + "".join(f"{name:>9}" for name in names))
+    rows = []
+    for path in asked_paths(options):
+        splits = [load_split(path, seed) for seed in range(options.seeds)]
+        rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
+        print(f"{path.stem:26}" + "".join(f"{value:9.3f}" for value in rows[-1]), flush=True)
+    return np.array(rows)
