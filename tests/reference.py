@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,8 +195,8 @@ def heads(data: bytes, rows: Array) -> Heads:
 
 
 def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, Array]:
-    """From the nearest kept row of each draw in each view, in units of reconstruction errors, the mean over the draws;
-    and the gradient. 0 where the model keeps none.
+    """From the nearest kept rows of each draw in each view, in units of reconstruction errors, the mean over the draws, and
+    over the neighbours, the k-th nearest with the weight 1 / k; and the gradient. 0 where the model keeps none.
 
     ``x`` are scaled rows ``[rows, D]``. A kept row is not compared with itself; on the way to a row, points are not
     compared with it: ``ends`` are the rows that they lead to, ``x`` by default.
@@ -208,27 +208,67 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
         return total, gradient
     draws = tensors["kept.rows"].astype(np.float64).reshape(-1, *tensors["kept.rows"].shape[-2:])
     units = tensors["kept.unit"].astype(np.float64)
-    for standard, unit in zip([False, True], units, strict=False):
-        slopes = np.ones_like(x)
-        seen, kept = x, draws
-        last = ends
-        if standard:
-            scores, kept = ((each - tensors["kept.centre"]) / tensors["kept.scale"] for each in (x, draws))
-            slopes = 1 / (tensors["kept.scale"] * np.sqrt(scores**2 + 1))
-            seen, kept = np.arcsinh(scores), np.arcsinh(kept)
-            last = np.arcsinh((ends - tensors["kept.centre"]) / tensors["kept.scale"])
-        for draw in kept:
+    neighbours = metadata(data)["options"].get("kept_neighbors", 1)
+    if "kept.knots" in tensors:
+        views = [_asinh(tensors), _log_odds(tensors)]
+    elif "kept.centre" in tensors:
+        views = [_scaled, _asinh(tensors)]
+    else:
+        views = [_scaled]
+    for view, unit in zip(views, units, strict=True):
+        seen, slopes = view(x)
+        for scaled in draws:
+            draw, _ = view(scaled)
             apart = _distances(seen, draw)
             if len(units) > 1 and len(draw) > 1:
-                at_end = _distances(last, draw)
+                at_end = _distances(ends, scaled)
                 first = at_end.argmin(axis=1)
                 itself = np.flatnonzero(at_end.min(axis=1) < 1e-6)  # rows are kept in f32
                 apart[itself, first[itself]] = np.inf
-            ways = seen - draw[apart.argmin(axis=1)]
-            distance = np.linalg.norm(ways, axis=1)
-            total += unit * distance / len(draws)
-            gradient += unit * slopes * ways / np.maximum(distance, 1e-300)[:, None] / len(draws)
+            nearest = np.argsort(apart, axis=1, kind="stable")[:, :neighbours]
+            distance = np.take_along_axis(apart, nearest, axis=1)
+            weights = np.where(np.isfinite(distance), 1 / np.arange(1, nearest.shape[1] + 1), 0.0)
+            weights /= weights.sum(axis=1, keepdims=True)
+            distance = np.where(weights > 0, distance, 0.0)
+            total += unit * (weights * distance).sum(axis=1) / len(draws)
+            ways = (seen[:, None] - draw[nearest]) / np.maximum(distance, 1e-300)[:, :, None]
+            gradient += unit * slopes * (weights[:, :, None] * ways).sum(axis=1) / len(draws)
     return total, gradient
+
+
+View = Callable[[Array], tuple[Array, Array]]
+"""Scaled rows → the rows in the view, and the slopes of the view there."""
+
+
+def _scaled(x: Array) -> tuple[Array, Array]:
+    return x, np.ones_like(x)
+
+
+def _asinh(tensors: dict[str, Array]) -> View:
+    def view(x: Array) -> tuple[Array, Array]:
+        scores = (x - tensors["kept.centre"]) / tensors["kept.scale"]
+        return np.arcsinh(scores), 1 / (tensors["kept.scale"] * np.sqrt(scores**2 + 1))
+
+    return view
+
+
+def _log_odds(tensors: dict[str, Array]) -> View:
+    """Linear between knots, the last of which may be repeated, and flat beyond."""
+
+    def view(x: Array) -> tuple[Array, Array]:
+        seen, slopes = np.empty_like(x), np.zeros_like(x)
+        of_inputs = zip(tensors["kept.knots"].astype(np.float64), tensors["kept.odds"].astype(np.float64), strict=True)
+        for at, (knots, odds) in enumerate(of_inputs):
+            knots, first = np.unique(knots, return_index=True)
+            # Between two knots that are near each other, the curve shows how a number was rounded.
+            numbers = x[:, at].astype(np.float32).astype(np.float64)
+            seen[:, at] = np.interp(numbers, knots, odds[first])
+            above = np.searchsorted(knots, numbers, side="right")
+            inside = (above > 0) & (above < len(knots))
+            slopes[inside, at] = (np.diff(odds[first]) / np.diff(knots))[above[inside] - 1]
+        return seen, slopes
+
+    return view
 
 
 def _distances(rows: Array, draw: Array) -> Array:

@@ -40,7 +40,7 @@ class FitOptions(TypedDict, total=False):
     preset: Preset
     """``"default"``: an ensemble of the paper's networks, each on a few rows and features, with noise around the data;
     ``"paper"``: the paper's one network and hyper-parameters; ``"novelty"``, for training rows that are normal: the
-    default with ``kept_rows=4096, kept_draws=1, kept_weight=8``. With labels, ``"novelty"`` is ``"default"``."""
+    default with ``kept_rows=4096, kept_draws=1, kept_neighbors=5, kept_weight=2``. With labels, ``"novelty"`` is ``"default"``."""
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
@@ -72,15 +72,20 @@ class FitOptions(TypedDict, total=False):
     1, paper 1."""
     kept_rows: int | Sequence[int]
     """Training rows of each draw that the model keeps, none of them a known anomaly, and of several draws at most a
-    sixteenth of all rows; the distance from the nearest of them, in scaled features and in their asinh, is added to the
-    reconstruction error. 0: none; at most 65,536. A score then compares each row with all of them. Default 32, with
+    sixteenth of all rows; the distance from the nearest of them, in scaled features and in their asinh (of one draw: in
+    their asinh and in their ranks' log odds), is added to the reconstruction error. 0: none; at most 65,536. A score then compares each row with all of them. Default 32, with
     labels 0, paper 0, novelty 4,096."""
     kept_draws: int | Sequence[int]
     """Draws of kept rows, 1 to 1,000, whose distances are averaged: an anomaly is far from most small draws of rows,
-    even where another anomaly is near it. Default 5, with labels 1, paper 1, novelty 1."""
+    even where another anomaly is near it. Default 20, with labels 1, paper 1, novelty 1."""
+    kept_neighbors: int | Sequence[int]
+    """Nearest rows of each draw whose distances are averaged, 1 to 5, the k-th nearest with the weight 1 / k. Default 2,
+    with labels 1, paper 1, novelty 5."""
     kept_weight: float | Sequence[float]
     """Weight of the distances from kept rows beside each other part of the score, in spreads over the training rows,
-    above 0 and at most 1000. Default 2, with labels 8, paper 8, novelty 8."""
+    above 0 and at most 1000. It is multiplied with the odds that a row whose values come from different training rows is
+    farther from them than a training row (``Model.kept_odds``): where features depend on one another, distances tell more
+    than single values. Default 0.5, with labels 2, paper 2, novelty 2."""
     noise: Noise | Sequence[Noise]
     """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
     few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""

@@ -254,7 +254,7 @@ def detect(
     [(500, 900)]
     >>> why = frame.select(anorand.detect(["x", "y"], explain=1)).unnest("anomaly").filter("outlier")
     >>> why["reasons"].list.first().struct.field("feature").to_list()
-    ['x']
+    ['y']
 
     """
     if contamination is not None and threshold is not None:

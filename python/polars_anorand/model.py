@@ -103,7 +103,17 @@ class Model:
     @property
     def options(self) -> dict[str, Any]:
         """All options of the fit, defaults included."""
-        return {"temporal": "number", "kept_rows": 0, "kept_draws": 1, "kept_weight": 8.0, **self._metadata["options"]}
+        earlier = {"temporal": "number", "kept_rows": 0, "kept_draws": 1, "kept_neighbors": 1, "kept_weight": 8.0}
+        return {**earlier, **self._metadata["options"]}
+
+    @property
+    def kept_odds(self) -> float | None:
+        """The odds that a row of shuffled values is farther from the kept rows than a training row, at least 1.
+
+        ``kept_weight`` was multiplied with it. None where the model keeps no rows, and of models of formats 4 and 5.
+        """
+        odds: float | None = self._metadata.get("kept_odds")
+        return odds
 
     @property
     def alpha(self) -> float:

@@ -135,6 +135,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
         combination: Combination | None = None,
         kept_rows: int | None = None,
         kept_draws: int | None = None,
+        kept_neighbors: int | None = None,
         kept_weight: float | None = None,
     ) -> None:
         self.contamination = contamination
@@ -168,6 +169,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
         self.combination = combination
         self.kept_rows = kept_rows
         self.kept_draws = kept_draws
+        self.kept_neighbors = kept_neighbors
         self.kept_weight = kept_weight
 
     def fit(self, X: Any, y: object = None) -> Self:  # noqa: N803, ARG002

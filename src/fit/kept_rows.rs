@@ -3,32 +3,45 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use polars::prelude::PolarsResult;
 use rand::seq::index;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::tiled;
 use crate::memory::{reserved, zeros};
-use crate::model::{spread_of, Asinh, KeptRows};
+use crate::model::{spread_of, Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
 use crate::options::Options;
 use crate::pool;
 use crate::simd::Simd;
 
 const WHAT: &str = "the kept rows";
 
-/// The shares of both views in the weight of the distances, of one draw and of several. On the sets of docs/quality.md, any mix is better
-/// than one view alone. In raw tables that hold anomalies, distances in ranges of the features let rows of rare categories hide faults in
+/// The shares of both views, see [`ViewKind::of`], in the weight of the distances, of one draw and of several. On the sets of
+/// docs/quality.md, any mix is better than one view alone. In raw tables that hold anomalies, distances in ranges of the features let rows of rare categories hide faults in
 /// other rows, so that they weigh less there.
 const SHARES_OF_ONE: [f64; 2] = [0.5, 0.5];
 const SHARES_OF_SEVERAL: [f64; 2] = [0.25, 0.75];
 
-/// Rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any; and the distances of each scored row, of all of
-/// them where `scored` is None, in both views.
+/// The number of shuffled rows that are compared with the kept ones.
+const SHUFFLED: usize = 1_000;
+
+/// The rows that a model keeps, and distances from them in both views.
+pub struct Kept {
+    rows: KeptRows,
+    /// Of each scored row
+    scored: [Vec<f32>; 2],
+    /// Of [`SHUFFLED`] rows, each feature's value of which comes from another training row
+    shuffled: [Vec<f32>; 2],
+}
+
+/// Rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any. All rows are scored where `scored` is None.
+/// `owners` says which feature each input belongs to.
 pub fn keep(
     rows: &Array2<f32>,
+    owners: &[usize],
     anomalies: Option<&[bool]>,
     scored: Option<&[usize]>,
     options: &Options,
-) -> PolarsResult<Option<(KeptRows, [Vec<f32>; 2])>> {
+) -> PolarsResult<Option<Kept>> {
     let mut normal = reserved(rows.nrows(), WHAT)?;
     normal.extend((0..rows.nrows()).filter(|row| !anomalies.is_some_and(|anomalies| anomalies[*row])));
     let (draws, of_draw) = (options.kept_draws, options.rows_of_draw(normal.len()));
@@ -47,24 +60,74 @@ pub fn keep(
     }
     let mut kept: Vec<f32> = reserved(numbers.len().saturating_mul(rows.ncols()), WHAT)?;
     numbers.iter().for_each(|number| kept.extend(rows.row(*number)));
-    let kept = KeptRows::new(kept, draws, rows.ncols(), Some(Asinh::of(rows)?), &[1.0; 2])?;
-    let distances = match scored {
+    let view = |kind: &ViewKind| match kind {
+        ViewKind::Scaled => Ok(Transform::Scaled),
+        ViewKind::Asinh => Asinh::of(rows).map(Transform::Asinh),
+        ViewKind::LogOdds => LogOdds::of(&kept, rows.ncols()).map(Transform::LogOdds),
+    };
+    let views = ViewKind::of(draws).iter().map(view).collect::<PolarsResult<_>>()?;
+    let comparison = Comparison { draws, inputs: rows.ncols(), neighbours: options.kept_neighbors };
+    let kept = KeptRows::new(kept, comparison, views, &[1.0; 2])?;
+    let scored = match scored {
         None => distances(&kept, rows.view())?,
         Some(scored) => distances(&kept, rows.select(Axis(0), scored).view())?,
     };
-    Ok(Some((kept, distances)))
+    let shuffled = distances(&kept, shuffled(rows, owners, &normal, &mut rng).view())?;
+    Ok(Some(Kept { rows: kept, scored, shuffled }))
 }
 
-/// The kept rows with the units in which the distances in both views together have `weight` times the spread of the networks' errors, to
-/// which they are added.
-pub fn weighed(kept: KeptRows, distances: &[Vec<f32>; 2], weight: f64, errors: &mut [f32]) -> KeptRows {
-    let spread = spread_of(errors);
-    let shares = if kept.draws() > 1 { SHARES_OF_SEVERAL } else { SHARES_OF_ONE };
-    let unit = |view: usize| (shares[view] * weight * spread / spread_of(&distances[view])) as f32;
-    let units = [0, 1].map(unit);
-    let kept = kept.with_units(units);
-    kept.weigh(distances, errors);
-    kept
+/// Rows whose values are those of rows of `among`, each feature's of another one.
+fn shuffled(rows: &Array2<f32>, owners: &[usize], among: &[usize], rng: &mut impl Rng) -> Array2<f32> {
+    let mut shuffled = Array2::zeros((SHUFFLED, rows.ncols()));
+    for mut row in shuffled.rows_mut() {
+        let mut from = 0;
+        for (input, number) in row.iter_mut().enumerate() {
+            if input == 0 || owners[input] != owners[input - 1] {
+                from = among[rng.random_range(0..among.len())];
+            }
+            *number = rows[[from, input]];
+        }
+    }
+    shuffled
+}
+
+impl Kept {
+    /// The kept rows with the units in which the distances in both views together have `weight` times the odds times the spread of the
+    /// networks' errors, to which they are added. And the odds, that a shuffled row is farther from the kept ones than a scored row, at least 1: where features
+    /// depend on one another, distances tell more than single values do.
+    pub fn weighed(self, weight: f64, errors: &mut [f32]) -> (KeptRows, f64) {
+        let shares = if self.rows.draws() > 1 { SHARES_OF_SEVERAL } else { SHARES_OF_ONE };
+        let spreads = [0, 1].map(|view| spread_of(&self.scored[view]));
+        let in_spreads = [0, 1].map(|view| (shares[view] / spreads[view]) as f32);
+        let kept = self.rows.with_units(in_spreads);
+        let [scored, shuffled] = [&self.scored, &self.shuffled].map(|distances| {
+            let mut sums = vec![0f32; distances[0].len()];
+            kept.weigh(distances, &mut sums);
+            sums
+        });
+        let odds = odds_of_farther(shuffled, scored).max(1.0);
+        let weight = weight * odds;
+        let spread = spread_of(errors);
+        let kept = kept.with_units([0, 1].map(|view| (shares[view] * weight * spread / spreads[view]) as f32));
+        kept.weigh(&self.scored, errors);
+        (kept, odds)
+    }
+}
+
+/// The odds that a number of `those` is above one of `others`, half of equal ones counted; finite, since another pair counts as one half.
+fn odds_of_farther(those: Vec<f32>, mut others: Vec<f32>) -> f64 {
+    others.sort_unstable_by(f32::total_cmp);
+    let below = |number: &f32| {
+        let [below, up_to] = [
+            others.partition_point(|other| other < number),
+            others.partition_point(|other| other <= number),
+        ];
+        (below + up_to) as f64 / 2.0
+    };
+    let pairs = (those.len() * others.len()) as f64;
+    let above: f64 = those.iter().map(below).sum();
+    let per_row = others.len() as f64 / 2.0;
+    (above + per_row) / (pairs - above + per_row)
 }
 
 /// The distances of each row from the nearest kept ones, in both views.
@@ -96,11 +159,15 @@ mod tests {
         Options { kept_rows, seed, ..Options::preset(Preset::Novelty) }
     }
 
+    fn keep_of(rows: &Array2<f32>, anomalies: Option<&[bool]>, scored: Option<&[usize]>, options: &Options) -> Option<Kept> {
+        let owners: Vec<usize> = (0..rows.ncols()).collect();
+        keep(rows, &owners, anomalies, scored, options).unwrap()
+    }
+
     fn kept(anomalies: Option<&[bool]>, options: &Options) -> (Option<KeptRows>, Vec<f32>) {
         let mut errors: Vec<f32> = (0..300).map(|at| at as f32 / 300.0).collect();
-        let kept = keep(&rows(), anomalies, None, options).unwrap();
-        let weight = options.weight_of_kept_rows();
-        (kept.map(|(kept, distances)| weighed(kept, &distances, weight, &mut errors)), errors)
+        let kept = keep_of(&rows(), anomalies, None, options);
+        (kept.map(|kept| kept.weighed(options.kept_weight, &mut errors).0), errors)
     }
 
     #[test]
@@ -132,7 +199,7 @@ mod tests {
     fn distances_are_those_of_the_scored_rows() {
         for kept_draws in [1, 3] {
             let options = Options { kept_rows: 50, kept_draws, ..Options::preset(Preset::Default) };
-            let of = |scored: Option<&[usize]>| keep(&rows(), None, scored, &options).unwrap().unwrap().1;
+            let of = |scored: Option<&[usize]>| keep_of(&rows(), None, scored, &options).unwrap().scored;
             let (all, some) = (of(None), of(Some(&[3, 100, 299])));
             for (all, some) in all.iter().zip(some) {
                 assert_eq!(some, [all[3], all[100], all[299]]);
@@ -141,21 +208,53 @@ mod tests {
     }
 
     #[test]
-    fn distances_have_the_weight_that_the_options_ask_for_and_no_row_is_compared_with_itself() {
+    fn distances_have_the_weight_that_options_and_odds_ask_for_and_no_row_is_compared_with_itself() {
         for (options, shares) in
             [(novelty(2_048, 1), SHARES_OF_ONE), (Options::preset(Preset::Default), SHARES_OF_SEVERAL)]
         {
-            let (found, errors) = kept(None, &options);
-            assert_eq!(found.as_ref().unwrap().fault(), None);
             let before: Vec<f32> = (0..300).map(|at| at as f32 / 300.0).collect();
+            let mut errors = before.clone();
+            let kept = keep_of(&rows(), None, None, &options).unwrap();
+            let distances = kept.scored.clone();
+            let (found, odds) = kept.weighed(options.kept_weight, &mut errors);
+            assert_eq!(found.fault(), None);
             let added: Vec<f32> = errors.iter().zip(&before).map(|(after, before)| after - before).collect();
             assert!(added.iter().all(|added| *added > 0.0));
-            let (_, distances) = keep(&rows(), None, None, &options).unwrap().unwrap();
-            let of_views = found.unwrap().units().into_iter().zip(distances);
+            let of_views = found.units().into_iter().zip(distances);
             let ratios = of_views.map(|(unit, distances)| f64::from(unit) * spread_of(&distances) / spread_of(&before));
             for (ratio, share) in ratios.zip(shares) {
-                assert!((ratio / options.kept_weight - share).abs() < 0.01, "{ratio}");
+                assert!((ratio / (options.kept_weight * odds) - share).abs() < 0.01, "{ratio} {odds}");
             }
         }
+    }
+
+    #[test]
+    fn distances_weigh_more_where_features_depend_on_one_another() {
+        let odds = |rows: &Array2<f32>| {
+            let kept = keep_of(rows, None, None, &novelty(2_048, 1)).unwrap();
+            kept.weighed(1.0, &mut vec![1.0; rows.nrows()]).1
+        };
+        let independent = Array2::from_shape_fn((300, 2), |(row, input)| (row * (7 + 66 * input) % 300) as f32);
+        let dependent = Array2::from_shape_fn((300, 2), |(row, input)| (row * 7 % 300 * (input + 1)) as f32);
+        let (of_independent, of_dependent) = (odds(&independent), odds(&dependent));
+        assert!(of_independent < 2.0 && of_dependent > 20.0, "{of_independent} {of_dependent}");
+        assert_eq!(odds(&Array2::ones((300, 2))), 1.0, "of rows that are all the same");
+    }
+
+    #[test]
+    fn the_inputs_of_a_feature_are_shuffled_together() {
+        let rows = Array2::from_shape_fn((50, 3), |(row, _)| row as f32);
+        let among: Vec<usize> = (10..20).collect();
+        let shuffled = shuffled(&rows, &[0, 1, 1], &among, &mut ChaCha8Rng::seed_from_u64(1));
+        assert!(shuffled.iter().all(|number| (10.0..20.0).contains(number)));
+        assert!(shuffled.rows().into_iter().all(|row| row[1] == row[2]));
+        assert!(shuffled.rows().into_iter().any(|row| row[0] != row[1]));
+    }
+
+    #[test]
+    fn odds_count_pairs_and_equal_ones_by_half() {
+        assert_eq!(odds_of_farther(vec![1.0, 1.0], vec![1.0, 1.0, 1.0]), 1.0);
+        assert_eq!(odds_of_farther(vec![2.0, 2.0], vec![1.0, 1.0]), (4.0 + 1.0) / 1.0);
+        assert_eq!(odds_of_farther(vec![0.0, 2.0], vec![1.0]), (1.0 + 0.5) / (1.0 + 0.5));
     }
 }

@@ -120,7 +120,7 @@ pub fn fit_sample(
     let scored = scored_rows(rows.nrows(), options.seed);
     let scored_count = scored.as_ref().map_or(rows.nrows(), Vec::len);
     training.scored = (scored_count < training.rows).then_some(scored_count);
-    let kept = kept_rows::keep(&rows, anomalies.as_deref(), scored.as_deref(), options)?;
+    let kept = kept_rows::keep(&rows, &inputs.owners(), anomalies.as_deref(), scored.as_deref(), options)?;
     let (mut heads, surprises) = match scored {
         None => (scoring::heads(&weights, rows.view(), device)?, surprises(surprisals.as_ref(), &columns, &inputs)?),
         Some(scored) => {
@@ -131,8 +131,8 @@ pub fn fit_sample(
             (scoring::heads(&weights, part.view(), device)?, surprises(surprisals.as_ref(), &columns, &inputs)?)
         }
     };
-    let weight = options.weight_of_kept_rows();
-    let kept = kept.map(|(kept, distances)| kept_rows::weighed(kept, &distances, weight, &mut heads.error));
+    let (kept, kept_odds) = kept.map(|kept| kept.weighed(options.kept_weight, &mut heads.error)).unzip();
+    let weight = kept_odds.map_or(1.0, |odds| odds * options.kept_weight);
     let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), options.combination, weight);
     let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprises.as_deref()));
     let metadata = Metadata {
@@ -147,6 +147,7 @@ pub fn fit_sample(
         members: weights.members(),
         inputs: weights.shape().inputs,
         combiner,
+        kept_odds,
         training,
         candidates: None,
     };

@@ -24,8 +24,9 @@
 //! | `within.<j>.groups` | F64 `[groups, 2]` | of each number j that a category explains: by code, the median and the spread of its rows |
 //! | `within.<j>.knots`, `.counted`, `.tails` | F64 `[knots]`, `[knots]`, `[2, 6]` | the surprisals of the distance from it, in spreads |
 //! | `kept.rows` | F32 `[draws, kept, D]` | training rows, scaled, of a model that keeps some; `[kept, D]` in format 4 |
-//! | `kept.unit` | F32 `[2]` | what the mean distance from the nearest of each draw is multiplied with, to be added to the reconstruction error: of scaled rows, and of their asinh; `[1]` in format 4, which has no asinh |
+//! | `kept.unit` | F32 `[2]` | what the mean distance from the nearest of each draw is multiplied with, to be added to the reconstruction error: of scaled rows, and of their asinh; of one draw, of their asinh and of their log odds; `[1]` in format 4, of scaled rows |
 //! | `kept.centre`, `kept.scale` | F32 `[D]` | the asinh of a scaled input x is asinh((x − centre) / scale) |
+//! | `kept.knots`, `kept.odds` | F32 `[D, 33]` | of one draw, from format 6 on: of each scaled input, numbers in rising order, and the log odds that a kept row is below them; linear between them and flat beyond |
 //! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
 //!
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
@@ -45,7 +46,9 @@ use crate::engine::Weights;
 
 use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
 use super::quantiles::{ScoreQuantiles, Top};
-use super::{invalid, Asinh, FeatureQuantiles, KeptRows, Model, Statistics};
+use super::log_odds::LOG_ODDS_KNOTS;
+use super::view::ViewKind;
+use super::{invalid, Asinh, FeatureQuantiles, KeptRows, LogOdds, Model, Statistics, Transform};
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
@@ -95,8 +98,7 @@ impl Model {
         }
         if let Some(kept) = kept {
             let units = kept.units();
-            let view = kept.standard().iter().flat_map(|view| [view.centre(), view.scale()]).collect::<Vec<_>>();
-            let numbers = [kept.numbers(), &units].into_iter().chain(view);
+            let numbers = [kept.numbers(), &units].into_iter().chain(kept.tensors_of_views());
             contents.extend(numbers.map(|numbers| bytes_of(numbers, f32::to_le_bytes)));
         }
         Ok(contents)
@@ -151,8 +153,12 @@ impl Model {
         let surprisals = metadata.knots.as_ref().map(|knots| surprisals(&mut tensors, &metadata, knots));
         let kept = metadata.kept_rows().map(|_| {
             let (rows, units) = (tensors.f32s(1), tensors.f32s(1));
-            let view = (metadata.format > 4).then(|| Asinh::new(tensors.f32s(1), tensors.f32s(1)));
-            KeptRows::new(rows, metadata.options.kept_draws, metadata.all_inputs().count(), view, &units)
+            let views = metadata.kept_views().iter().map(|view| match view {
+                ViewKind::Scaled => Transform::Scaled,
+                ViewKind::Asinh => Transform::Asinh(Asinh::new(tensors.f32s(1), tensors.f32s(1))),
+                ViewKind::LogOdds => Transform::LogOdds(LogOdds::new(tensors.f32s(1), tensors.f32s(1))),
+            });
+            KeptRows::new(rows, metadata.comparison(), views.collect(), &units)
         });
         let kept = kept.transpose()?;
         let statistics = Statistics { scaling, medians, quantiles_of_features, reference, surprisals, kept, quantiles };
@@ -235,12 +241,16 @@ impl Metadata {
         tensors.extend(self.knots.iter().flat_map(|knots| self.surprisal_tensors(knots)));
         if let Some(rows) = self.kept_rows() {
             let draws = self.options.kept_draws;
-            let (size, units) = if self.format > 4 { (vec![draws, rows, all], 2) } else { (vec![rows, all], 1) };
+            let size = if self.format > 4 { vec![draws, rows, all] } else { vec![rows, all] };
             tensors.push(TensorSpec::new("kept.rows", Dtype::F32, size));
-            tensors.push(TensorSpec::new("kept.unit", Dtype::F32, vec![units]));
-            if self.format > 4 {
-                tensors.push(TensorSpec::new("kept.centre", Dtype::F32, vec![all]));
-                tensors.push(TensorSpec::new("kept.scale", Dtype::F32, vec![all]));
+            tensors.push(TensorSpec::new("kept.unit", Dtype::F32, vec![self.kept_views().len()]));
+            for view in self.kept_views() {
+                let (names, size) = match view {
+                    ViewKind::Scaled => continue,
+                    ViewKind::Asinh => (["kept.centre", "kept.scale"], vec![all]),
+                    ViewKind::LogOdds => (["kept.knots", "kept.odds"], vec![all, LOG_ODDS_KNOTS]),
+                };
+                tensors.extend(names.map(|name| TensorSpec::new(name, Dtype::F32, size.clone())));
             }
         }
         tensors
@@ -490,6 +500,6 @@ mod tests {
         tensors.push(("new".to_string(), view(Dtype::U8, vec![1], &[0]).unwrap()));
         let more = serialize(tensors, header.metadata().clone()).unwrap();
         let message = Model::from_bytes(&more).err().unwrap().to_string();
-        assert!(message.contains("tensors, but format 5 has"), "{message}");
+        assert!(message.contains("tensors, but format 6 has"), "{message}");
     }
 }

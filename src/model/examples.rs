@@ -12,8 +12,8 @@ use crate::options::{Options, Preset, ScalingKind};
 
 use super::combiner::Line;
 use super::{
-    Asinh, Combiner, FeatureQuantiles, KeptRows, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
-    VocabularySizes, WithinSizes, FORMAT,
+    Asinh, Combiner, Comparison, FeatureQuantiles, KeptRows, Metadata, Model, Report, ScoreQuantiles, Statistics,
+    Transform, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
 
 /// Which of its features is a category.
@@ -21,9 +21,10 @@ pub const CATEGORY: usize = 2;
 
 /// Three draws of one of ten rows.
 fn kept() -> KeptRows {
-    let view = Asinh::new(vec![0.4, 0.0, 0.1, 0.5, 0.0], vec![0.2, 0.7, 0.7, 0.1, 0.4]);
+    let asinh = Asinh::new(vec![0.4, 0.0, 0.1, 0.5, 0.0], vec![0.2, 0.7, 0.7, 0.1, 0.4]);
+    let comparison = Comparison { draws: 3, inputs: 5, neighbours: 2 };
     let rows = (0..3 * 5).map(|at| at as f32 / 10.0).collect();
-    KeptRows::new(rows, 3, 5, Some(view), &[0.2, 0.3]).unwrap()
+    KeptRows::new(rows, comparison, vec![Transform::Scaled, Transform::Asinh(asinh)], &[0.2, 0.3]).unwrap()
 }
 
 /// A number, a date and a category; the seed makes its bytes different.
@@ -36,6 +37,7 @@ pub fn with_seed(seed: u64) -> Model {
         latent: 1,
         kept_rows: 2,
         kept_draws: 3,
+        kept_neighbors: 2,
         ..Options::preset(Preset::Default)
     };
     let feature = |name: &str, kind| Feature { name: name.to_string(), dtype: "any".to_string(), kind };
@@ -66,6 +68,7 @@ pub fn with_seed(seed: u64) -> Model {
             typical: 1.5,
             explains: 0.35,
         },
+        kept_odds: Some(3.0),
         training: Report {
             rows: 10,
             sampled: None,

@@ -34,6 +34,7 @@ impl Model {
             .or_else(scaled)
             .or_else(surprising)
             .or_else(|| kept.as_ref().and_then(KeptRows::fault))
+            .or_else(|| self.fault_of_odds())
             .or_else(|| combiner.fault(options.combination))
             .or_else(|| quantiles.fault())
             .or_else(|| fault_of_training(training))
@@ -49,6 +50,14 @@ impl Model {
             return Some(format!("it has {members} networks, but its option members={asked}"));
         }
         (!self.weights.all_finite()).then(|| "a weight of its networks is not a finite number".to_string())
+    }
+
+    fn fault_of_odds(&self) -> Option<String> {
+        let Metadata { kept_odds, format, .. } = &self.metadata;
+        let expected = *format > 5 && self.statistics.kept.is_some();
+        let usable = kept_odds.is_none_or(|odds| odds.is_finite() && odds >= 1.0);
+        (kept_odds.is_some() != expected || !usable)
+            .then(|| format!("the odds of its kept rows are {kept_odds:?}, expected a finite number from 1 on where it keeps rows"))
     }
 
     fn fault_of_labels(&self) -> Option<String> {

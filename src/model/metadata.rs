@@ -14,6 +14,7 @@
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
 //! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; kept rows; losses on the way; the options `temporal` and `kept_rows` |
 //! | 5 | several draws of kept rows, in two views; the options `kept_draws` and `kept_weight` |
+//! | 6 | several neighbours among kept rows, and log odds as a view of one draw of them; `kept_odds`; the option `kept_neighbors` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
@@ -23,10 +24,12 @@ use crate::engine::{Checkpoint, Losses, Shape};
 use crate::options::{Combination, Options};
 
 use super::combiner::Combiner;
+use super::kept_rows::Comparison;
+use super::view::ViewKind;
 use super::invalid;
 
 /// The version of the file format that this build writes.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 /// The first version that it reads.
 pub const OLDEST: u32 = 2;
 
@@ -55,6 +58,9 @@ pub struct Metadata {
     /// The number of inputs that each of them sees.
     pub inputs: usize,
     pub combiner: Combiner,
+    /// From format 6 on, of a model that keeps rows: what its `kept_weight` was multiplied with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_odds: Option<f64>,
     pub training: Report,
     /// What the options were chosen from, if there was a choice.
     pub candidates: Option<Vec<Candidate>>,
@@ -180,6 +186,24 @@ impl Metadata {
         Some(self.options.rows_of_draw(normal)).filter(|rows| *rows > 0)
     }
 
+    /// The views in which kept rows are compared.
+    pub fn kept_views(&self) -> &'static [ViewKind] {
+        match self.format {
+            ..=4 => &[ViewKind::Scaled],
+            5 => ViewKind::OF_DRAWS,
+            _ => ViewKind::of(self.options.kept_draws),
+        }
+    }
+
+    /// How kept rows are compared.
+    pub fn comparison(&self) -> Comparison {
+        Comparison {
+            draws: self.options.kept_draws,
+            inputs: self.all_inputs().count(),
+            neighbours: self.options.kept_neighbors,
+        }
+    }
+
     /// Bytes of memory that it takes, beside its own.
     pub fn bytes(&self) -> usize {
         let feature = |feature: &Feature| size_of::<Feature>() + feature.name.capacity() + feature.dtype.capacity();
@@ -221,6 +245,9 @@ impl Metadata {
             "anorand: not a model: it has {} networks", self.members);
         polars_ensure!(self.format > 4 || self.options.kept_draws == 1, ComputeError:
             "anorand: not a model: it has {} draws of kept rows, but format {} has one", self.options.kept_draws, self.format);
+        polars_ensure!(self.format > 5 || self.options.kept_neighbors == 1, ComputeError:
+            "anorand: not a model: it has {} neighbours among kept rows, but format {} has one",
+            self.options.kept_neighbors, self.format);
         self.check_encoding()?;
         let inputs = self.all_inputs().count();
         polars_ensure!((1..=inputs).contains(&self.inputs), ComputeError:

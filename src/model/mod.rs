@@ -7,11 +7,13 @@ mod codec;
 mod combiner;
 mod faults;
 mod kept_rows;
+mod log_odds;
 mod metadata;
 mod nearest;
 mod quantiles;
 mod score_counts;
 mod spread;
+mod view;
 
 #[cfg(test)]
 mod examples;
@@ -20,7 +22,8 @@ pub use asinh::Asinh;
 pub use atomic_file::{Destination, Unwritable};
 pub use cache::{from_bytes, from_path};
 pub use combiner::{finite, spread_of, Combiner, Decision, Heads};
-pub use kept_rows::KeptRows;
+pub use kept_rows::{Comparison, KeptRows};
+pub use log_odds::LogOdds;
 pub use metadata::{
     check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
@@ -29,6 +32,7 @@ pub use quantiles::ScoreQuantiles;
 pub use quantiles::Top;
 pub use score_counts::ScoreCounts;
 pub use spread::Spread;
+pub use view::{Transform, ViewKind};
 
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};

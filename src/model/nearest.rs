@@ -8,22 +8,47 @@ const MOST_TILE: usize = VECTORS * MOST_LANES;
 /// Kept rows that are compared with a tile together, so that a number of the tile is loaded once for all of them.
 const TOGETHER: usize = 4;
 
-/// The two nearest of some rows to each row of a tile: minus the squares of their distances, [`NONE`] where there is no second one; and
-/// their numbers, if they were asked for.
+/// The most neighbours whose distances count.
+pub const MOST_NEIGHBOURS: usize = 5;
+/// One more is found, since the nearest may be the row itself.
+pub const SLOTS: usize = MOST_NEIGHBOURS + 1;
+
+/// The nearest of some rows to each row of a tile, the nearest one first: minus the squares of their distances, [`NONE`] where there is no
+/// further one or it was not asked for; and their numbers, if they were asked for, else 0.
 pub struct Nearest {
-    pub minus_squares: [[f32; MOST_TILE]; 2],
-    pub numbers: [[f32; MOST_TILE]; 2],
+    pub minus_squares: [[f32; MOST_TILE]; SLOTS],
+    pub numbers: [[f32; MOST_TILE]; SLOTS],
+    /// The mean distance from the nearest ones, by [`rank_weights`], of the rows that [`Nearest::is_plain`] says
+    pub distances: [f32; MOST_TILE],
 }
+
+impl Nearest {
+    /// Whether there are that number of nearest rows, none of them at distance 0.
+    pub fn is_plain(&self, row: usize, neighbours: usize) -> bool {
+        self.minus_squares[0][row] < 0.0 && self.minus_squares[neighbours - 1][row] != NONE
+    }
+}
+
+/// The number of no row: a draw has at most 65,536 of them.
+pub const NO_ROW: u32 = u32::MAX;
 
 /// Below all squares with a minus.
 pub const NONE: f32 = f32::MIN;
 
-/// The search for the two nearest rows to those of a tile, `[inputs, tile]`.
+/// What the distances from the nearest rows weigh in their mean, of which there are `count`: 1, ½, ⅓ and so on, over their sum.
+pub fn rank_weights(count: usize) -> [f32; MOST_NEIGHBOURS] {
+    let sum: f32 = (1..=count).map(|rank| 1.0 / rank as f32).sum();
+    std::array::from_fn(|at| if at < count { 1.0 / ((at + 1) as f32 * sum) } else { 0.0 })
+}
+
+/// The search for the nearest rows to those of a tile, `[inputs, tile]`.
 pub struct Search<'a> {
     /// `[kept, inputs]`
     pub kept: &'a [f32],
     pub inputs: usize,
     pub numbers: &'a [f32],
+    /// The number of nearest rows that count, at most [`MOST_NEIGHBOURS`]; one more is found
+    pub neighbours: usize,
     /// Whether it matters which rows they are
     pub which: bool,
 }
@@ -35,29 +60,38 @@ impl Task for Search<'_> {
     unsafe fn run<V: Vector>(self) -> Nearest {
         // SAFETY: the caller's promise.
         unsafe {
-            if self.which {
-                self.search::<V, true>()
-            } else {
-                self.search::<V, false>()
+            match (self.neighbours, self.which) {
+                (..2, false) => self.search::<V, 2, false>(),
+                (..2, true) => self.search::<V, 2, true>(),
+                (2, false) => self.search::<V, 3, false>(),
+                (2, true) => self.search::<V, 3, true>(),
+                (_, false) => self.search::<V, SLOTS, false>(),
+                (_, true) => self.search::<V, SLOTS, true>(),
             }
         }
     }
 }
 
 impl Search<'_> {
+    /// For the `K` nearest rows.
+    ///
     /// # Safety
     /// As of [`Task::run`].
     #[inline(always)]
-    unsafe fn search<V: Vector, const WHICH: bool>(self) -> Nearest {
-        let Self { kept, inputs, numbers, .. } = self;
+    unsafe fn search<V: Vector, const K: usize, const WHICH: bool>(self) -> Nearest {
+        let Self { kept, inputs, numbers, neighbours, .. } = self;
         debug_assert_eq!(numbers.len(), inputs * V::TILE);
-        let mut found = Nearest { minus_squares: [[0.0; MOST_TILE]; 2], numbers: [[0.0; MOST_TILE]; 2] };
+        let mut found = Nearest {
+            minus_squares: [[NONE; MOST_TILE]; SLOTS],
+            numbers: [[0.0; MOST_TILE]; SLOTS],
+            distances: [0.0; MOST_TILE],
+        };
         // SAFETY: the caller has found the vector's support; a tile has `VECTORS` vectors of each input, and so have the arrays of what was
         // found, since no vector has more than `MOST_LANES` lanes.
         unsafe {
             let zero = V::splat(0.0);
-            let mut best = [[V::splat(NONE); VECTORS]; 2];
-            let mut which = [[zero; VECTORS]; 2];
+            let mut best = [[V::splat(NONE); VECTORS]; K];
+            let mut which = [[zero; VECTORS]; K];
             let mut first = 0;
             for rows in kept.chunks(TOGETHER * inputs) {
                 let count = rows.len() / inputs;
@@ -77,31 +111,39 @@ impl Search<'_> {
                     }
                 }
                 for (at, sums) in sums[..count].iter().enumerate() {
-                    let number = V::splat((first + at) as f32);
                     for (vector, sum) in sums.iter().enumerate() {
-                        let minus = zero.sub(*sum);
-                        let [nearest, second] = best.each_ref().map(|best| best[vector]);
-                        if WHICH {
-                            // Numbers up to 2²⁴ are exact, and so are their differences.
-                            let [one, two] = which.each_ref().map(|which| which[vector]);
-                            let nearer = minus.sub(nearest);
-                            let two = two.add(number.sub(two).where_positive(minus.sub(second)));
-                            which[1][vector] = two.add(one.sub(two).where_positive(nearer));
-                            which[0][vector] = one.add(number.sub(one).where_positive(nearer));
+                        // The row goes down the ranks: at each, the farther one of it and the row that has the rank goes on.
+                        let mut minus = zero.sub(*sum);
+                        let mut number = V::splat((first + at) as f32);
+                        for rank in 0..K {
+                            let had = best[rank][vector];
+                            if WHICH {
+                                // Numbers up to 2²⁴ are exact, and so are their differences.
+                                let moved = number.sub(which[rank][vector]).where_positive(minus.sub(had));
+                                which[rank][vector] = which[rank][vector].add(moved);
+                                number = number.sub(moved);
+                            }
+                            best[rank][vector] = minus.max(had);
+                            // The smaller one of two, by the larger one of their opposites.
+                            minus = zero.sub(zero.sub(minus).max(zero.sub(had)));
                         }
-                        // The smaller one of two, by the larger one of their opposites.
-                        let less = zero.sub(zero.sub(nearest).max(*sum));
-                        best[1][vector] = less.max(second);
-                        best[0][vector] = minus.max(nearest);
                     }
                 }
                 first += count;
             }
-            for (at, vectors) in best.iter().enumerate() {
-                for (vector, number) in vectors.iter().enumerate() {
-                    number.store(found.minus_squares[at].as_mut_ptr().add(vector * V::LANES));
-                    which[at][vector].store(found.numbers[at].as_mut_ptr().add(vector * V::LANES));
+            for (at, (vectors, numbers)) in best.iter().zip(&which).enumerate() {
+                for (vector, (minus, number)) in vectors.iter().zip(numbers).enumerate() {
+                    minus.store(found.minus_squares[at].as_mut_ptr().add(vector * V::LANES));
+                    number.store(found.numbers[at].as_mut_ptr().add(vector * V::LANES));
                 }
+            }
+            let weights = rank_weights(neighbours);
+            for vector in 0..VECTORS {
+                let mut mean = zero;
+                for (vectors, weight) in best.iter().zip(weights).take(neighbours) {
+                    mean = zero.sub(vectors[vector]).sqrt().mul_add(V::splat(weight), mean);
+                }
+                mean.store(found.distances.as_mut_ptr().add(vector * V::LANES));
             }
         }
         found
@@ -114,9 +156,9 @@ mod tests {
     use crate::simd::Simd;
 
     #[test]
-    fn the_two_nearest_are_found_whatever_the_vectors() {
+    fn the_nearest_are_found_whatever_the_vectors() {
         const INPUTS: usize = 2;
-        for count in [1, 2, 3, 4, 5, 9, 130] {
+        for (count, neighbours) in [1, 2, 3, 4, 5, 9, 130].into_iter().flat_map(|count| [1, 2, 5].map(|k| (count, k))) {
             let kept: Vec<f32> = (0..count * INPUTS).map(|at| libm::sin((at * at) as f64) as f32).collect();
             for simd in Simd::available() {
                 let tile = simd.tile_rows();
@@ -127,7 +169,7 @@ mod tests {
                 };
                 let numbers: Vec<f32> = (0..INPUTS * tile).map(of_place).collect();
                 let [found, without] = [true, false]
-                    .map(|which| simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, which }));
+                    .map(|which| simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, which }));
                 for row in 0..tile {
                     let square = |other: &[f32]| {
                         other.iter().enumerate().map(|(j, kept)| (numbers[j * tile + row] - kept).powi(2)).sum::<f32>()
@@ -135,12 +177,18 @@ mod tests {
                     let mut expected: Vec<(f32, usize)> =
                         kept.chunks(INPUTS).map(square).enumerate().map(|(at, square)| (square, at)).collect();
                     expected.sort_by(|a, b| a.0.total_cmp(&b.0));
-                    for (place, (square, number)) in expected.iter().take(2).enumerate() {
+                    for (place, (square, number)) in expected.iter().take(neighbours + 1).enumerate() {
                         assert!((found.minus_squares[place][row] + square).abs() < 1e-6);
                         assert_eq!(found.minus_squares[place][row], without.minus_squares[place][row]);
                         assert_eq!(found.numbers[place][row], *number as f32);
                     }
-                    assert_eq!(found.minus_squares[1][row] == NONE, count == 1);
+                    assert_eq!(found.minus_squares[neighbours][row] == NONE, count <= neighbours);
+                    assert_eq!(found.is_plain(row, neighbours), count >= neighbours && expected[0].0 > 0.0);
+                    if found.is_plain(row, neighbours) {
+                        let of_ranks = expected.iter().zip(rank_weights(neighbours));
+                        let mean: f32 = of_ranks.map(|((square, _), weight)| weight * square.sqrt()).sum();
+                        assert!((found.distances[row] - mean).abs() < 1e-5);
+                    }
                 }
             }
         }

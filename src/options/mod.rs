@@ -111,15 +111,6 @@ impl Options {
         self.kept_rows.min(if self.kept_draws > 1 { rows.div_ceil(16) } else { rows })
     }
 
-    /// `kept_weight`; 1 if there are no kept rows.
-    pub fn weight_of_kept_rows(&self) -> f64 {
-        if self.kept_rows == 0 {
-            1.0
-        } else {
-            self.kept_weight
-        }
-    }
-
     /// An error if the whole ensemble has more parameters than a fit may ask for, from those of one network.
     pub fn check_parameters(&self, of_one: usize) -> PolarsResult<()> {
         let all = of_one.saturating_mul(self.members);

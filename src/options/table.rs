@@ -16,7 +16,8 @@ pub const MOST_WIDTH: i64 = 4_096;
 /// alone are better than equal parts of all, and a little of the others is better than none.
 const NOVELTY_KEPT_ROWS: usize = 4_096;
 const NOVELTY_KEPT_DRAWS: usize = 1;
-const NOVELTY_KEPT_WEIGHT: f64 = 8.0;
+const NOVELTY_KEPT_NEIGHBORS: usize = 5;
+const NOVELTY_KEPT_WEIGHT: f64 = 2.0;
 
 /// The options in which a fit with few labelled anomalies differs from `default`: known anomalies, half of each batch, are told
 /// from the others by all features, and by more rows than an ensemble without labels sees.
@@ -75,6 +76,7 @@ macro_rules! options {
                         preset,
                         kept_rows: NOVELTY_KEPT_ROWS,
                         kept_draws: NOVELTY_KEPT_DRAWS,
+                        kept_neighbors: NOVELTY_KEPT_NEIGHBORS,
                         kept_weight: NOVELTY_KEPT_WEIGHT,
                         ..Self::preset(Preset::Default)
                     },
@@ -162,12 +164,19 @@ options! {
     /// The number of draws of kept rows, whose distances are averaged. Models of format 4 have no such field, and one draw.
     #[serde(default = "one_draw", skip_serializing_if = "is_one_draw")]
     kept_draws: i64 => usize, in Whole(1, 1_000),
-        paper 1, default 5, labelled 1;
+        paper 1, default 20, labelled 1;
 
-    /// The weight of the distances from kept rows beside each other part of a score. Models of format 4 have no such field.
+    /// The number of nearest rows of a draw whose distances are averaged, the k-th nearest with the weight 1 / k. Models of earlier
+    /// formats than 6 have no such field, and one.
+    #[serde(default = "one_neighbour", skip_serializing_if = "is_one_neighbour")]
+    kept_neighbors: i64 => usize, in Whole(1, 5),
+        paper 1, default 2, labelled 1;
+
+    /// The weight of the distances from kept rows beside each other part of a score, before it is multiplied with the odds that a row of shuffled
+    /// values is farther from them than a training row. Models of format 4 have no such field, and in those of formats 4 and 5 it was not multiplied.
     #[serde(default = "weight_of_format_4", skip_serializing_if = "is_weight_of_format_4")]
     kept_weight: f64 => f64, in Positive(1000.0),
-        paper 8.0, default 2.0, labelled 8.0;
+        paper 2.0, default 0.5, labelled 2.0;
 
     /// How synthetic anomalies are made.
     noise: String => Noise, in OneOf,
@@ -258,6 +267,15 @@ fn one_draw() -> usize {
 /// It is not written then, so that a model of format 4 stays the same bytes.
 fn is_one_draw(kept_draws: &usize) -> bool {
     *kept_draws == one_draw()
+}
+
+fn one_neighbour() -> usize {
+    1
+}
+
+/// It is not written then, so that a model of an earlier format stays the same bytes.
+fn is_one_neighbour(kept_neighbors: &usize) -> bool {
+    *kept_neighbors == one_neighbour()
 }
 
 fn weight_of_format_4() -> f64 {

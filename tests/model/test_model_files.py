@@ -60,6 +60,8 @@ def in_order(entry: dict[str, Any]) -> Iterator[str]:
                 yield from (f"within.{j}.{part}" for part in ["groups", "knots", "counted", "tails"])
     if entry["options"].get("kept_rows"):
         yield from (f"kept.{part}" for part in ["rows", "unit", "centre", "scale"])
+        if entry["options"].get("kept_draws", 1) == 1:
+            yield from (f"kept.{part}" for part in ["knots", "odds"])
 
 
 def refusal(data: bytes) -> str:
@@ -112,7 +114,7 @@ def test_a_flipped_byte_of_the_numbers_is_called_damage(model: anorand.Model) ->
     assert "damaged" in refusal(bytes(flipped))
 
 
-@pytest.mark.parametrize(("version", "advice"), [(6, "upgrade"), (2**32, "upgrade"), (1, "fit the model again")])
+@pytest.mark.parametrize(("version", "advice"), [(7, "upgrade"), (2**32, "upgrade"), (1, "fit the model again")])
 def test_another_format_version_is_refused(model: anorand.Model, version: int, advice: str) -> None:
     message = refusal(rebuilt(model.to_bytes(), {"format": version}))
     assert f"format version {version}" in message
@@ -120,7 +122,7 @@ def test_another_format_version_is_refused(model: anorand.Model, version: int, a
 
 
 def test_a_later_format_is_named_before_its_unknown_fields(model: anorand.Model) -> None:
-    assert "upgrade" in refusal(rebuilt(model.to_bytes(), {"format": 6, "new": 1, "options": "others"}))
+    assert "upgrade" in refusal(rebuilt(model.to_bytes(), {"format": 7, "new": 1, "options": "others"}))
 
 
 @pytest.mark.parametrize("at", [(), ("options",), ("training",), ("combiner",), ("features", 0)])
@@ -134,7 +136,7 @@ def test_an_unknown_field_of_a_known_format_is_refused(model: anorand.Model, at:
 
 
 def test_an_unknown_tensor_is_refused(model: anorand.Model) -> None:
-    assert "but format 5 has" in refusal(rebuilt(model.to_bytes(), tensors={"new": np.zeros(1)}))
+    assert "but format 6 has" in refusal(rebuilt(model.to_bytes(), tensors={"new": np.zeros(1)}))
 
 
 def test_another_number_of_members_is_refused(model: anorand.Model) -> None:
@@ -342,6 +344,9 @@ def in_entry(*keys: Any, value: Any) -> Callable[[dict[str, Any], dict[str, Any]
         (set_at("kept.unit", 1, -1.0), "unit of its kept rows"),
         (set_at("kept.centre", 0, math.inf), "centre of its kept rows"),
         (set_at("kept.scale", 0, 0.0), "kept rows"),
+        (in_entry("kept_odds", value=0.5), "odds of its kept rows"),
+        (in_entry("kept_odds", value=None), "odds of its kept rows"),
+        (in_entry("options", "kept_neighbors", value=6), "out of range"),
         (set_at("inputs", 0, 10**6), "sees an input"),
         (set_at("inputs", 0, -1), "sees an input"),
     ],

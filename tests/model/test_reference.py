@@ -105,8 +105,8 @@ def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: s
     data = frame.select(anorand.fit(FEATURES, preset=preset, combination=kind, **FAST)).item()
     training = reference.heads(data, frame.select(FEATURES).to_numpy())
     of_values = reference.surprisals(data, frame.select(FEATURES).to_numpy()) if kind == "surprisal" else None
-    options = anorand.Model(data).options
-    weight = options["kept_weight"] if options["kept_rows"] else 1.0
+    model = anorand.Model(data)
+    weight = 1.0 if model.kept_odds is None else model.options["kept_weight"] * model.kept_odds
     expected = reference.combiner(training, kind, of_values, weight)
     stored = reference.metadata(data)["combiner"]
     assert stored.keys() == expected.keys()

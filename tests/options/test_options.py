@@ -149,6 +149,7 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "max_samples": 100,
         "kept_rows": 7,
         "kept_draws": 2,
+        "kept_neighbors": 3,
         "kept_weight": 3.0,
         "max_features": 0.7,
         "noise": "uniform",

@@ -1,0 +1,302 @@
+//! A view of kept rows: how inputs are seen where rows are compared, and the distances in it.
+
+use polars::prelude::PolarsResult;
+
+use crate::simd::Simd;
+
+use super::asinh::{Asinh, ViewOfTile};
+use super::log_odds::{LogOdds, OddsOfTile};
+use super::nearest::{rank_weights, Nearest, Search, MOST_NEIGHBOURS, NONE, SLOTS};
+
+/// What scaled inputs become where rows are compared.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transform {
+    /// They stay.
+    Scaled,
+    Asinh(Asinh),
+    LogOdds(LogOdds),
+}
+
+impl Transform {
+    /// Rows, `[n, inputs]`, in the view.
+    pub fn rows(&self, rows: &[f32]) -> PolarsResult<Vec<f32>> {
+        match self {
+            Self::Scaled => Ok(rows.to_vec()),
+            Self::Asinh(view) => view.rows(rows),
+            Self::LogOdds(view) => view.rows(rows),
+        }
+    }
+
+    /// What is wrong with its numbers, if anything is.
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Scaled => None,
+            Self::Asinh(view) => view.fault(),
+            Self::LogOdds(view) => view.fault(),
+        }
+    }
+
+    /// Its tensors, in the order of a file.
+    pub fn tensors(&self) -> Vec<&[f32]> {
+        match self {
+            Self::Scaled => vec![],
+            Self::Asinh(view) => vec![view.centre(), view.scale()],
+            Self::LogOdds(view) => vec![view.knots(), view.odds()],
+        }
+    }
+
+    /// The slope of an input's number in the view.
+    fn slope(&self, input: usize, number: f32) -> f32 {
+        match self {
+            Self::Scaled => 1.0,
+            Self::Asinh(view) => view.slope(input, number),
+            Self::LogOdds(view) => view.slope(input, number),
+        }
+    }
+
+    /// A tile, `[inputs, tile]`, in the view; `out` has room for it.
+    fn tile<'a>(&self, simd: Simd, tile: &'a [f32], out: &'a mut [f32]) -> &'a [f32] {
+        match self {
+            Self::Scaled => return tile,
+            Self::Asinh(view) => simd.run(ViewOfTile { view, tile, out }),
+            Self::LogOdds(view) => simd.run(OddsOfTile { view, tile, out }),
+        }
+        out
+    }
+
+    /// Whether rows that differ may be the same in the view.
+    fn merges_rows(&self) -> bool {
+        matches!(self, Self::LogOdds(_))
+    }
+}
+
+/// Which transform a view has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewKind {
+    Scaled,
+    Asinh,
+    LogOdds,
+}
+
+impl ViewKind {
+    /// Of several draws, whose rows are too few for ranks.
+    pub const OF_DRAWS: &[Self] = &[Self::Scaled, Self::Asinh];
+    /// Of one draw.
+    pub const OF_ONE: &[Self] = &[Self::Asinh, Self::LogOdds];
+
+    /// Of that number of draws.
+    pub fn of(draws: usize) -> &'static [Self] {
+        if draws > 1 { Self::OF_DRAWS } else { Self::OF_ONE }
+    }
+}
+
+/// Rows of all draws in one view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    pub transform: Transform,
+    /// `[draws, kept, inputs]`; none where the view is that of the scaled rows themselves
+    rows: Vec<f32>,
+    /// What a distance is multiplied with to be a reconstruction error
+    pub unit: f32,
+}
+
+/// Rows of tiles, and what they are compared with.
+#[derive(Clone, Copy)]
+pub struct Compared<'a> {
+    /// The kept rows, scaled, `[draws, kept, inputs]`
+    pub scaled: &'a [f32],
+    pub draws: usize,
+    pub inputs: usize,
+    /// The number of nearest kept rows of each draw whose distances count
+    pub neighbours: usize,
+    /// Scaled, `[tiles, inputs, tile]`
+    pub tiles: &'a [f32],
+    pub tile: usize,
+    /// The number of rows, without the padding
+    pub rows: usize,
+    pub leave_out: LeaveOut<'a>,
+}
+
+/// What a row is not compared with.
+#[derive(Clone, Copy)]
+pub enum LeaveOut<'a> {
+    Nothing,
+    /// A kept row that equals it
+    Equal,
+    /// The kept row of that number, of each draw and row, `[draws, rows]`
+    Those(&'a [u32]),
+}
+
+impl View {
+    /// Of scaled rows, `[draws, kept, inputs]`.
+    pub fn new(transform: Transform, scaled: &[f32], unit: f32) -> PolarsResult<Self> {
+        let rows = if transform == Transform::Scaled { vec![] } else { transform.rows(scaled)? };
+        Ok(Self { transform, rows, unit })
+    }
+
+    /// The scaled rows themselves.
+    pub fn scaled(unit: f32) -> Self {
+        Self { transform: Transform::Scaled, rows: vec![], unit }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.rows.len() * size_of::<f32>()
+    }
+
+    /// Adds the mean over the draws of each row's distance to `out`.
+    pub fn add_distances(&self, of: Compared, out: &mut [f32]) {
+        let share = 1.0 / of.draws as f32;
+        self.each_tile(of, false, |tile| {
+            let Tile { first, rows, nearest, .. } = &tile;
+            for (at, out) in out[*first..first + rows].iter_mut().enumerate() {
+                *out += share
+                    * if nearest.is_plain(at, of.neighbours) {
+                        nearest.distances[at]
+                    } else {
+                        self.neighbours(of, &tile, at).map(|of| of.weight * of.square.sqrt()).sum()
+                    };
+            }
+        });
+    }
+
+    /// Adds the gradient of `weights` · distance, in its unit, to `out`, which is as the tiles.
+    pub fn add_gradients(&self, of: Compared, weights: &[f32], out: &mut [f32]) {
+        let (inputs, tile, unit) = (of.inputs, of.tile, self.unit / of.draws as f32);
+        // In the view, whose slopes are the same for all draws.
+        let mut in_view = vec![0f32; out.len()];
+        self.each_tile(of, true, |found| {
+            for at in 0..found.rows {
+                let row = found.first + at;
+                for Neighbour { number, square, weight } in self.neighbours(of, &found, at) {
+                    let distance = square.sqrt();
+                    // At a kept row, the error has a kink.
+                    if distance == 0.0 {
+                        continue;
+                    }
+                    let weight = weights[row] * unit * weight / distance;
+                    let places = in_view[row / tile * inputs * tile + row % tile..].iter_mut().step_by(tile);
+                    let kept = &found.kept[number * inputs..][..inputs];
+                    let numbers = found.numbers[at..].iter().step_by(found.wide);
+                    for (out, (kept, number)) in places.zip(kept.iter().zip(numbers)) {
+                        *out += weight * (number - kept);
+                    }
+                }
+            }
+        });
+        for (at, (out, in_view)) in out.iter_mut().zip(in_view).enumerate() {
+            *out += self.transform.slope(at / tile % inputs, of.tiles[at]) * in_view;
+        }
+    }
+
+    /// Calls `take` with each draw, row and number of the kept row that is at distance 0 of it.
+    pub fn each_equal(&self, of: Compared, mut take: impl FnMut(usize, usize, usize)) {
+        self.each_tile(of, true, |Tile { draw, first, rows, nearest, .. }| {
+            for at in (0..rows).filter(|at| nearest.minus_squares[0][*at] == 0.0) {
+                take(draw, first + at, nearest.numbers[0][at] as usize);
+            }
+        });
+    }
+
+    /// Calls `take` with some rows beside each draw, after those beside the draws before it.
+    fn each_tile(&self, of: Compared, which: bool, mut take: impl FnMut(Tile)) {
+        let Compared { scaled, draws, inputs, neighbours, tiles, tile, rows, .. } = of;
+        let simd = Simd::chosen();
+        let wide = simd.tile_rows();
+        let (mut own, mut in_view) = (vec![0f32; inputs * wide], vec![0f32; inputs * wide]);
+        let size = scaled.len() / draws;
+        let kept = if self.rows.is_empty() { scaled } else { &self.rows };
+        for first in (0..rows).step_by(wide) {
+            let here = wide.min(rows - first);
+            // A GPU's tiles are single rows.
+            let numbers = if tile == wide {
+                &tiles[first * inputs..][..inputs * wide]
+            } else {
+                for (input, numbers) in own.chunks_exact_mut(wide).enumerate() {
+                    for (at, number) in numbers[..here].iter_mut().enumerate() {
+                        *number = of.number(first + at, input);
+                    }
+                }
+                own.as_slice()
+            };
+            let numbers = self.transform.tile(simd, numbers, &mut in_view);
+            for (draw, kept) in kept.chunks_exact(size).enumerate() {
+                let nearest = simd.run(Search { kept, inputs, numbers, neighbours, which });
+                take(Tile { draw, first, rows: here, kept, numbers, wide, nearest });
+            }
+        }
+    }
+
+    /// The kept rows of a draw that a row of a tile is compared with, and their weights, which are those of a harmonic mean's ranks: 1, ½, ⅓ and so on.
+    fn neighbours(&self, of: Compared, tile: &Tile, at: usize) -> impl Iterator<Item = Neighbour> {
+        let Nearest { minus_squares, numbers, .. } = &tile.nearest;
+        let row = tile.first + at;
+        let itself = match of.leave_out {
+            LeaveOut::Nothing => None,
+            LeaveOut::Equal => {
+                let equal = minus_squares[0][at] == 0.0;
+                (equal && (!self.transform.merges_rows() || of.draw_has(tile.draw, row))).then_some(0)
+            }
+            LeaveOut::Those(equal) => {
+                let number = equal[tile.draw * of.rows + row];
+                (0..SLOTS).find(|slot| numbers[*slot][at] as u32 == number)
+            }
+        };
+        let mut found = [Neighbour::default(); MOST_NEIGHBOURS];
+        let mut count = 0;
+        for slot in (0..SLOTS).filter(|slot| minus_squares[*slot][at] != NONE && Some(*slot) != itself) {
+            if count < of.neighbours {
+                found[count] = Neighbour::of(&tile.nearest, slot, at);
+                count += 1;
+            }
+        }
+        // A draw of a single row, which is the row itself.
+        if count == 0 {
+            (found[0], count) = (Neighbour::of(&tile.nearest, 0, at), 1);
+        }
+        let weights = rank_weights(count);
+        found.into_iter().zip(weights).take(count).map(|(found, weight)| Neighbour { weight, ..found })
+    }
+}
+
+/// Some rows beside a draw.
+struct Tile<'a> {
+    draw: usize,
+    /// The first of the rows, and their number
+    first: usize,
+    rows: usize,
+    /// The draw in the view, `[kept, inputs]`
+    kept: &'a [f32],
+    /// The rows in the view, `[inputs, wide]`
+    numbers: &'a [f32],
+    wide: usize,
+    nearest: Nearest,
+}
+
+/// A kept row of a draw that a row is compared with.
+#[derive(Clone, Copy, Default)]
+struct Neighbour {
+    number: usize,
+    /// The square of their distance
+    square: f32,
+    weight: f32,
+}
+
+impl Neighbour {
+    fn of(nearest: &Nearest, slot: usize, at: usize) -> Self {
+        let square = (-nearest.minus_squares[slot][at]).max(0.0);
+        Self { number: nearest.numbers[slot][at] as usize, square, weight: 1.0 }
+    }
+}
+
+impl Compared<'_> {
+    fn number(&self, row: usize, input: usize) -> f32 {
+        self.tiles[(row / self.tile * self.inputs + input) * self.tile + row % self.tile]
+    }
+
+    /// Whether a row is one of a draw.
+    fn draw_has(&self, draw: usize, row: usize) -> bool {
+        let size = self.scaled.len() / self.draws;
+        let is_row = |kept: &[f32]| kept.iter().enumerate().all(|(input, kept)| *kept == self.number(row, input));
+        self.scaled[draw * size..][..size].chunks_exact(self.inputs).any(is_row)
+    }
+}
