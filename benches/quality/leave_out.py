@@ -43,8 +43,11 @@ VARIANTS: dict[str, FitOptions] = {
     "kept_rows=16": {"kept_rows": 16},
     "kept_rows=64": {"kept_rows": 64},
     "kept_draws=10": {"kept_draws": 10},
+    "kept_draws=40": {"kept_draws": 40},
+    "kept_neighbors=1": {"kept_neighbors": 1},
+    "kept_neighbors=3": {"kept_neighbors": 3},
+    "kept_weight=0.25": {"kept_weight": 0.25},
     "kept_weight=1": {"kept_weight": 1.0},
-    "kept_weight=4": {"kept_weight": 4.0},
 }
 HALVINGS = 1_000
 
