@@ -196,7 +196,7 @@ def heads(data: bytes, rows: Array) -> Heads:
 
 def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, Array]:
     """From the nearest kept rows of each draw in each view, in units of reconstruction errors, the mean over the draws, and
-    over the neighbours, the k-th nearest with the weight 1 / k; and the gradient. 0 where the model keeps none.
+    over the neighbours, the k-th nearest with the weight 1 / √k; and the gradient. 0 where the model keeps none.
 
     ``x`` are scaled rows ``[rows, D]``. A kept row is not compared with itself; on the way to a row, points are not
     compared with it: ``ends`` are the rows that they lead to, ``x`` by default.
@@ -215,7 +215,8 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
         views = [_scaled, _asinh(tensors)]
     else:
         views = [_scaled]
-    for view, unit in zip(views, units, strict=True):
+    factors = tensors.get("kept.factors", np.ones((len(views), draws.shape[1]))).astype(np.float64)
+    for view, unit, of_nearest in zip(views, units, factors, strict=True):
         seen, slopes = view(x)
         for scaled in draws:
             draw, _ = view(scaled)
@@ -227,8 +228,8 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
                 apart[itself, first[itself]] = np.inf
             nearest = np.argsort(apart, axis=1, kind="stable")[:, :neighbours]
             distance = np.take_along_axis(apart, nearest, axis=1)
-            weights = np.where(np.isfinite(distance), 1 / np.arange(1, nearest.shape[1] + 1), 0.0)
-            weights /= weights.sum(axis=1, keepdims=True)
+            weights = np.where(np.isfinite(distance), 1 / np.sqrt(np.arange(1, nearest.shape[1] + 1)), 0.0)
+            weights *= of_nearest[nearest[:, :1]] / weights.sum(axis=1, keepdims=True)
             distance = np.where(weights > 0, distance, 0.0)
             total += unit * (weights * distance).sum(axis=1) / len(draws)
             ways = (seen[:, None] - draw[nearest]) / np.maximum(distance, 1e-300)[:, :, None]

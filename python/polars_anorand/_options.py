@@ -79,8 +79,8 @@ class FitOptions(TypedDict, total=False):
     """Draws of kept rows, 1 to 1,000, whose distances are averaged: an anomaly is far from most small draws of rows,
     even where another anomaly is near it. Default 20, with labels 1, paper 1, novelty 1."""
     kept_neighbors: int | Sequence[int]
-    """Nearest rows of each draw whose distances are averaged, 1 to 5, the k-th nearest with the weight 1 / k. Default 2,
-    with labels 1, paper 1, novelty 5."""
+    """Nearest rows of each draw whose distances are averaged, 1 to 5, the k-th nearest with the weight
+    1 / √k. Default 2, with labels 1, paper 1, novelty 5."""
     kept_weight: float | Sequence[float]
     """Weight of the distances from kept rows beside each other part of the score, in spreads over the training rows,
     above 0 and at most 1000. It is multiplied with the odds that a row whose values come from different training rows is

@@ -1,7 +1,7 @@
 //! Which training rows a model keeps, and what they add to the training rows' errors.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use polars::prelude::PolarsResult;
+use polars::prelude::{polars_err, PolarsResult};
 use rand::seq::index;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -67,13 +67,32 @@ pub fn keep(
     };
     let views = ViewKind::of(draws).iter().map(view).collect::<PolarsResult<_>>()?;
     let comparison = Comparison { draws, inputs: rows.ncols(), neighbours: options.kept_neighbors };
-    let kept = KeptRows::new(kept, comparison, views, &[1.0; 2])?;
+    let mut kept = KeptRows::new(kept, comparison, views, &[1.0; 2])?;
+    if draws == 1 {
+        let rows = ArrayView2::from_shape((of_draw, rows.ncols()), kept.numbers());
+        let spacings = distances(&kept, rows.map_err(|error| polars_err!(ComputeError: "anorand: {error}"))?)?;
+        kept = kept.with_factors(spacings.map(factors));
+    }
     let scored = match scored {
         None => distances(&kept, rows.view())?,
         Some(scored) => distances(&kept, rows.select(Axis(0), scored).view())?,
     };
     let shuffled = distances(&kept, shuffled(rows, owners, &normal, &mut rng).view())?;
     Ok(Some(Kept { rows: kept, scored, shuffled }))
+}
+
+/// The factor of each kept row, from its own distances from the others: their fourth root, below their median, and its inverse above. Distances are
+/// compared where rows lie close together and where they do not, but the former are not all that counts.
+fn factors(spacings: Vec<f32>) -> Vec<f32> {
+    /// Of rows that are there twice, as parts of the median
+    const LEAST: f32 = 0.01;
+    let mut known: Vec<f32> = spacings.iter().copied().filter(|spacing| *spacing > 0.0).collect();
+    let middle = known.len() / 2;
+    if known.is_empty() {
+        return vec![1.0; spacings.len()];
+    }
+    let median = *known.select_nth_unstable_by(middle, f32::total_cmp).1;
+    spacings.into_iter().map(|spacing| 1.0 / (spacing / median).clamp(LEAST, 1.0 / LEAST).sqrt().sqrt()).collect()
 }
 
 /// Rows whose values are those of rows of `among`, each feature's of another one.

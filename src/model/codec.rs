@@ -27,6 +27,7 @@
 //! | `kept.unit` | F32 `[2]` | what the mean distance from the nearest of each draw is multiplied with, to be added to the reconstruction error: of scaled rows, and of their asinh; of one draw, of their asinh and of their log odds; `[1]` in format 4, of scaled rows |
 //! | `kept.centre`, `kept.scale` | F32 `[D]` | the asinh of a scaled input x is asinh((x − centre) / scale) |
 //! | `kept.knots`, `kept.odds` | F32 `[D, 33]` | of one draw, from format 6 on: of each scaled input, numbers in rising order, and the log odds that a kept row is below them; linear between them and flat beyond |
+//! | `kept.factors` | F32 `[2, kept]` | of one draw, from format 6 on: in both views, what a row's distance is multiplied with whose nearest kept row it is |
 //! | `checksum` | U32 `[1]` | CRC-32 of the metadata entry and of the tensors above, in this order |
 //!
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
@@ -100,6 +101,9 @@ impl Model {
             let units = kept.units();
             let numbers = [kept.numbers(), &units].into_iter().chain(kept.tensors_of_views());
             contents.extend(numbers.map(|numbers| bytes_of(numbers, f32::to_le_bytes)));
+            if self.metadata.has_factors() {
+                contents.push(bytes_of(&kept.factors(), f32::to_le_bytes));
+            }
         }
         Ok(contents)
     }
@@ -151,14 +155,20 @@ impl Model {
         });
         let frequencies = frequencies.collect::<PolarsResult<_>>()?;
         let surprisals = metadata.knots.as_ref().map(|knots| surprisals(&mut tensors, &metadata, knots));
-        let kept = metadata.kept_rows().map(|_| {
+        let kept = metadata.kept_rows().map(|_| -> PolarsResult<KeptRows> {
             let (rows, units) = (tensors.f32s(1), tensors.f32s(1));
             let views = metadata.kept_views().iter().map(|view| match view {
                 ViewKind::Scaled => Transform::Scaled,
                 ViewKind::Asinh => Transform::Asinh(Asinh::new(tensors.f32s(1), tensors.f32s(1))),
                 ViewKind::LogOdds => Transform::LogOdds(LogOdds::new(tensors.f32s(1), tensors.f32s(1))),
             });
-            KeptRows::new(rows, metadata.comparison(), views.collect(), &units)
+            let kept = KeptRows::new(rows, metadata.comparison(), views.collect(), &units)?;
+            if !metadata.has_factors() {
+                return Ok(kept);
+            }
+            let factors = tensors.f32s(1);
+            let (first, second) = factors.split_at(factors.len() / 2);
+            Ok(kept.with_factors([first.to_vec(), second.to_vec()]))
         });
         let kept = kept.transpose()?;
         let statistics = Statistics { scaling, medians, quantiles_of_features, reference, surprisals, kept, quantiles };
@@ -251,6 +261,9 @@ impl Metadata {
                     ViewKind::LogOdds => (["kept.knots", "kept.odds"], vec![all, LOG_ODDS_KNOTS]),
                 };
                 tensors.extend(names.map(|name| TensorSpec::new(name, Dtype::F32, size.clone())));
+            }
+            if self.has_factors() {
+                tensors.push(TensorSpec::new("kept.factors", Dtype::F32, vec![2, rows]));
             }
         }
         tensors

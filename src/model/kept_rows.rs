@@ -6,7 +6,8 @@
 //!
 //! The kept rows may be several draws. Each is a look-up of its own, and the distances are averaged: an anomaly is far from most small
 //! draws of rows, even if other anomalies are like it (Sugiyama and Borgwardt, 2013). The distances from the nearest rows of a draw are
-//! averaged too, the k-th nearest with the weight 1 / k.
+//! averaged too, the k-th nearest with the weight 1 / √k. Of one draw, the mean is multiplied with a factor of the nearest row, which is larger where kept rows lie
+//! close together: what is usual among them is far for another one.
 //!
 //! Rows are compared in two views. One is their [`Asinh`], in which a feature counts by how much is usual. Beside several draws, the other one has them
 //! scaled, as the networks take them: a feature counts by its range. Beside one draw, it is their [`LogOdds`]: a feature counts by ranks.
@@ -59,6 +60,12 @@ impl KeptRows {
         self
     }
 
+    /// The same rows, with the factors of both views.
+    pub fn with_factors(mut self, factors: [Vec<f32>; 2]) -> Self {
+        self.views.iter_mut().zip(factors).for_each(|(view, factors)| view.factors = factors);
+        self
+    }
+
     pub fn draws(&self) -> usize {
         self.draws
     }
@@ -77,6 +84,11 @@ impl KeptRows {
         self.views.iter().flat_map(|view| view.transform.tensors())
     }
 
+    /// Of both views, `[2, kept]`; nothing of several draws.
+    pub fn factors(&self) -> Vec<f32> {
+        self.views.iter().flat_map(|view| &view.factors).copied().collect()
+    }
+
     pub fn bytes(&self) -> usize {
         self.rows.len() * size_of::<f32>() + self.views.iter().map(View::bytes).sum::<usize>()
     }
@@ -90,6 +102,10 @@ impl KeptRows {
         let unit = self.units().into_iter().find(unusable);
         unit.map(|unit| format!("the unit of its kept rows is {unit}, expected a finite number above 0"))
             .or_else(|| self.views.iter().find_map(|view| view.transform.fault()))
+            .or_else(|| {
+                let factor = self.factors().into_iter().find(unusable)?;
+                Some(format!("a factor of its kept rows is {factor}, expected a finite number above 0"))
+            })
     }
 
     /// Adds each row's distances as reconstruction errors to `errors`; rows come in tiles, `[tiles, inputs, tile]`.
@@ -177,6 +193,13 @@ mod tests {
         [vec![Transform::Scaled], vec![Transform::Scaled, asinh()], vec![asinh(), log_odds()]]
     }
 
+    /// With factors, if they have one draw.
+    fn with_factors(kept: KeptRows) -> KeptRows {
+        let count = kept.rows.len() / INPUTS;
+        let of_view = |view: usize| (0..count).map(|at| 0.5 + ((at + view) % 3) as f32).collect();
+        if kept.draws == 1 { kept.with_factors([of_view(0), of_view(1)]) } else { kept }
+    }
+
     fn distance(row: &[f32], kept: &[f32]) -> f32 {
         row.iter().zip(kept).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
     }
@@ -186,12 +209,13 @@ mod tests {
         let of_view = |view: &View| {
             let (row, rows) = (view.transform.rows(row).unwrap(), view.transform.rows(&of.rows).unwrap());
             let of_draw = |draw: &[f32]| {
-                let mut distances: Vec<f32> = draw.chunks_exact(INPUTS).map(|kept| distance(&row, kept)).collect();
-                distances.sort_by(f32::total_cmp);
+                let distances = draw.chunks_exact(INPUTS).map(|kept| distance(&row, kept)).enumerate();
+                let mut distances: Vec<(usize, f32)> = distances.collect();
+                distances.sort_by(|a, b| a.1.total_cmp(&b.1));
                 distances.truncate(of.neighbours);
-                let weights = (1..=distances.len()).map(|rank| 1.0 / rank as f32);
-                let sum: f32 = distances.iter().zip(weights.clone()).map(|(distance, weight)| distance * weight).sum();
-                sum / weights.sum::<f32>()
+                let weights = (1..=distances.len()).map(|rank| 1.0 / (rank as f32).sqrt());
+                let sum: f32 = distances.iter().zip(weights.clone()).map(|((_, apart), weight)| apart * weight).sum();
+                view.factors.get(distances[0].0).unwrap_or(&1.0) * sum / weights.sum::<f32>()
             };
             let size = rows.len() / of.draws;
             view.unit * rows.chunks_exact(size).map(of_draw).sum::<f32>() / of.draws as f32
@@ -203,7 +227,7 @@ mod tests {
     fn errors_are_mean_distances_from_the_nearest_rows_of_each_draw_in_each_view() {
         for (draws, count) in [(1, 1), (1, 4), (3, 5), (1, 131)] {
             for (neighbours, views) in [1, 2, 3, 5].into_iter().flat_map(|k| kinds().map(|views| (k, views))) {
-                let (kept, rows) = (kept(draws, count, neighbours, views), matrix(77, 0.5));
+                let (kept, rows) = (with_factors(kept(draws, count, neighbours, views)), matrix(77, 0.5));
                 // A CPU's tiles, and single rows.
                 for tile in [Simd::chosen().tile_rows(), 1] {
                     let mut errors = vec![1f32; 77];
@@ -219,9 +243,9 @@ mod tests {
 
     #[test]
     fn gradients_are_slopes_of_the_errors() {
-        let (rows, step) = (matrix(40, 0.5), 2e-4);
+        let (rows, step) = (matrix(60, 0.5), 2e-4);
         let [format_4, format_5, format_6] = kinds();
-        for kept in [kept(1, 50, 1, format_4), kept(2, 9, 1, format_5), kept(1, 60, 3, format_6)] {
+        for kept in [kept(1, 50, 1, format_4), kept(2, 9, 1, format_5), with_factors(kept(1, 60, 3, format_6))] {
             for tile in [Simd::chosen().tile_rows(), 1] {
                 let tiles = tiled(rows.view(), tile).unwrap();
                 let weights = vec![1.5f32; tiles.len() / INPUTS];
@@ -279,8 +303,10 @@ mod tests {
         let both = || vec![Transform::Scaled, Transform::Asinh(Asinh::new(vec![0.0], vec![1.0]))];
         assert_eq!(distances(vec![1.0, 2.0, 4.0, 4.0], 1, 1, both()), [1.0, 1.0, 0.0, 0.0]);
         assert_eq!(distances(vec![1.0, 2.0, 2.0, 4.0], 2, 1, both()), [1.0, 1.5, 1.5, 2.0]);
-        for (found, expected) in distances(vec![1.0, 2.0, 4.0, 7.0], 1, 2, both()).iter().zip([5.0, 4.0, 7.0, 11.0]) {
-            assert!((found - expected / 3.0).abs() < 1e-6);
+        let second = 0.5f32.sqrt();
+        let expected = [[1.0, 3.0], [1.0, 2.0], [2.0, 3.0], [3.0, 5.0]].map(|[a, b]| (a + second * b) / (1.0 + second));
+        for (found, expected) in distances(vec![1.0, 2.0, 4.0, 7.0], 1, 2, both()).iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
         assert_eq!(distances(vec![1.0, 2.0], 1, 5, both()), [1.0, 1.0]);
         assert_eq!(distances(vec![1.0], 1, 3, both()), [0.0]);
@@ -317,5 +343,8 @@ mod tests {
         }
         let bad = Transform::Asinh(Asinh::new(vec![0.0], vec![0.0]));
         assert!(of(0.0, 1.0, bad).contains("scale of theirs"));
+        let [.., views] = kinds();
+        let bad = kept(1, 3, 1, views).with_factors([vec![1.0; 3], vec![1.0, f32::NAN, 1.0]]);
+        assert!(bad.fault().unwrap().contains("factor of its kept rows"));
     }
 }

@@ -14,7 +14,7 @@
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
 //! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; kept rows; losses on the way; the options `temporal` and `kept_rows` |
 //! | 5 | several draws of kept rows, in two views; the options `kept_draws` and `kept_weight` |
-//! | 6 | several neighbours among kept rows, and log odds as a view of one draw of them; `kept_odds`; the option `kept_neighbors` |
+//! | 6 | several neighbours among kept rows; log odds as a view of one draw of them, and factors; `kept_odds`; the option `kept_neighbors` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,11 @@ impl Metadata {
             5 => ViewKind::OF_DRAWS,
             _ => ViewKind::of(self.options.kept_draws),
         }
+    }
+
+    /// Whether kept rows have factors of distances.
+    pub fn has_factors(&self) -> bool {
+        self.format > 5 && self.options.kept_draws == 1
     }
 
     /// How kept rows are compared.

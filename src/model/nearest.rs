@@ -35,10 +35,11 @@ pub const NO_ROW: u32 = u32::MAX;
 /// Below all squares with a minus.
 pub const NONE: f32 = f32::MIN;
 
-/// What the distances from the nearest rows weigh in their mean, of which there are `count`: 1, ½, ⅓ and so on, over their sum.
+/// What the distances from the nearest rows weigh in their mean, of which there are `count`: the k-th nearest 1 / √k, over the sum.
 pub fn rank_weights(count: usize) -> [f32; MOST_NEIGHBOURS] {
-    let sum: f32 = (1..=count).map(|rank| 1.0 / rank as f32).sum();
-    std::array::from_fn(|at| if at < count { 1.0 / ((at + 1) as f32 * sum) } else { 0.0 })
+    let weight = |rank: usize| 1.0 / (rank as f32).sqrt();
+    let sum: f32 = (1..=count).map(weight).sum();
+    std::array::from_fn(|at| if at < count { weight(at + 1) / sum } else { 0.0 })
 }
 
 /// The search for the nearest rows to those of a tile, `[inputs, tile]`.
@@ -49,8 +50,15 @@ pub struct Search<'a> {
     pub numbers: &'a [f32],
     /// The number of nearest rows that count, at most [`MOST_NEIGHBOURS`]; one more is found
     pub neighbours: usize,
-    /// Whether it matters which rows they are
-    pub which: bool,
+    pub which: Which,
+}
+
+/// Of which of the nearest rows the numbers matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Of0,
+    Of2,
+    OfAll,
 }
 
 impl Task for Search<'_> {
@@ -61,24 +69,26 @@ impl Task for Search<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             match (self.neighbours, self.which) {
-                (..2, false) => self.search::<V, 2, false>(),
-                (..2, true) => self.search::<V, 2, true>(),
-                (2, false) => self.search::<V, 3, false>(),
-                (2, true) => self.search::<V, 3, true>(),
-                (_, false) => self.search::<V, SLOTS, false>(),
-                (_, true) => self.search::<V, SLOTS, true>(),
+                (..2, Which::Of0) => self.search::<V, 2, 0>(),
+                (..2, _) => self.search::<V, 2, 2>(),
+                (2, Which::Of0) => self.search::<V, 3, 0>(),
+                (2, Which::Of2) => self.search::<V, 3, 2>(),
+                (2, Which::OfAll) => self.search::<V, 3, 3>(),
+                (_, Which::Of0) => self.search::<V, SLOTS, 0>(),
+                (_, Which::Of2) => self.search::<V, SLOTS, 2>(),
+                (_, Which::OfAll) => self.search::<V, SLOTS, SLOTS>(),
             }
         }
     }
 }
 
 impl Search<'_> {
-    /// For the `K` nearest rows.
+    /// For the `K` nearest rows, and the numbers of `W` of them.
     ///
     /// # Safety
     /// As of [`Task::run`].
     #[inline(always)]
-    unsafe fn search<V: Vector, const K: usize, const WHICH: bool>(self) -> Nearest {
+    unsafe fn search<V: Vector, const K: usize, const W: usize>(self) -> Nearest {
         let Self { kept, inputs, numbers, neighbours, .. } = self;
         debug_assert_eq!(numbers.len(), inputs * V::TILE);
         let mut found = Nearest {
@@ -117,7 +127,7 @@ impl Search<'_> {
                         let mut number = V::splat((first + at) as f32);
                         for rank in 0..K {
                             let had = best[rank][vector];
-                            if WHICH {
+                            if rank < W {
                                 // Numbers up to 2²⁴ are exact, and so are their differences.
                                 let moved = number.sub(which[rank][vector]).where_positive(minus.sub(had));
                                 which[rank][vector] = which[rank][vector].add(moved);
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn the_nearest_are_found_whatever_the_vectors() {
         const INPUTS: usize = 2;
-        for (count, neighbours) in [1, 2, 3, 4, 5, 9, 130].into_iter().flat_map(|count| [1, 2, 5].map(|k| (count, k))) {
+        for (count, neighbours) in [1, 2, 3, 4, 5, 9, 130].into_iter().flat_map(|count| [1, 2, 3, 5].map(|k| (count, k))) {
             let kept: Vec<f32> = (0..count * INPUTS).map(|at| libm::sin((at * at) as f64) as f32).collect();
             for simd in Simd::available() {
                 let tile = simd.tile_rows();
@@ -168,7 +178,7 @@ mod tests {
                     _ => libm::cos(at as f64 * 0.7) as f32,
                 };
                 let numbers: Vec<f32> = (0..INPUTS * tile).map(of_place).collect();
-                let [found, without] = [true, false]
+                let [found, without, of_two] = [Which::OfAll, Which::Of0, Which::Of2]
                     .map(|which| simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, which }));
                 for row in 0..tile {
                     let square = |other: &[f32]| {
@@ -181,6 +191,7 @@ mod tests {
                         assert!((found.minus_squares[place][row] + square).abs() < 1e-6);
                         assert_eq!(found.minus_squares[place][row], without.minus_squares[place][row]);
                         assert_eq!(found.numbers[place][row], *number as f32);
+                        assert_eq!(of_two.numbers[place][row], if place < 2 { *number as f32 } else { 0.0 });
                     }
                     assert_eq!(found.minus_squares[neighbours][row] == NONE, count <= neighbours);
                     assert_eq!(found.is_plain(row, neighbours), count >= neighbours && expected[0].0 > 0.0);

@@ -6,7 +6,7 @@ use crate::simd::Simd;
 
 use super::asinh::{Asinh, ViewOfTile};
 use super::log_odds::{LogOdds, OddsOfTile};
-use super::nearest::{rank_weights, Nearest, Search, MOST_NEIGHBOURS, NONE, SLOTS};
+use super::nearest::{rank_weights, Nearest, Search, Which, MOST_NEIGHBOURS, NONE, SLOTS};
 
 /// What scaled inputs become where rows are compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +98,8 @@ pub struct View {
     rows: Vec<f32>,
     /// What a distance is multiplied with to be a reconstruction error
     pub unit: f32,
+    /// What the distance of a row is multiplied with whose nearest kept row it is, of each row of one draw; none of several draws
+    pub factors: Vec<f32>,
 }
 
 /// Rows of tiles, and what they are compared with.
@@ -131,29 +133,32 @@ impl View {
     /// Of scaled rows, `[draws, kept, inputs]`.
     pub fn new(transform: Transform, scaled: &[f32], unit: f32) -> PolarsResult<Self> {
         let rows = if transform == Transform::Scaled { vec![] } else { transform.rows(scaled)? };
-        Ok(Self { transform, rows, unit })
+        Ok(Self { transform, rows, unit, factors: vec![] })
     }
 
     /// The scaled rows themselves.
     pub fn scaled(unit: f32) -> Self {
-        Self { transform: Transform::Scaled, rows: vec![], unit }
+        Self { transform: Transform::Scaled, rows: vec![], unit, factors: vec![] }
     }
 
     pub fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<f32>()
+        (self.rows.len() + self.factors.len()) * size_of::<f32>()
     }
 
     /// Adds the mean over the draws of each row's distance to `out`.
     pub fn add_distances(&self, of: Compared, out: &mut [f32]) {
         let share = 1.0 / of.draws as f32;
-        self.each_tile(of, false, |tile| {
+        let which = if self.factors.is_empty() { Which::Of0 } else { Which::Of2 };
+        self.each_tile(of, which, |tile| {
             let Tile { first, rows, nearest, .. } = &tile;
             for (at, out) in out[*first..first + rows].iter_mut().enumerate() {
                 *out += share
-                    * if nearest.is_plain(at, of.neighbours) {
+                    * if !nearest.is_plain(at, of.neighbours) {
+                        self.neighbours(of, &tile, at).map(|of| of.weight * of.square.sqrt()).sum()
+                    } else if self.factors.is_empty() {
                         nearest.distances[at]
                     } else {
-                        self.neighbours(of, &tile, at).map(|of| of.weight * of.square.sqrt()).sum()
+                        nearest.distances[at] * self.factors[nearest.numbers[0][at] as usize]
                     };
             }
         });
@@ -164,7 +169,7 @@ impl View {
         let (inputs, tile, unit) = (of.inputs, of.tile, self.unit / of.draws as f32);
         // In the view, whose slopes are the same for all draws.
         let mut in_view = vec![0f32; out.len()];
-        self.each_tile(of, true, |found| {
+        self.each_tile(of, Which::OfAll, |found| {
             for at in 0..found.rows {
                 let row = found.first + at;
                 for Neighbour { number, square, weight } in self.neighbours(of, &found, at) {
@@ -190,7 +195,7 @@ impl View {
 
     /// Calls `take` with each draw, row and number of the kept row that is at distance 0 of it.
     pub fn each_equal(&self, of: Compared, mut take: impl FnMut(usize, usize, usize)) {
-        self.each_tile(of, true, |Tile { draw, first, rows, nearest, .. }| {
+        self.each_tile(of, Which::OfAll, |Tile { draw, first, rows, nearest, .. }| {
             for at in (0..rows).filter(|at| nearest.minus_squares[0][*at] == 0.0) {
                 take(draw, first + at, nearest.numbers[0][at] as usize);
             }
@@ -198,7 +203,7 @@ impl View {
     }
 
     /// Calls `take` with some rows beside each draw, after those beside the draws before it.
-    fn each_tile(&self, of: Compared, which: bool, mut take: impl FnMut(Tile)) {
+    fn each_tile(&self, of: Compared, which: Which, mut take: impl FnMut(Tile)) {
         let Compared { scaled, draws, inputs, neighbours, tiles, tile, rows, .. } = of;
         let simd = Simd::chosen();
         let wide = simd.tile_rows();
@@ -226,7 +231,7 @@ impl View {
         }
     }
 
-    /// The kept rows of a draw that a row of a tile is compared with, and their weights, which are those of a harmonic mean's ranks: 1, ½, ⅓ and so on.
+    /// The kept rows of a draw that a row of a tile is compared with, and their weights.
     fn neighbours(&self, of: Compared, tile: &Tile, at: usize) -> impl Iterator<Item = Neighbour> {
         let Nearest { minus_squares, numbers, .. } = &tile.nearest;
         let row = tile.first + at;
@@ -253,7 +258,8 @@ impl View {
         if count == 0 {
             (found[0], count) = (Neighbour::of(&tile.nearest, 0, at), 1);
         }
-        let weights = rank_weights(count);
+        let factor = self.factors.get(found[0].number).copied().unwrap_or(1.0);
+        let weights = rank_weights(count).map(|weight| weight * factor);
         found.into_iter().zip(weights).take(count).map(|(found, weight)| Neighbour { weight, ..found })
     }
 }

@@ -166,7 +166,7 @@ options! {
     kept_draws: i64 => usize, in Whole(1, 1_000),
         paper 1, default 20, labelled 1;
 
-    /// The number of nearest rows of a draw whose distances are averaged, the k-th nearest with the weight 1 / k. Models of earlier
+    /// The number of nearest rows of a draw whose distances are averaged, the k-th nearest with the weight 1 / √k. Models of earlier
     /// formats than 6 have no such field, and one.
     #[serde(default = "one_neighbour", skip_serializing_if = "is_one_neighbour")]
     kept_neighbors: i64 => usize, in Whole(1, 5),

@@ -61,7 +61,7 @@ def in_order(entry: dict[str, Any]) -> Iterator[str]:
     if entry["options"].get("kept_rows"):
         yield from (f"kept.{part}" for part in ["rows", "unit", "centre", "scale"])
         if entry["options"].get("kept_draws", 1) == 1:
-            yield from (f"kept.{part}" for part in ["knots", "odds"])
+            yield from (f"kept.{part}" for part in ["knots", "odds", "factors"])
 
 
 def refusal(data: bytes) -> str:
