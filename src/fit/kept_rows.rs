@@ -137,10 +137,8 @@ impl Kept {
 fn odds_of_farther(those: Vec<f32>, mut others: Vec<f32>) -> f64 {
     others.sort_unstable_by(f32::total_cmp);
     let below = |number: &f32| {
-        let [below, up_to] = [
-            others.partition_point(|other| other < number),
-            others.partition_point(|other| other <= number),
-        ];
+        let [below, up_to] =
+            [others.partition_point(|other| other < number), others.partition_point(|other| other <= number)];
         (below + up_to) as f64 / 2.0
     };
     let pairs = (those.len() * others.len()) as f64;
@@ -178,7 +176,12 @@ mod tests {
         Options { kept_rows, seed, ..Options::preset(Preset::Novelty) }
     }
 
-    fn keep_of(rows: &Array2<f32>, anomalies: Option<&[bool]>, scored: Option<&[usize]>, options: &Options) -> Option<Kept> {
+    fn keep_of(
+        rows: &Array2<f32>,
+        anomalies: Option<&[bool]>,
+        scored: Option<&[usize]>,
+        options: &Options,
+    ) -> Option<Kept> {
         let owners: Vec<usize> = (0..rows.ncols()).collect();
         keep(rows, &owners, anomalies, scored, options).unwrap()
     }

@@ -45,9 +45,9 @@ use crate::data::{
 };
 use crate::engine::Weights;
 
+use super::log_odds::LOG_ODDS_KNOTS;
 use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
 use super::quantiles::{ScoreQuantiles, Top};
-use super::log_odds::LOG_ODDS_KNOTS;
 use super::view::ViewKind;
 use super::{invalid, Asinh, FeatureQuantiles, KeptRows, LogOdds, Model, Statistics, Transform};
 

@@ -56,8 +56,11 @@ impl Model {
         let Metadata { kept_odds, format, .. } = &self.metadata;
         let expected = *format > 5 && self.statistics.kept.is_some();
         let usable = kept_odds.is_none_or(|odds| odds.is_finite() && odds >= 1.0);
-        (kept_odds.is_some() != expected || !usable)
-            .then(|| format!("the odds of its kept rows are {kept_odds:?}, expected a finite number from 1 on where it keeps rows"))
+        (kept_odds.is_some() != expected || !usable).then(|| {
+            format!(
+                "the odds of its kept rows are {kept_odds:?}, expected a finite number from 1 on where it keeps rows"
+            )
+        })
     }
 
     fn fault_of_labels(&self) -> Option<String> {

@@ -197,7 +197,11 @@ mod tests {
     fn with_factors(kept: KeptRows) -> KeptRows {
         let count = kept.rows.len() / INPUTS;
         let of_view = |view: usize| (0..count).map(|at| 0.5 + ((at + view) % 3) as f32).collect();
-        if kept.draws == 1 { kept.with_factors([of_view(0), of_view(1)]) } else { kept }
+        if kept.draws == 1 {
+            kept.with_factors([of_view(0), of_view(1)])
+        } else {
+            kept
+        }
     }
 
     fn distance(row: &[f32], kept: &[f32]) -> f32 {

@@ -133,7 +133,11 @@ fn part(number: f32, knots: &[f32], odds: &[f32]) -> f32 {
 fn slope(knots: &[f32], odds: &[f32]) -> f32 {
     let run = knots[1] - knots[0];
     // Of numbers that are next to each other, the quotient may be infinite.
-    if run > 0.0 { ((odds[1] - odds[0]) / run).min(f32::MAX) } else { 0.0 }
+    if run > 0.0 {
+        ((odds[1] - odds[0]) / run).min(f32::MAX)
+    } else {
+        0.0
+    }
 }
 
 /// Numbers of a sorted column at quantiles whose log odds are evenly spaced, in rising order.

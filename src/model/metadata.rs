@@ -24,9 +24,9 @@ use crate::engine::{Checkpoint, Losses, Shape};
 use crate::options::{Combination, Options};
 
 use super::combiner::Combiner;
+use super::invalid;
 use super::kept_rows::Comparison;
 use super::view::ViewKind;
-use super::invalid;
 
 /// The version of the file format that this build writes.
 pub const FORMAT: u32 = 6;

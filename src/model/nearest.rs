@@ -168,7 +168,9 @@ mod tests {
     #[test]
     fn the_nearest_are_found_whatever_the_vectors() {
         const INPUTS: usize = 2;
-        for (count, neighbours) in [1, 2, 3, 4, 5, 9, 130].into_iter().flat_map(|count| [1, 2, 3, 5].map(|k| (count, k))) {
+        for (count, neighbours) in
+            [1, 2, 3, 4, 5, 9, 130].into_iter().flat_map(|count| [1, 2, 3, 5].map(|k| (count, k)))
+        {
             let kept: Vec<f32> = (0..count * INPUTS).map(|at| libm::sin((at * at) as f64) as f32).collect();
             for simd in Simd::available() {
                 let tile = simd.tile_rows();
@@ -178,8 +180,9 @@ mod tests {
                     _ => libm::cos(at as f64 * 0.7) as f32,
                 };
                 let numbers: Vec<f32> = (0..INPUTS * tile).map(of_place).collect();
-                let [found, without, of_two] = [Which::OfAll, Which::Of0, Which::Of2]
-                    .map(|which| simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, which }));
+                let [found, without, of_two] = [Which::OfAll, Which::Of0, Which::Of2].map(|which| {
+                    simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, which })
+                });
                 for row in 0..tile {
                     let square = |other: &[f32]| {
                         other.iter().enumerate().map(|(j, kept)| (numbers[j * tile + row] - kept).powi(2)).sum::<f32>()

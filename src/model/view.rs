@@ -86,7 +86,11 @@ impl ViewKind {
 
     /// Of that number of draws.
     pub fn of(draws: usize) -> &'static [Self] {
-        if draws > 1 { Self::OF_DRAWS } else { Self::OF_ONE }
+        if draws > 1 {
+            Self::OF_DRAWS
+        } else {
+            Self::OF_ONE
+        }
     }
 }
 
