@@ -17,6 +17,7 @@ mod test_data;
 pub mod cpu;
 pub mod torch;
 
+pub use cpu::{Matching, Target};
 pub use device::Device;
 pub use shape::Shape;
 pub use train::{Checkpoint, Course, Losses, Member, TakeBatch, Trained, Training, TrainingSet};
@@ -24,6 +25,7 @@ pub use weights::Weights;
 
 use ndarray::ArrayView2;
 use polars::prelude::PolarsResult;
+use rand_chacha::ChaCha8Rng;
 
 use crate::memory::zeros;
 use crate::options::Options;
@@ -140,6 +142,19 @@ pub fn train(
         Device::Cpu => cpu::train(Simd::chosen(), weights, members, training),
         Device::Cuda(_) => torch::train(weights, members, training, device),
     }
+}
+
+/// Train one network on rows `[rows, inputs]` to have given heads: on the CPU, wherever these come from.
+pub fn train_to_match(
+    network: &mut Weights,
+    rows: &[f32],
+    targets: &[Target],
+    matching: &Matching,
+    rng: ChaCha8Rng,
+) -> PolarsResult<()> {
+    let trained = cpu::train_to_match(Simd::chosen(), network.shape(), network.flat(), rows, targets, matching, rng)?;
+    network.set_member(0, &trained);
+    Ok(())
 }
 
 /// The rows of a matrix in tiles, `[tiles, features, tile]`, the last one padded with zeros.

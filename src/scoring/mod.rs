@@ -16,7 +16,7 @@ use polars::prelude::*;
 use crate::data::{Columns, Surprise};
 use crate::engine::{tiled, Device, Weights};
 use crate::memory::zeros;
-use crate::model::{Combiner, Heads, Model};
+use crate::model::{Combiner, Heads, KeptRows, Model};
 use crate::pool;
 
 use batches::by_batch;
@@ -28,7 +28,17 @@ const CHUNK: usize = 4_096;
 
 /// Both heads of scaled rows, of networks alone.
 pub fn heads(weights: &Weights, rows: ArrayView2<f32>, device: Device) -> PolarsResult<Heads> {
-    heads_of(&Networks::alone(weights, device)?, rows)
+    heads_with(weights, None, rows, device)
+}
+
+/// Both heads of scaled rows, of networks and kept rows beside them.
+pub fn heads_with(
+    weights: &Weights,
+    kept: Option<&KeptRows>,
+    rows: ArrayView2<f32>,
+    device: Device,
+) -> PolarsResult<Heads> {
+    heads_of(&Networks::beside(weights, kept, device)?, rows)
 }
 
 /// Both heads of scaled rows, kept rows included.

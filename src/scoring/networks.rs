@@ -16,9 +16,9 @@ impl<'a> Networks<'a> {
         Ok(Self { engine: Engine::open(model.weights(), device)?, kept: model.statistics().kept.as_ref() })
     }
 
-    /// Of a model in the making, which keeps no rows yet.
-    pub fn alone(weights: &'a Weights, device: Device) -> PolarsResult<Self> {
-        Ok(Self { engine: Engine::open(weights, device)?, kept: None })
+    /// Of a model in the making, beside the rows that it keeps.
+    pub fn beside(weights: &'a Weights, kept: Option<&'a KeptRows>, device: Device) -> PolarsResult<Self> {
+        Ok(Self { engine: Engine::open(weights, device)?, kept })
     }
 
     pub fn tile(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::job::{self, Unit};
 use crate::pool;
 use crate::simd::Simd;
 
-use super::step::{Batch, LossSums};
+use super::step::{Aim, Batch, LossSums};
 use super::trainer::Trainer;
 
 /// A member after its training.
@@ -82,7 +82,7 @@ fn train_member(
         set.epoch(&mut rng, &mut |x, synthetic| {
             job::check()?;
             let (ce_weight, ae_weight) = training.weights(synthetic);
-            let batch = Batch { x, synthetic, ce_weight, ae_weight };
+            let batch = Batch { x, aim: Aim::Detect { synthetic, ce_weight, ae_weight } };
             trainer.step(&batch, training.learning_rate(step, course.steps));
             step += 1;
             job::advance(Unit::Steps, 1);

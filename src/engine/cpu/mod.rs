@@ -11,14 +11,17 @@ mod heads;
 mod kernels;
 mod latents;
 mod layers;
+mod matching;
 mod members;
 mod plan;
 mod step;
 mod trainer;
 
+pub use matching::{train_to_match, Matching};
 pub use members::train;
+pub use step::Target;
 #[cfg(test)]
-pub use step::Batch;
+pub use step::{Aim, Batch};
 #[cfg(test)]
 pub use trainer::Trainer;
 

@@ -9,16 +9,56 @@ use crate::simd::{Task, Vector, VECTORS};
 use super::kernels::{add_gradient, affine, d_input, norms, panels, transpose, Back, Stack};
 use super::plan::{Buffers, Layer, Place, Plan, Source};
 
-/// Rows of a batch, and what they count in the loss.
+/// Rows of a batch, and what is wanted of them.
 pub struct Batch<'a> {
     /// `[rows, inputs]`, row by row
     pub x: &'a [f32],
-    /// y of each row
-    pub synthetic: &'a [bool],
-    /// Of every row: w / rows of the batch (eq. 3 and 4)
-    pub ce_weight: f32,
-    /// Of a normal row: (1 − w) / normal rows of the batch (eq. 2 and 4)
-    pub ae_weight: f32,
+    pub aim: Aim<'a>,
+}
+
+/// What the heads of a batch's rows should be.
+#[derive(Clone, Copy)]
+pub enum Aim<'a> {
+    /// Eq. 4
+    Detect {
+        /// y of each row
+        synthetic: &'a [bool],
+        /// Of every row: w / rows of the batch (eq. 3 and 4)
+        ce_weight: f32,
+        /// Of a normal row: (1 − w) / normal rows of the batch (eq. 2 and 4)
+        ae_weight: f32,
+    },
+    /// The heads of another model, by the sum of the rows' ½·weight·(head − target)²
+    Match(&'a [Target]),
+}
+
+/// Both heads that a row should have, and the weights of their squared differences from these.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Target {
+    pub logit: f32,
+    pub error: f32,
+    pub logit_weight: f32,
+    pub error_weight: f32,
+}
+
+impl Aim<'_> {
+    /// The number of rows.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Detect { synthetic, .. } => synthetic.len(),
+            Self::Match(targets) => targets.len(),
+        }
+    }
+
+    /// That of some of the rows.
+    fn part(self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Detect { synthetic, ce_weight, ae_weight } => {
+                Self::Detect { synthetic: &synthetic[rows], ce_weight, ae_weight }
+            }
+            Self::Match(targets) => Self::Match(&targets[rows]),
+        }
+    }
 }
 
 /// Sums over some rows: eq. 3, and eq. 2 over the normal ones.
@@ -39,7 +79,7 @@ pub struct State {
     pub buffers: Buffers,
 }
 
-/// The gradient of eq. 4 on a batch.
+/// The gradient of a batch's loss.
 pub struct Differentiate<'a> {
     pub state: &'a mut State,
     pub batch: &'a Batch<'a>,
@@ -86,18 +126,21 @@ impl Task for Losses<'_> {
     }
 }
 
-/// The gradient of eq. 4, summed over the batch's rows in their order.
+/// The gradient of the loss, summed over the batch's rows in their order.
 #[inline(always)]
 unsafe fn differentiate<V: Vector>(state: &mut State, batch: &Batch) {
     let State { plan, parameters, gradient, buffers, .. } = state;
     gradient.fill(0.0);
     let rows = plan.tiles * V::TILE;
-    for (x, synthetic) in batch.x.chunks(rows * plan.inputs).zip(batch.synthetic.chunks(rows)) {
+    for (at, x) in batch.x.chunks(rows * plan.inputs).enumerate() {
         forward::<V>(plan, parameters, x, buffers);
-        for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
-            output_deltas::<V>(plan, batch, synthetic, tile, buffers);
+        let first = at * rows;
+        let here = rows.min(batch.aim.rows() - first);
+        let tiles = here.div_ceil(V::TILE);
+        for tile in 0..tiles {
+            let aim = batch.aim.part(first + tile * V::TILE..first + here.min((tile + 1) * V::TILE));
+            output_deltas::<V>(plan, aim, tile, buffers);
         }
-        let tiles = synthetic.len().div_ceil(V::TILE);
         for layer in &plan.backward {
             back::<V>(plan, &plan.layers[*layer], parameters, gradient, tiles, buffers);
         }
@@ -145,24 +188,39 @@ pub fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
     [x, range(plan.logit, 1), range(plan.reconstruction, plan.inputs)]
 }
 
-/// Eq. 4 differentiated with respect to logit and reconstruction. Rows that only fill the tile count nothing.
+/// The loss differentiated with respect to logit and reconstruction. Rows that only fill the tile count nothing.
 #[inline(always)]
-unsafe fn output_deltas<V: Vector>(plan: &Plan, batch: &Batch, synthetic: &[bool], tile: usize, buffers: &mut Buffers) {
+unsafe fn output_deltas<V: Vector>(plan: &Plan, aim: Aim, tile: usize, buffers: &mut Buffers) {
     let Buffers { activations, deltas, spare, .. } = buffers;
     let [x, logit, reconstruction] = ends::<V>(plan, tile);
-    let (logits, d_logit, ae_weights) = (&activations[logit.clone()], &mut deltas[logit], &mut spare[..V::TILE]);
-    d_logit.fill(0.0);
-    ae_weights.fill(0.0);
-    for (at, synthetic) in synthetic.iter().enumerate() {
-        // ∂CE/∂logit = σ(logit) − y
-        let y = if *synthetic { 1.0 } else { 0.0 };
-        d_logit[at] = (1.0 / (1.0 + libm::expf(-logits[at])) - y) * batch.ce_weight;
-        ae_weights[at] = if *synthetic { 0.0 } else { batch.ae_weight };
-    }
-    let (x, d) = (&activations[x], &mut deltas[reconstruction.clone()]);
+    let (logits, d_logit, d_errors) = (&activations[logit.clone()], &mut deltas[logit], &mut spare[..V::TILE]);
+    let x = &activations[x];
     // Infinite if a square overflows: the row then has no gradient, as in libtorch, and the loss at the end says so.
     let errors = norms::<V>(x, &activations[reconstruction.clone()]);
-    residual_deltas::<V>(x, &activations[reconstruction], errors, ae_weights, d);
+    d_logit.fill(0.0);
+    match aim {
+        Aim::Detect { synthetic, ce_weight, ae_weight } => {
+            d_errors.fill(0.0);
+            for (at, synthetic) in synthetic.iter().enumerate() {
+                // ∂CE/∂logit = σ(logit) − y
+                let y = if *synthetic { 1.0 } else { 0.0 };
+                d_logit[at] = (1.0 / (1.0 + libm::expf(-logits[at])) - y) * ce_weight;
+                d_errors[at] = if *synthetic { 0.0 } else { ae_weight };
+            }
+        }
+        Aim::Match(targets) => {
+            for (at, error) in errors.iter().enumerate() {
+                error.store(d_errors[at * V::LANES..].as_mut_ptr());
+            }
+            d_errors[targets.len()..].fill(0.0);
+            for (at, target) in targets.iter().enumerate() {
+                d_logit[at] = (logits[at] - target.logit) * target.logit_weight;
+                d_errors[at] = (d_errors[at] - target.error) * target.error_weight;
+            }
+        }
+    }
+    let d = &mut deltas[reconstruction.clone()];
+    residual_deltas::<V>(x, &activations[reconstruction], errors, d_errors, d);
 }
 
 /// `weights` · ∂‖r‖/∂x̂ = `weights` · r / ‖r‖ with r = x̂ − x and the norms `errors`, into `d`; 0 where r = 0.

@@ -51,7 +51,7 @@ impl Trainer {
         self.update(self.steps, learning_rate);
     }
 
-    /// The gradient of eq. 4, in the order of the parameters.
+    /// The gradient of the loss, in the order of the parameters.
     #[cfg(test)]
     pub fn gradient(&mut self, batch: &Batch) -> &[f32] {
         self.simd.run(Differentiate { state: &mut self.state, batch });
@@ -71,20 +71,31 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::cpu::step::{Aim, Target};
     use crate::engine::reference::{pass_with, Pass};
     use crate::engine::test_data::{ensemble, numbers, shapes, synthetic};
     use crate::engine::Weights;
 
-    /// Eq. 4 in f64, of a network with other numbers.
+    /// The loss in f64, of a network with other numbers.
     fn loss(network: &Weights, parameters: &[f64], batch: &Batch) -> f64 {
-        let rows = batch.x.chunks(network.shape().inputs).zip(batch.synthetic);
-        let of_row = |(x, synthetic): (&[f32], &bool)| {
+        let of_row = |(row, x): (usize, &[f32])| {
             let pass: Pass = pass_with(network, parameters, x.iter().map(|x| f64::from(*x)).collect());
-            let y = f64::from(u8::from(*synthetic));
-            let ce = (1.0 + (-pass.logit.abs()).exp()).ln() + pass.logit.max(0.0) - y * pass.logit;
-            f64::from(batch.ce_weight) * ce + if *synthetic { 0.0 } else { f64::from(batch.ae_weight) * pass.error() }
+            match batch.aim {
+                Aim::Detect { synthetic, ce_weight, ae_weight } => {
+                    let y = f64::from(u8::from(synthetic[row]));
+                    let ce = (1.0 + (-pass.logit.abs()).exp()).ln() + pass.logit.max(0.0) - y * pass.logit;
+                    f64::from(ce_weight) * ce + if synthetic[row] { 0.0 } else { f64::from(ae_weight) * pass.error() }
+                }
+                Aim::Match(targets) => {
+                    let Target { logit, error, logit_weight, error_weight } = targets[row];
+                    let part = |head: f64, target: f32, weight: f32| {
+                        0.5 * f64::from(weight) * (head - f64::from(target)).powi(2)
+                    };
+                    part(pass.logit, logit, logit_weight) + part(pass.error(), error, error_weight)
+                }
+            }
         };
-        rows.map(of_row).sum()
+        batch.x.chunks(network.shape().inputs).enumerate().map(of_row).sum()
     }
 
     #[test]
@@ -93,8 +104,19 @@ mod tests {
             let network = ensemble(&shape, 1, shape.inputs);
             for rows in [1, 2, 15, 33, 70] {
                 let (x, synthetic) = (numbers(rows * shape.inputs, 1), synthetic(rows));
-                let batch = Batch { x: &x, synthetic: &synthetic, ce_weight: 0.4, ae_weight: 0.3 };
-                for simd in Simd::available() {
+                let detect = Aim::Detect { synthetic: &synthetic, ce_weight: 0.4, ae_weight: 0.3 };
+                let wanted = numbers(4 * rows, 5);
+                let target = |of: &[f32]| Target {
+                    logit: of[0],
+                    error: of[1].abs(),
+                    logit_weight: of[2].abs(),
+                    error_weight: of[3].abs(),
+                };
+                let targets: Vec<Target> = wanted.chunks(4).map(target).collect();
+                for (simd, aim) in
+                    Simd::available().into_iter().flat_map(|simd| [(simd, detect), (simd, Aim::Match(&targets))])
+                {
+                    let batch = Batch { x: &x, aim };
                     let mut trainer = Trainer::new(simd, &shape, network.flat()).unwrap();
                     let gradient = trainer.gradient(&batch).to_vec();
                     let direction = numbers(gradient.len(), 7);
@@ -114,6 +136,23 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn heads_that_are_right_have_no_gradient() {
+        let shape = crate::engine::Shape { inputs: 6, hidden: vec![9, 4], latent: 3 };
+        let (network, x) = (ensemble(&shape, 1, 6), numbers(40 * 6, 2));
+        let parameters: Vec<f64> = network.flat().iter().map(|number| f64::from(*number)).collect();
+        let target = |x: &[f32]| {
+            let pass = pass_with(&network, &parameters, x.iter().map(|x| f64::from(*x)).collect());
+            Target { logit: pass.logit as f32, error: pass.error() as f32, logit_weight: 1.0, error_weight: 1.0 }
+        };
+        let targets: Vec<Target> = x.chunks(6).map(target).collect();
+        for simd in Simd::available() {
+            let mut trainer = Trainer::new(simd, &shape, network.flat()).unwrap();
+            let gradient = trainer.gradient(&Batch { x: &x, aim: Aim::Match(&targets) });
+            assert!(gradient.iter().all(|number| number.abs() < 1e-4), "{gradient:?}");
         }
     }
 
@@ -149,7 +188,8 @@ mod tests {
         let shape = crate::engine::Shape { inputs: 2, hidden: vec![2], latent: 1 };
         for simd in Simd::available() {
             let mut trainer = Trainer::new(simd, &shape, &vec![0.0; shape.parameters()]).unwrap();
-            let batch = Batch { x: &[0.0; 6], synthetic: &[false; 3], ce_weight: 0.0, ae_weight: 1.0 };
+            let batch =
+                Batch { x: &[0.0; 6], aim: Aim::Detect { synthetic: &[false; 3], ce_weight: 0.0, ae_weight: 1.0 } };
             assert_eq!(trainer.gradient(&batch).iter().map(|number| number.abs()).sum::<f32>(), 0.0);
             trainer.step(&batch, 0.1);
             assert!(trainer.parameters().iter().all(|number| *number == 0.0));
@@ -181,7 +221,7 @@ mod tests {
         for shape in shapes() {
             let start = ensemble(&shape, 1, shape.inputs).flat().to_vec();
             let (x, synthetic) = (numbers(70 * shape.inputs, 3), synthetic(70));
-            let batch = Batch { x: &x, synthetic: &synthetic, ce_weight: 0.01, ae_weight: 0.02 };
+            let batch = Batch { x: &x, aim: Aim::Detect { synthetic: &synthetic, ce_weight: 0.01, ae_weight: 0.02 } };
             let trained = Simd::available().into_iter().map(|simd| {
                 let mut trainer = Trainer::new(simd, &shape, &start).unwrap();
                 (1..5).for_each(|_| trainer.step(&batch, 0.01));

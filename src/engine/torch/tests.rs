@@ -8,7 +8,7 @@ use polars::prelude::PolarsResult;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::cpu::{self, Batch, Trainer};
+use crate::engine::cpu::{self, Aim, Batch, Trainer};
 use crate::engine::test_data::{ensemble, numbers, rows, shapes, synthetic};
 use crate::engine::{tiled, Device, Losses, Member, Shape, TakeBatch, Training, TrainingSet, Weights};
 use crate::options::{Options, Preset};
@@ -102,7 +102,7 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
         for rows in [1, 2, 15, 16, 33, 128, 300] {
             let (x, synthetic) = (numbers(rows * shape.inputs, 1), synthetic(rows));
             let (ce_weight, ae_weight) = training.weights(&synthetic);
-            let batch = Batch { x: &x, synthetic: &synthetic, ce_weight, ae_weight };
+            let batch = Batch { x: &x, aim: Aim::Detect { synthetic: &synthetic, ce_weight, ae_weight } };
             let mut trainer = Trainer::new(Simd::chosen(), &shape, weights.flat()).unwrap();
             let ours = trainer.gradient(&batch);
 
