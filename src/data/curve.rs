@@ -103,6 +103,41 @@ impl Curve {
         lower.surprisal(-value, counted).max(upper.surprisal(value, counted)).min(MOST)
     }
 
+    /// [`Curve::surprisal`] of many values, to the same bits, without branches that depend on a value but for rare ones; of NaN, any number.
+    pub fn surprisals_into(&self, values: &[f64], none: f64, out: &mut [f64]) {
+        let (len, [lower, upper]) = (self.knots.len(), &self.tails);
+        if len < 2 {
+            let of_each = values.iter().map(|value| if value.is_nan() { 0.0 } else { self.surprisal(*value, none) });
+            out.iter_mut().zip(of_each).for_each(|(out, of)| *out = of);
+            return;
+        }
+        let (knots, counted, inverse) = (&self.knots[..len], &self.counted[..len], &self.inverse[..len - 1]);
+        for (value, out) in values.iter().zip(&mut *out) {
+            let value = *value;
+            let mut above = self.buckets.first(value);
+            // One knot in its bucket is usual, and as often below the value as above it.
+            above += usize::from((above < len) & (knots[above.min(len - 1)] < value));
+            while above < len && knots[above] < value {
+                above += 1;
+            }
+            while above > 0 && knots[above - 1] >= value {
+                above -= 1;
+            }
+            let (at, below) = (above.min(len - 1), above.clamp(1, len - 1) - 1);
+            let share = (value * 0.5 - knots[below] * 0.5) * inverse[below];
+            let between = counted[below] + share.clamp(0.0, 1.0) * (counted[at] - counted[below]);
+            let outside = (above == 0) | (above == len);
+            let beyond = if outside { none } else { between };
+            *out = if knots[at] == value { counted[at] } else { beyond };
+        }
+        for (value, out) in values.iter().zip(out) {
+            if *value > upper.anchor || -*value > lower.anchor {
+                *out = lower.surprisal(-value, *out).max(upper.surprisal(*value, *out));
+            }
+            *out = if *out < MOST { *out } else { MOST };
+        }
+    }
+
     /// The counted surprisal; None beyond all training values.
     fn at(&self, value: f64) -> Option<f64> {
         let knots = self.knots.as_slice();
@@ -216,6 +251,33 @@ mod tests {
         let rows = (0..10_000).filter(|k| k % 24 >= 20).count() as f64;
         assert!((curve.surprisal(20.0, none) - (10_001.0 / (rows + 1.0)).ln()).abs() < 0.05);
         assert!(curve.surprisal(40.0, none) > none + 5.0);
+    }
+
+    #[test]
+    fn many_values_have_the_surprisals_of_each() {
+        let absurd = [f64::MIN, -1e300, 1e300, f64::MAX].into_iter();
+        let curves = [
+            curve((0..1_000).map(|k| libm::sin(f64::from(k)))).0,
+            curve((0..1_000).map(|k| libm::exp(f64::from(k) / 50.0))).0,
+            curve((0..1_000).map(|k| f64::from(k % 7))).0,
+            curve((0..1_000).map(f64::from).chain(absurd)).0,
+            curve([1.0, 2.0].into_iter()).0,
+            Curve::new(vec![3.0], vec![1.0], [Tail::NONE; 2]),
+            Curve::flat(),
+        ];
+        for curve in curves {
+            let around = |knot: &f64| [knot.next_down(), *knot, knot.next_up(), knot * 1.5, -knot, knot + 0.3];
+            let mut values: Vec<f64> =
+                curve.knots().iter().flat_map(around).filter(|value| value.is_finite()).collect();
+            values.extend([f64::MIN, f64::MAX, 0.0, -0.0, 1e-300, 5.5]);
+            let mut found = vec![0.0; values.len()];
+            curve.surprisals_into(&values, 7.0, &mut found);
+            for (value, found) in values.iter().zip(&found) {
+                assert_eq!(found.to_bits(), curve.surprisal(*value, 7.0).to_bits(), "{value}");
+            }
+            curve.surprisals_into(&[f64::NAN], 7.0, &mut found[..1]);
+            assert!(found[0].is_finite());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use polars::prelude::*;
 use crate::memory::zeros;
 use crate::options::Missing;
 use crate::pool;
+use crate::simd::{Simd, Task, Vector};
 
 use super::calendar::{far_away, Cycle, Moment, CLASSES};
 use super::categories::{Encoder, Frequencies};
@@ -16,7 +17,7 @@ use super::classes::Classes;
 use super::columns::Columns;
 use super::curve::{Curve, MOST};
 use super::feature::{Feature, Kind};
-use super::inputs::Inputs;
+use super::inputs::{Input, Inputs};
 use super::mixing::mixed;
 use super::novelties;
 use super::totals::Totals;
@@ -65,6 +66,69 @@ impl Surprise {
     }
 }
 
+const WHAT: &str = "the surprisals";
+
+/// [`Surprise`] of some rows in the making, part by part, which the compiler makes vectors of.
+struct Sums {
+    sum: Vec<f64>,
+    highest: Vec<f64>,
+    deciding: Vec<f64>,
+}
+
+impl Sums {
+    fn new(rows: usize) -> PolarsResult<Self> {
+        Ok(Self { sum: zeros(rows, WHAT)?, highest: zeros(rows, WHAT)?, deciding: zeros(rows, WHAT)? })
+    }
+
+    /// One more value of a row; `none` is ln(n + 1).
+    fn add(&mut self, row: usize, value: OfValue, none: f64) {
+        self.sum[row] += value.surprisal.min(none);
+        self.highest[row] = self.highest[row].max(value.surprisal);
+        self.deciding[row] = self.deciding[row].max(value.deciding);
+    }
+
+    fn rows(self) -> Vec<Surprise> {
+        let parts = self.sum.into_iter().zip(self.highest).zip(self.deciding);
+        parts.map(|((sum, highest), deciding)| Surprise { sum, highest, deciding }).collect()
+    }
+}
+
+/// [`Surprisal::of`] and one more value of every row, for a feature that [`Surprisal::is_of_size_alone`].
+struct AddNumbers<'a> {
+    sums: &'a mut Sums,
+    of: &'a Surprisal,
+    values: &'a [f64],
+    /// Their surprisals by the curve
+    distances: &'a [f64],
+    none: f64,
+}
+
+impl Task for AddNumbers<'_> {
+    type Output = ();
+
+    /// A plain loop over the rows, which the compiler makes vectors of.
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { sums, of, values, distances, none } = self;
+        let rows = values.len();
+        let (distances, sum) = (&distances[..rows], &mut sums.sum[..rows]);
+        let (highest, deciding) = (&mut sums.highest[..rows], &mut sums.deciding[..rows]);
+        let larger = |one: f64, other: f64| if one > other { one } else { other };
+        let ([low, below, high, above], [there, absent]) = (of.bounds, of.missing);
+        let (below, above) = (larger(there, below), larger(there, above));
+        for row in 0..rows {
+            let (value, distance) = (values[row], distances[row]);
+            let class = larger(if value < low { below } else { there }, if value > high { above } else { there });
+            let missing = value.is_nan();
+            let surprisal = if missing { absent } else { larger(class, distance) };
+            let decides = if missing { absent } else { larger(class, distance - MARGIN) };
+            sum[row] += if surprisal < none { surprisal } else { none };
+            highest[row] = larger(surprisal, highest[row]);
+            deciding[row] = larger(decides, deciding[row]);
+        }
+    }
+}
+
 /// A value's surprisal, and what it counts where the highest decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct OfValue {
@@ -73,6 +137,14 @@ pub struct OfValue {
 }
 
 impl Surprisal {
+    /// Whether a value is judged by its curve and its bounds alone.
+    fn is_of_size_alone(&self, kind: Kind, inputs: &[Input]) -> bool {
+        kind != Kind::Category
+            && self.within.is_none()
+            && !Inputs::is_calendar(inputs)
+            && Inputs::cycles(inputs).next().is_none()
+    }
+
     /// Of a feature's value, beside the code of the category that explains it; NaN is missing. `none` is ln(n + 1).
     pub fn of(&self, kind: Kind, cycles: &[Cycle], value: f64, code: f64, none: f64) -> OfValue {
         if value.is_nan() {
@@ -220,9 +292,19 @@ impl Surprisals {
 
     /// What the values of coded columns come to, row by row.
     pub fn of_rows(&self, columns: &Columns, inputs: &Inputs) -> PolarsResult<Vec<Surprise>> {
-        let mut all: Vec<Surprise> = zeros(columns.rows(), "the surprisals")?;
-        self.each(columns, inputs, |row, _, value| all[row].add(value, self.none))?;
-        Ok(all)
+        let mut all = Sums::new(columns.rows())?;
+        let (mut values, mut distances) = (vec![], zeros(columns.rows(), WHAT)?);
+        for (j, (feature, surprisal)) in columns.features().iter().zip(&self.of).enumerate() {
+            if surprisal.is_of_size_alone(feature.kind, inputs.of_feature(j)) {
+                columns.read(j, &mut values)?;
+                surprisal.curve.surprisals_into(&values, self.none, &mut distances);
+                let (values, distances) = (&values, &distances);
+                Simd::chosen().run(AddNumbers { sums: &mut all, of: surprisal, values, distances, none: self.none });
+            } else {
+                self.each_of(columns, inputs, j, &mut values, |row, value| all.add(row, value, self.none))?;
+            }
+        }
+        Ok(all.rows())
     }
 
     /// Of a feature's value in the reference row; see [`crate::model::Model::coded_reference`].
@@ -243,19 +325,29 @@ impl Surprisals {
         inputs: &Inputs,
         mut take: impl FnMut(usize, usize, OfValue),
     ) -> PolarsResult<()> {
-        let (mut values, mut codes) = (vec![], vec![]);
-        for (j, (feature, surprisal)) in columns.features().iter().zip(&self.of).enumerate() {
-            let of_feature = inputs.of_feature(j);
-            let cycles: Vec<Cycle> = Inputs::cycles(of_feature).collect();
-            columns.read_as(j, Inputs::is_calendar(of_feature), &mut values)?;
-            codes.clear();
-            if let Some(within) = &surprisal.within {
-                columns.read(within.category, &mut codes)?;
-            }
-            for (row, value) in values.iter().enumerate() {
-                let code = codes.get(row).copied().unwrap_or(f64::NAN);
-                take(row, j, surprisal.of(feature.kind, &cycles, *value, code, self.none));
-            }
+        let mut values = vec![];
+        (0..self.of.len()).try_for_each(|j| self.each_of(columns, inputs, j, &mut values, |row, of| take(row, j, of)))
+    }
+
+    /// Goes through the values of a feature.
+    fn each_of(
+        &self,
+        columns: &Columns,
+        inputs: &Inputs,
+        j: usize,
+        values: &mut Vec<f64>,
+        mut take: impl FnMut(usize, OfValue),
+    ) -> PolarsResult<()> {
+        let (kind, surprisal, of_feature) = (columns.features()[j].kind, &self.of[j], inputs.of_feature(j));
+        let cycles: Vec<Cycle> = Inputs::cycles(of_feature).collect();
+        columns.read_as(j, Inputs::is_calendar(of_feature), values)?;
+        let mut codes = vec![];
+        if let Some(within) = &surprisal.within {
+            columns.read(within.category, &mut codes)?;
+        }
+        for (row, value) in values.iter().enumerate() {
+            let code = codes.get(row).copied().unwrap_or(f64::NAN);
+            take(row, surprisal.of(kind, &cycles, *value, code, self.none));
         }
         Ok(())
     }
@@ -435,6 +527,39 @@ mod tests {
         let mut found = vec![vec![0.0; rows.rows()]; rows.features().len()];
         surprisals.each(&rows, &inputs, |row, j, value| found[j][row] = value.surprisal).unwrap();
         (found, surprisals.none)
+    }
+
+    #[test]
+    fn what_rows_come_to_is_the_sum_and_the_highest_of_their_values_one_by_one() {
+        let wave: Vec<Option<f64>> = (0..1_000).map(|k| (k % 9 > 0).then(|| libm::sin(f64::from(k)))).collect();
+        let training = df!(
+            "positive" => numbers(),
+            "wave" => wave,
+            "constant" => vec![3.0; 1_000],
+            "kind" => (0..1_000).map(|k| if k % 10 < 7 { "a" } else { "b" }).collect::<Vec<_>>(),
+            "of kind" => (0..1_000).map(|k| f64::from(k % 97) + if k % 10 < 7 { 0.0 } else { 1e4 }).collect::<Vec<_>>(),
+        );
+        let rows = df!(
+            "positive" => [f64::MIN, -5.0, 5.0, 55.5, 104.0, 1e9, f64::MAX, f64::NAN],
+            "wave" => [Some(0.0), Some(-0.3), None, Some(1.0), Some(-1.0), Some(2.0), Some(-7.0), Some(1e300)],
+            "constant" => [3.0, 3.0, 4.0, 2.0, f64::INFINITY, 3.0, 3.0, 3.0],
+            "kind" => ["a", "b", "c", "a", "b", "a", "b", "a"],
+            "of kind" => [1.0, 1e4, 5.0, 2e4, 50.0, 0.0, -1.0, 96.0],
+        );
+        let (training, rows) = (training.unwrap(), rows.unwrap());
+        let columns = Columns::from_frame(&training).unwrap();
+        let frequencies = columns.frequencies().unwrap();
+        let encoders = encoders(&frequencies);
+        let columns = columns.coded(&encoders).unwrap();
+        let options = Options::preset(Preset::Default);
+        let statistics = columns.statistics(&encoders, options.missing).unwrap();
+        let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
+        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None, None).unwrap();
+        assert!(surprisals.of.iter().any(|of| of.within.is_some()));
+        let rows = Columns::from_frame(&rows).unwrap().coded(&encoders).unwrap();
+        let mut expected = vec![Surprise::default(); rows.rows()];
+        surprisals.each(&rows, &inputs, |row, _, value| expected[row].add(value, surprisals.none)).unwrap();
+        assert_eq!(surprisals.of_rows(&rows, &inputs).unwrap(), expected);
     }
 
     fn numbers() -> Vec<f64> {
