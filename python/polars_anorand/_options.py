@@ -86,6 +86,10 @@ class FitOptions(TypedDict, total=False):
     above 0 and at most 1000. It is multiplied with the odds that a row whose values come from different training rows is
     farther from them than a training row (``Model.kept_odds``): where features depend on one another, distances tell more
     than single values. Default 0.5, with labels 2, paper 2, novelty 2."""
+    distil: bool
+    """Whether one network that learns the scores of the whole ensemble, kept rows included, takes its place, to score
+    and explain at the speed of one network. ``Model.distilled`` says how well it has learned them, and a fit warns if
+    it has not. A distilled model has no ``spread``, and no fit can start from it (``init=``). Default False."""
     noise: Noise | Sequence[Noise]
     """Synthetic anomalies: ``"uniform"`` in the data's widened box, fresh in each epoch (default), or ``"smote"``: a
     few rows, grown by SMOTE, with Gaussian noise (paper, §5.1)."""
@@ -147,6 +151,12 @@ def _integer(value: object) -> int:
     return number
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError
@@ -171,6 +181,7 @@ class _Option(NamedTuple):
 
 _KINDS: dict[object, tuple[str, Callable[[object], Any]]] = {
     Literal: ("a str", _text),
+    bool: ("a bool", _flag),
     int: ("an int", _integer),
     float: ("a number", _number),
     Sequence: ("a sequence of ints", _integers),

@@ -104,7 +104,7 @@ class Model:
     def options(self) -> dict[str, Any]:
         """All options of the fit, defaults included."""
         earlier = {"temporal": "number", "kept_rows": 0, "kept_draws": 1, "kept_neighbors": 1, "kept_weight": 8.0}
-        return {**earlier, **self._metadata["options"]}
+        return {**earlier, "distil": False, **self._metadata["options"]}
 
     @property
     def kept_odds(self) -> float | None:
@@ -122,14 +122,35 @@ class Model:
 
     @property
     def members(self) -> int:
-        """How many networks the model consists of."""
+        """How many networks the model consists of: 1 of a distilled one, whose ensemble's number is in ``distilled``."""
         return int(self._metadata["members"])
+
+    @property
+    def distilled(self) -> dict[str, Any] | None:
+        """Of a model that was fitted with ``distil=True``, what its one network was distilled from; None for any other.
+
+        ``members``: the number of networks of the ensemble; ``hidden`` and ``latent``: the widths of the one network;
+        ``correlation``: Spearman's rank correlation between the scores of both, surprisals left out, over the training
+        rows, or 16,384 of them.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import polars_anorand as anorand
+        >>> frame = pl.DataFrame({"x": [float(i % 97) for i in range(500)], "y": [float(i % 89) for i in range(500)]})
+        >>> model = anorand.Model(frame.select(pl.all().anorand.fit(distil=True)).item())
+        >>> model.members, model.distilled["members"], model.distilled["correlation"] > 0.9
+        (1, 20, True)
+
+        """
+        found = self._metadata.get("distilled")
+        return None if found is None else dict(found)
 
     @property
     def embedding_width(self) -> int:
         """How many numbers an embedding has: (z0, z1) of each member in turn."""
-        options = self.options
-        return self.members * int(options["hidden"][-1] + options["latent"])
+        widths = self.distilled or self.options
+        return self.members * int(widths["hidden"][-1] + widths["latent"])
 
     @property
     def categories(self) -> dict[str, dict[str, int]]:

@@ -137,6 +137,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
         kept_draws: int | None = None,
         kept_neighbors: int | None = None,
         kept_weight: float | None = None,
+        distil: bool | None = None,
     ) -> None:
         self.contamination = contamination
         self.novelty = novelty
@@ -171,6 +172,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
         self.kept_draws = kept_draws
         self.kept_neighbors = kept_neighbors
         self.kept_weight = kept_weight
+        self.distil = distil
 
     def fit(self, X: Any, y: object = None) -> Self:  # noqa: N803, ARG002
         """Fit a model on the rows of X; y is not looked at.

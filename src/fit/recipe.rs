@@ -146,6 +146,7 @@ pub fn fit_sample(
         options: options.clone(),
         members: weights.members(),
         inputs: weights.shape().inputs,
+        distilled: None,
         combiner,
         kept_odds,
         training,

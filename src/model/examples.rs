@@ -59,6 +59,7 @@ pub fn with_seed(seed: u64) -> Model {
         labels: None,
         members: 2,
         inputs: 2,
+        distilled: None,
         combiner: Combiner::Surprisal {
             alpha: 0.1,
             median: [-2.3, 0.7],

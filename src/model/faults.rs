@@ -46,7 +46,7 @@ impl Model {
 
     fn fault_of_networks(&self) -> Option<String> {
         let (members, asked) = (self.metadata.members, self.metadata.options.members);
-        if members != asked {
+        if members != asked && self.metadata.distilled.is_none() {
             return Some(format!("it has {members} networks, but its option members={asked}"));
         }
         (!self.weights.all_finite()).then(|| "a weight of its networks is not a finite number".to_string())

@@ -14,14 +14,14 @@
 //! | 3 | they are tensors, and `frequencies` has their sizes; the highest training scores are kept themselves |
 //! | 4 | a feature may be several inputs, as `encoding` says, each with its reference; surprisals are tensors, and `knots` has the sizes of their curves; quantiles of the features' values; kept rows; losses on the way; the options `temporal` and `kept_rows` |
 //! | 5 | several draws of kept rows, in two views; the options `kept_draws` and `kept_weight` |
-//! | 6 | several neighbours among kept rows; log odds as a view of one draw of them, and factors; `kept_odds`; the option `kept_neighbors` |
+//! | 6 | several neighbours among kept rows; log odds as a view of one draw of them, and factors; `kept_odds`; the option `kept_neighbors`; one network in the place of an ensemble, and what it was `distilled` from; the option `distil` |
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Feature, Frequencies, Inputs, Kind, Rare, Within};
 use crate::engine::{Checkpoint, Losses, Shape};
-use crate::options::{Combination, Options};
+use crate::options::{valid_widths, Combination, Options};
 
 use super::combiner::Combiner;
 use super::invalid;
@@ -57,6 +57,9 @@ pub struct Metadata {
     pub members: usize,
     /// The number of inputs that each of them sees.
     pub inputs: usize,
+    /// What its one network was distilled from, with the option `distil`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<Distilled>,
     pub combiner: Combiner,
     /// From format 6 on, of a model that keeps rows: what its `kept_weight` was multiplied with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +162,19 @@ impl Report {
     }
 }
 
+/// The ensemble that a network was distilled from, and the network's sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distilled {
+    /// The number of the ensemble's networks
+    pub members: usize,
+    /// The widths of the one network, as the options of these names
+    pub hidden: Vec<usize>,
+    pub latent: usize,
+    /// Spearman's correlation between both models' scores of the training rows
+    pub correlation: f64,
+}
+
 /// Options that a choice was made from, and what they reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,7 +187,12 @@ pub struct Candidate {
 impl Metadata {
     /// The sizes of one of its networks.
     pub fn shape(&self) -> Shape {
-        Shape::of(&self.options, self.inputs)
+        match &self.distilled {
+            Some(Distilled { hidden, latent, .. }) => {
+                Shape { inputs: self.inputs, hidden: hidden.clone(), latent: *latent }
+            }
+            None => Shape::of(&self.options, self.inputs),
+        }
     }
 
     /// The inputs of each feature.
@@ -181,6 +202,9 @@ impl Metadata {
 
     /// The number of training rows of each draw that the model keeps, if it keeps some.
     pub fn kept_rows(&self) -> Option<usize> {
+        if self.distilled.is_some() && self.options.distils_kept_rows() {
+            return None;
+        }
         let anomalies = self.labels.as_ref().map_or(0, |labels| labels.anomalies);
         let normal = self.training.sampled.unwrap_or(self.training.rows).saturating_sub(anomalies);
         Some(self.options.rows_of_draw(normal)).filter(|rows| *rows > 0)
@@ -253,10 +277,20 @@ impl Metadata {
         polars_ensure!(self.format > 5 || self.options.kept_neighbors == 1, ComputeError:
             "anorand: not a model: it has {} neighbours among kept rows, but format {} has one",
             self.options.kept_neighbors, self.format);
+        polars_ensure!(self.distilled.is_some() == self.options.distil && (self.format > 5 || !self.options.distil), ComputeError:
+            "anorand: not a model: its option distil={} and what it says of a distillation do not agree, or format {} has none",
+            self.options.distil, self.format);
         self.check_encoding()?;
         let inputs = self.all_inputs().count();
         polars_ensure!((1..=inputs).contains(&self.inputs), ComputeError:
             "anorand: not a model: its networks see {} of {inputs} inputs", self.inputs);
+        if let Some(Distilled { members, hidden, latent, correlation }) = &self.distilled {
+            let usable =
+                *members == self.options.members && valid_widths(hidden, *latent) && (-1.0..=1.0).contains(correlation);
+            polars_ensure!(usable && self.members == 1, ComputeError:
+                "anorand: not a model: {} networks of the widths {hidden:?} and {latent} were distilled from {members}, with a correlation of \
+                 {correlation}", self.members);
+        }
         polars_ensure!(self.options.has_valid_widths(), ComputeError:
             "anorand: not a model: its layers have the widths {:?} and {}", self.options.hidden, self.options.latent);
         Ok(())
@@ -390,6 +424,38 @@ mod tests {
         assert!(refusal(&inline).contains("frequencies do not belong"));
         let tensors = entry(|entry| entry["format"] = 2.into());
         assert!(refusal(&tensors).contains("frequencies do not belong"));
+    }
+
+    #[test]
+    fn a_distilled_network_is_one_of_the_widths_that_are_said() {
+        let distilled = |change: &dyn Fn(&mut serde_json::Value)| {
+            entry(|entry| {
+                entry["members"] = 1.into();
+                entry["options"]["distil"] = true.into();
+                let said = serde_json::json!({"members": 2, "hidden": [64, 32], "latent": 16, "correlation": 0.99});
+                entry.insert("distilled".to_string(), said);
+                change(entry.get_mut("distilled").unwrap());
+            })
+        };
+        let read = Metadata::parse(&distilled(&|_| ())).unwrap();
+        assert_eq!(read.shape(), Shape { inputs: read.inputs, hidden: vec![64, 32], latent: 16 });
+        assert_eq!(read.kept_rows(), None);
+        for (field, value) in [
+            ("members", 3.into()),
+            ("hidden", serde_json::json!([0])),
+            ("latent", (1i64 << 40).into()),
+            ("correlation", 1.5.into()),
+        ] {
+            let message = refusal(&distilled(&|said| said[field] = value.clone()));
+            assert!(message.contains("were distilled from"), "{message}");
+        }
+        assert!(refusal(&distilled(&|said| *said = serde_json::Value::Null)).contains("do not agree"));
+        let earlier = entry(|entry| {
+            entry["format"] = 5.into();
+            entry["options"]["distil"] = true.into();
+            entry["options"]["kept_neighbors"] = 1.into();
+        });
+        assert!(refusal(&earlier).contains("do not agree"));
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub use combiner::{finite, spread_of, Combiner, Decision, Heads};
 pub use kept_rows::{Comparison, KeptRows};
 pub use log_odds::LogOdds;
 pub use metadata::{
-    check_writable, Candidate, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+    check_writable, Candidate, Distilled, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes,
+    FORMAT,
 };
 pub use quantiles::ScoreQuantiles;
 #[cfg(test)]

@@ -111,6 +111,12 @@ impl Options {
         self.kept_rows.min(if self.kept_draws > 1 { rows.div_ceil(16) } else { rows })
     }
 
+    /// Whether a distilled network stands for the kept rows too. The distance from the nearest of one draw is jagged, which no network
+    /// learns; the mean over several draws is smooth.
+    pub fn distils_kept_rows(&self) -> bool {
+        self.kept_draws > 1
+    }
+
     /// An error if the whole ensemble has more parameters than a fit may ask for, from those of one network.
     pub fn check_parameters(&self, of_one: usize) -> PolarsResult<()> {
         let all = of_one.saturating_mul(self.members);
@@ -130,9 +136,14 @@ impl Options {
 
     /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
     pub fn has_valid_widths(&self) -> bool {
-        let in_range = |width: &usize| (1..=MOST_WIDTH as usize).contains(width);
-        (1..=MOST_LAYERS).contains(&self.hidden.len()) && self.hidden.iter().chain([&self.latent]).all(in_range)
+        valid_widths(&self.hidden, self.latent)
     }
+}
+
+/// Whether a network may have hidden layers and a latent of these widths.
+pub fn valid_widths(hidden: &[usize], latent: usize) -> bool {
+    let in_range = |width: &usize| (1..=MOST_WIDTH as usize).contains(width);
+    (1..=MOST_LAYERS).contains(&hidden.len()) && hidden.iter().chain([&latent]).all(in_range)
 }
 
 #[cfg(test)]

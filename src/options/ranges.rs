@@ -30,6 +30,9 @@ pub trait Range<T> {
 /// The name of one of an enum's variants, as serde knows it.
 pub struct OneOf;
 
+/// True or false.
+pub struct Flag;
+
 /// A whole number from the first to the second.
 pub struct Whole(pub i64, pub i64);
 
@@ -53,6 +56,18 @@ impl<T: DeserializeOwned> Range<T> for OneOf {
     fn expected(&self) -> String {
         let quoted: Vec<String> = names_of::<T>().iter().map(|name| format!("{name:?}")).collect();
         quoted.join(" or ")
+    }
+}
+
+impl Range<bool> for Flag {
+    type Given = bool;
+
+    fn value(&self, given: &bool) -> Option<bool> {
+        Some(*given)
+    }
+
+    fn expected(&self) -> String {
+        "true or false".to_string()
     }
 }
 

@@ -5,7 +5,7 @@ use polars::prelude::PolarsResult;
 use serde::{Deserialize, Serialize};
 
 use super::choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
-use super::ranges::{Between, OneOf, Positive, Range, Whole, Widths};
+use super::ranges::{Between, Flag, OneOf, Positive, Range, Whole, Widths};
 
 /// No bound on epochs: more than these are not allowed anyway.
 pub const MOST_EPOCHS: usize = 1_000_000;
@@ -178,6 +178,12 @@ options! {
     kept_weight: f64 => f64, in Positive(1000.0),
         paper 2.0, default 0.5, labelled 2.0;
 
+    /// Whether one network that has learned the heads of all members, kept rows included, takes their place. Models of formats up to 5
+    /// have no such field.
+    #[serde(default, skip_serializing_if = "is_false")]
+    distil: bool => bool, in Flag,
+        paper false, default false, labelled false;
+
     /// How synthetic anomalies are made.
     noise: String => Noise, in OneOf,
         paper Noise::Smote, default Noise::Uniform, labelled Noise::Uniform;
@@ -285,6 +291,11 @@ fn weight_of_format_4() -> f64 {
 /// It is not written then, so that a model of format 4 stays the same bytes.
 fn is_weight_of_format_4(kept_weight: &f64) -> bool {
     *kept_weight == weight_of_format_4()
+}
+
+/// It is not written then, so that a model of an earlier format stays the same bytes.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn no_bound() -> usize {

@@ -55,7 +55,7 @@ def value(text: str) -> Any:
     return int(literal) if isinstance(literal, float) and literal.is_integer() else literal
 
 
-CONSTANTS: dict[str, Any] = {"i64::MAX": 2**63 - 1}
+CONSTANTS: dict[str, Any] = {"i64::MAX": 2**63 - 1, "true": True, "false": False}
 CONSTANTS |= {name: value(number) for name, number in re.findall(r"const (\w+): \w+ = ([\d_.]+);", SOURCE)}
 
 

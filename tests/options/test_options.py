@@ -151,6 +151,7 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "kept_draws": 2,
         "kept_neighbors": 3,
         "kept_weight": 3.0,
+        "distil": True,
         "max_features": 0.7,
         "noise": "uniform",
         "noise_margin": 0.2,
