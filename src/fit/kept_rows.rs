@@ -25,6 +25,7 @@ const SHARES_OF_SEVERAL: [f64; 2] = [0.25, 0.75];
 const SHUFFLED: usize = 1_000;
 
 /// The rows that a model keeps, and distances from them in both views.
+#[derive(Clone)]
 pub struct Kept {
     rows: KeptRows,
     /// Of each scored row

@@ -2,6 +2,7 @@
 
 mod balanced;
 mod deck;
+mod distil;
 mod feature_bagging;
 mod fixed;
 mod kept_rows;
@@ -10,6 +11,7 @@ mod rows;
 mod selection;
 mod smote;
 mod start;
+mod student_rows;
 mod training_rows;
 mod training_set;
 mod uniform;

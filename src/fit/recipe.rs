@@ -18,6 +18,7 @@ use crate::model::{
 use crate::options::{Combination, Options};
 use crate::scoring;
 
+use super::distil::{self, Student, Teacher};
 use super::feature_bagging::draw_inputs;
 use super::kept_rows;
 use super::start::Start;
@@ -57,6 +58,7 @@ pub fn fit_sample(
 ) -> PolarsResult<Fitted> {
     columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
     check_writable(columns.features())?;
+    start.map_or(Ok(()), Start::check)?;
     let aligned = start.map(|start| start.model.align(columns)).transpose()?;
     let given = aligned.as_ref().unwrap_or(columns);
     let (columns, labels) = training_rows(given, labels, options.missing)?;
@@ -73,7 +75,7 @@ pub fn fit_sample(
     let usable = columns.rows();
     let totals = counted.as_ref().or(totals);
     let frequencies = totals.map_or_else(|| columns.frequencies(), |totals| Ok(totals.frequencies()))?;
-    let warnings = warnings::of(given, usable, &frequencies)?;
+    let mut warnings = warnings::of(given, usable, &frequencies)?;
     let (columns, replayed) = match is_sampled {
         true => {
             let sample = columns.content_sample(MOST_ROWS, options.seed)?;
@@ -120,18 +122,38 @@ pub fn fit_sample(
     let scored = scored_rows(rows.nrows(), options.seed);
     let scored_count = scored.as_ref().map_or(rows.nrows(), Vec::len);
     training.scored = (scored_count < training.rows).then_some(scored_count);
-    let kept = kept_rows::keep(&rows, &inputs.owners(), anomalies.as_deref(), scored.as_deref(), options)?;
-    let (mut heads, surprises) = match scored {
-        None => (scoring::heads(&weights, rows.view(), device)?, surprises(surprisals.as_ref(), &columns, &inputs)?),
+    let judged = match options.distil && options.distils_kept_rows() {
+        // An ensemble that only teaches has no score.
+        true => distil::judged_rows(rows.nrows(), options.seed)?,
+        false => scored.clone(),
+    };
+    let kept = kept_rows::keep(&rows, &inputs.owners(), anomalies.as_deref(), judged.as_deref(), options)?;
+    let seen = judged.as_ref().map(|judged| rows.select(Axis(0), judged));
+    let seen = seen.as_ref().unwrap_or(&rows).view();
+    let columns = match &scored {
+        None => columns,
         Some(scored) => {
-            let part = rows.select(Axis(0), &scored);
-            drop(rows);
-            let scored = IdxCa::from_vec(PlSmallStr::EMPTY, scored.into_iter().map(|row| row as IdxSize).collect());
-            let columns = columns.gather(&scored)?;
-            (scoring::heads(&weights, part.view(), device)?, surprises(surprisals.as_ref(), &columns, &inputs)?)
+            let numbers = scored.iter().map(|row| *row as IdxSize).collect();
+            columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, numbers))?
         }
     };
-    let (kept, kept_odds) = kept.map(|kept| kept.weighed(options.kept_weight, &mut heads.error)).unzip();
+    let surprises = surprises(surprisals.as_ref(), &columns, &inputs)?;
+    let mut heads = scoring::heads(&weights, seen, device)?;
+    let (weights, heads, kept, kept_odds, distilled) = if options.distil {
+        let teacher = Teacher { weights: &weights, heads, kept, judged: seen, device };
+        let Student { weights, mut heads, kept, kept_odds, distilled } = teacher.distil(rows.view(), options)?;
+        warnings.extend(warnings::of_distillation(&distilled));
+        if judged != scored {
+            heads = match &scored {
+                None => scoring::heads(&weights, rows.view(), device)?,
+                Some(scored) => scoring::heads(&weights, rows.select(Axis(0), scored).view(), device)?,
+            };
+        }
+        (weights, heads, kept, kept_odds, Some(distilled))
+    } else {
+        let (kept, kept_odds) = kept.map(|kept| kept.weighed(options.kept_weight, &mut heads.error)).unzip();
+        (weights, heads, kept, kept_odds, None)
+    };
     let weight = kept_odds.map_or(1.0, |odds| odds * options.kept_weight);
     let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), options.combination, weight);
     let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprises.as_deref()));
@@ -146,9 +168,10 @@ pub fn fit_sample(
         options: options.clone(),
         members: weights.members(),
         inputs: weights.shape().inputs,
-        distilled: None,
+        distilled,
         combiner,
-        kept_odds,
+        // Of a model that keeps them
+        kept_odds: kept_odds.filter(|_| kept.is_some()),
         training,
         candidates: None,
     };

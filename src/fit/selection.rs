@@ -105,6 +105,8 @@ impl Split {
 
     fn criterion(&self, options: &Options, device: Device) -> PolarsResult<f64> {
         let (columns, labels) = &self.fitted;
+        // A network that learns to be like the ensemble is judged by it.
+        let options = &Options { distil: false, ..options.clone() };
         let Fitted { model, .. } = fit_with_labels(columns, labels.as_ref(), options, device)?;
         let (held, labels) = &self.held;
         if let Some(labels) = labels {

@@ -5,7 +5,7 @@
 //! never seen. And how usual each number was, in the same way. All else, as α and the quantiles of the scores, is of the rows that the fit is
 //! given.
 
-use polars::prelude::{polars_ensure, polars_err, PolarsResult};
+use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 
 use crate::data::{Columns, Earlier, Encoder, Inputs, Totals};
 use crate::model::Model;
@@ -19,6 +19,16 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
+    /// An error if its networks are not those that a fit trains.
+    pub fn check(&self) -> PolarsResult<()> {
+        let distilled = self.model.metadata().distilled.as_ref();
+        distilled.map_or(Ok(()), |distilled| {
+            polars_bail!(ComputeError:
+                "anorand: the model of init= is one network that was distilled from an ensemble of {}, expected the ensemble itself: \
+                 fit it without distil=True and keep it for later fits, each of which may have distil=True", distilled.members)
+        })
+    }
+
     /// Which of the rows that a fit can use the model has seen.
     pub fn replayed_of(&self, given: &Columns, missing: Missing) -> PolarsResult<Option<Vec<bool>>> {
         let Some(replayed) = self.replayed else { return Ok(None) };

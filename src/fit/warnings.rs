@@ -6,6 +6,7 @@ use std::fmt::{Display, Formatter};
 use polars::prelude::PolarsResult;
 
 use crate::data::{Columns, Frequencies, Numbering};
+use crate::model::Distilled;
 
 /// What a user should hear about a fit. It is the caller's to say, once for all groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Warning {
     /// More than half of the rows have a missing value, and `missing="null"` skips them. `missing` has the number of rows
     /// without a value for each feature.
     RowsSkipped { skipped: usize, rows: usize, missing: Vec<(String, usize)> },
+    /// A distilled network that ranks training rows unlike its ensemble. `correlation` is that of the ranks, in hundredths.
+    UnlikeEnsemble { correlation: i64 },
 }
 
 /// Warnings of several groups with the same subject are said as one: the kind, and the feature if it is about one.
@@ -25,6 +28,7 @@ pub enum Subject {
     LooksLikeIds(String),
     NumbersRows(String),
     RowsSkipped,
+    UnlikeEnsemble,
 }
 
 impl Warning {
@@ -34,19 +38,25 @@ impl Warning {
             Self::LooksLikeIds { feature, .. } => Subject::LooksLikeIds(feature.clone()),
             Self::NumbersRows { feature, .. } => Subject::NumbersRows(feature.clone()),
             Self::RowsSkipped { .. } => Subject::RowsSkipped,
+            Self::UnlikeEnsemble { .. } => Subject::UnlikeEnsemble,
         }
     }
 
     /// Add the numbers of another group's warning of the same subject, where they can be added.
     pub fn add(&mut self, other: &Self) {
-        if let (
-            Self::RowsSkipped { skipped, rows, missing },
-            Self::RowsSkipped { skipped: more_skipped, rows: more_rows, missing: more_missing },
-        ) = (self, other)
-        {
-            *skipped += more_skipped;
-            *rows += more_rows;
-            missing.iter_mut().zip(more_missing).for_each(|((_, count), (_, more))| *count += more);
+        match (self, other) {
+            (
+                Self::RowsSkipped { skipped, rows, missing },
+                Self::RowsSkipped { skipped: more_skipped, rows: more_rows, missing: more_missing },
+            ) => {
+                *skipped += more_skipped;
+                *rows += more_rows;
+                missing.iter_mut().zip(more_missing).for_each(|((_, count), (_, more))| *count += more);
+            }
+            (Self::UnlikeEnsemble { correlation }, Self::UnlikeEnsemble { correlation: more }) => {
+                *correlation = (*correlation).min(*more);
+            }
+            _ => {}
         }
     }
 
@@ -61,6 +71,9 @@ impl Warning {
             }
             Self::RowsSkipped { skipped, rows, missing } => {
                 skip_message(&format!("the fits of {count} of {groups} groups skip"), *skipped, *rows, missing)
+            }
+            Self::UnlikeEnsemble { correlation } => {
+                unlike_message(&format!("of {count} of {groups} groups"), "down to ", *correlation)
             }
         }
     }
@@ -79,6 +92,7 @@ impl Display for Warning {
             Self::RowsSkipped { skipped, rows, missing } => {
                 f.write_str(&skip_message("the fit skips", *skipped, *rows, missing))
             }
+            Self::UnlikeEnsemble { correlation } => f.write_str(&unlike_message("of the fit", "", *correlation)),
         }
     }
 }
@@ -116,6 +130,24 @@ fn skip_message(who: &str, skipped: usize, rows: usize, missing: &[(String, usiz
          {}); missing=\"indicator\" would keep them",
         costly.join(", ")
     )
+}
+
+fn unlike_message(whose: &str, down_to: &str, correlation: i64) -> String {
+    format!(
+        "anorand: the distilled network {whose} ranks the training rows unlike its ensemble (rank correlation {down_to}{:.2}, expected at \
+         least {:.2}): fit without distil=True to score with the ensemble",
+        correlation as f64 / 100.0,
+        LEAST_CORRELATION
+    )
+}
+
+/// The rank correlation below which a distilled network is not its ensemble's equal. On the sets of docs/quality.md, the lowest is 0.98.
+const LEAST_CORRELATION: f64 = 0.9;
+
+/// The warning of a distillation, if it is due.
+pub fn of_distillation(distilled: &Distilled) -> Option<Warning> {
+    let unlike = distilled.correlation < LEAST_CORRELATION;
+    unlike.then(|| Warning::UnlikeEnsemble { correlation: (100.0 * distilled.correlation).floor() as i64 })
 }
 
 /// The warnings of a table as it was given, whatever is fitted on it: on all rows, or on those of each group.

@@ -12,13 +12,18 @@ use super::batches::by_batch;
 use super::networks::Networks;
 use super::{combine, numbers_of, score, CHUNK};
 
-/// [`super::score`], and the standard deviation of the members' scores, 0 for one member.
+/// [`super::score`], and the standard deviation of the members' scores, 0 for one member. An error for a distilled model.
 pub fn score_and_spread(
     model: &Model,
     columns: &Columns,
     device: Device,
 ) -> PolarsResult<(Float32Chunked, Float32Chunked)> {
     let (combiner, members) = (&model.metadata().combiner, model.weights().members());
+    if let Some(distilled) = &model.metadata().distilled {
+        polars_bail!(ComputeError:
+            "anorand: spread=True needs the members of an ensemble, but the model is one network that was distilled from {}: fit it \
+             without distil=True", distilled.members);
+    }
     if members == 1 {
         let scores = score(model, columns, device)?;
         let zeros = scores.apply_values(|_| 0.0).with_name("spread".into());

@@ -1,0 +1,242 @@
+//! Distillation: one network learns the heads of an ensemble, several draws of kept rows included, and takes their place.
+//!
+//! The student is an ordinary network that sees all inputs. It learns on rows that the teacher scores for it (see
+//! [`super::student_rows`]), by the squared differences of both heads, in units of their spreads over the training rows. Far from
+//! the training rows, where heads are large, it is their relative differences that count: what is far out is an anomaly anyway.
+
+use ndarray::ArrayView2;
+use polars::prelude::{polars_ensure, polars_err, PolarsResult};
+use rand::seq::index;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::{self, Device, Matching, Shape, Target, Weights};
+use crate::memory::collected;
+use crate::model::{spread_of, Combiner, Distilled, Heads, KeptRows};
+use crate::options::{Combination, Options};
+use crate::scoring;
+
+use super::kept_rows::Kept;
+use super::student_rows;
+
+/// The student's sizes. On the sets of docs/quality.md, with 5 to 166 inputs, a network twice as wide is no better.
+const HIDDEN: [usize; 2] = [64, 32];
+const LATENT: usize = 16;
+
+/// The number of rows that the student learns on, and of training rows whose heads are looked at.
+const ROWS: usize = 16_384;
+
+/// The student's training.
+const MATCHING: Matching = Matching { steps: 2_400, batch_size: 128, learning_rate: 5e-3 };
+
+/// The number of spreads from the median beyond which differences count relatively.
+const FAR: f64 = 6.0;
+
+/// An ensemble, and its heads of training rows.
+pub struct Teacher<'a> {
+    pub weights: &'a Weights,
+    /// Of the judged rows, of the networks alone
+    pub heads: Heads,
+    /// The rows that it keeps, and the distances of the judged rows from them
+    pub kept: Option<Kept>,
+    /// Training rows `[rows, inputs]`: those of [`judged_rows`] where the student stands for the kept rows too, else all that are scored
+    pub judged: ArrayView2<'a, f32>,
+    pub device: Device,
+}
+
+/// The network that takes an ensemble's place.
+pub struct Student {
+    pub weights: Weights,
+    /// Of the judged rows, the distances from kept rows included
+    pub heads: Heads,
+    /// The rows that it does not stand for
+    pub kept: Option<KeptRows>,
+    /// What the weight of all kept rows was multiplied with
+    pub kept_odds: Option<f64>,
+    pub distilled: Distilled,
+}
+
+/// The numbers of the training rows, in the order of their contents, whose heads a distillation looks at; None for all.
+pub fn judged_rows(rows: usize, seed: u64) -> PolarsResult<Option<Vec<usize>>> {
+    if rows <= ROWS {
+        return Ok(None);
+    }
+    let mut judged =
+        collected(index::sample(&mut generator(seed, 0), rows, ROWS).iter(), "the rows of a distillation")?;
+    judged.sort_unstable();
+    Ok(Some(judged))
+}
+
+impl Teacher<'_> {
+    /// A network that has learned this one's heads from the training rows `[n, inputs]`. It is trained on the CPU.
+    pub fn distil(self, rows: ArrayView2<f32>, options: &Options) -> PolarsResult<Student> {
+        let Self { weights: teacher, heads: mut wanted, kept, judged, device } = self;
+        let (learned, beside) = if options.distils_kept_rows() { (kept, None) } else { (None, kept) };
+        let weigh =
+            |kept: Option<Kept>, errors: &mut [f32]| kept.map(|kept| kept.weighed(options.kept_weight, errors)).unzip();
+        let (learned, odds_of_learned) = weigh(learned, &mut wanted.error);
+        let mut rng = generator(options.seed, 1);
+        let drawn = student_rows::draw(rows, ROWS, &mut rng)?;
+        let targets = targets(&scoring::heads_with(teacher, learned.as_ref(), drawn.view(), device)?, &wanted);
+        let shape = Shape { inputs: rows.ncols(), hidden: HIDDEN.to_vec(), latent: LATENT };
+        let mut weights = Weights::draw(shape, (0..rows.ncols()).collect(), &mut [&mut rng])?;
+        let drawn =
+            drawn.as_slice().ok_or_else(|| polars_err!(ComputeError: "anorand: rows are not in their order"))?;
+        engine::train_to_match(&mut weights, drawn, &targets, &MATCHING, rng)?;
+        polars_ensure!(weights.all_finite(), ComputeError:
+            "anorand: the distillation diverged: a weight is no longer a number; fit without distil=True");
+        let mut heads = scoring::heads(&weights, judged, device)?;
+        weigh(beside.clone(), &mut wanted.error);
+        let (kept, odds_of_beside) = weigh(beside, &mut heads.error);
+        let kept_odds: Option<f64> = odds_of_learned.or(odds_of_beside);
+        let weight = kept_odds.map_or(1.0, |odds| odds * options.kept_weight);
+        let both = [&wanted, &heads].map(|heads| scores(heads, options.combination, weight));
+        let correlation = rank_correlation(&both[0], &both[1]);
+        let distilled = Distilled { members: teacher.members(), hidden: HIDDEN.to_vec(), latent: LATENT, correlation };
+        Ok(Student { weights, heads, kept, kept_odds, distilled })
+    }
+}
+
+/// Members use the streams from 0 on, other draws of a fit the last four.
+fn generator(seed: u64, purpose: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::MAX - 16 - purpose);
+    rng
+}
+
+/// The heads that rows should have, and what differences from them count; `usual` are those of training rows.
+fn targets(heads: &Heads, usual: &Heads) -> Vec<Target> {
+    let [logit, error] = [&usual.logit, &usual.error].map(|head| Unit::of(head));
+    let target = |(of_logit, of_error): (&f32, &f32)| {
+        if !(of_logit.is_finite() && of_error.is_finite()) {
+            // A teacher that overflows there has nothing to teach.
+            return Target::default();
+        }
+        let [logit_weight, error_weight] = [logit.weight(*of_logit), error.weight(*of_error)];
+        Target { logit: *of_logit, error: *of_error, logit_weight, error_weight }
+    };
+    heads.logit.iter().zip(&heads.error).map(target).collect()
+}
+
+/// What a head's differences are measured in.
+struct Unit {
+    median: f64,
+    spread: f64,
+}
+
+impl Unit {
+    fn of(head: &[f32]) -> Self {
+        let mut in_order = head.to_vec();
+        let middle = in_order.len() / 2;
+        let median = *in_order.select_nth_unstable_by(middle, f32::total_cmp).1;
+        // Held where the square of its inverse is far from overflow.
+        Self { median: f64::from(median), spread: spread_of(head).max(1e-6) }
+    }
+
+    /// Of a squared difference from a target.
+    fn weight(&self, target: f32) -> f32 {
+        let away = (f64::from(target) - self.median) / self.spread / FAR;
+        (1.0 / (self.spread * self.spread * (1.0 + away * away))) as f32
+    }
+}
+
+/// Both heads together, as the combination takes them, but for the surprisals, which are the same in both models.
+fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
+    let of_heads = match combination {
+        Combination::Probability => Combination::Probability,
+        Combination::Robust | Combination::Surprisal => Combination::Robust,
+    };
+    Combiner::of(heads, &[], of_heads, weight).scores(heads, None)
+}
+
+/// Spearman's rank correlation: Pearson's of the ranks, equal numbers at their mean rank. 1 if all are equal on both sides.
+fn rank_correlation(one: &[f32], other: &[f32]) -> f64 {
+    let (one, other) = (ranks(one), ranks(other));
+    let middle = (one.len() as f64 - 1.0) / 2.0;
+    let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum::<f64>();
+    let [of_one, of_other] = [sum(&one, &one), sum(&other, &other)];
+    match (of_one > 0.0, of_other > 0.0) {
+        (true, true) => (sum(&one, &other) / (of_one * of_other).sqrt()).clamp(-1.0, 1.0),
+        (false, false) => 1.0,
+        _ => 0.0,
+    }
+}
+
+fn ranks(numbers: &[f32]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..numbers.len()).collect();
+    order.sort_unstable_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
+    let mut ranks = vec![0.0; numbers.len()];
+    let mut first = 0;
+    for equal in order.chunk_by(|a, b| numbers[*a] == numbers[*b]) {
+        let rank = first as f64 + (equal.len() as f64 - 1.0) / 2.0;
+        equal.iter().for_each(|at| ranks[*at] = rank);
+        first += equal.len();
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::kept_rows;
+    use crate::fit::training_set::tests::random_rows;
+    use crate::options::Preset;
+
+    #[test]
+    fn rank_correlation_is_spearmans() {
+        assert_eq!(rank_correlation(&[1.0, 5.0, 9.0], &[0.1, 0.2, 7.0]), 1.0);
+        assert_eq!(rank_correlation(&[1.0, 5.0, 9.0], &[3.0, 2.0, 1.0]), -1.0);
+        // Ranks 0.5, 0.5, 2 and 0, 1, 2.
+        assert!((rank_correlation(&[1.0, 1.0, 2.0], &[1.0, 2.0, 3.0]) - 1.5 / (1.5f64 * 2.0).sqrt()).abs() < 1e-12);
+        assert_eq!([rank_correlation(&[1.0; 4], &[2.0; 4]), rank_correlation(&[1.0, 2.0], &[2.0; 2])], [1.0, 0.0]);
+    }
+
+    #[test]
+    fn differences_count_in_spreads_and_relatively_far_out() {
+        let usual = Heads { logit: (0..101).map(|at| at as f32).collect(), error: vec![2.0; 101] };
+        let heads = Heads { logit: vec![50.0, 5_000.0, f32::INFINITY], error: vec![2.0; 3] };
+        let found = targets(&heads, &usual);
+        assert!((found[0].logit_weight - 1.0 / 625.0).abs() < 1e-5, "{found:?}");
+        let relative = found[1].logit_weight * 4_950.0 * 4_950.0;
+        assert!((relative - 36.0).abs() < 1.0, "{relative}");
+        assert_eq!(found[2], Target::default());
+        assert!(found.iter().all(|target| target.error_weight.is_finite()));
+    }
+
+    #[test]
+    fn the_student_of_an_ensemble_has_its_heads() {
+        let rows = random_rows(2_000, 4);
+        let mut rngs = [1, 2, 3].map(ChaCha8Rng::seed_from_u64);
+        let shape = Shape { inputs: 3, hidden: vec![16, 8], latent: 4 };
+        let weights = Weights::draw(shape, vec![0, 1, 2, 1, 2, 3, 0, 2, 3], &mut rngs).unwrap();
+        let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
+        let teach = |options: &Options| {
+            let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
+            let kept = kept_rows::keep(&rows, &[0, 1, 2, 3], None, None, options).unwrap();
+            let teacher = Teacher { weights: &weights, heads, kept, judged: rows.view(), device: Device::Cpu };
+            teacher.distil(rows.view(), options).unwrap()
+        };
+        let options = Options { kept_rows: 0, ..Options::preset(Preset::Default) };
+        let student = teach(&options);
+        assert_eq!((student.weights.members(), student.distilled.members, &student.kept), (1, 3, &None));
+        assert!(student.distilled.correlation > 0.97, "{:?}", student.distilled);
+        for (ours, theirs) in [(&student.heads.logit, &heads.logit), (&student.heads.error, &heads.error)] {
+            let apart = ours.iter().zip(theirs).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / 2_000.0;
+            assert!(apart < 0.3 * spread_of(theirs), "{apart} of {}", spread_of(theirs));
+        }
+        assert_eq!(teach(&options).weights, student.weights);
+        // Several draws are learned, one stays.
+        let (several, one) =
+            (teach(&Options { kept_rows: 32, ..options.clone() }), teach(&Options::preset(Preset::Novelty)));
+        assert_eq!((several.kept.is_none(), one.kept.is_some()), (true, true));
+        assert!(several.distilled.correlation > 0.9 && one.distilled.correlation > 0.99, "{:?}", several.distilled);
+    }
+
+    #[test]
+    fn some_of_many_rows_are_looked_at() {
+        assert_eq!(judged_rows(ROWS, 1).unwrap(), None);
+        let judged = judged_rows(100_000, 1).unwrap().unwrap();
+        assert_eq!((judged.len(), judged.is_sorted()), (ROWS, true));
+        assert_ne!(judged_rows(100_000, 2).unwrap().unwrap(), judged);
+    }
+}
