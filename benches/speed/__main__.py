@@ -1,9 +1,9 @@
-"""Command line: `python -m benches.speed [scoring fitting ensembles startup parts growth memory gpu]`.
+"""Command line: `python -m benches.speed [scoring fitting ensembles distilled startup parts growth memory gpu]`.
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
-benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`). Every comparison measures both
-sides in one run, on as many threads as POLARS_MAX_THREADS says (all cores if it is not set). Only ratios mean anything
-on a shared machine.
+benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`); `distilled` needs isotree alone.
+Every comparison measures both sides in one run, on as many threads as POLARS_MAX_THREADS says (all cores if it is not
+set). Only ratios mean anything on a shared machine.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ SECTIONS = {
     "scoring": "comparisons",
     "fitting": "comparisons",
     "ensembles": "comparisons",
+    "distilled": "distilled",
     "startup": "startup",
     "parts": "startup",
     "growth": "growth",

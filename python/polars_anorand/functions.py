@@ -66,7 +66,7 @@ def fit(
         are added to. Options that are not given are its own. Those that its networks depend on (``preset``,
         ``missing``, ``encode``, ``temporal``, ``scaling``, ``members``, ``max_features``, ``hidden``, ``latent``) must
         agree. An expression has the same model in all rows of a fit: each group its own. Where all are null, the fit
-        is a new one.
+        is a new one. A distilled model is refused.
     replay
         With ``init``, a Boolean column: True for rows that the model has seen, which are there again so that it does
         not forget them. Half of the rows that a member is trained on are such rows, as far as they go; they are not
@@ -226,7 +226,7 @@ def detect(
         The number of features to name that add most to an outlier's score, at least 1; see :func:`explain`. Only
         outliers are explained, so that it costs little where few rows are flagged.
     spread
-        Whether to say how far the members of the ensemble agree.
+        Whether to say how far the members of the ensemble agree; a distilled model has none, and is refused.
 
     Returns
     -------

@@ -122,7 +122,7 @@ class Model:
 
     @property
     def members(self) -> int:
-        """How many networks the model consists of: 1 of a distilled one, whose ensemble's number is in ``distilled``."""
+        """How many networks the model consists of; ``distilled`` says how many a distilled one comes from."""
         return int(self._metadata["members"])
 
     @property

@@ -1,4 +1,4 @@
-"""Contract: with `distil=True`, one network takes the ensemble's place: it ranks rows alike, and works wherever a model does."""
+"""Contract: `distil=True` puts one network in the place of an ensemble: it ranks rows alike, and is used as any model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ import polars_anorand as anorand
 
 QUICK: anorand.FitOptions = {"min_steps": 60, "members": 10}
 """Options of an ensemble that is trained soon."""
-
 
 
 def fitted(frame: pl.DataFrame, **options: Any) -> anorand.Model:
@@ -153,7 +152,8 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order_of_the_rows(
 def test_the_same_bytes_come_from_any_number_of_threads() -> None:
     program = (
         "import hashlib, polars as pl, polars_anorand as anorand\n"
-        "frame = pl.DataFrame({'x': [float(i * i % 97) for i in range(500)], 'y': [float(i % 13) for i in range(500)]})\n"
+        "x = pl.int_range(500, eager=True)\n"
+        "frame = pl.DataFrame({'x': (x * x % 97).cast(float), 'y': (x % 13).cast(float)})\n"
         "model = frame.select(anorand.fit(['x', 'y'], distil=True, min_steps=60, members=10)).item()\n"
         "print(hashlib.sha256(model).hexdigest())"
     )
@@ -177,14 +177,18 @@ def test_another_type_is_refused_at_once() -> None:
 
 
 def test_the_spread_of_members_that_are_gone_is_refused(frame: pl.DataFrame, distilled: anorand.Model) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match=r"spread=True needs the members .* distilled from 10: fit it without"):
+    with pytest.raises(
+        pl.exceptions.ComputeError, match=r"spread=True needs the members .* distilled from 10: fit it without"
+    ):
         frame.select(anorand.detect(FEATURES, distilled, spread=True))
 
 
 def test_a_fit_does_not_start_from_it_but_may_distil_what_it_starts_from(
     frame: pl.DataFrame, distilled: anorand.Model
 ) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match=r"init= is one network that was distilled .* without distil=True"):
+    with pytest.raises(
+        pl.exceptions.ComputeError, match=r"init= is one network that was distilled .* without distil=True"
+    ):
         frame.select(anorand.fit(FEATURES, init=distilled, distil=False))
     again = frame.select(anorand.fit(FEATURES, init=fitted(frame, **QUICK), distil=True, **QUICK)).item()
     assert anorand.Model(again).distilled is not None
