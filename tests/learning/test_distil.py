@@ -1,4 +1,4 @@
-"""Contract: `distil=True` puts one network in the place of an ensemble: it ranks rows alike, and is used as any model."""
+"""Contract: with `distil=True`, one network takes the place of the ensemble, and ranks rows as it does."""
 
 from __future__ import annotations
 
