@@ -141,7 +141,7 @@ fn unlike_message(whose: &str, down_to: &str, correlation: i64) -> String {
     )
 }
 
-/// The rank correlation below which a distilled network is not its ensemble's equal. On the sets of docs/quality.md, the lowest is 0.98.
+/// The rank correlation below which a distilled network is not its ensemble's equal. On the sets of docs/quality.md, the lowest is 0.97.
 const LEAST_CORRELATION: f64 = 0.9;
 
 /// The warning of a distillation, if it is due.
