@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ ROWS = 40
 
 
 def main() -> None:
-    """A number; a number that a category explains and a time; the other presets; labels."""
+    """A number; a number that a category explains and a time; the other presets; labels; one network of an ensemble."""
     x = [float(i % 7) for i in range(ROWS)]
     kind = ["ab"[i % 2] for i in range(ROWS)]
     frame = pl.DataFrame(
@@ -38,8 +39,24 @@ def main() -> None:
         "labelled": anorand.fit("x", labels=pl.col("label"), **SMALL),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, fit in fits.items():
-        (FOLDER / f"{name}.safetensors").write_bytes(frame.select(fit).item())
+    models: dict[str, bytes] = {name: frame.select(fit).item() for name, fit in fits.items()}
+    models["distilled"] = distilled(frame.select(anorand.fit("x", kept_rows=0, **SMALL)).item())
+    for name, model in models.items():
+        (FOLDER / f"{name}.safetensors").write_bytes(model)
+
+
+def distilled(model: bytes) -> bytes:
+    """A model of one network, as if it were distilled: a real one is larger. The fuzzer puts the checksum right."""
+    length = int.from_bytes(model[:8], "little")
+    header = json.loads(model[8 : 8 + length])
+    entry = json.loads(header["__metadata__"]["anorand"])
+    entry["options"]["distil"] = True
+    widths = {name: entry["options"][name] for name in ("hidden", "latent")}
+    entry["distilled"] = {"members": entry["members"], **widths, "correlation": 0.5}
+    header["__metadata__"]["anorand"] = json.dumps(entry, separators=(",", ":"))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + model[8 + length :]
 
 
 if __name__ == "__main__":

@@ -497,6 +497,9 @@ mod tests {
             (4, include_bytes!("../../tests/golden/kept.safetensors")),
             (5, include_bytes!("../../tests/golden/drawn.safetensors")),
             (5, include_bytes!("../../tests/golden/novelty.safetensors")),
+            (6, include_bytes!("../../tests/golden/neighbors.safetensors")),
+            (6, include_bytes!("../../tests/golden/ranked.safetensors")),
+            (6, include_bytes!("../../tests/golden/distilled.safetensors")),
         ] {
             let model = Model::from_bytes(bytes).unwrap();
             assert_eq!(model.metadata().format, format);

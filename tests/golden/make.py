@@ -34,6 +34,10 @@ MODELS: dict[str, anorand.FitOptions] = {
     # Of format 5, with several draws of kept rows in two views, and with one
     "drawn": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
     "novelty": {"preset": "novelty", "kept_rows": 100, "members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    # Of format 6, with several neighbours, with ranks as a view, and with one network in the place of an ensemble
+    "neighbors": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    "ranked": {"preset": "novelty", "kept_rows": 100, "members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
+    "distilled": {"distil": True, "members": 3, "max_samples": 64, "min_steps": 60, **SMALL},
 }
 
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]

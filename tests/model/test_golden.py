@@ -22,6 +22,9 @@ FORMATS = dict.fromkeys(["chosen", "default", "imputed", "labelled", "paper"], 2
     "kept": 4,
     "drawn": 5,
     "novelty": 5,
+    "neighbors": 6,
+    "ranked": 6,
+    "distilled": 6,
 }
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]
 
