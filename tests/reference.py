@@ -195,8 +195,9 @@ def heads(data: bytes, rows: Array) -> Heads:
 
 
 def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, Array]:
-    """From the nearest kept rows of each draw in each view, in units of reconstruction errors, the mean over the draws, and
-    over the neighbours, the k-th nearest with the weight 1 / √k; and the gradient. 0 where the model keeps none.
+    """From the nearest kept rows of each draw in each view, in units of reconstruction errors; and the gradient.
+
+    The mean over the draws, and over the neighbours, the k-th nearest with the weight 1 / √k. 0 where no row is kept.
 
     ``x`` are scaled rows ``[rows, D]``. A kept row is not compared with itself; on the way to a row, points are not
     compared with it: ``ends`` are the rows that they lead to, ``x`` by default.
@@ -259,8 +260,8 @@ def _log_odds(tensors: dict[str, Array]) -> View:
     def view(x: Array) -> tuple[Array, Array]:
         seen, slopes = np.empty_like(x), np.zeros_like(x)
         of_inputs = zip(tensors["kept.knots"].astype(np.float64), tensors["kept.odds"].astype(np.float64), strict=True)
-        for at, (knots, odds) in enumerate(of_inputs):
-            knots, first = np.unique(knots, return_index=True)
+        for at, (all_knots, odds) in enumerate(of_inputs):
+            knots, first = np.unique(all_knots, return_index=True)
             # Between two knots that are near each other, the curve shows how a number was rounded.
             numbers = x[:, at].astype(np.float32).astype(np.float64)
             seen[:, at] = np.interp(numbers, knots, odds[first])

@@ -83,9 +83,9 @@ class FitOptions(TypedDict, total=False):
     1 / √k. Default 2, with labels 1, paper 1, novelty 5."""
     kept_weight: float | Sequence[float]
     """Weight of the distances from kept rows beside each other part of the score, in spreads over the training rows,
-    above 0 and at most 1000. It is multiplied with the odds that a row whose values come from different training rows is
-    farther from them than a training row (``Model.kept_odds``): where features depend on one another, distances tell more
-    than single values. Default 0.5, with labels 2, paper 2, novelty 2."""
+    above 0 and at most 1000. It is multiplied with the odds that a row whose values come from different training rows
+    is farther from them than a training row (``Model.kept_odds``): where features depend on one another, distances tell
+    more than single values. Default 0.5, with labels 2, paper 2, novelty 2."""
     distil: bool
     """Whether one network that learns the scores of the whole ensemble, kept rows included, takes its place, to score
     and explain at the speed of one network. ``Model.distilled`` says how well it has learned them, and a fit warns if
