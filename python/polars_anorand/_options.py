@@ -40,7 +40,8 @@ class FitOptions(TypedDict, total=False):
     preset: Preset
     """``"default"``: an ensemble of the paper's networks, each on a few rows and features, with noise around the data;
     ``"paper"``: the paper's one network and hyper-parameters; ``"novelty"``, for training rows that are normal: the
-    default with ``kept_rows=4096, kept_draws=1, kept_neighbors=5, kept_weight=2``. With labels, ``"novelty"`` is ``"default"``."""
+    default with ``kept_rows=4096, kept_draws=1, kept_neighbors=5, kept_weight=2``. With labels, ``"novelty"`` is
+    ``"default"``."""
     seed: int
     """Seed of every random draw: the same seed, data and options give the same model on the CPU. Default 0."""
     missing: Missing
@@ -73,8 +74,8 @@ class FitOptions(TypedDict, total=False):
     kept_rows: int | Sequence[int]
     """Training rows of each draw that the model keeps, none of them a known anomaly, and of several draws at most a
     sixteenth of all rows; the distance from the nearest of them, in scaled features and in their asinh (of one draw: in
-    their asinh and in their ranks' log odds), is added to the reconstruction error. 0: none; at most 65,536. A score then compares each row with all of them. Default 32, with
-    labels 0, paper 0, novelty 4,096."""
+    their asinh and in their ranks' log odds), is added to the reconstruction error. 0: none; at most 65,536. A score then
+    compares each row with all of them. Default 32, with labels 0, paper 0, novelty 4,096."""
     kept_draws: int | Sequence[int]
     """Draws of kept rows, 1 to 1,000, whose distances are averaged: an anomaly is far from most small draws of rows,
     even where another anomaly is near it. Default 20, with labels 1, paper 1, novelty 1."""
