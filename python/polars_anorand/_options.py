@@ -74,8 +74,8 @@ class FitOptions(TypedDict, total=False):
     kept_rows: int | Sequence[int]
     """Training rows of each draw that the model keeps, none of them a known anomaly, and of several draws at most a
     sixteenth of all rows; the distance from the nearest of them, in scaled features and in their asinh (of one draw: in
-    their asinh and in their ranks' log odds), is added to the reconstruction error. 0: none; at most 65,536. A score then
-    compares each row with all of them. Default 32, with labels 0, paper 0, novelty 4,096."""
+    their asinh and in their ranks' log odds), is added to the reconstruction error. 0: none; at most 65,536. A score
+    then compares each row with all of them. Default 32, with labels 0, paper 0, novelty 4,096."""
     kept_draws: int | Sequence[int]
     """Draws of kept rows, 1 to 1,000, whose distances are averaged: an anomaly is far from most small draws of rows,
     even where another anomaly is near it. Default 20, with labels 1, paper 1, novelty 1."""
