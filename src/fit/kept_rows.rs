@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::tiled;
-use crate::memory::{reserved, zeros};
+use crate::memory::{matrix, reserved, zeros};
 use crate::model::{spread_of, Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
 use crate::options::Options;
 use crate::pool;
@@ -78,14 +78,14 @@ pub fn keep(
         None => distances(&kept, rows.view())?,
         Some(scored) => distances(&kept, rows.select(Axis(0), scored).view())?,
     };
-    let shuffled = distances(&kept, shuffled(rows, owners, &normal, &mut rng).view())?;
+    let shuffled = distances(&kept, shuffled(rows, owners, &normal, &mut rng)?.view())?;
     Ok(Some(Kept { rows: kept, scored, shuffled }))
 }
 
-/// The factor of each kept row, from its own distances from the others: their fourth root, below their median, and its inverse above. Distances are
-/// compared where rows lie close together and where they do not, but the former are not all that counts.
+/// The factor of each kept row: 1 over the fourth root of its own distance from the others, in medians of these. The root is a compromise. Undivided
+/// distances miss anomalies among rows that lie close together, and distances divided by the whole spacing make anomalies of rows that lie near such.
 fn factors(spacings: Vec<f32>) -> Vec<f32> {
-    /// Of rows that are there twice, as parts of the median
+    /// The least spacing in medians, as of rows that are there twice
     const LEAST: f32 = 0.01;
     let mut known: Vec<f32> = spacings.iter().copied().filter(|spacing| *spacing > 0.0).collect();
     let middle = known.len() / 2;
@@ -97,8 +97,8 @@ fn factors(spacings: Vec<f32>) -> Vec<f32> {
 }
 
 /// Rows whose values are those of rows of `among`, each feature's of another one.
-fn shuffled(rows: &Array2<f32>, owners: &[usize], among: &[usize], rng: &mut impl Rng) -> Array2<f32> {
-    let mut shuffled = Array2::zeros((SHUFFLED, rows.ncols()));
+fn shuffled(rows: &Array2<f32>, owners: &[usize], among: &[usize], rng: &mut impl Rng) -> PolarsResult<Array2<f32>> {
+    let mut shuffled = matrix(SHUFFLED, rows.ncols(), "the rows of shuffled values")?;
     for mut row in shuffled.rows_mut() {
         let mut from = 0;
         for (input, number) in row.iter_mut().enumerate() {
@@ -108,7 +108,7 @@ fn shuffled(rows: &Array2<f32>, owners: &[usize], among: &[usize], rng: &mut imp
             *number = rows[[from, input]];
         }
     }
-    shuffled
+    Ok(shuffled)
 }
 
 impl Kept {
@@ -268,7 +268,7 @@ mod tests {
     fn the_inputs_of_a_feature_are_shuffled_together() {
         let rows = Array2::from_shape_fn((50, 3), |(row, _)| row as f32);
         let among: Vec<usize> = (10..20).collect();
-        let shuffled = shuffled(&rows, &[0, 1, 1], &among, &mut ChaCha8Rng::seed_from_u64(1));
+        let shuffled = shuffled(&rows, &[0, 1, 1], &among, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
         assert!(shuffled.iter().all(|number| (10.0..20.0).contains(number)));
         assert!(shuffled.rows().into_iter().all(|row| row[1] == row[2]));
         assert!(shuffled.rows().into_iter().any(|row| row[0] != row[1]));
