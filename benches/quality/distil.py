@@ -7,16 +7,15 @@ the others. The protocol is that of `benches.quality`.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import polars as pl
 from sklearn.metrics import average_precision_score
 
 import polars_anorand as anorand
-from benches.common.datasets import Split, add_arguments, asked_paths, load_split
+from benches.common.datasets import Split
 from benches.common.models import model_of, table
 
+from .by_set import measure_sets
 from .seeds import jaccard
 
 NAMES = ["ensemble", "distilled", "ranks", "ranks, training", "top 5 %", "top 1 %, training"]
@@ -37,22 +36,14 @@ def measured(split: Split, seed: int) -> list[float]:
 
 def rank_correlation(both: list[np.ndarray]) -> float:
     """Spearman's."""
-    ranks = [pl.Series(scores).rank().to_numpy() for scores in both]
-    return float(np.corrcoef(*ranks)[0, 1])
+    one, other = (pl.Series(scores) for scores in both)
+    return float(pl.select(pl.corr(one, other, method="spearman")).item())
 
 
 def main() -> None:
     """Measure, print a row for each set, then the means."""
-    parser = argparse.ArgumentParser(prog="benches.quality.distil", description=__doc__)
-    add_arguments(parser)
-    options = parser.parse_args()
-    print(f"{'':26}" + "".join(f"{name:>19}" for name in NAMES))
-    rows = []
-    for path in asked_paths(options):
-        splits = [load_split(path, seed) for seed in range(options.seeds)]
-        rows.append(np.mean([measured(split, seed) for seed, split in enumerate(splits)], axis=0))
-        print(f"{path.stem:26}" + "".join(f"{value:19.3f}" for value in rows[-1]), flush=True)
-    print(f"{'mean':26}" + "".join(f"{value:19.3f}" for value in np.mean(rows, axis=0)))
+    rows = measure_sets("benches.quality.distil", __doc__, NAMES, measured, title="", width=19)
+    print(f"{'mean':26}" + "".join(f"{value:19.3f}" for value in rows.mean(axis=0)))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
 benches/requirements.txt, and torch with its CUDA libraries (`make build TORCH=full`); `distilled` needs isotree alone.
-Every comparison measures both sides in one run, on as many threads as POLARS_MAX_THREADS says (all cores if it is not
-set). Only ratios mean anything on a shared machine.
+Every comparison measures both sides in one run, on the number of threads that POLARS_MAX_THREADS says (all cores if it
+is not set). Only ratios mean anything on a shared machine.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def compare(train: pl.DataFrame, rows: pl.DataFrame) -> None:
     """The rates of both models beside the forests', all fitted on the same rows."""
     trained, numbers = train.to_numpy(), rows.head(20_000).to_numpy()
     forest = IsolationForest(random_state=0, n_jobs=THREADS).fit(trained)
-    # As scikit-learn's forest, and as the package makes it, whose trees split by planes and are five times as many.
+    # As scikit-learn's forest, and as the package makes it, with 500 trees that split by planes.
     like_sklearn = isotree.IsolationForest(ntrees=100, ndim=1, sample_size=256, nthreads=THREADS, random_seed=0)
     as_it_is = isotree.IsolationForest(nthreads=THREADS, random_seed=0)
     rivals = {

@@ -82,9 +82,10 @@ impl Sums {
 
     /// One more value of a row; `none` is ln(n + 1).
     fn add(&mut self, row: usize, value: OfValue, none: f64) {
-        self.sum[row] += value.surprisal.min(none);
-        self.highest[row] = self.highest[row].max(value.surprisal);
-        self.deciding[row] = self.deciding[row].max(value.deciding);
+        let (sum, highest, deciding) = (&mut self.sum[row], &mut self.highest[row], &mut self.deciding[row]);
+        let mut of_row = Surprise { sum: *sum, highest: *highest, deciding: *deciding };
+        of_row.add(value, none);
+        (*sum, *highest, *deciding) = (of_row.sum, of_row.highest, of_row.deciding);
     }
 
     fn rows(self) -> Vec<Surprise> {
@@ -513,8 +514,8 @@ mod tests {
     use crate::data::encoders;
     use crate::options::{Options, Preset};
 
-    /// The surprisals of a frame's own rows: `[feature][row]`.
-    fn of(training: &DataFrame, rows: &DataFrame) -> (Vec<Vec<f64>>, f64) {
+    /// What is fitted on a frame, and other rows as it takes them.
+    fn fitted(training: &DataFrame, rows: &DataFrame) -> (Surprisals, Inputs, Columns) {
         let columns = Columns::from_frame(training).unwrap();
         let frequencies = columns.frequencies().unwrap();
         let encoders = encoders(&frequencies);
@@ -523,7 +524,12 @@ mod tests {
         let statistics = columns.statistics(&encoders, options.missing).unwrap();
         let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
         let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None, None).unwrap();
-        let rows = Columns::from_frame(rows).unwrap().coded(&encoders).unwrap();
+        (surprisals, inputs, Columns::from_frame(rows).unwrap().coded(&encoders).unwrap())
+    }
+
+    /// The surprisals of rows: `[feature][row]`.
+    fn of(training: &DataFrame, rows: &DataFrame) -> (Vec<Vec<f64>>, f64) {
+        let (surprisals, inputs, rows) = fitted(training, rows);
         let mut found = vec![vec![0.0; rows.rows()]; rows.features().len()];
         surprisals.each(&rows, &inputs, |row, j, value| found[j][row] = value.surprisal).unwrap();
         (found, surprisals.none)
@@ -546,17 +552,8 @@ mod tests {
             "kind" => ["a", "b", "c", "a", "b", "a", "b", "a"],
             "of kind" => [1.0, 1e4, 5.0, 2e4, 50.0, 0.0, -1.0, 96.0],
         );
-        let (training, rows) = (training.unwrap(), rows.unwrap());
-        let columns = Columns::from_frame(&training).unwrap();
-        let frequencies = columns.frequencies().unwrap();
-        let encoders = encoders(&frequencies);
-        let columns = columns.coded(&encoders).unwrap();
-        let options = Options::preset(Preset::Default);
-        let statistics = columns.statistics(&encoders, options.missing).unwrap();
-        let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
-        let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None, None).unwrap();
+        let (surprisals, inputs, rows) = fitted(&training.unwrap(), &rows.unwrap());
         assert!(surprisals.of.iter().any(|of| of.within.is_some()));
-        let rows = Columns::from_frame(&rows).unwrap().coded(&encoders).unwrap();
         let mut expected = vec![Surprise::default(); rows.rows()];
         surprisals.each(&rows, &inputs, |row, _, value| expected[row].add(value, surprisals.none)).unwrap();
         assert_eq!(surprisals.of_rows(&rows, &inputs).unwrap(), expected);

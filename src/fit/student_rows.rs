@@ -45,7 +45,7 @@ const SCALES: f32 = 2.0;
 /// How far out rows go, as a power of 10.
 const FARTHEST: f32 = 2.0;
 
-/// `count` rows around the training rows `[n, inputs]`, of which there is at least one.
+/// `count` rows around at least one training row, `[n, inputs]`.
 pub fn draw(rows: ArrayView2<f32>, count: usize, rng: &mut impl Rng) -> PolarsResult<Array2<f32>> {
     let (training, inputs) = rows.dim();
     let of_inputs: Vec<OfInput> =
@@ -113,7 +113,8 @@ fn power_of_10(power: f32) -> f32 {
     libm::expf(power * std::f32::consts::LN_10)
 }
 
-/// Near a standard normal number: a sum of four uniform ones, whose variance is 1/3.
+/// Near a standard normal number: a sum of four uniform ones, whose variance is 1/3. Unlike rand_distr's, it takes no function of the
+/// platform's, so that models are the same bits on all.
 fn bell(rng: &mut impl Rng) -> f32 {
     let sum: f32 = (0..4).map(|_| rng.random::<f32>() - 0.5).sum();
     sum * 3f32.sqrt()

@@ -134,9 +134,8 @@ impl KeptRows {
     pub fn equals(&self, tiles: &[f32], tile: usize, rows: usize) -> Vec<u32> {
         let mut equal = vec![NO_ROW; self.draws * rows];
         if self.leaves_itself_out() {
-            let scaled = View::scaled(1.0);
             let of = self.compared(tiles, tile, rows, LeaveOut::Nothing);
-            scaled.each_equal(of, |draw, row, number| equal[draw * rows + row] = number as u32);
+            View::scaled().each_equal(of, |draw, row, number| equal[draw * rows + row] = number as u32);
         }
         equal
     }

@@ -35,7 +35,7 @@ pub const NO_ROW: u32 = u32::MAX;
 /// Below all squares with a minus.
 pub const NONE: f32 = f32::MIN;
 
-/// What the distances from the nearest rows weigh in their mean, of which there are `count`: the k-th nearest 1 / √k, over the sum.
+/// The weights of the distances from the `count` nearest rows in their mean: of the k-th nearest, 1 / √k, over the sum.
 pub fn rank_weights(count: usize) -> [f32; MOST_NEIGHBOURS] {
     let weight = |rank: usize| 1.0 / (rank as f32).sqrt();
     let sum: f32 = (1..=count).map(weight).sum();

@@ -141,8 +141,8 @@ impl View {
     }
 
     /// The scaled rows themselves.
-    pub fn scaled(unit: f32) -> Self {
-        Self { transform: Transform::Scaled, rows: vec![], unit, factors: vec![] }
+    pub fn scaled() -> Self {
+        Self { transform: Transform::Scaled, rows: vec![], unit: 1.0, factors: vec![] }
     }
 
     pub fn bytes(&self) -> usize {
@@ -199,7 +199,7 @@ impl View {
 
     /// Calls `take` with each draw, row and number of the kept row that is at distance 0 of it.
     pub fn each_equal(&self, of: Compared, mut take: impl FnMut(usize, usize, usize)) {
-        self.each_tile(of, Which::OfAll, |Tile { draw, first, rows, nearest, .. }| {
+        self.each_tile(of, Which::Of2, |Tile { draw, first, rows, nearest, .. }| {
             for at in (0..rows).filter(|at| nearest.minus_squares[0][*at] == 0.0) {
                 take(draw, first + at, nearest.numbers[0][at] as usize);
             }
