@@ -213,7 +213,7 @@ mod tests {
         let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
         let teach = |options: &Options| {
             let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
-            let kept = kept_rows::keep(&rows, &[0, 1, 2, 3], None, None, options).unwrap();
+            let kept = kept_rows::keep(&rows, &[0, 1, 2, 3], None, rows.view(), options).unwrap();
             let teacher = Teacher { weights: &weights, heads, kept, judged: rows.view(), device: Device::Cpu };
             teacher.distil(rows.view(), options).unwrap()
         };

@@ -34,13 +34,13 @@ pub struct Kept {
     shuffled: [Vec<f32>; 2],
 }
 
-/// Rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any. All rows are scored where `scored` is None.
+/// Rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any; and the distances of the rows `scored`.
 /// `owners` says which feature each input belongs to.
 pub fn keep(
     rows: &Array2<f32>,
     owners: &[usize],
     anomalies: Option<&[bool]>,
-    scored: Option<&[usize]>,
+    scored: ArrayView2<f32>,
     options: &Options,
 ) -> PolarsResult<Option<Kept>> {
     let mut normal = reserved(rows.nrows(), WHAT)?;
@@ -74,10 +74,7 @@ pub fn keep(
         let spacings = distances(&kept, rows.map_err(|error| polars_err!(ComputeError: "anorand: {error}"))?)?;
         kept = kept.with_factors(spacings.map(factors));
     }
-    let scored = match scored {
-        None => distances(&kept, rows.view())?,
-        Some(scored) => distances(&kept, rows.select(Axis(0), scored).view())?,
-    };
+    let scored = distances(&kept, scored)?;
     let shuffled = distances(&kept, shuffled(rows, owners, &normal, &mut rng)?.view())?;
     Ok(Some(Kept { rows: kept, scored, shuffled }))
 }
@@ -184,7 +181,8 @@ mod tests {
         options: &Options,
     ) -> Option<Kept> {
         let owners: Vec<usize> = (0..rows.ncols()).collect();
-        keep(rows, &owners, anomalies, scored, options).unwrap()
+        let scored = scored.map_or_else(|| rows.clone(), |scored| rows.select(Axis(0), scored));
+        keep(rows, &owners, anomalies, scored.view(), options).unwrap()
     }
 
     fn kept(anomalies: Option<&[bool]>, options: &Options) -> (Option<KeptRows>, Vec<f32>) {

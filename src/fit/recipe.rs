@@ -127,9 +127,18 @@ pub fn fit_sample(
         true => distil::judged_rows(rows.nrows(), options.seed)?,
         false => scored.clone(),
     };
-    let kept = kept_rows::keep(&rows, &inputs.owners(), anomalies.as_deref(), judged.as_deref(), options)?;
-    let seen = judged.as_ref().map(|judged| rows.select(Axis(0), judged));
-    let seen = seen.as_ref().unwrap_or(&rows).view();
+    let part = judged.as_ref().map(|judged| rows.select(Axis(0), judged));
+    let seen = part.as_ref().unwrap_or(&rows).view();
+    let kept = kept_rows::keep(&rows, &inputs.owners(), anomalies.as_deref(), seen, options)?;
+    let (rows, part) = match part {
+        // The others have no further use, and are many.
+        Some(part) if !options.distil => {
+            drop(rows);
+            (part, None)
+        }
+        part => (rows, part),
+    };
+    let seen = part.as_ref().unwrap_or(&rows).view();
     let columns = match &scored {
         None => columns,
         Some(scored) => {

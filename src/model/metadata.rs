@@ -221,7 +221,7 @@ impl Metadata {
 
     /// Whether kept rows have factors of distances.
     pub fn has_factors(&self) -> bool {
-        self.format > 5 && self.options.kept_draws == 1
+        self.kept_views() == ViewKind::OF_ONE
     }
 
     /// How kept rows are compared.
