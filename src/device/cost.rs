@@ -17,6 +17,10 @@ const CPU_RATE: f64 = 5e10;
 const GPU_RATE: f64 = 5e12;
 /// Bytes a second to the GPU from memory that is not pinned.
 const GPU_COPY_RATE: f64 = 5e9;
+/// Words of noise a second: ChaCha8 in tensor operations moves some 500 bytes of the GPU's memory for each.
+const GPU_NOISE_RATE: f64 = 2e9;
+/// Bytes that a row of an epoch takes to the GPU: its number, what it is, and what it counts.
+const EPOCH_ROW: f64 = 16.0;
 /// Seconds a training step takes at least: some hundred kernels, launched one after the other.
 const GPU_ROUND: f64 = 5e-4;
 /// Seconds until CUDA and its libraries have started, and until the weights and the first rows of a call are there.
@@ -34,6 +38,8 @@ pub struct Cost {
     pub rounds: f64,
     /// Bytes to the device
     pub bytes: f64,
+    /// Words of noise that the device draws
+    pub words: f64,
 }
 
 impl Cost {
@@ -69,7 +75,8 @@ impl Cost {
             // Forward, and twice as much back.
             operations: 3.0 * trained * forward(&shape, members, 1) + forward(&shape, members, rows),
             rounds,
-            bytes: trained * bytes(inputs, 1) * members as f64 + bytes(features, rows),
+            bytes: trained * EPOCH_ROW * members as f64 + bytes(features, rows),
+            words: rounds * (noise * inputs * members) as f64,
         }
     }
 
@@ -84,7 +91,8 @@ impl Cost {
 
     fn gpu_seconds(&self, started: bool) -> f64 {
         let start = if started { 0.0 } else { GPU_START };
-        start + GPU_CALL + self.rounds * GPU_ROUND + self.bytes / GPU_COPY_RATE + self.operations / GPU_RATE
+        let work = self.bytes / GPU_COPY_RATE + self.words / GPU_NOISE_RATE + self.operations / GPU_RATE;
+        start + GPU_CALL + self.rounds * GPU_ROUND + work
     }
 }
 
@@ -94,6 +102,7 @@ impl std::iter::Sum for Cost {
             operations: a.operations + b.operations,
             rounds: a.rounds + b.rounds,
             bytes: a.bytes + b.bytes,
+            words: a.words + b.words,
         })
     }
 }

@@ -7,6 +7,7 @@ mod adam;
 mod device;
 mod shape;
 mod train;
+mod training_set;
 mod weights;
 
 #[cfg(test)]
@@ -20,7 +21,8 @@ pub mod torch;
 pub use cpu::{Matching, Target};
 pub use device::Device;
 pub use shape::Shape;
-pub use train::{Checkpoint, Course, Losses, Member, TakeBatch, Trained, Training, TrainingSet};
+pub use train::{Checkpoint, Course, Losses, Member, Trained, Training};
+pub use training_set::{BatchRows, NoiseBox, Order, TakeRows, TrainingSet};
 pub use weights::Weights;
 
 use ndarray::ArrayView2;

@@ -1,10 +1,11 @@
 //! The joint training of ND and AE blocks by eq. 4 and Adam, epoch by epoch and batch by batch: what both engines do alike.
 
-use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::options::{Options, Schedule};
+
+use super::training_set::TrainingSet;
 
 /// The two parts of the loss, as means over an epoch and the ensemble: eq. 3 over all rows, eq. 2 over the normal ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,21 +15,9 @@ pub struct Losses {
     pub reconstruction: f32,
 }
 
-/// What a member is trained on.
-pub trait TrainingSet: Send + Sync {
-    /// One epoch: each batch in turn, as `x` `[rows, inputs]`, row by row, and y of each row.
-    ///
-    /// Every row comes once, in a drawn order, with the synthetic anomalies of this epoch. Batches are made one after the other,
-    /// so that one is in memory at a time. An error is that of a batch, or says that there is no memory for one.
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()>;
-}
-
-/// What takes a batch: its rows, and y of each.
-pub type TakeBatch<'a> = dyn FnMut(&[f32], &[bool]) -> PolarsResult<()> + 'a;
-
 /// A member before its training.
 pub struct Member<'a> {
-    pub set: Box<dyn TrainingSet + 'a>,
+    pub set: TrainingSet<'a>,
     pub rng: ChaCha8Rng,
 }
 

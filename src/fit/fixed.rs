@@ -1,61 +1,43 @@
 //! Normal rows and anomalies that are the same in every epoch.
 
-use ndarray::Array2;
 use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::{TakeBatch, TrainingSet};
+use crate::engine::{BatchRows, Order, TakeRows};
+use crate::memory::reserved;
 use crate::options::Options;
 
 use super::deck::shuffled;
-use super::rows::Rows;
 
-/// Normal rows and anomalies, the same in every epoch, in batches of any mixture.
-pub struct Fixed<'a> {
-    rows: Rows<'a>,
+/// Normal rows and anomalies, each once in an epoch, in batches of any mixture.
+pub struct Fixed {
     normal: Vec<usize>,
-    anomalies: Anomalies,
+    anomalies: Vec<usize>,
     batch_size: usize,
 }
 
-/// The anomalies of a [`Fixed`] set.
-pub enum Anomalies {
-    /// `[count, inputs]`
-    Synthetic(Array2<f32>),
-    /// Rows of the table
-    Known(Vec<usize>),
-}
-
-impl Anomalies {
-    fn len(&self) -> usize {
-        match self {
-            Self::Synthetic(rows) => rows.nrows(),
-            Self::Known(rows) => rows.len(),
-        }
+impl Fixed {
+    /// From numbers of rows.
+    pub fn new(normal: Vec<usize>, anomalies: Vec<usize>, options: &Options) -> Self {
+        Self { normal, anomalies, batch_size: options.batch_size }
     }
 }
 
-impl<'a> Fixed<'a> {
-    pub fn new(rows: Rows<'a>, normal: Vec<usize>, anomalies: Anomalies, options: &Options) -> Self {
-        Self { rows, normal, anomalies, batch_size: options.batch_size }
-    }
-}
-
-impl TrainingSet for Fixed<'_> {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()> {
+impl Order for Fixed {
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeRows) -> PolarsResult<()> {
         let order = shuffled(self.normal.len() + self.anomalies.len(), rng)?;
-        let mut batch = self.rows.batch(self.batch_size.min(order.len()))?;
+        let largest = self.batch_size.min(order.len());
+        let mut rows = reserved(largest, "the rows of a batch")?;
+        let mut synthetic = reserved(largest, "the rows of a batch")?;
         for places in order.chunks(self.batch_size) {
-            batch.clear();
+            rows.clear();
+            synthetic.clear();
             for place in places {
-                match (place.checked_sub(self.normal.len()), &self.anomalies) {
-                    (None, _) => self.rows.push(self.normal[*place], &mut batch.x),
-                    (Some(at), Anomalies::Synthetic(rows)) => batch.x.extend(rows.row(at)),
-                    (Some(at), Anomalies::Known(known)) => self.rows.push(known[at], &mut batch.x),
-                }
-                batch.synthetic.push(*place >= self.normal.len());
+                let anomaly = place.checked_sub(self.normal.len());
+                rows.push(anomaly.map_or_else(|| self.normal[*place], |at| self.anomalies[at]));
+                synthetic.push(anomaly.is_some());
             }
-            each(&batch.x, &batch.synthetic)?;
+            each(&BatchRows { rows: &rows, synthetic: &synthetic, noise: 0 }, rng)?;
         }
         Ok(())
     }

@@ -7,7 +7,6 @@ mod feature_bagging;
 mod fixed;
 mod kept_rows;
 mod recipe;
-mod rows;
 mod selection;
 mod smote;
 mod start;

@@ -1,46 +1,50 @@
 //! §5.1: a few rows, grown by SMOTE and disturbed with Gaussian noise, are the synthetic anomalies.
 
-use ndarray::{s, ArrayView1, ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use polars::prelude::{PlHashSet, PolarsResult};
 use rand::seq::index;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::engine::{NoiseBox, TrainingSet};
 use crate::memory::{collected, matrix};
 use crate::options::Options;
 use crate::pool;
 
 use super::deck::shuffled;
-use super::fixed::{Anomalies, Fixed};
-use super::rows::Rows;
+use super::fixed::Fixed;
 
 /// SMOTE looks for neighbours among at most this number of rows of X0, drawn at random where there are more: memory stays
 /// linear in the rows, and the time for a synthetic row is bounded. It is exact up to 400,000 training rows at 2 %.
 const NEIGHBOR_POOL: usize = 8_192;
 
-/// X1, the rows left as they are, and the synthetic anomalies X0¹, from the table's rows `sampled`.
+/// X1, the rows left as they are, and the synthetic anomalies X0¹, from the rows `sampled` of scaled rows `[n, d]`, of the features
+/// `inputs`.
 pub fn training_set<'a>(
-    rows: Rows<'a>,
+    table: ArrayView2<'a, f32>,
+    inputs: &[usize],
     sampled: Vec<usize>,
     options: &Options,
     rng: &mut ChaCha8Rng,
-) -> PolarsResult<Fixed<'a>> {
+) -> PolarsResult<TrainingSet<'a>> {
     let (seeds, synthetic) = sizes(sampled.len(), options);
     let order = shuffled(sampled.len(), rng)?;
-    let table_rows = |places: &[usize]| collected(places.iter().map(|at| sampled[*at]), "the rows of all members");
-    let x0 = rows.select(&table_rows(&order[..seeds])?)?;
-    let mut anomalies = matrix(synthetic, x0.ncols(), "the synthetic anomalies")?;
-    anomalies.slice_mut(s![..seeds, ..]).assign(&x0);
-    smote(x0.view(), anomalies.slice_mut(s![seeds.., ..]), options.neighbors, rng)?;
+    let mut own = matrix(synthetic, inputs.len(), "the synthetic anomalies")?;
+    let (mut x0, grown) = own.view_mut().split_at(Axis(0), seeds);
+    x0.indexed_iter_mut().for_each(|((at, input), number)| *number = table[[sampled[order[at]], inputs[input]]]);
+    smote(x0.view(), grown, options.neighbors, rng)?;
     let std = options.noise_std as f32;
     // About one draw in 80 needs ln or exp, which rand_distr takes from the platform, not from libm. They are f64: where the
     // last bit differs, the f32 that is made of it differs once in some hundred million of those draws.
-    anomalies.mapv_inplace(|value| {
+    own.mapv_inplace(|value| {
         let noise: f32 = StandardNormal.sample(rng);
         value + std * noise
     });
-    Ok(Fixed::new(rows, table_rows(&order[seeds..])?, Anomalies::Synthetic(anomalies), options))
+    let normal = collected(order[seeds..].iter().map(|at| sampled[*at]), "the rows of all members")?;
+    let anomalies = collected(table.nrows()..table.nrows() + synthetic, "the synthetic anomalies")?;
+    let order = Box::new(Fixed::new(normal, anomalies, options));
+    Ok(TrainingSet { table, inputs: inputs.to_vec(), own, noise: NoiseBox::default(), order })
 }
 
 /// The number of rows that become X0, and the number of synthetic rows in the end.
@@ -133,7 +137,7 @@ mod tests {
     fn paper_epoch(rows: &Array2<f32>, options: &Options) -> (Epoch, usize) {
         let inputs: Vec<usize> = (0..rows.ncols()).collect();
         let set = crate::fit::training_set::draw(rows.view(), None, &inputs, options, &mut rng()).unwrap();
-        let epoch = epoch(&*set, &mut rng());
+        let epoch = epoch(&set, &mut rng());
         let normal = epoch.synthetic.iter().filter(|synthetic| !**synthetic).count();
         (epoch, normal)
     }

@@ -8,20 +8,19 @@
 //!
 //! The sets of all members share the table's scaled rows, and keep numbers of rows.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use polars::prelude::PolarsResult;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::TrainingSet;
+use crate::engine::{NoiseBox, Order, TrainingSet};
 use crate::memory::{collected, reserved};
 use crate::options::{Noise, Options};
 
 use super::balanced::Balanced;
-use super::fixed::{Anomalies, Fixed};
-use super::rows::Rows;
+use super::fixed::Fixed;
 use super::smote;
-use super::uniform::{NoiseBox, Uniform};
+use super::uniform::{noise_box, Uniform};
 
 /// Each member has numbers of rows of its own, and there may be many members.
 const ROWS: &str = "the rows of all members";
@@ -34,7 +33,7 @@ pub fn draw<'a>(
     inputs: &[usize],
     options: &Options,
     rng: &mut ChaCha8Rng,
-) -> PolarsResult<Box<dyn TrainingSet + 'a>> {
+) -> PolarsResult<TrainingSet<'a>> {
     let sampled = match options.max_samples {
         0 => collected(0..rows.nrows(), ROWS)?,
         _ if replayed.is_some() => {
@@ -43,14 +42,16 @@ pub fn draw<'a>(
         }
         _ => collected(index::sample(rng, rows.nrows(), options.rows_of_member(rows.nrows())).iter(), ROWS)?,
     };
-    let members_rows = Rows { table: rows, inputs: inputs.to_vec() };
-    Ok(match options.noise {
-        Noise::Smote => Box::new(smote::training_set(members_rows, sampled, options, rng)?),
-        Noise::Uniform => {
-            let noise = NoiseBox::around(rows, inputs, options);
-            Box::new(Uniform::new(members_rows, sampled, noise, options))
-        }
-    })
+    match options.noise {
+        Noise::Smote => smote::training_set(rows, inputs, sampled, options, rng),
+        Noise::Uniform => Ok(TrainingSet {
+            table: rows,
+            inputs: inputs.to_vec(),
+            own: Array2::default((0, inputs.len())),
+            noise: noise_box(rows, inputs, options),
+            order: Box::new(Uniform::new(sampled, options)),
+        }),
+    }
 }
 
 /// `count` of the rows, drawn: half of them from those that are replayed, and half from the others, as far as these go.
@@ -81,28 +82,24 @@ pub fn draw_labelled<'a>(
     inputs: &[usize],
     options: &Options,
     rng: &mut ChaCha8Rng,
-) -> PolarsResult<Box<dyn TrainingSet + 'a>> {
+) -> PolarsResult<TrainingSet<'a>> {
     let count = anomalies.iter().filter(|anomaly| **anomaly).count();
     let (mut known, mut others) = (reserved(count, ROWS)?, reserved(rows.nrows() - count, ROWS)?);
     (0..rows.nrows()).for_each(|row| if anomalies[row] { known.push(row) } else { others.push(row) });
     if (1..others.len()).contains(&options.max_samples) {
         others = sampled(others, replayed, options.max_samples, rng)?;
     }
-    let members_rows = Rows { table: rows, inputs: inputs.to_vec() };
-    Ok(match options.noise {
-        Noise::Smote => Box::new(Fixed::new(members_rows, others, Anomalies::Known(known), options)),
-        Noise::Uniform => {
-            let noise = NoiseBox::around(rows, inputs, options);
-            Box::new(Balanced::new(members_rows, others, known, noise, options))
-        }
-    })
+    let (noise, order): (_, Box<dyn Order>) = match options.noise {
+        Noise::Smote => (NoiseBox::default(), Box::new(Fixed::new(others, known, options))),
+        Noise::Uniform => (noise_box(rows, inputs, options), Box::new(Balanced::new(others, known, options))),
+    };
+    Ok(TrainingSet { table: rows, inputs: inputs.to_vec(), own: Array2::default((0, inputs.len())), noise, order })
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
     use crate::options::{Preset, ScalingKind};
-    use ndarray::Array2;
     use rand::{Rng, SeedableRng};
 
     pub fn rng() -> ChaCha8Rng {
@@ -122,7 +119,7 @@ pub mod tests {
         pub batches: Vec<usize>,
     }
 
-    pub fn epoch(set: &dyn TrainingSet, rng: &mut ChaCha8Rng) -> Epoch {
+    pub fn epoch(set: &TrainingSet, rng: &mut ChaCha8Rng) -> Epoch {
         let mut all = Epoch::default();
         set.epoch(rng, &mut |x, synthetic| {
             all.x.extend(x);
@@ -139,7 +136,7 @@ pub mod tests {
         let rows = random_rows(300, 3);
         let options = Options { batch_size: 64, ..Options::preset(Preset::Paper) };
         let set = draw(rows.view(), None, &[0, 1, 2], &options, &mut rng()).unwrap();
-        let [first, second] = [1, 2].map(|seed| epoch(&*set, &mut ChaCha8Rng::seed_from_u64(seed)));
+        let [first, second] = [1, 2].map(|seed| epoch(&set, &mut ChaCha8Rng::seed_from_u64(seed)));
         assert_eq!(first.batches, [64, 64, 64, 64, 53]);
         assert_ne!(first.x, second.x);
         let sorted = |epoch: &Epoch| {
@@ -164,7 +161,7 @@ pub mod tests {
         let number = |(row, feature)| if feature == 0 { row as f32 } else { f32::from(anomalies[row]) };
         let rows = Array2::from_shape_fn((40, 2), number);
         let set = draw_labelled(rows.view(), &anomalies, None, &[0, 1], options, &mut rng()).unwrap();
-        epoch(&*set, &mut rng())
+        epoch(&set, &mut rng())
     }
 
     #[test]
@@ -242,7 +239,7 @@ pub mod tests {
         let rows = random_rows(100, 4);
         let options = Options { max_samples: 10, ..Options::preset(Preset::Default) };
         let set = draw(rows.view(), None, &[2], &options, &mut rng()).unwrap();
-        let epoch = epoch(&*set, &mut rng());
+        let epoch = epoch(&set, &mut rng());
         let normal: Vec<f32> = epoch
             .x
             .iter()

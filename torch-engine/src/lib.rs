@@ -5,10 +5,12 @@
 
 #[path = "../../src/engine/adam.rs"]
 mod adam;
+mod chacha;
 #[path = "../../src/engine/torch/interface.rs"]
 #[allow(dead_code, reason = "the plugin uses the other half")]
 mod interface;
 mod libtorch;
+mod material;
 mod network;
 mod precision;
 #[path = "../../src/engine/shape.rs"]
@@ -24,13 +26,14 @@ use interface::{
     Ensemble, Epoch, Failure, Functions, LossSums, Rows, Slice, SliceMut, FAILED, OK, OUT_OF_MEMORY, VERSION,
 };
 use libtorch::{in_blocks, is_out_of_memory, numbers_into, rows_on, SingleThread};
+use material::Material;
 use network::{Network, TorchResult};
-use train::Adam;
+use train::Training;
 
-/// An ensemble on its device, and Adam's state once its training has begun.
+/// An ensemble on its device, and its training once that has begun.
 struct Opened {
     network: Network,
-    adam: Option<Adam>,
+    training: Option<Training>,
 }
 
 // SAFETY: an opened network is only read, which libtorch allows from several threads at a time; training has it alone.
@@ -47,6 +50,7 @@ static FUNCTIONS: Functions = Functions {
     member_heads,
     latents,
     add_input_gradients,
+    begin,
     gradient,
     train,
     losses,
@@ -106,7 +110,7 @@ unsafe extern "C" fn open(
     unsafe {
         guarded(failure, || {
             let network = Network::open(&*ensemble)?;
-            *handle = Box::into_raw(Box::new(Opened { network, adam: None })).cast();
+            *handle = Box::into_raw(Box::new(Opened { network, training: None })).cast();
             Ok(())
         })
     }
@@ -229,19 +233,39 @@ unsafe extern "C" fn add_input_gradients(
 }
 
 /// The epoch's slices.
-unsafe fn borrowed<'a>(network: &Network, epoch: *const Epoch) -> train::Epoch<'a> {
+unsafe fn borrowed<'a>(epoch: *const Epoch) -> train::Epoch<'a> {
     // SAFETY: the interface's promise.
     unsafe {
-        let Epoch { x, synthetic, ce_weights, ae_weights, batches, rates } = &*epoch;
+        let Epoch { batches, rows, noise_at, synthetic, ae_weights, ce_weights, rates } = &*epoch;
         train::Epoch {
-            members: network.members(),
-            x: x.get(),
-            synthetic: synthetic.get(),
-            ce_weights: ce_weights.get(),
-            ae_weights: ae_weights.get(),
             batches: batches.get(),
+            rows: rows.get(),
+            noise_at: noise_at.get(),
+            synthetic: synthetic.get(),
+            ae_weights: ae_weights.get(),
+            ce_weights: ce_weights.get(),
             rates: rates.get(),
         }
+    }
+}
+
+/// A handle's training.
+fn begun<T>(training: Option<T>) -> TorchResult<T> {
+    training.ok_or_else(|| TchError::Torch("no training has begun".to_string()))
+}
+
+unsafe extern "C" fn begin(
+    handle: *mut interface::Handle,
+    material: *const interface::Material,
+    failure: *mut Failure,
+) -> i32 {
+    // SAFETY: the interface's promise: a training has the handle alone.
+    unsafe {
+        guarded(failure, || {
+            let Opened { network, training } = &mut *handle.cast::<Opened>();
+            *training = Some(Training::new(Material::open(&*material, network)?, network)?);
+            Ok(())
+        })
     }
 }
 
@@ -254,8 +278,8 @@ unsafe extern "C" fn gradient(
     // SAFETY: the interface's promise.
     unsafe {
         guarded(failure, || {
-            let network = network(handle);
-            numbers_into(&train::gradient(network, &borrowed(network, epoch))?, out.get())
+            let Opened { network, training } = &*handle.cast::<Opened>();
+            numbers_into(&begun(training.as_ref())?.gradient(network, &borrowed(epoch))?, out.get())
         })
     }
 }
@@ -264,15 +288,8 @@ unsafe extern "C" fn train(handle: *mut interface::Handle, epoch: *const Epoch, 
     // SAFETY: the interface's promise: a training has the handle alone.
     unsafe {
         guarded(failure, || {
-            let Opened { network, adam } = &mut *handle.cast::<Opened>();
-            let mut state = match adam.take() {
-                Some(state) => state,
-                None => Adam::new(network)?,
-            };
-            let epoch = borrowed(network, epoch);
-            state.train(network, &epoch)?;
-            *adam = Some(state);
-            Ok(())
+            let Opened { network, training } = &mut *handle.cast::<Opened>();
+            begun(training.as_mut())?.train(network, &borrowed(epoch))
         })
     }
 }
@@ -286,8 +303,8 @@ unsafe extern "C" fn losses(
     // SAFETY: the interface's promise.
     unsafe {
         guarded(failure, || {
-            let network = network(handle);
-            *sums = train::losses(network, &borrowed(network, epoch))?;
+            let Opened { network, training } = &*handle.cast::<Opened>();
+            *sums = begun(training.as_ref())?.losses(network, &borrowed(epoch))?;
             Ok(())
         })
     }

@@ -53,6 +53,8 @@ pub struct Network {
     shape: Shape,
     /// Which features each member sees, `[m × inputs]`.
     selection: Tensor,
+    /// Whether each sees the first features, in their order
+    in_order: bool,
     members: i64,
     parameters: Parameters,
 }
@@ -75,14 +77,14 @@ pub struct Forward {
     pub reconstruction: Tensor,
 }
 
-/// What each row of a batch counts in the loss, `[m, batch, 1]` each.
+/// What each row of a batch is, and counts in the loss.
 pub struct Targets {
-    /// y: 1 for a synthetic anomaly, 0 for a normal row
+    /// y: 1 for a synthetic anomaly, 0 for a normal row; `[m, batch, 1]`
     pub synthetic: Tensor,
-    /// w / rows of the batch (eq. 3 and 4)
-    pub ce_weight: Tensor,
-    /// (1 − w) / normal rows of the batch for a normal row, 0 for a synthetic one (eq. 2 and 4)
+    /// (1 − w) / normal rows of the batch for a normal row, 0 for a synthetic one (eq. 2 and 4); `[m, batch, 1]`
     pub ae_weight: Tensor,
+    /// w / rows of the batch (eq. 3 and 4)
+    pub ce_weight: f64,
 }
 
 impl Network {
@@ -96,11 +98,12 @@ impl Network {
         let device = if ensemble.device == CPU { Device::Cpu } else { Device::Cuda(ensemble.device as usize) };
         let shape = Shape { inputs: ensemble.width, hidden: hidden.to_vec(), latent: ensemble.latent };
         let members = (inputs.len() / ensemble.width) as i64;
+        let in_order = inputs.chunks(ensemble.width).all(|inputs| inputs.iter().copied().eq(0..ensemble.width));
         let selection: Vec<i64> = inputs.iter().map(|feature| *feature as i64).collect();
         let selection = Tensor::f_from_slice(&selection)?.f_to_device(device)?;
         let flat = Tensor::f_from_slice(flat)?.f_to_device(device)?;
         let parameters = Parameters::over(flat, &shape, members)?;
-        Ok(Self { shape, selection, members, parameters })
+        Ok(Self { shape, selection, in_order, members, parameters })
     }
 
     pub fn device(&self) -> Device {
@@ -112,19 +115,19 @@ impl Network {
         self.members as usize
     }
 
+    /// The number of features that each member sees.
+    pub fn inputs(&self) -> i64 {
+        self.shape.inputs as i64
+    }
+
     /// The numbers of (z0, z1) of all members.
     pub fn latent_width(&self) -> usize {
         self.members() * self.shape.latent_width()
     }
 
-    /// The flat parameter buffer.
+    /// The flat parameter buffer. A copy of the tensor is the same numbers: with it, an optimiser writes them.
     pub fn flat(&self) -> &Tensor {
         &self.parameters.flat
-    }
-
-    /// The flat parameter buffer, for an optimiser.
-    pub fn flat_mut(&mut self) -> &mut Tensor {
-        &mut self.parameters.flat
     }
 
     /// A buffer for this network's gradients.
@@ -155,7 +158,7 @@ impl Network {
     ) -> TorchResult<()> {
         let width = last(&forward.nd).size()[2];
         // ∂CE/∂logit = σ(logit) − y
-        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_(&targets.ce_weight)?;
+        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_scalar_(targets.ce_weight)?;
         // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
         let mut residual = forward.reconstruction.f_sub(x)?;
         let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
@@ -208,9 +211,17 @@ impl Network {
 
     /// Rows x `[rows, features]` as each member sees them, `[m, rows, inputs]`.
     fn seen(&self, x: &Tensor) -> TorchResult<Tensor> {
-        let seen =
-            x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.shape.inputs as i64])?;
+        let seen = x.f_index_select(1, &self.selection)?.f_view([x.size()[0], self.members, self.inputs()])?;
         seen.f_transpose(0, 1)
+    }
+
+    /// Rows x `[m, rows, features]`, of each member its own, as that sees them, `[m, rows, inputs]`.
+    pub fn seen_of_each(&self, x: &Tensor) -> TorchResult<Tensor> {
+        if self.in_order && x.size()[2] == self.inputs() {
+            return Ok(x.shallow_clone());
+        }
+        let index = self.selection.f_view([self.members, 1, self.inputs()])?;
+        x.f_gather(2, &index.f_expand([self.members, x.size()[1], self.inputs()], false)?, false)
     }
 
     /// Both heads of rows x `[m, rows, inputs]`, each member's own: logit and ‖x − x̂‖₂, each `[m, rows]`.
@@ -351,8 +362,8 @@ mod tests {
         let x = random(&[members, batch, 5], 1);
         let targets = Targets {
             synthetic: random(&[members, batch, 1], 2).ge(0.5).to_kind(Kind::Float),
-            ce_weight: random(&[members, batch, 1], 3),
             ae_weight: random(&[members, batch, 1], 4),
+            ce_weight: 0.3,
         };
         let gradients = network.gradient_buffer().unwrap();
         network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
@@ -366,7 +377,7 @@ mod tests {
         let ones = y.ones_like();
         let ce = -(y * p.log() + (&ones - y) * (&ones - &p).log());
         let ae = norm(&(&x - &forward.reconstruction)).unwrap();
-        let loss = (ce * &targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
+        let loss = (ce * targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
         loss.backward();
 
         let difference = (leaf.grad() - &gradients.flat).abs().max().double_value(&[]);
@@ -392,11 +403,11 @@ mod tests {
 
     #[test]
     fn a_perfect_reconstruction_has_no_gradient_and_no_nan() {
-        let mut network = network(&[0, 1, 2, 3, 4]);
-        let _ = network.flat_mut().zero_();
+        let network = network(&[0, 1, 2, 3, 4]);
+        let _ = network.flat().shallow_clone().zero_();
         let x = Tensor::zeros([1, 3, 5], (Kind::Float, Device::Cpu));
         let ones = || Tensor::ones([1, 3, 1], (Kind::Float, Device::Cpu));
-        let targets = Targets { synthetic: ones() * 0.5, ce_weight: ones(), ae_weight: ones() };
+        let targets = Targets { synthetic: ones() * 0.5, ae_weight: ones(), ce_weight: 1.0 };
         let gradients = network.gradient_buffer().unwrap();
         network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
         assert_eq!(gradients.flat.abs().sum(Kind::Float).double_value(&[]), 0.0);

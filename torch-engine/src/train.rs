@@ -5,8 +5,9 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
-use crate::interface::LossSums;
+use crate::interface::{BatchRows, LossSums};
 use crate::libtorch::{in_blocks, in_prepared_blocks};
+use crate::material::{upload, Material};
 use crate::network::{Network, Parameters, Targets, TorchResult};
 
 /// Bytes of an epoch that are on the device at a time, unless a batch is larger.
@@ -16,86 +17,185 @@ const LOSS_BLOCK: usize = 4_096;
 
 /// An epoch of all members, as the interface describes it.
 pub struct Epoch<'a> {
-    pub members: usize,
-    pub x: &'a [f32],
+    pub batches: &'a [BatchRows],
+    pub rows: &'a [i64],
+    pub noise_at: &'a [i64],
     pub synthetic: &'a [f32],
-    pub ce_weights: &'a [f32],
     pub ae_weights: &'a [f32],
-    pub batches: &'a [usize],
+    pub ce_weights: &'a [f64],
     pub rates: &'a [f64],
 }
 
 /// Some batches of the whole ensemble's epoch, as tensors.
 struct Span {
-    /// `[m, rows, inputs]`
-    x: Tensor,
+    /// `[m, given rows, inputs]`
+    given: Tensor,
+    /// `[m, batches, rows of the largest, inputs]`
+    noise: Option<Tensor>,
     /// `[m, rows, 1]` each
-    targets: Targets,
-    /// The rows of each batch
-    batches: Vec<Range<i64>>,
+    synthetic: Tensor,
+    ae_weights: Tensor,
+    batches: Vec<SpanBatch>,
+}
+
+/// Where a batch's rows are in a span.
+#[derive(Debug, PartialEq)]
+struct SpanBatch {
+    /// The first of its rows, and of those that are given
+    first: i64,
+    first_given: i64,
+    given: i64,
+    noise: i64,
+    ce_weight: f64,
 }
 
 impl Epoch<'_> {
     /// `work` on one span of the epoch after the other. A span is shorter where a GPU's memory asks for it.
     fn for_each_span(
         &self,
-        device: Device,
+        network: &Network,
+        material: &Material,
         mut work: impl FnMut(Range<usize>, &Span) -> TorchResult<()>,
     ) -> TorchResult<()> {
-        let span = self.batches.len() * SPAN_BYTES / size_of_val(self.x).max(1);
+        let (given, noise) = totals(self.batches);
+        let (features, inputs) = (material.features() as usize, network.inputs() as usize);
+        // Rows before and after a member's features are selected; noise, the words that it is made of, and their numbers.
+        let numbers = given * (features + inputs) + 6 * noise * inputs;
+        let bytes = network.members() * numbers * size_of::<f32>();
+        let span = self.batches.len() * SPAN_BYTES / bytes.max(1);
         in_prepared_blocks(
             self.batches.len(),
             span,
             1,
-            |range| Ok((range.clone(), self.upload(range, device)?)),
+            |range| Ok((range.clone(), self.upload(range, network, material)?)),
             |(range, span)| work(range, &span),
         )
     }
 
-    fn upload(&self, batches: Range<usize>, device: Device) -> TorchResult<Span> {
-        let all: usize = self.batches.iter().sum();
-        let first: usize = self.batches[..batches.start].iter().sum();
-        let rows: usize = self.batches[batches.clone()].iter().sum();
-        let tensor = |numbers: &[f32]| {
-            let width = numbers.len() / (self.members * all).max(1);
-            let mut part = Vec::with_capacity(self.members * rows * width);
-            for member in numbers.chunks_exact((all * width).max(1)) {
-                part.extend_from_slice(&member[first * width..(first + rows) * width]);
-            }
-            Tensor::f_from_slice(&part)?.f_to_device(device)?.f_view([self.members as i64, rows as i64, width as i64])
+    fn upload(&self, batches: Range<usize>, network: &Network, material: &Material) -> TorchResult<Span> {
+        let (device, members) = (network.device(), network.members());
+        let (all, before, here) = (self.batches, &self.batches[..batches.start], &self.batches[batches.clone()]);
+        let given = |batches| totals(batches).0;
+        let rows = |batches| totals(batches).0 + totals(batches).1;
+        let each = |numbers: &[f32]| {
+            let part = of_each(numbers, members, rows(all), rows(before)..rows(before) + rows(here));
+            upload(&part, &[members as i64, rows(here) as i64, 1], device)
         };
-        let ranges = self.batches[batches].iter().scan(0, |at, count| {
-            let from = *at;
-            *at += *count as i64;
-            Some(from..*at)
-        });
+        let numbers = of_each(self.rows, members, given(all), given(before)..given(before) + given(here));
+        let numbers = upload(&numbers, &[members as i64, given(here) as i64], device)?;
+        let places = of_each(self.noise_at, members, all.len(), batches.clone());
+        let places = upload(&places, &[members as i64, here.len() as i64], device)?;
+        let largest = here.iter().map(|batch| batch.noise).max().unwrap_or(0);
+        let place = |(at, batch): (usize, &BatchRows)| SpanBatch {
+            first: rows(&here[..at]) as i64,
+            first_given: given(&here[..at]) as i64,
+            given: batch.given as i64,
+            noise: batch.noise as i64,
+            ce_weight: self.ce_weights[batches.start + at],
+        };
         Ok(Span {
-            x: tensor(self.x)?,
-            targets: Targets {
-                synthetic: tensor(self.synthetic)?,
-                ce_weight: tensor(self.ce_weights)?,
-                ae_weight: tensor(self.ae_weights)?,
-            },
-            batches: ranges.collect(),
+            given: material.rows(&numbers, network)?,
+            noise: material.noise(&places, largest as i64)?,
+            synthetic: each(self.synthetic)?,
+            ae_weights: each(self.ae_weights)?,
+            batches: here.iter().enumerate().map(place).collect(),
         })
     }
 }
 
+/// The rows of batches: those that are given, and noise.
+fn totals(batches: &[BatchRows]) -> (usize, usize) {
+    batches.iter().fold((0, 0), |(given, noise), batch| (given + batch.given, noise + batch.noise))
+}
+
+/// A range of the `count` numbers of each member.
+fn of_each<T: Copy>(numbers: &[T], members: usize, count: usize, range: Range<usize>) -> Vec<T> {
+    let mut part = Vec::with_capacity(members * range.len());
+    for member in 0..members {
+        part.extend_from_slice(&numbers[member * count + range.start..member * count + range.end]);
+    }
+    part
+}
+
 impl Span {
-    /// Some of its rows.
-    fn rows(&self, rows: &Range<i64>) -> TorchResult<(Tensor, Targets)> {
-        let of = |tensor: &Tensor| tensor.f_narrow(1, rows.start, rows.end - rows.start);
-        let targets = Targets {
-            synthetic: of(&self.targets.synthetic)?,
-            ce_weight: of(&self.targets.ce_weight)?,
-            ae_weight: of(&self.targets.ae_weight)?,
-        };
-        Ok((of(&self.x)?, targets))
+    /// The rows `[m, rows, inputs]` of a batch, and what they are.
+    fn batch(&self, at: usize) -> TorchResult<(Tensor, Targets)> {
+        let SpanBatch { first, first_given, given, noise, ce_weight } = self.batches[at];
+        let mut x = self.given.f_narrow(1, first_given, given)?;
+        if let Some(drawn) = self.noise.as_ref().filter(|_| noise > 0) {
+            x = Tensor::f_cat(&[x, drawn.f_select(1, at as i64)?.f_narrow(1, 0, noise)?], 1)?;
+        }
+        let of = |tensor: &Tensor| tensor.f_narrow(1, first, given + noise);
+        Ok((x, Targets { synthetic: of(&self.synthetic)?, ae_weight: of(&self.ae_weights)?, ce_weight }))
+    }
+}
+
+/// The training of an ensemble: its rows and noise, and Adam over the flat parameter buffer.
+pub struct Training {
+    material: Material,
+    adam: Adam,
+}
+
+impl Training {
+    pub fn new(material: Material, network: &Network) -> TorchResult<Self> {
+        Ok(Self { material, adam: Adam::new(network)? })
+    }
+
+    /// A step for each batch of an epoch. Nothing waits for the device.
+    pub fn train(&mut self, network: &mut Network, epoch: &Epoch) -> TorchResult<()> {
+        let Self { material, adam } = self;
+        let mut parameters = network.flat().shallow_clone();
+        epoch.for_each_span(network, material, |range, span| {
+            for (at, rate) in epoch.rates[range].iter().enumerate() {
+                let (x, targets) = span.batch(at)?;
+                network.backward(&x, &network.forward(&x)?, &targets, &adam.gradients)?;
+                adam.update(&mut parameters, *rate)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The gradient of eq. 4 on an epoch of one batch.
+    pub fn gradient(&self, network: &Network, epoch: &Epoch) -> TorchResult<Tensor> {
+        let gradients = network.gradient_buffer()?;
+        epoch.for_each_span(network, &self.material, |_, span| {
+            let (x, targets) = span.batch(0)?;
+            network.backward(&x, &network.forward(&x)?, &targets, &gradients)
+        })?;
+        Ok(gradients.flat)
+    }
+
+    /// Eq. 2 and 3 over an epoch, as sums. They are added up on the device, which is waited for once.
+    pub fn losses(&self, network: &Network, epoch: &Epoch) -> TorchResult<LossSums> {
+        let mut sums = Tensor::f_zeros([2], (Kind::Double, network.device()))?;
+        epoch.for_each_span(network, &self.material, |_, span| {
+            for at in 0..span.batches.len() {
+                let (x, targets) = span.batch(at)?;
+                in_blocks(x.size()[1] as usize, LOSS_BLOCK, |rows| {
+                    let of = |tensor: &Tensor| tensor.f_narrow(1, rows.start as i64, rows.len() as i64);
+                    let (logit, error) = network.member_heads(&of(&x)?)?;
+                    let y = of(&targets.synthetic)?.f_squeeze_dim(2)?;
+                    // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
+                    let cross_entropy = logit.f_softplus()?.f_sub(&logit.f_mul(&y)?)?;
+                    let reconstruction = error.f_mul(&y.f_neg()?.f_add_scalar_(1.0)?)?;
+                    let both = [cross_entropy.f_sum(Kind::Double)?, reconstruction.f_sum(Kind::Double)?];
+                    let _ = sums.f_add_(&Tensor::f_stack(&both, 0)?)?;
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        let mut read = [0f64; 2];
+        sums.f_to_device(Device::Cpu)?.f_copy_data(&mut read, 2)?;
+        let [cross_entropy, reconstruction] = read;
+        let rows = epoch.synthetic.len() as f64;
+        let normal_rows = epoch.synthetic.iter().filter(|y| **y == 0.0).count() as f64;
+        Ok(LossSums { cross_entropy, reconstruction, rows, normal_rows })
     }
 }
 
 /// Adam over the flat parameter buffer.
-pub struct Adam {
+struct Adam {
     steps: i32,
     gradients: Parameters,
     mean: Tensor,
@@ -103,24 +203,11 @@ pub struct Adam {
 }
 
 impl Adam {
-    pub fn new(network: &Network) -> TorchResult<Self> {
+    fn new(network: &Network) -> TorchResult<Self> {
         let gradients = network.gradient_buffer()?;
         let mean = gradients.flat.f_zeros_like()?;
         let square = gradients.flat.f_zeros_like()?;
         Ok(Self { steps: 0, gradients, mean, square })
-    }
-
-    /// A step for each batch of an epoch.
-    pub fn train(&mut self, network: &mut Network, epoch: &Epoch) -> TorchResult<()> {
-        epoch.for_each_span(network.device(), |range, span| {
-            for (batch, rate) in span.batches.iter().zip(&epoch.rates[range]) {
-                let (x, targets) = span.rows(batch)?;
-                let forward = network.forward(&x)?;
-                network.backward(&x, &forward, &targets, &self.gradients)?;
-                self.update(network.flat_mut(), *rate)?;
-            }
-            Ok(())
-        })
     }
 
     fn update(&mut self, parameters: &mut Tensor, rate: f64) -> TorchResult<()> {
@@ -136,105 +223,91 @@ impl Adam {
     }
 }
 
-/// The gradient of eq. 4 on all rows of an epoch.
-pub fn gradient(network: &Network, epoch: &Epoch) -> TorchResult<Tensor> {
-    let gradients = network.gradient_buffer()?;
-    epoch.for_each_span(network.device(), |_, span| {
-        for batch in &span.batches {
-            let (x, targets) = span.rows(batch)?;
-            network.backward(&x, &network.forward(&x)?, &targets, &gradients)?;
-        }
-        Ok(())
-    })?;
-    Ok(gradients.flat)
-}
-
-/// Eq. 2 and 3 over an epoch, as sums.
-pub fn losses(network: &Network, epoch: &Epoch) -> TorchResult<LossSums> {
-    let mut sums = LossSums::default();
-    epoch.for_each_span(network.device(), |_, span| {
-        in_blocks(span.x.size()[1] as usize, LOSS_BLOCK, |rows| {
-            let (x, targets) = span.rows(&(rows.start as i64..rows.end as i64))?;
-            let (logit, error) = network.member_heads(&x)?;
-            let y = targets.synthetic.f_squeeze_dim(2)?;
-            let is_normal = y.f_neg()?.f_add_scalar(1.0)?;
-            // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
-            sums.cross_entropy += sum(&logit.f_softplus()?.f_sub(&logit.f_mul(&y)?)?)?;
-            sums.reconstruction += sum(&error.f_mul(&is_normal)?)?;
-            sums.normal_rows += sum(&is_normal)?;
-            sums.rows += y.numel() as f64;
-            Ok(())
-        })
-    })?;
-    Ok(sums)
-}
-
-fn sum(tensor: &Tensor) -> TorchResult<f64> {
-    tensor.f_sum(Kind::Double)?.f_to_device(Device::Cpu)?.f_double_value(&[])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interface::{self, Ensemble, Slice, CPU};
+
+    /// Two members that see two features each.
+    fn network() -> Network {
+        let ensemble = Ensemble {
+            width: 2,
+            hidden: [1usize].as_slice().into(),
+            latent: 1,
+            inputs: [0usize, 1, 1, 0].as_slice().into(),
+            flat: [0f32; 34].as_slice().into(),
+            device: CPU,
+        };
+        // SAFETY: the slices are constants.
+        unsafe { Network::open(&ensemble) }.unwrap()
+    }
+
+    fn numbers(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.reshape([-1])).unwrap()
+    }
 
     #[test]
     fn spans_are_an_epochs_batches_in_their_order() {
-        let x: Vec<f32> = (0..14).chain(100..114).map(|number| number as f32).collect();
-        let synthetic = [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0].repeat(2);
+        let network = network();
+        let table: Vec<f32> = (0..10).map(|number| number as f32).collect();
+        let parts: [Slice<f32>; 1] = [table.as_slice().into()];
+        let material = interface::Material {
+            table: parts.as_slice().into(),
+            features: 2,
+            // A box without width: noise that is known.
+            noise_low: [-1f32, -2.0, -3.0, -4.0].as_slice().into(),
+            noise_width: [0f32; 4].as_slice().into(),
+            generators: [0u32; 20].as_slice().into(),
+        };
+        // SAFETY: the slices live.
+        let material = unsafe { Material::open(&material, &network) }.unwrap();
+        let batches = [(2, 0), (1, 2), (2, 1)].map(|(given, noise)| BatchRows { given, noise });
+        let synthetic = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0].repeat(2);
         let epoch = Epoch {
-            members: 2,
-            x: &x,
+            batches: &batches,
+            rows: &[0, 1, 2, 3, 4, 4, 3, 2, 1, 0],
+            noise_at: &[0; 6],
             synthetic: &synthetic,
-            ce_weights: &synthetic,
             ae_weights: &synthetic,
-            batches: &[2, 3, 2],
+            ce_weights: &[0.5, 0.25, 0.125],
             rates: &[0.1; 3],
         };
-        let span = epoch.upload(1..3, Device::Cpu).unwrap();
-        assert_eq!(span.batches, [0..3, 3..5]);
-        assert_eq!(span.x.size(), [2, 5, 2]);
-        let first: Vec<f32> = Vec::try_from(span.x.narrow(1, 0, 1).reshape([-1])).unwrap();
-        assert_eq!(first, [4.0, 5.0, 104.0, 105.0]);
-        let normal: Vec<f32> = Vec::try_from(span.targets.synthetic.get(0).squeeze_dim(1)).unwrap();
-        assert_eq!(normal, [0.0, 1.0, 0.0, 0.0, 1.0]);
+        let span = epoch.upload(1..3, &network, &material).unwrap();
+        let (x, targets) = span.batch(0).unwrap();
+        assert_eq!(numbers(&x), [4.0, 5.0, -1.0, -2.0, -1.0, -2.0, 5.0, 4.0, -3.0, -4.0, -3.0, -4.0]);
+        assert_eq!(numbers(&targets.synthetic), [0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+        let (x, targets) = span.batch(1).unwrap();
+        assert_eq!(numbers(&x), [6.0, 7.0, 8.0, 9.0, -1.0, -2.0, 3.0, 2.0, 1.0, 0.0, -3.0, -4.0]);
+        assert_eq!((numbers(&targets.ae_weight), targets.ce_weight), (vec![0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 0.125));
         let mut seen = vec![];
         epoch
-            .for_each_span(Device::Cpu, |range, span| {
-                seen.push((range, span.batches.clone()));
+            .for_each_span(&network, &material, |range, span| {
+                seen.push((range, span.batches.len()));
                 Ok(())
             })
             .unwrap();
-        assert_eq!(seen, [(0..3, vec![0..2, 2..5, 5..7])]);
+        assert_eq!(seen, [(0..3, 3)]);
     }
 
     #[test]
     fn adam_agrees_with_libtorchs() {
-        use crate::interface::{Ensemble, CPU};
         use tch::nn::{self, OptimizerConfig};
         let store = nn::VarStore::new(Device::Cpu);
         let theirs = store.root().zeros("p", &[3]);
         let mut optimiser = nn::Adam::default().build(&store, 0.01).unwrap();
 
-        let ensemble = Ensemble {
-            width: 1,
-            hidden: [1usize].as_slice().into(),
-            latent: 1,
-            inputs: [0usize].as_slice().into(),
-            flat: [0f32; 14].as_slice().into(),
-            device: CPU,
-        };
-        // SAFETY: the slices are constants.
-        let mut network = unsafe { Network::open(&ensemble) }.unwrap();
+        let network = network();
         let mut adam = Adam::new(&network).unwrap();
+        let mut parameters = network.flat().shallow_clone();
         for step in 1..20 {
             let gradient = Tensor::from_slice(&[1.0f32, -0.3 * step as f32, (step as f32).sin()]);
             optimiser.zero_grad();
             (&theirs * &gradient).sum(Kind::Float).backward();
             optimiser.step();
             adam.gradients.flat.narrow(0, 0, 3).copy_(&gradient);
-            adam.update(network.flat_mut(), 0.01).unwrap();
+            adam.update(&mut parameters, 0.01).unwrap();
         }
-        let ours = network.flat_mut().narrow(0, 0, 3);
+        let ours = network.flat().narrow(0, 0, 3);
         let difference = (ours - theirs.detach()).abs().max().double_value(&[]);
         assert!(difference < 1e-6, "{difference}");
     }

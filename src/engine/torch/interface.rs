@@ -4,7 +4,7 @@
 //! Every function returns [`OK`], or another status and a message in `failure`: no panic and no C++ exception crosses.
 
 /// The interface's version: the plugin refuses an engine of another one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 pub const SYMBOL: &[u8] = b"polars_anorand_torch_functions\0";
 
 /// The type of [`SYMBOL`].
@@ -114,18 +114,44 @@ pub struct Rows {
     pub features: usize,
 }
 
-/// An epoch of all members, `[m, rows, …]`, every member's batches of equal sizes.
+/// What the members are trained on. It stays on the device while the training lasts.
+#[repr(C)]
+pub struct Material {
+    /// Parts of one table of scaled rows, `[rows, features]` each
+    pub table: Slice<Slice<f32>>,
+    pub features: usize,
+    /// Each member's noise lies between low and low + width, `[m, width]` each; both are empty if there is none.
+    pub noise_low: Slice<f32>,
+    pub noise_width: Slice<f32>,
+    /// The ChaCha8 generator of each member, `[m, GENERATOR]`: the words of its key, and those of its stream, the low one first
+    pub generators: Slice<u32>,
+}
+
+/// Words of a generator.
+pub const GENERATOR: usize = 10;
+
+/// The rows of a batch: the table's, then noise.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchRows {
+    pub given: usize,
+    pub noise: usize,
+}
+
+/// An epoch of all members, whose batches are of equal sizes.
 #[repr(C)]
 pub struct Epoch {
-    /// `[m, rows, width]`
-    pub x: Slice<f32>,
+    pub batches: Slice<BatchRows>,
+    /// Numbers of rows of the table, batch by batch, `[m, given rows]`
+    pub rows: Slice<i64>,
+    /// The word of the member's generator at which a batch's noise begins, `[m, batches]`
+    pub noise_at: Slice<i64>,
     /// y of each row, 0 or 1, `[m, rows]`
     pub synthetic: Slice<f32>,
-    /// The weights of each row in the loss, `[m, rows]` each: w / rows (eq. 3 and 4), (1 − w) / normal rows (eq. 2 and 4)
-    pub ce_weights: Slice<f32>,
+    /// What each row's reconstruction counts in the loss, `[m, rows]`: (1 − w) / normal rows of its batch (eq. 2 and 4), or 0
     pub ae_weights: Slice<f32>,
-    /// The number of rows of each batch
-    pub batches: Slice<usize>,
+    /// What every row's cross-entropy counts, of each batch: w / rows (eq. 3 and 4)
+    pub ce_weights: Slice<f64>,
     /// The learning rate of each batch's step
     pub rates: Slice<f64>,
 }
@@ -186,7 +212,9 @@ pub struct Functions {
         out: SliceMut<f32>,
         failure: *mut Failure,
     ) -> i32,
-    /// The gradient of eq. 4 on an epoch of one batch, laid out as `flat`.
+    /// Puts what the members are trained on beside them; Adam begins anew.
+    pub begin: unsafe extern "C" fn(handle: *mut Handle, material: *const Material, failure: *mut Failure) -> i32,
+    /// The gradient of eq. 4 on an epoch of one batch, laid out as `flat`. It, and the next two, need a training that has begun.
     pub gradient: unsafe extern "C" fn(
         handle: *const Handle,
         epoch: *const Epoch,

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "the engine uses the other half")]
 mod interface;
 mod library;
+mod material;
 mod network;
 mod precision;
 mod train;

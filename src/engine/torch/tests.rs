@@ -3,18 +3,22 @@
 //! The environment says where its library is (POLARS_ANORAND_TORCH and LIBTORCH; `make test-rust` sets them). Without them there
 //! is nothing to compare.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use polars::prelude::PolarsResult;
-use rand::{Rng, SeedableRng};
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::cpu::{self, Aim, Batch, Trainer};
 use crate::engine::test_data::{ensemble, numbers, rows, shapes, synthetic};
-use crate::engine::{tiled, Device, Losses, Member, Shape, TakeBatch, Training, TrainingSet, Weights};
+use crate::engine::{
+    tiled, BatchRows, Device, Losses, Member, NoiseBox, Order, Shape, TakeRows, Training, TrainingSet, Weights,
+};
 use crate::options::{Options, Preset};
 use crate::simd::Simd;
 
 use super::library::call;
+use super::material::Material;
 use super::network::Network;
 use super::train::{train, Batches};
 
@@ -98,7 +102,8 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
     let options = Options { loss_weight: 0.4, ..Options::preset(Preset::Default) };
     let training = Training(&options);
     for shape in shapes() {
-        let weights = ensemble(&shape, 1, shape.inputs);
+        let flat = ensemble(&shape, 1, shape.inputs).flat().to_vec();
+        let weights = Weights::new(shape.clone(), (0..shape.inputs).collect(), flat).unwrap();
         for rows in [1, 2, 15, 16, 33, 128, 300] {
             let (x, synthetic) = (numbers(rows * shape.inputs, 1), synthetic(rows));
             let (ce_weight, ae_weight) = training.weights(&synthetic);
@@ -106,8 +111,19 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
             let mut trainer = Trainer::new(Simd::chosen(), &shape, weights.flat()).unwrap();
             let ours = trainer.gradient(&batch);
 
-            let network = Network::open(&weights, Device::Cpu).unwrap();
-            let batches = Batches::of_one(&x, &synthetic, &training).unwrap();
+            let mut network = Network::open(&weights, Device::Cpu).unwrap();
+            let set = TrainingSet {
+                table: ArrayView2::from_shape((rows, shape.inputs), &x).unwrap(),
+                inputs: weights.inputs().to_vec(),
+                own: Array2::default((0, shape.inputs)),
+                noise: NoiseBox::default(),
+                order: Box::new(AsTheyCome(synthetic)),
+            };
+            let mut members = [Member { set, rng: ChaCha8Rng::seed_from_u64(0) }];
+            let material = Material::of(&members).unwrap();
+            material.begin(&mut network).unwrap();
+            let mut batches = Batches::plan(&mut members, &material, &training).unwrap();
+            batches.rates = vec![0.0];
             let mut theirs = vec![0f32; ours.len()];
             let (epoch, out) = (batches.view(), theirs.as_mut_slice().into());
             // SAFETY: the slices outlive the call.
@@ -120,20 +136,26 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
     }
 }
 
-/// Rows on a curve, and noise around them: 100 rows in each epoch, the last batch not full.
-struct Curve(Array2<f32>);
+/// One batch: all rows of the table.
+struct AsTheyCome(Vec<bool>);
 
-impl TrainingSet for Curve {
-    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeBatch) -> PolarsResult<()> {
-        for count in [48, 48, 4] {
-            let (mut x, mut synthetic) = (vec![], vec![]);
-            for row in 0..count {
-                let t: f32 = rng.random();
-                let noise = row % 4 == 0;
-                x.extend(self.0.row(row).iter().map(|x| if noise { 2.0 * rng.random::<f32>() } else { x * t }));
-                synthetic.push(noise);
-            }
-            each(&x, &synthetic)?;
+impl Order for AsTheyCome {
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeRows) -> PolarsResult<()> {
+        let rows: Vec<usize> = (0..self.0.len()).collect();
+        each(&BatchRows { rows: &rows, synthetic: &self.0, noise: 0 }, rng)
+    }
+}
+
+/// 48 rows of the table and 12 of the member's own, each once in a drawn order, and noise; the last batch is not full.
+struct Drawn;
+
+impl Order for Drawn {
+    fn epoch(&self, rng: &mut ChaCha8Rng, each: &mut TakeRows) -> PolarsResult<()> {
+        let mut rows: Vec<usize> = (0..60).collect();
+        rows.shuffle(rng);
+        for (rows, noise) in rows.chunks(28).zip([14, 9, 2]) {
+            let synthetic: Vec<bool> = rows.iter().map(|row| *row >= 48).collect();
+            each(&BatchRows { rows, synthetic: &synthetic, noise }, rng)?;
         }
         Ok(())
     }
@@ -147,19 +169,32 @@ fn both_engines_train_to_the_same_network() {
     let shape = Shape { inputs: 3, hidden: vec![16, 8], latent: 4 };
     let options = Options { epochs: 1, min_steps: 100, learning_rate: 1e-3, ..Options::preset(Preset::Default) };
     let training = Training(&options);
-    let members = || -> Vec<Member> {
-        let member = |seed| Member { set: Box::new(Curve(rows(48, 3, 2))), rng: ChaCha8Rng::seed_from_u64(seed) };
-        (0..2).map(member).collect()
+    // Two members on one table, and a third on another; each sees three of five features.
+    let tables = [rows(48, 5, 2), rows(48, 5, 3)];
+    let start = ensemble(&shape, 3, 5);
+    let member = |at: usize| Member {
+        set: TrainingSet {
+            table: tables[at / 2].view(),
+            inputs: start.inputs_of(at).to_vec(),
+            own: rows(12, 3, at as u64),
+            noise: NoiseBox { low: vec![-1.0, 0.0, 0.5], width: vec![4.0, at as f32, 0.1] },
+            order: Box::new(Drawn),
+        },
+        rng: ChaCha8Rng::seed_from_u64(at as u64),
     };
-    let [mut ours, mut theirs] = [(); 2].map(|()| ensemble(&shape, 2, 3));
+    let members = || -> Vec<Member> { (0..3).map(member).collect() };
+    let [mut ours, mut theirs] = [(); 2].map(|()| start.clone());
     let fast = cpu::train(Simd::chosen(), &mut ours, members(), &training).unwrap();
     let slow = train(&mut theirs, members(), &training, Device::Cpu).unwrap();
     assert_eq!(fast.course, slow.course);
     let near = |a: Losses, b: Losses| {
         (a.cross_entropy - b.cross_entropy).abs() < 1e-4 && (a.reconstruction - b.reconstruction).abs() < 1e-4
     };
-    assert!(near(fast.before, slow.before) && near(fast.after, slow.after));
-    assert_ne!(ours, ensemble(&shape, 2, 3));
+    assert!(near(fast.before, slow.before), "{:?} {:?}", fast.before, slow.before);
+    assert!(near(fast.after, slow.after), "{:?} {:?}", fast.after, slow.after);
+    assert_eq!(fast.between.len(), slow.between.len());
+    assert!(fast.between.iter().zip(&slow.between).all(|(a, b)| near(a.losses, b.losses)));
+    assert_ne!(ours, start);
     let difference = ours.flat().iter().zip(theirs.flat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(difference < 1e-4, "{difference}");
 }
