@@ -4,6 +4,8 @@
 //! towards the CPU, and a GPU must be estimated to take half of the CPU's time. Those of the CPU were measured; those of a GPU
 //! are estimates below what any GPU of a data centre does, and have not been measured (docs/performance.md).
 
+use std::collections::BTreeMap;
+
 use crate::engine::{Shape, Weights};
 use crate::options::{Noise, Options};
 use crate::pool;
@@ -78,6 +80,14 @@ impl Cost {
             bytes: trained * EPOCH_ROW * members as f64 + bytes(features, rows),
             words: rounds * (noise * inputs * members) as f64,
         }
+    }
+
+    /// Of fits with these numbers of rows. Those that take the same steps take them together.
+    pub fn of_fits(options: &Options, features: usize, rows: &[usize]) -> Self {
+        let all: Self = rows.iter().map(|rows| Self { rounds: 0.0, ..Self::of_fit(options, features, *rows) }).sum();
+        let alike: BTreeMap<usize, usize> = rows.iter().map(|rows| (options.rows_of_member(*rows), *rows)).collect();
+        let rounds = alike.values().map(|rows| Self::of_fit(options, features, *rows).rounds).sum();
+        Self { rounds, ..all }
     }
 
     /// Whether a GPU is worth it.
@@ -160,6 +170,18 @@ mod tests {
         assert_eq!(paper.rounds, 200.0 * 100.0);
         let default = Cost::of_fit(&Options::preset(Preset::Default), 30, 12_800);
         assert_eq!(default.rounds, 300.0);
+    }
+
+    #[test]
+    fn fits_that_take_the_same_steps_take_them_together() {
+        let options = Options { max_samples: 256, ..Options::preset(Preset::Default) };
+        let one = Cost::of_fit(&options, 30, 600);
+        let many = Cost::of_fits(&options, 30, &[600; 1_000]);
+        assert_eq!((many.rounds, many.operations), (one.rounds, 1_000.0 * one.operations));
+        // A member draws 256 rows of 600 and of 5,000, and 50 of 100.
+        let mixed = Cost::of_fits(&options, 30, &[100, 600, 5_000]);
+        assert_eq!(mixed.rounds, one.rounds + Cost::of_fit(&options, 30, 100).rounds);
+        assert!(pays(Cost::of_fits(&options, 30, &[1_000; 10_000]), 2));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub mod torch;
 pub use cpu::{Matching, Target};
 pub use device::Device;
 pub use shape::Shape;
-pub use train::{Checkpoint, Course, Losses, Member, Trained, Training};
+pub use train::{Checkpoint, Course, Job, Losses, Member, Trained, Training};
 pub use training_set::{BatchRows, NoiseBox, Order, TakeRows, TrainingSet};
 pub use weights::Weights;
 
@@ -134,15 +134,27 @@ impl<'a> Engine<'a> {
 }
 
 /// Train an ensemble, each member on its own set.
-pub fn train(
+pub fn train<'a>(
     weights: &mut Weights,
-    members: Vec<Member>,
-    training: &Training,
+    members: Vec<Member<'a>>,
+    training: &Training<'a>,
     device: Device,
 ) -> PolarsResult<Trained> {
     match device {
         Device::Cpu => cpu::train(Simd::chosen(), weights, members, training),
         Device::Cuda(_) => torch::train(weights, members, training, device),
+    }
+}
+
+/// Train ensembles: in turn on the CPU, whose threads the members of one keep busy; on a GPU, those that train alike together.
+pub fn train_together(jobs: Vec<Job>, device: Device) -> PolarsResult<Vec<(Weights, Trained)>> {
+    let on_cpu = |Job { mut weights, members, training }: Job| {
+        let trained = cpu::train(Simd::chosen(), &mut weights, members, &training)?;
+        Ok((weights, trained))
+    };
+    match device {
+        Device::Cpu => jobs.into_iter().map(on_cpu).collect(),
+        Device::Cuda(_) => torch::train_together(jobs, device),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::options::{Options, Schedule};
 
 use super::training_set::TrainingSet;
+use super::weights::Weights;
 
 /// The two parts of the loss, as means over an epoch and the ensemble: eq. 3 over all rows, eq. 2 over the normal ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,40 @@ pub struct Losses {
     pub reconstruction: f32,
 }
 
+/// Sums over some rows: eq. 3, and eq. 2 over the normal ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LossSums {
+    pub cross_entropy: f64,
+    pub reconstruction: f64,
+}
+
+impl LossSums {
+    /// Means over the rows of members with such a course, each of which has sums of its own.
+    pub fn means(of_members: impl ExactSizeIterator<Item = Self>, course: &Course) -> Losses {
+        let members = of_members.len();
+        let (mut cross_entropy, mut reconstruction) = (0.0, 0.0);
+        for sums in of_members {
+            cross_entropy += sums.cross_entropy;
+            reconstruction += sums.reconstruction;
+        }
+        let rows = (course.normal_rows + course.synthetic_rows) * members;
+        let normal = (course.normal_rows * members).max(1);
+        Losses {
+            cross_entropy: (cross_entropy / rows as f64) as f32,
+            reconstruction: (reconstruction / normal as f64) as f32,
+        }
+    }
+}
+
+/// An ensemble to be trained.
+pub struct Job<'a> {
+    /// As it is before
+    pub weights: Weights,
+    /// Its members, each with what it is trained on
+    pub members: Vec<Member<'a>>,
+    pub training: Training<'a>,
+}
+
 /// A member before its training.
 pub struct Member<'a> {
     pub set: TrainingSet<'a>,
@@ -22,6 +57,7 @@ pub struct Member<'a> {
 }
 
 /// What a training is like for all members: the options that it depends on.
+#[derive(Clone, Copy)]
 pub struct Training<'a>(pub &'a Options);
 
 /// The losses on the way.

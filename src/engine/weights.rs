@@ -1,6 +1,8 @@
 //! An ensemble's numbers: plain data, from which each engine builds what it needs.
 
-use polars::prelude::{polars_ensure, PolarsResult};
+use std::ops::Range;
+
+use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use rand::Rng;
 
 use crate::memory::reserved;
@@ -39,6 +41,33 @@ impl Weights {
             }
         }
         Self::new(shape, inputs, flat)
+    }
+
+    /// Ensembles of one shape as one, member by member.
+    pub fn joined(parts: &[&Self]) -> PolarsResult<Self> {
+        let Some(first) = parts.first() else { polars_bail!(ComputeError: "anorand: there is no ensemble to join") };
+        let members: usize = parts.iter().map(|part| part.members()).sum();
+        let mut inputs = reserved(members * first.shape.inputs, "the networks")?;
+        let mut flat = reserved(members * first.shape.parameters(), "the networks")?;
+        parts.iter().for_each(|part| inputs.extend_from_slice(&part.inputs));
+        for block in first.shape.member_ranges(1, 0) {
+            for part in parts {
+                let members = part.members();
+                flat.extend_from_slice(&part.flat[block.start * members..block.end * members]);
+            }
+        }
+        Self::new(first.shape.clone(), inputs, flat)
+    }
+
+    /// Some of the members, as an ensemble of their own.
+    pub fn part(&self, members: Range<usize>) -> PolarsResult<Self> {
+        let mut flat = reserved(members.len() * self.shape.parameters(), "the networks")?;
+        for block in self.shape.member_ranges(1, 0) {
+            let first = block.start * self.members();
+            flat.extend_from_slice(&self.flat[first + block.len() * members.start..first + block.len() * members.end]);
+        }
+        let inputs = &self.inputs[members.start * self.shape.inputs..members.end * self.shape.inputs];
+        Self::new(self.shape.clone(), inputs.to_vec(), flat)
     }
 
     pub fn shape(&self) -> &Shape {
@@ -131,6 +160,20 @@ mod tests {
         let all = |weights: &Weights| [0, 1, 2].map(|member| weights.member(member).unwrap());
         let [first, _, last] = all(&before);
         assert_eq!(all(&changed), [first, numbers, last]);
+    }
+
+    #[test]
+    fn a_joined_ensemble_has_the_members_of_all_and_its_parts_are_the_ensembles() {
+        let parts = [ensemble(2), ensemble(3)];
+        let joined = Weights::joined(&[&parts[0], &parts[1]]).unwrap();
+        let members: Vec<_> = (0..5).map(|member| joined.member(member).unwrap()).collect();
+        let alone: Vec<_> = parts
+            .iter()
+            .flat_map(|part| (0..part.members()).map(|member| part.member(member).unwrap()).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(members, alone);
+        assert_eq!(joined.inputs(), [parts[0].inputs(), parts[1].inputs()].concat());
+        assert_eq!([joined.part(0..2).unwrap(), joined.part(2..5).unwrap()], parts);
     }
 
     #[test]

@@ -14,20 +14,33 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Columns, Labels, Totals};
 use crate::engine::Device;
-use crate::model::Candidate;
+use crate::model::{Candidate, Model};
 use crate::options::Options;
+use crate::pool;
 use crate::scoring;
 
-use super::recipe::{fit_sample, fit_with_labels, Fitted};
-use super::side_by_side;
+use super::beside;
+use super::recipe::fit_many;
+use super::start::Start;
+use super::task::{Fit, Fitted};
 use super::training_rows::{in_content_order, training_rows};
 
 /// One row of `ONE_IN` is held out, and at most `MOST` rows.
 const ONE_IN: usize = 5;
 const MOST: usize = 2_000;
 
-/// Fit the best of the candidates, by how well each tells held-out rows from noise, or from known anomalies. There is at least
-/// one candidate; a single one is fitted as it is.
+/// A fit whose options are chosen among candidates. There is at least one; a single one is fitted as it is.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    pub columns: &'a Columns,
+    pub labels: Option<&'a Labels>,
+    /// See [`Fit::totals`]
+    pub totals: Option<&'a Totals>,
+    pub start: Option<Start<'a>>,
+    pub candidates: &'a [Options],
+}
+
+/// Fit the best of the candidates, by how well each tells held-out rows from noise, or from known anomalies.
 ///
 /// # Errors
 /// As [`crate::fit()`], and `NoData` for too few rows to hold some out.
@@ -37,34 +50,106 @@ pub fn fit_best(
     candidates: &[Options],
     device: Device,
 ) -> PolarsResult<Fitted> {
-    fit_best_sample(columns, labels, None, candidates, device)
+    Choice { columns, labels, totals: None, start: None, candidates }.fit(device)
 }
 
-/// The same where the rows are a sample of a table whose totals are known.
-pub fn fit_best_sample(
-    columns: &Columns,
-    labels: Option<&Labels>,
-    totals: Option<&Totals>,
-    candidates: &[Options],
-    device: Device,
-) -> PolarsResult<Fitted> {
-    let Some(first) = candidates.first() else {
-        polars_bail!(ComputeError: "anorand: there is no candidate to fit");
-    };
-    if candidates.len() == 1 {
-        return fit_sample(columns, labels, totals, None, first, device);
+impl Choice<'_> {
+    /// The best candidate, fitted.
+    pub fn fit(self, device: Device) -> PolarsResult<Fitted> {
+        let fitted = fit_best_of_each(vec![self], device)?.pop();
+        fitted.unwrap_or_else(|| polars_bail!(ComputeError: "anorand: nothing was fitted"))
     }
-    let (usable, usable_labels) = training_rows(columns, labels, first.missing)?;
-    let (ordered, ordered_labels, _) = in_content_order(usable, usable_labels, None)?;
-    let split = Split::draw(&ordered, ordered_labels.as_ref(), first.seed)?;
-    let judge = |options: &Options| {
-        split.criterion(options, device).map(|criterion| Candidate { options: options.clone(), criterion })
-    };
-    let judged = side_by_side(device, candidates.iter().collect(), judge)?;
-    let chosen = first_of_the_best(&judged, split.held.0.rows());
-    let fitted = fit_sample(columns, labels, totals, None, &judged[chosen].options, device)?;
-    // Those of the candidates would say the same again.
-    Ok(Fitted { model: fitted.model.with_candidates(judged), warnings: fitted.warnings })
+}
+
+/// The best candidate of each choice, fitted. Each has its own error; an error of the whole is the device's.
+pub fn fit_best_of_each(choices: Vec<Choice>, device: Device) -> PolarsResult<Vec<PolarsResult<Fitted>>> {
+    let fitted =
+        beside(judge(choices, device)?, |judged| fit_many(judged.into_iter().map(Judged::fit).collect(), device))?;
+    let fitted = fitted.into_iter().map(|fitted| {
+        let (Judged { candidates, .. }, Fitted { model, warnings }) = fitted?;
+        let model = if candidates.is_empty() { model } else { model.with_candidates(candidates) };
+        // Warnings of the candidates would say the same again.
+        Ok(Fitted { model, warnings })
+    });
+    Ok(fitted.collect())
+}
+
+/// A choice that has been made.
+struct Judged<'a> {
+    choice: Choice<'a>,
+    chosen: usize,
+    /// What each candidate reached, if there are several
+    candidates: Vec<Candidate>,
+}
+
+impl Judged<'_> {
+    /// The chosen candidate's fit on all rows.
+    fn fit(&self) -> Fit<'_> {
+        let Choice { columns, labels, totals, start, candidates } = self.choice;
+        Fit { columns, labels, totals, start, options: &candidates[self.chosen] }
+    }
+}
+
+/// The candidates of each choice that has several are fitted, all of them together, and compared.
+fn judge(choices: Vec<Choice>, device: Device) -> PolarsResult<Vec<PolarsResult<Judged>>> {
+    let contests = pool::map(choices, |choice| Ok(Contest::of(choice)))?;
+    let judged = beside(contests, |contests| {
+        let fits = contests.iter().flat_map(|contest| contest.fits()).collect();
+        let splits = contests.iter().flat_map(|contest| contest.fits().filter_map(|_| contest.split.as_ref()));
+        let fitted = splits.zip(fit_many(fits, device)?).collect();
+        let criterion = |(split, fitted): (&Split, PolarsResult<Fitted>)| split.criterion(&fitted?.model, device);
+        let mut criteria = pool::map(fitted, |fitted| Ok(criterion(fitted)))?.into_iter();
+        let of_contest = |contest: &&Contest| criteria.by_ref().take(contest.fits().count()).collect();
+        Ok(contests.iter().map(of_contest).collect())
+    })?;
+    Ok(judged.into_iter().map(|judged| judged.map(|(contest, criteria)| contest.judged(criteria))).collect())
+}
+
+/// A choice, and what its candidates are compared on if there are several.
+struct Contest<'a> {
+    choice: Choice<'a>,
+    split: Option<Split>,
+    /// The candidates as they are compared
+    compared: Vec<Options>,
+}
+
+impl<'a> Contest<'a> {
+    fn of(choice: Choice<'a>) -> PolarsResult<Self> {
+        let [first, others @ ..] = choice.candidates else {
+            polars_bail!(ComputeError: "anorand: there is no candidate to fit");
+        };
+        if others.is_empty() {
+            return Ok(Self { choice, split: None, compared: vec![] });
+        }
+        let (usable, labels) = training_rows(choice.columns, choice.labels, first.missing)?;
+        let (ordered, labels, _) = in_content_order(usable, labels, None)?;
+        let split = Split::draw(&ordered, labels.as_ref(), first.seed)?;
+        // A network that learns to be like the ensemble is judged by it.
+        let compared = |options: &Options| Options { distil: false, ..options.clone() };
+        Ok(Self { choice, split: Some(split), compared: choice.candidates.iter().map(compared).collect() })
+    }
+
+    /// A fit of each candidate on the rows that are not held out.
+    fn fits(&self) -> impl Iterator<Item = Fit<'_>> {
+        self.split.iter().flat_map(|split| {
+            let (columns, labels) = &split.fitted;
+            self.compared.iter().map(|options| Fit {
+                columns,
+                labels: labels.as_ref(),
+                totals: None,
+                start: None,
+                options,
+            })
+        })
+    }
+
+    /// From the criterion of each candidate.
+    fn judged(self, criteria: Vec<f64>) -> Judged<'a> {
+        let candidate = |(options, criterion): (&Options, f64)| Candidate { options: options.clone(), criterion };
+        let candidates: Vec<Candidate> = self.choice.candidates.iter().zip(criteria).map(candidate).collect();
+        let chosen = self.split.map_or(0, |split| first_of_the_best(&candidates, split.compared_rows()));
+        Judged { choice: self.choice, chosen, candidates }
+    }
 }
 
 /// Rows to fit candidates on, and rows held out.
@@ -94,7 +179,7 @@ impl Split {
             fitted.extend(rows.split_off(count));
             held.extend(rows);
         }
-        // In their own order, which a fit depends on.
+        // A fit brings them into an order of its own; this one is quick to gather.
         fitted.sort_unstable();
         let part = |rows: Vec<IdxSize>| -> PolarsResult<(Columns, Option<Labels>)> {
             let labels = labels.map(|labels| labels.gather(&rows));
@@ -103,15 +188,18 @@ impl Split {
         Ok(Self { fitted: part(fitted)?, held: part(held)?, seed })
     }
 
-    fn criterion(&self, options: &Options, device: Device) -> PolarsResult<f64> {
-        let (columns, labels) = &self.fitted;
-        // A network that learns to be like the ensemble is judged by it.
-        let options = &Options { distil: false, ..options.clone() };
-        let Fitted { model, .. } = fit_with_labels(columns, labels.as_ref(), options, device)?;
+    /// The number of rows of the smaller class that is compared, which bounds what the criterion can tell.
+    fn compared_rows(&self) -> usize {
+        let (columns, labels) = &self.held;
+        let anomalies = labels.as_ref().map(|labels| labels.count(Some(true)));
+        anomalies.map_or(columns.rows(), |anomalies| anomalies.min(columns.rows() - anomalies))
+    }
+
+    /// How well a model tells the held-out rows from anomalies.
+    fn criterion(&self, model: &Model, device: Device) -> PolarsResult<f64> {
         let (held, labels) = &self.held;
         if let Some(labels) = labels {
-            let scores: Vec<f32> =
-                scoring::score(&model, held, device)?.iter().map(Option::unwrap_or_default).collect();
+            let scores: Vec<f32> = scoring::score(model, held, device)?.iter().map(Option::unwrap_or_default).collect();
             let (anomalies, others): (Vec<_>, Vec<_>) =
                 scores.iter().zip(labels.anomalies()).partition(|(_, anomaly)| *anomaly);
             let scores = |rows: Vec<(&f32, bool)>| rows.into_iter().map(|(score, _)| *score).collect::<Vec<f32>>();
@@ -121,17 +209,17 @@ impl Split {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(u64::MAX - 1);
         let scores = |rows: &Array2<f32>| -> PolarsResult<Vec<f32>> {
-            let heads = scoring::heads_of_model(&model, rows.view(), Device::Cpu)?;
+            let heads = scoring::heads_of_model(model, rows.view(), device)?;
             Ok(model.metadata().combiner.scores_of_networks(&heads))
         };
         Ok(auc_roc(&scores(&rows)?, &scores(&anomalies_of(&rows, &mut rng))?))
     }
 }
 
-/// The first candidate whose criterion is within one standard error of the highest.
-fn first_of_the_best(judged: &[Candidate], held: usize) -> usize {
+/// The first candidate whose criterion is within one standard error of the highest, on `rows` rows of the smaller class.
+fn first_of_the_best(judged: &[Candidate], rows: usize) -> usize {
     let best = judged.iter().map(|candidate| candidate.criterion).fold(0.0, f64::max);
-    let error = (best * (1.0 - best) / held.max(1) as f64).sqrt();
+    let error = (best * (1.0 - best) / rows.max(1) as f64).sqrt();
     judged.iter().position(|candidate| candidate.criterion >= best - error).unwrap_or(0)
 }
 

@@ -12,6 +12,7 @@ use crate::model::Model;
 use crate::options::Missing;
 
 /// Where a fit starts.
+#[derive(Clone, Copy)]
 pub struct Start<'a> {
     pub model: &'a Model,
     /// Which of the rows that are given the model has seen; None for none of them

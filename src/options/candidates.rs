@@ -15,6 +15,9 @@ pub struct Candidates {
 impl Candidates {
     pub fn check(given: Vec<UncheckedOptions>, labelled: bool) -> PolarsResult<Self> {
         polars_ensure!(!given.is_empty(), ComputeError: "anorand: there is no candidate to fit");
+        if !labelled {
+            comparable(&given)?;
+        }
         let few = match labelled {
             true => given.clone().into_iter().map(UncheckedOptions::check_for_few).collect::<PolarsResult<_>>()?,
             false => vec![],
@@ -43,6 +46,23 @@ impl Candidates {
     }
 }
 
+/// An error for candidates that differ in what no comparison with noise can tell.
+fn comparable(given: &[UncheckedOptions]) -> PolarsResult<()> {
+    let Some(first) = given.first() else { return Ok(()) };
+    let differ = |same: fn(&UncheckedOptions, &UncheckedOptions) -> bool| given.iter().any(|other| !same(first, other));
+    for (name, differs, reason) in [
+        ("combination", differ(|a, b| a.combination == b.combination), "it only weighs what they compare"),
+        ("scaling", differ(|a, b| a.scaling == b.scaling), "each would be compared with other noise"),
+        ("encode", differ(|a, b| a.encode == b.encode), "each would be compared with other noise"),
+        ("temporal", differ(|a, b| a.temporal == b.temporal), "each would be compared with other noise"),
+    ] {
+        polars_ensure!(!differs, ComputeError:
+            "anorand: a choice among values of {name} needs labels: without them, candidates are compared by how well they tell \
+             rows from noise, and {reason}; give labels=…, or one value");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +85,17 @@ mod tests {
         assert_eq!(candidates.of(false), [Options::preset(Preset::Default)]);
         assert_eq!(candidates.all().count(), 1);
         assert!(Candidates::check(vec![], false).is_err());
+    }
+
+    #[test]
+    fn what_noise_can_not_tell_needs_labels() {
+        let scaling = |name: &str| UncheckedOptions { scaling: Some(name.into()), ..Default::default() };
+        let given = vec![scaling("asinh"), scaling("minmax")];
+        let message = Candidates::check(given.clone(), false).unwrap_err().to_string();
+        assert!(message.contains("values of scaling needs labels"), "{message}");
+        assert_eq!(Candidates::check(given, true).unwrap().of(false).len(), 2);
+        let latent = |latent| UncheckedOptions { latent: Some(latent), ..scaling("minmax") };
+        assert_eq!(Candidates::check(vec![latent(2), latent(4)], false).unwrap().of(false).len(), 2);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use polars::prelude::*;
 
 use crate::data::value_text;
 use crate::engine::Device;
-use crate::fit::side_by_side;
 use crate::job::{self, Unit};
 use crate::options::{Range, Whole};
+use crate::pool;
 
 /// Which groups are too small for a model, and what they get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,27 +86,51 @@ impl Groups {
         self.small
     }
 
-    /// What `fit` makes of the number and the rows of each group, on the plugin's threads; None where there are too few.
+    /// What `fit` makes of the numbers of groups, of each group its own; None where it has too few rows. On the CPU it gets one group at
+    /// a time, on each of the plugin's threads; for a GPU all groups that `at_a_time` rows have room for.
     pub fn each<T: Send>(
         &self,
         device: Device,
-        fit: impl Fn(usize, &[IdxSize]) -> PolarsResult<T> + Sync,
+        at_a_time: usize,
+        fit: impl Fn(&[usize]) -> PolarsResult<Vec<PolarsResult<T>>> + Send + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
-        let fit_one = |(group, rows): (usize, &Vec<IdxSize>)| match fit(group, rows) {
-            Ok(fitted) => Ok(Ok(fitted)),
-            Err(PolarsError::NoData(reason)) if !self.small.refused => Ok(Err(reason.to_string())),
-            Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))),
-        };
-        let groups = self.rows.iter().enumerate().collect();
         job::expect(Unit::Groups, self.rows.len());
-        let fit_one = |group| {
-            let fitted = fit_one(group);
-            job::advance(Unit::Groups, 1);
-            fitted
+        let numbers: Vec<usize> = (0..self.rows.len()).collect();
+        let fit_some = |numbers: &[usize]| {
+            let fitted = fit(numbers)?.into_iter().zip(numbers).map(|(fitted, group)| match fitted {
+                Ok(fitted) => Ok(Ok(fitted)),
+                Err(PolarsError::NoData(reason)) if !self.small.refused => Ok(Err(reason.to_string())),
+                Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(*group)))),
+            });
+            let fitted = fitted.collect::<PolarsResult<Vec<Result<T, String>>>>()?;
+            job::advance(Unit::Groups, numbers.len());
+            Ok(fitted)
         };
-        let fitted: Vec<Result<T, String>> = side_by_side(device, groups, fit_one)?;
+        let fitted: Vec<Vec<_>> = match device {
+            Device::Cpu => pool::map(numbers.chunks(1).collect(), fit_some)?,
+            Device::Cuda(_) => {
+                self.in_parts(&numbers, at_a_time).into_iter().map(fit_some).collect::<PolarsResult<_>>()?
+            }
+        };
+        let fitted: Vec<Result<T, String>> = fitted.into_iter().flatten().collect();
         self.warn_of_small(&fitted);
         Ok(fitted.into_iter().map(Result::ok).collect())
+    }
+
+    /// The groups in parts, each of which has `most` rows unless a single group has more.
+    fn in_parts<'a>(&self, mut groups: &'a [usize], most: usize) -> Vec<&'a [usize]> {
+        let mut parts = vec![];
+        while !groups.is_empty() {
+            let mut rows = 0;
+            let fits = groups.iter().take_while(|group| {
+                rows += self.rows[**group].len();
+                rows <= most
+            });
+            let (part, others) = groups.split_at(fits.count().max(1));
+            parts.push(part);
+            groups = others;
+        }
+        parts
     }
 
     fn warn_of_small<T>(&self, fitted: &[Result<T, String>]) {

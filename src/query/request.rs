@@ -1,16 +1,18 @@
 //! How to fit: the options, labels and groups that a call brings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::*;
 
 use crate::data::{Columns, Labels, Totals};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{fit_best_sample, fit_sample, warnings_of_table, Fitted, Start, Subject, Warning};
+use crate::fit::{beside, fit_best_of_each, warnings_of_table, Choice, Fitted, Start, Subject, Warning};
 use crate::model::Model;
-use crate::options::{Candidates, UncheckedOptions};
+use crate::options::{Candidates, Options, UncheckedOptions};
+use crate::pool;
 
 use super::groups::Groups;
 use super::init::Init;
@@ -36,19 +38,19 @@ impl Training {
 
     /// The same where the rows are a sample of a table whose totals are known.
     pub fn fit_sample(&self, columns: &Columns, totals: Option<&Totals>, request: Request) -> PolarsResult<Model> {
-        let features = columns.features().len();
-        let candidates = self.candidates.of(knows_few(self.labels.as_ref()));
-        let cost = candidates.iter().map(|options| Cost::of_fit(options, features, columns.rows())).sum();
-        let all = Rows { columns, labels: self.labels.as_ref(), replayed: self.replayed.as_deref(), totals };
-        let fitted = request.run(cost, |device| self.fit_rows(None, &all, device))?;
-        warnings_of_table(columns)?.iter().chain(&fitted.warnings).for_each(|warning| polars_warn!("{warning}"));
-        Ok(fitted.model)
+        let labels = self.labels.as_ref();
+        let Resolved { model, candidates } = self.resolved(None, labels)?;
+        let start = model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
+        let choice = Choice { columns, labels, totals, start, candidates: &candidates };
+        let cost = candidates.iter().map(|options| Cost::of_fit(options, columns.features().len(), columns.rows()));
+        let Fitted { model, warnings } = request.run(cost.sum(), |device| choice.fit(device))?;
+        warnings_of_table(columns)?.iter().chain(&warnings).for_each(|warning| polars_warn!("{warning}"));
+        Ok(model)
     }
 
     /// A model of each group and what `then` makes of it and its rows; None for a group too small for one.
     ///
-    /// A group's model is the one that a fit of its rows alone would give. Where we choose, it is the CPU that fits them, all
-    /// its threads side by side: a GPU would fit one after the other.
+    /// A group's model is the one that a fit of its rows alone would give.
     pub fn fit_each<T: Send>(
         &self,
         groups: &Groups,
@@ -69,23 +71,21 @@ impl Training {
         then: impl Fn(&Model, &Columns, Device) -> PolarsResult<T> + Sync,
     ) -> PolarsResult<Vec<Option<T>>> {
         let warned = Warned::default();
-        let models = request.run(Cost::default(), |device| {
-            groups.each(device, |group, rows| {
-                let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.to_vec()))?;
-                let sampled = samples.map(|samples| &samples[group]);
-                match sampled {
-                    Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
-                    None => groups.small().check(self.usable_rows(&columns)?, rows.len())?,
-                }
-                let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
-                let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
-                let replayed = self.replayed.as_ref().map(|all| rows.iter().map(|row| all[*row as usize]).collect());
-                let replayed: Option<Vec<bool>> = replayed;
-                let of_group =
-                    Rows { columns: &columns, labels: labels.as_ref(), replayed: replayed.as_deref(), totals };
-                let Fitted { model, warnings } = self.fit_rows(Some(rows), &of_group, device)?;
-                warned.add(warnings);
-                then(&model, &columns, device)
+        let features = columns.features().len();
+        let rows: Vec<usize> = groups.rows().iter().map(Vec::len).collect();
+        let cost = self.candidates.of(false).iter().map(|options| Cost::of_fits(options, features, &rows)).sum();
+        let at_a_time = BYTES_AT_A_TIME / (features * size_of::<f64>()).max(1);
+        let models = request.run(cost, |device| {
+            groups.each(device, at_a_time, |numbers| {
+                let of_group = |group| Ok(self.of_group(groups, samples, columns, group));
+                let rows = pool::map(numbers.to_vec(), of_group)?;
+                let fitted =
+                    beside(rows, |rows| fit_best_of_each(rows.into_iter().map(OfGroup::choice).collect(), device))?;
+                let then = |(rows, Fitted { model, warnings }): (OfGroup, Fitted)| {
+                    warned.add(warnings);
+                    then(&model, &rows.columns, device)
+                };
+                pool::map(fitted, |fitted| Ok(fitted.and_then(then)))
             })
         })?;
         // Of all rows, not of each group: rows that are sorted within each group are not numbered by that.
@@ -94,20 +94,70 @@ impl Training {
         Ok(models)
     }
 
-    /// The model of rows, which have these numbers among all of the call if they are not all.
-    fn fit_rows(&self, numbers: Option<&[IdxSize]>, rows: &Rows, device: Device) -> PolarsResult<Fitted> {
-        let Rows { columns, labels, replayed, totals } = *rows;
-        let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(numbers)?.zip(Some(given))));
-        let Some((model, given)) = init.transpose()?.flatten() else {
-            return fit_best_sample(columns, labels, totals, self.candidates.of(knows_few(labels)), device);
-        };
-        let options = given.clone().check_from(&model.metadata().options)?;
-        fit_sample(columns, labels, totals, Some(&Start { model: &model, replayed }), &options, device)
+    /// A group's rows, if they are enough for a fit.
+    fn of_group<'a>(
+        &'a self,
+        groups: &Groups,
+        samples: Option<&'a [Sampled]>,
+        columns: &Columns,
+        group: usize,
+    ) -> PolarsResult<OfGroup<'a>> {
+        let rows = &groups.rows()[group];
+        let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
+        let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
+        let Resolved { model, candidates } = self.resolved(Some(rows), labels.as_ref())?;
+        let sampled = samples.map(|samples| &samples[group]);
+        match sampled {
+            Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
+            None => {
+                // All candidates have the same policy for missing values, since it can't be given as a list.
+                let missing = candidates.first().map_or(self.candidates.missing(), |options| options.missing);
+                let usable = columns.usable_rows(missing)?.into_iter().filter(|usable| *usable).count();
+                groups.small().check(usable, rows.len())?;
+            }
+        }
+        let replayed = self.replayed.as_ref().map(|all| rows.iter().map(|row| all[*row as usize]).collect());
+        let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
+        Ok(OfGroup { columns, labels, replayed, totals, model, candidates })
     }
 
-    /// How many rows a fit can use.
-    fn usable_rows(&self, columns: &Columns) -> PolarsResult<usize> {
-        Ok(columns.usable_rows(self.candidates.missing())?.into_iter().filter(|usable| *usable).count())
+    /// Where a fit of some rows starts, if they are not all, and its options.
+    fn resolved(&self, rows: Option<&[IdxSize]>, labels: Option<&Labels>) -> PolarsResult<Resolved<'_>> {
+        let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(rows)?.zip(Some(given))));
+        Ok(match init.transpose()?.flatten() {
+            None => Resolved { model: None, candidates: self.candidates.of(knows_few(labels)).into() },
+            Some((model, given)) => {
+                let options = given.clone().check_from(&model.metadata().options)?;
+                Resolved { model: Some(model), candidates: vec![options].into() }
+            }
+        })
+    }
+}
+
+/// Bytes of the rows of groups that a GPU fits together, as they are before they are scaled.
+const BYTES_AT_A_TIME: usize = 1 << 30;
+
+/// What a fit starts from, and the options to choose from.
+struct Resolved<'a> {
+    model: Option<Arc<Model>>,
+    candidates: Cow<'a, [Options]>,
+}
+
+/// What a group's fit is given.
+struct OfGroup<'a> {
+    columns: Columns,
+    labels: Option<Labels>,
+    replayed: Option<Vec<bool>>,
+    totals: Option<&'a Totals>,
+    model: Option<Arc<Model>>,
+    candidates: Cow<'a, [Options]>,
+}
+
+impl OfGroup<'_> {
+    fn choice(&self) -> Choice<'_> {
+        let start = self.model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
+        let (columns, labels) = (&self.columns, self.labels.as_ref());
+        Choice { columns, labels, totals: self.totals, start, candidates: &self.candidates }
     }
 }
 
@@ -119,14 +169,6 @@ const FEW: usize = 10;
 /// to be found.
 fn knows_few(labels: Option<&Labels>) -> bool {
     labels.is_some_and(|labels| labels.count(Some(true)) < FEW && labels.count(None) > labels.count(Some(false)))
-}
-
-/// Rows to fit on, and what is known of them.
-struct Rows<'a> {
-    columns: &'a Columns,
-    labels: Option<&'a Labels>,
-    replayed: Option<&'a [bool]>,
-    totals: Option<&'a Totals>,
 }
 
 /// The warnings of all groups, said once for each kind and feature.

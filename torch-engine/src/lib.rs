@@ -22,9 +22,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use tch::{no_grad_guard, TchError, Tensor};
 
-use interface::{
-    Ensemble, Epoch, Failure, Functions, LossSums, Rows, Slice, SliceMut, FAILED, OK, OUT_OF_MEMORY, VERSION,
-};
+use interface::{Ensemble, Epoch, Failure, Functions, Rows, Slice, SliceMut, FAILED, OK, OUT_OF_MEMORY, VERSION};
 use libtorch::{in_blocks, is_out_of_memory, numbers_into, rows_on, SingleThread};
 use material::Material;
 use network::{Network, TorchResult};
@@ -297,15 +295,15 @@ unsafe extern "C" fn train(handle: *mut interface::Handle, epoch: *const Epoch, 
 unsafe extern "C" fn losses(
     handle: *const interface::Handle,
     epoch: *const Epoch,
-    sums: *mut LossSums,
+    sums: SliceMut<f64>,
     failure: *mut Failure,
 ) -> i32 {
     // SAFETY: the interface's promise.
     unsafe {
         guarded(failure, || {
             let Opened { network, training } = &*handle.cast::<Opened>();
-            *sums = begun(training.as_ref())?.losses(network, &borrowed(epoch))?;
-            Ok(())
+            let (found, sums) = (begun(training.as_ref())?.losses(network, &borrowed(epoch))?, sums.get());
+            found.f_copy_data(sums, sums.len())
         })
     }
 }

@@ -83,8 +83,8 @@ pub struct Targets {
     pub synthetic: Tensor,
     /// (1 − w) / normal rows of the batch for a normal row, 0 for a synthetic one (eq. 2 and 4); `[m, batch, 1]`
     pub ae_weight: Tensor,
-    /// w / rows of the batch (eq. 3 and 4)
-    pub ce_weight: f64,
+    /// w / rows of the batch (eq. 3 and 4); `[m, 1, 1]`
+    pub ce_weight: Tensor,
 }
 
 impl Network {
@@ -158,7 +158,7 @@ impl Network {
     ) -> TorchResult<()> {
         let width = last(&forward.nd).size()[2];
         // ∂CE/∂logit = σ(logit) − y
-        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_scalar_(targets.ce_weight)?;
+        let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_(&targets.ce_weight)?;
         // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
         let mut residual = forward.reconstruction.f_sub(x)?;
         let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
@@ -363,7 +363,7 @@ mod tests {
         let targets = Targets {
             synthetic: random(&[members, batch, 1], 2).ge(0.5).to_kind(Kind::Float),
             ae_weight: random(&[members, batch, 1], 4),
-            ce_weight: 0.3,
+            ce_weight: random(&[members, 1, 1], 3),
         };
         let gradients = network.gradient_buffer().unwrap();
         network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
@@ -377,7 +377,7 @@ mod tests {
         let ones = y.ones_like();
         let ce = -(y * p.log() + (&ones - y) * (&ones - &p).log());
         let ae = norm(&(&x - &forward.reconstruction)).unwrap();
-        let loss = (ce * targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
+        let loss = (ce * &targets.ce_weight + ae * &targets.ae_weight).sum(Kind::Float);
         loss.backward();
 
         let difference = (leaf.grad() - &gradients.flat).abs().max().double_value(&[]);
@@ -407,7 +407,11 @@ mod tests {
         let _ = network.flat().shallow_clone().zero_();
         let x = Tensor::zeros([1, 3, 5], (Kind::Float, Device::Cpu));
         let ones = || Tensor::ones([1, 3, 1], (Kind::Float, Device::Cpu));
-        let targets = Targets { synthetic: ones() * 0.5, ae_weight: ones(), ce_weight: 1.0 };
+        let targets = Targets {
+            synthetic: ones() * 0.5,
+            ae_weight: ones(),
+            ce_weight: Tensor::ones([1, 1, 1], (Kind::Float, Device::Cpu)),
+        };
         let gradients = network.gradient_buffer().unwrap();
         network.backward(&x, &network.forward(&x).unwrap(), &targets, &gradients).unwrap();
         assert_eq!(gradients.flat.abs().sum(Kind::Float).double_value(&[]), 0.0);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
-use crate::interface::{BatchRows, LossSums};
+use crate::interface::BatchRows;
 use crate::libtorch::{in_blocks, in_prepared_blocks};
 use crate::material::{upload, Material};
 use crate::network::{Network, Parameters, Targets, TorchResult};
@@ -22,7 +22,7 @@ pub struct Epoch<'a> {
     pub noise_at: &'a [i64],
     pub synthetic: &'a [f32],
     pub ae_weights: &'a [f32],
-    pub ce_weights: &'a [f64],
+    pub ce_weights: &'a [f32],
     pub rates: &'a [f64],
 }
 
@@ -35,6 +35,8 @@ struct Span {
     /// `[m, rows, 1]` each
     synthetic: Tensor,
     ae_weights: Tensor,
+    /// `[m, batches, 1]`
+    ce_weights: Tensor,
     batches: Vec<SpanBatch>,
 }
 
@@ -46,7 +48,6 @@ struct SpanBatch {
     first_given: i64,
     given: i64,
     noise: i64,
-    ce_weight: f64,
 }
 
 impl Epoch<'_> {
@@ -91,13 +92,14 @@ impl Epoch<'_> {
             first_given: given(&here[..at]) as i64,
             given: batch.given as i64,
             noise: batch.noise as i64,
-            ce_weight: self.ce_weights[batches.start + at],
         };
+        let ce_weights = of_each(self.ce_weights, members, all.len(), batches);
         Ok(Span {
             given: material.rows(&numbers, network)?,
             noise: material.noise(&places, largest as i64)?,
             synthetic: each(self.synthetic)?,
             ae_weights: each(self.ae_weights)?,
+            ce_weights: upload(&ce_weights, &[members as i64, here.len() as i64, 1], device)?,
             batches: here.iter().enumerate().map(place).collect(),
         })
     }
@@ -120,12 +122,13 @@ fn of_each<T: Copy>(numbers: &[T], members: usize, count: usize, range: Range<us
 impl Span {
     /// The rows `[m, rows, inputs]` of a batch, and what they are.
     fn batch(&self, at: usize) -> TorchResult<(Tensor, Targets)> {
-        let SpanBatch { first, first_given, given, noise, ce_weight } = self.batches[at];
+        let SpanBatch { first, first_given, given, noise } = self.batches[at];
         let mut x = self.given.f_narrow(1, first_given, given)?;
         if let Some(drawn) = self.noise.as_ref().filter(|_| noise > 0) {
             x = Tensor::f_cat(&[x, drawn.f_select(1, at as i64)?.f_narrow(1, 0, noise)?], 1)?;
         }
         let of = |tensor: &Tensor| tensor.f_narrow(1, first, given + noise);
+        let ce_weight = self.ce_weights.f_narrow(1, at as i64, 1)?;
         Ok((x, Targets { synthetic: of(&self.synthetic)?, ae_weight: of(&self.ae_weights)?, ce_weight }))
     }
 }
@@ -165,9 +168,10 @@ impl Training {
         Ok(gradients.flat)
     }
 
-    /// Eq. 2 and 3 over an epoch, as sums. They are added up on the device, which is waited for once.
-    pub fn losses(&self, network: &Network, epoch: &Epoch) -> TorchResult<LossSums> {
-        let mut sums = Tensor::f_zeros([2], (Kind::Double, network.device()))?;
+    /// Sums over an epoch, of each member eq. 3, and eq. 2 over the normal rows: `[m, 2]`, in float64. They are added up on the device, which
+    /// is waited for once.
+    pub fn losses(&self, network: &Network, epoch: &Epoch) -> TorchResult<Tensor> {
+        let mut sums = Tensor::f_zeros([network.members() as i64, 2], (Kind::Double, network.device()))?;
         epoch.for_each_span(network, &self.material, |_, span| {
             for at in 0..span.batches.len() {
                 let (x, targets) = span.batch(at)?;
@@ -178,19 +182,14 @@ impl Training {
                     // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
                     let cross_entropy = logit.f_softplus()?.f_sub(&logit.f_mul(&y)?)?;
                     let reconstruction = error.f_mul(&y.f_neg()?.f_add_scalar_(1.0)?)?;
-                    let both = [cross_entropy.f_sum(Kind::Double)?, reconstruction.f_sum(Kind::Double)?];
-                    let _ = sums.f_add_(&Tensor::f_stack(&both, 0)?)?;
+                    let sum = |losses: Tensor| losses.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+                    let _ = sums.f_add_(&Tensor::f_stack(&[sum(cross_entropy)?, sum(reconstruction)?], 1)?)?;
                     Ok(())
                 })?;
             }
             Ok(())
         })?;
-        let mut read = [0f64; 2];
-        sums.f_to_device(Device::Cpu)?.f_copy_data(&mut read, 2)?;
-        let [cross_entropy, reconstruction] = read;
-        let rows = epoch.synthetic.len() as f64;
-        let normal_rows = epoch.synthetic.iter().filter(|y| **y == 0.0).count() as f64;
-        Ok(LossSums { cross_entropy, reconstruction, rows, normal_rows })
+        sums.f_to_device(Device::Cpu)
     }
 }
 
@@ -269,7 +268,7 @@ mod tests {
             noise_at: &[0; 6],
             synthetic: &synthetic,
             ae_weights: &synthetic,
-            ce_weights: &[0.5, 0.25, 0.125],
+            ce_weights: &[0.5, 0.25, 0.125, 5.0, 2.5, 1.25],
             rates: &[0.1; 3],
         };
         let span = epoch.upload(1..3, &network, &material).unwrap();
@@ -278,7 +277,8 @@ mod tests {
         assert_eq!(numbers(&targets.synthetic), [0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
         let (x, targets) = span.batch(1).unwrap();
         assert_eq!(numbers(&x), [6.0, 7.0, 8.0, 9.0, -1.0, -2.0, 3.0, 2.0, 1.0, 0.0, -3.0, -4.0]);
-        assert_eq!((numbers(&targets.ae_weight), targets.ce_weight), (vec![0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 0.125));
+        assert_eq!(numbers(&targets.ae_weight), [0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(numbers(&targets.ce_weight), [0.125, 1.25]);
         let mut seen = vec![];
         epoch
             .for_each_span(&network, &material, |range, span| {

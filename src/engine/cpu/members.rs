@@ -5,13 +5,13 @@ use std::sync::Once;
 
 use polars::prelude::PolarsResult;
 
-use crate::engine::train::{Checkpoint, Count, Course, Losses, Member, Trained, Training};
+use crate::engine::train::{Checkpoint, Count, Course, LossSums, Member, Trained, Training};
 use crate::engine::weights::Weights;
 use crate::job::{self, Unit};
 use crate::pool;
 use crate::simd::Simd;
 
-use super::step::{Aim, Batch, LossSums};
+use super::step::{Aim, Batch};
 use super::trainer::Trainer;
 
 /// A member after its training.
@@ -38,11 +38,11 @@ pub fn train(simd: Simd, weights: &mut Weights, members: Vec<Member>, training: 
         weights.set_member(at, &member.parameters);
     }
     let course = trained[0].course;
-    let before = means(trained.iter().map(|member| member.before), &course, trained.len());
-    let after = means(trained.iter().map(|member| member.after), &course, trained.len());
+    let before = LossSums::means(trained.iter().map(|member| member.before), &course);
+    let after = LossSums::means(trained.iter().map(|member| member.after), &course);
     let checkpoint = |(at, epochs): (usize, usize)| Checkpoint {
         epochs,
-        losses: means(trained.iter().map(|member| member.between[at]), &course, trained.len()),
+        losses: LossSums::means(trained.iter().map(|member| member.between[at]), &course),
     };
     let between = course.checkpoints().into_iter().enumerate().map(checkpoint).collect();
     Ok(Trained { course, before, after, between })
@@ -91,19 +91,4 @@ fn train_member(
     }
     let after = losses(&mut trainer)?;
     Ok(TrainedMember { parameters: trainer.into_parameters(), course, before, after, between })
-}
-
-/// Means over the rows of all members.
-fn means(sums: impl Iterator<Item = LossSums>, course: &Course, members: usize) -> Losses {
-    let (mut cross_entropy, mut reconstruction) = (0.0, 0.0);
-    for sum in sums {
-        cross_entropy += sum.cross_entropy;
-        reconstruction += sum.reconstruction;
-    }
-    let rows = (course.normal_rows + course.synthetic_rows) * members;
-    let normal = (course.normal_rows * members).max(1);
-    Losses {
-        cross_entropy: (cross_entropy / rows as f64) as f32,
-        reconstruction: (reconstruction / normal as f64) as f32,
-    }
 }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::engine::adam::{Corrections, BETA1, BETA2, EPSILON};
+use crate::engine::train::LossSums;
 use crate::simd::{Task, Vector, VECTORS};
 
 use super::kernels::{add_gradient, affine, d_input, norms, panels, transpose, Back, Stack};
@@ -59,13 +60,6 @@ impl Aim<'_> {
             Self::Match(targets) => Self::Match(&targets[rows]),
         }
     }
-}
-
-/// Sums over some rows: eq. 3, and eq. 2 over the normal ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LossSums {
-    pub cross_entropy: f64,
-    pub reconstruction: f64,
 }
 
 /// A network in training: its numbers, layer by layer, weight then bias, as in an ensemble of one; then zeros, so that the last

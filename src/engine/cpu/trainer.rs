@@ -4,11 +4,12 @@ use polars::prelude::PolarsResult;
 
 use crate::engine::adam::Corrections;
 use crate::engine::shape::Shape;
+use crate::engine::train::LossSums;
 use crate::memory::zeros;
 use crate::simd::{Simd, MOST_LANES};
 
 use super::plan::{Buffers, Plan};
-use super::step::{Batch, Differentiate, LossSums, Losses, State, Update};
+use super::step::{Batch, Differentiate, Losses, State, Update};
 
 /// A network in training.
 pub struct Trainer {

@@ -150,20 +150,10 @@ pub struct Epoch {
     pub synthetic: Slice<f32>,
     /// What each row's reconstruction counts in the loss, `[m, rows]`: (1 − w) / normal rows of its batch (eq. 2 and 4), or 0
     pub ae_weights: Slice<f32>,
-    /// What every row's cross-entropy counts, of each batch: w / rows (eq. 3 and 4)
-    pub ce_weights: Slice<f64>,
+    /// What the cross-entropy of each row of a batch counts, `[m, batches]`: w / rows (eq. 3 and 4)
+    pub ce_weights: Slice<f32>,
     /// The learning rate of each batch's step
     pub rates: Slice<f64>,
-}
-
-/// Sums over an epoch: eq. 3, and eq. 2 over the normal rows; and how many rows these are.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LossSums {
-    pub cross_entropy: f64,
-    pub reconstruction: f64,
-    pub rows: f64,
-    pub normal_rows: f64,
 }
 
 /// An ensemble on its device.
@@ -223,10 +213,11 @@ pub struct Functions {
     ) -> i32,
     /// A step of Adam for each batch.
     pub train: unsafe extern "C" fn(handle: *mut Handle, epoch: *const Epoch, failure: *mut Failure) -> i32,
+    /// Sums over an epoch, `[m, 2]`: eq. 3, and eq. 2 over the normal rows.
     pub losses: unsafe extern "C" fn(
         handle: *const Handle,
         epoch: *const Epoch,
-        sums: *mut LossSums,
+        sums: SliceMut<f64>,
         failure: *mut Failure,
     ) -> i32,
     /// The numbers as they are now, laid out as `flat`.

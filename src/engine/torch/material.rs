@@ -26,11 +26,14 @@ pub struct Material<'a> {
 }
 
 impl<'a> Material<'a> {
-    pub fn of(members: &[Member<'a>]) -> PolarsResult<Self> {
-        let features = members.first().map_or(0, |member| member.set.table.ncols());
+    /// Of members whose tables have the same number of features.
+    pub fn of<'b>(members: impl Iterator<Item = &'b Member<'a>>) -> PolarsResult<Self>
+    where
+        'a: 'b,
+    {
         let mut all = Self {
             parts: vec![],
-            features,
+            features: 0,
             places: vec![],
             noise_low: vec![],
             noise_width: vec![],
@@ -39,6 +42,7 @@ impl<'a> Material<'a> {
         let (mut tables, mut rows) = (HashMap::new(), 0);
         for Member { set, rng } in members {
             let table = set.table;
+            all.features = table.ncols();
             let begin = match tables.entry((table.as_ptr(), table.dim())) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
@@ -61,7 +65,7 @@ impl<'a> Material<'a> {
             let stream = rng.get_stream();
             all.generators.extend([stream as u32, (stream >> 32) as u32]);
         }
-        debug_assert_eq!(all.generators.len(), members.len() * GENERATOR);
+        debug_assert_eq!(all.generators.len(), all.places.len() * GENERATOR);
         Ok(all)
     }
 

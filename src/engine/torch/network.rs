@@ -14,6 +14,7 @@ const GPU_ACTIVATIONS: usize = 1 << 28;
 /// An ensemble on a device of libtorch's.
 pub struct Network {
     handle: *mut Handle,
+    members: usize,
     /// Numbers that a row has in all layers of all members
     width: usize,
 }
@@ -42,7 +43,12 @@ impl Network {
         // SAFETY: all slices are the weights', which outlive the call.
         call(|engine, failure| unsafe { (engine.open)(&ensemble, &mut handle, failure) })?;
         let layers: usize = shape.layers().iter().map(|layer| layer.outputs).sum();
-        Ok(Self { handle, width: (layers + shape.inputs) * weights.members() })
+        Ok(Self { handle, members: weights.members(), width: (layers + shape.inputs) * weights.members() })
+    }
+
+    /// m.
+    pub fn members(&self) -> usize {
+        self.members
     }
 
     pub(super) fn handle(&self) -> *const Handle {

@@ -12,15 +12,17 @@ use rand_chacha::ChaCha8Rng;
 use crate::engine::cpu::{self, Aim, Batch, Trainer};
 use crate::engine::test_data::{ensemble, numbers, rows, shapes, synthetic};
 use crate::engine::{
-    tiled, BatchRows, Device, Losses, Member, NoiseBox, Order, Shape, TakeRows, Training, TrainingSet, Weights,
+    tiled, BatchRows, Device, Job, Losses, Member, NoiseBox, Order, Shape, TakeRows, Trained, Training, TrainingSet,
+    Weights,
 };
 use crate::options::{Options, Preset};
 use crate::simd::Simd;
 
+use super::epoch::{Epoch, Learner, Planned};
 use super::library::call;
 use super::material::Material;
 use super::network::Network;
-use super::train::{train, Batches};
+use super::train::{train, train_together};
 
 fn there_is_an_engine() -> bool {
     let there = std::env::var_os("POLARS_ANORAND_TORCH").is_some();
@@ -119,11 +121,12 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
                 noise: NoiseBox::default(),
                 order: Box::new(AsTheyCome(synthetic)),
             };
-            let mut members = [Member { set, rng: ChaCha8Rng::seed_from_u64(0) }];
-            let material = Material::of(&members).unwrap();
+            let member = Member { set, rng: ChaCha8Rng::seed_from_u64(0) };
+            let mut learners = [Learner { member, training }];
+            let planned = Planned::of_each(&mut learners).unwrap();
+            let material = Material::of(learners.iter().map(|learner| &learner.member)).unwrap();
             material.begin(&mut network).unwrap();
-            let mut batches = Batches::plan(&mut members, &material, &training).unwrap();
-            batches.rates = vec![0.0];
+            let batches = Epoch::joined(planned, &material).unwrap();
             let mut theirs = vec![0f32; ours.len()];
             let (epoch, out) = (batches.view(), theirs.as_mut_slice().into());
             // SAFETY: the slices outlive the call.
@@ -161,6 +164,31 @@ impl Order for Drawn {
     }
 }
 
+/// A set of this order, of three of five features.
+fn drawn<'a>(table: &'a Array2<f32>, inputs: &[usize], seed: u64) -> Member<'a> {
+    let set = TrainingSet {
+        table: table.view(),
+        inputs: inputs.to_vec(),
+        own: rows(12, 3, seed),
+        noise: NoiseBox { low: vec![-1.0, 0.0, 0.5], width: vec![4.0, seed as f32, 0.1] },
+        order: Box::new(Drawn),
+    };
+    Member { set, rng: ChaCha8Rng::seed_from_u64(seed) }
+}
+
+fn agree((ours, fast): (&Weights, &Trained), (theirs, slow): (&Weights, &Trained)) {
+    let near = |a: Losses, b: Losses| {
+        (a.cross_entropy - b.cross_entropy).abs() < 1e-4 && (a.reconstruction - b.reconstruction).abs() < 1e-4
+    };
+    assert_eq!(fast.course, slow.course);
+    assert!(near(fast.before, slow.before), "{:?} {:?}", fast.before, slow.before);
+    assert!(near(fast.after, slow.after), "{:?} {:?}", fast.after, slow.after);
+    assert_eq!(fast.between.len(), slow.between.len());
+    assert!(fast.between.iter().zip(&slow.between).all(|(a, b)| near(a.losses, b.losses)));
+    let difference = ours.flat().iter().zip(theirs.flat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < 1e-4, "{difference}");
+}
+
 #[test]
 fn both_engines_train_to_the_same_network() {
     if !there_is_an_engine() {
@@ -169,34 +197,46 @@ fn both_engines_train_to_the_same_network() {
     let shape = Shape { inputs: 3, hidden: vec![16, 8], latent: 4 };
     let options = Options { epochs: 1, min_steps: 100, learning_rate: 1e-3, ..Options::preset(Preset::Default) };
     let training = Training(&options);
-    // Two members on one table, and a third on another; each sees three of five features.
+    // Two members on one table, and a third on another.
     let tables = [rows(48, 5, 2), rows(48, 5, 3)];
     let start = ensemble(&shape, 3, 5);
-    let member = |at: usize| Member {
-        set: TrainingSet {
-            table: tables[at / 2].view(),
-            inputs: start.inputs_of(at).to_vec(),
-            own: rows(12, 3, at as u64),
-            noise: NoiseBox { low: vec![-1.0, 0.0, 0.5], width: vec![4.0, at as f32, 0.1] },
-            order: Box::new(Drawn),
-        },
-        rng: ChaCha8Rng::seed_from_u64(at as u64),
-    };
-    let members = || -> Vec<Member> { (0..3).map(member).collect() };
+    let members =
+        || -> Vec<Member> { (0..3).map(|at| drawn(&tables[at / 2], start.inputs_of(at), at as u64)).collect() };
     let [mut ours, mut theirs] = [(); 2].map(|()| start.clone());
     let fast = cpu::train(Simd::chosen(), &mut ours, members(), &training).unwrap();
     let slow = train(&mut theirs, members(), &training, Device::Cpu).unwrap();
-    assert_eq!(fast.course, slow.course);
-    let near = |a: Losses, b: Losses| {
-        (a.cross_entropy - b.cross_entropy).abs() < 1e-4 && (a.reconstruction - b.reconstruction).abs() < 1e-4
-    };
-    assert!(near(fast.before, slow.before), "{:?} {:?}", fast.before, slow.before);
-    assert!(near(fast.after, slow.after), "{:?} {:?}", fast.after, slow.after);
-    assert_eq!(fast.between.len(), slow.between.len());
-    assert!(fast.between.iter().zip(&slow.between).all(|(a, b)| near(a.losses, b.losses)));
     assert_ne!(ours, start);
-    let difference = ours.flat().iter().zip(theirs.flat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(difference < 1e-4, "{difference}");
+    agree((&ours, &fast), (&theirs, &slow));
+}
+
+#[test]
+fn ensembles_that_train_together_train_as_they_would_alone() {
+    if !there_is_an_engine() {
+        return;
+    }
+    let shape = |hidden| Shape { inputs: 3, hidden: vec![hidden], latent: 2 };
+    let usual = Options { epochs: 1, min_steps: 40, learning_rate: 1e-3, ..Options::preset(Preset::Default) };
+    let other_loss = Options { loss_weight: 0.7, ..usual.clone() };
+    let longer = Options { min_steps: 70, ..usual.clone() };
+    let faster = Options { learning_rate: 2e-3, ..usual.clone() };
+    // The first, the second and the last as one; the others have another course, rate or shape.
+    let fits = [(&usual, 8, 2), (&other_loss, 8, 1), (&longer, 8, 2), (&faster, 8, 1), (&usual, 5, 1), (&usual, 8, 3)];
+    let tables: Vec<Array2<f32>> = (0..fits.len()).map(|at| rows(48, 5, at as u64)).collect();
+    let jobs = || {
+        let job = |(at, (options, hidden, members)): (usize, (_, usize, usize))| {
+            let weights = ensemble(&shape(hidden), members, 5);
+            let member = |member| drawn(&tables[at], weights.inputs_of(member), (10 * at + member) as u64);
+            let members = (0..members).map(member).collect();
+            Job { weights, members, training: Training(options) }
+        };
+        fits.into_iter().enumerate().map(job)
+    };
+    let together = train_together(jobs().collect(), Device::Cpu).unwrap();
+    assert_eq!(together.len(), fits.len());
+    for (Job { mut weights, members, training }, (theirs, slow)) in jobs().zip(&together) {
+        let fast = cpu::train(Simd::chosen(), &mut weights, members, &training).unwrap();
+        agree((&weights, &fast), (theirs, slow));
+    }
 }
 
 #[test]
