@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tch::kind::Element;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// libtorch's message without its C++ stack.
@@ -58,10 +59,19 @@ pub fn in_prepared_blocks<T>(
     Ok(())
 }
 
+/// Numbers on a device. To a GPU they go while others are computed: from memory that the GPU can read by itself.
+pub fn upload<T: Element>(numbers: &[T], size: &[i64], device: Device) -> Result<Tensor, TchError> {
+    let tensor = Tensor::f_from_slice(numbers)?.f_view(size)?;
+    match device {
+        Device::Cpu => Ok(tensor),
+        _ => tensor.f_internal_pin_memory(device)?.f_to_device_(device, T::KIND, true, false),
+    }
+}
+
 /// Some of the rows (`all`, row by row) as `[rows, features]` on a device.
 pub fn rows_on(device: Device, all: &[f32], features: usize, rows: Range<usize>) -> Result<Tensor, TchError> {
     let size = [rows.len() as i64, features as i64];
-    Tensor::f_from_slice(&all[rows.start * features..rows.end * features])?.f_view(size)?.f_to_device(device)
+    upload(&all[rows.start * features..rows.end * features], &size, device)
 }
 
 /// A tensor's numbers, row by row, into a slice of the same length.

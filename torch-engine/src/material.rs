@@ -97,15 +97,6 @@ impl Material {
     }
 }
 
-/// Numbers on a device. To a GPU they go while others are computed: from memory that the GPU can read by itself.
-pub fn upload<T: tch::kind::Element>(numbers: &[T], size: &[i64], device: Device) -> TorchResult<Tensor> {
-    let tensor = Tensor::f_from_slice(numbers)?.f_view(size)?;
-    match device {
-        Device::Cpu => Ok(tensor),
-        _ => tensor.f_internal_pin_memory(device)?.f_to_device_(device, T::KIND, true, false),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::adam::{Corrections, BETA1, BETA2, EPSILON};
 use crate::interface::BatchRows;
-use crate::libtorch::{in_blocks, in_prepared_blocks};
-use crate::material::{upload, Material};
+use crate::libtorch::{in_blocks, in_prepared_blocks, upload};
+use crate::material::Material;
 use crate::network::{Network, Parameters, Targets, TorchResult};
 
 /// Bytes of an epoch that are on the device at a time, unless a batch is larger.
