@@ -91,12 +91,18 @@ impl Columns {
                  one of another zone; give it the zone with .dt.replace_time_zone(…), or take it away with \
                  .dt.replace_time_zone(None)", feature.name, given.dtype, feature.dtype);
         }
-        let columns = wanted.iter().zip(&order).map(|(feature, at)| in_zone(&self.columns[*at], feature.zone()));
-        Ok(Self {
-            columns: columns.collect::<PolarsResult<_>>()?,
-            features: order.iter().map(|at| self.features[*at].clone()).collect(),
-            rows: self.rows,
-        })
+        let (mut columns, mut features) = (Vec::with_capacity(order.len()), Vec::with_capacity(order.len()));
+        for (feature, at) in wanted.iter().zip(&order) {
+            let moved = in_zone(&self.columns[*at], feature.zone())?;
+            let mut given = self.features[*at].clone();
+            if let Some(moved) = &moved {
+                // What a fit from a model writes is then read by the same clock again.
+                given.dtype = moved.dtype().to_string();
+            }
+            columns.push(moved.unwrap_or_else(|| self.columns[*at].clone()));
+            features.push(given);
+        }
+        Ok(Self { columns, features: features.into(), rows: self.rows })
     }
 
     /// Rows `start .. start + len`, without a copy.
@@ -377,15 +383,15 @@ fn plain(column: &Series) -> Option<Plain<'_>> {
     }
 }
 
-/// A time with a zone, on the clocks of another one.
-fn in_zone(column: &Series, zone: Option<&str>) -> PolarsResult<Series> {
+/// A time with a zone, on the clocks of another one; None where it is there already, or has none.
+fn in_zone(column: &Series, zone: Option<&str>) -> PolarsResult<Option<Series>> {
     match (column.dtype(), zone) {
         (DataType::Datetime(unit, Some(own)), Some(zone)) if own.as_str() != zone => {
             // The same instants: a cast would keep what the clock shows.
             let instants = column.to_physical_repr().i64()?.clone();
-            Ok(instants.into_datetime(*unit, TimeZone::opt_try_new(Some(zone))?).into_series())
+            Ok(Some(instants.into_datetime(*unit, TimeZone::opt_try_new(Some(zone))?).into_series()))
         }
-        _ => Ok(column.clone()),
+        _ => Ok(None),
     }
 }
 
@@ -501,7 +507,8 @@ mod tests {
             values[0]
         };
         assert_eq!((clock(&berlin), clock(&utc)), (3_600e6, 0.0));
-        assert_eq!(clock(&utc.align_to(berlin.features()).unwrap()), 3_600e6);
+        let moved = utc.align_to(berlin.features()).unwrap();
+        assert_eq!((clock(&moved), moved.features()), (3_600e6, berlin.features()));
         let naive = Series::new("t".into(), [0i64]).cast(&DataType::Datetime(TimeUnit::Microseconds, None)).unwrap();
         let message = Columns::from_series(&naive).unwrap().align_to(utc.features()).err().unwrap().to_string();
         assert!(message.contains("replace_time_zone"), "{message}");

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FAST
+from safetensors.numpy import load
 
 import polars_anorand as anorand
 
@@ -198,7 +199,23 @@ def test_labels_go_with_it(month: anorand.Model) -> None:
 
 def test_kept_rows_are_of_the_rows_that_are_given() -> None:
     first = anorand.Model(MONTH.select(anorand.fit(FEATURES, preset="novelty", kept_rows=100, **FAST)).item())
-    assert refit(DAY, first).options["kept_rows"] == 100
+    model = refit(DAY, first)
+    assert model.options["kept_rows"] == 100
+    # The first input of "x" is its value, scaled as the model's first rows were.
+    tensors = load(model.to_bytes())
+    assert model.options["scaling"] == "robust"
+    kept = np.sort(tensors["kept.rows"].reshape(100, -1)[:, 0])
+
+    def scaled(rows: pl.DataFrame) -> np.ndarray:
+        share = (rows["x"].to_numpy() - tensors["scaling.offset"][0]) / tensors["scaling.scale"][0]
+        beyond = np.maximum(share - 1, 0) + np.maximum(-share, 0)
+        return np.where(share > 1, 1 + np.log1p(beyond), np.where(share < 0, -np.log1p(beyond), share))
+
+    def nearest(rows: pl.DataFrame) -> float:
+        return float(np.abs(kept[:, None] - scaled(rows)[None, :]).min(axis=1).max())
+
+    assert nearest(DAY) < 1e-6
+    assert nearest(MONTH) > 1e-6
 
 
 def test_features_are_matched_by_name(month: anorand.Model) -> None:
@@ -206,6 +223,20 @@ def test_features_are_matched_by_name(month: anorand.Model) -> None:
     assert other.to_bytes() == refit(DAY, month).to_bytes()
     with pytest.raises(pl.exceptions.ComputeError, match='"gaps"'):
         DAY.select(anorand.fit(FEATURES[:3], init=month))
+
+
+def test_times_of_another_zone_are_learned_and_kept_by_the_models_clock() -> None:
+    """Office hours in Berlin, which other hours are in UTC."""
+    hours = [(24 * day + hour) * 3_600_000_000 for day in range(60) for hour in range(9, 17)]
+    clock = pl.Series(hours).cast(pl.Datetime("us")).dt.replace_time_zone("Europe/Berlin")
+    berlin = pl.DataFrame({"t": clock}).with_columns(x=pl.int_range(pl.len()) % 7)
+    utc = berlin.with_columns(pl.col("t").dt.convert_time_zone("UTC"))
+    first = anorand.Model(berlin.select(anorand.fit(["t", "x"], min_steps=60)).item())
+    again, moved = (frame.select(anorand.fit(["t", "x"], init=first, **STEPS)).item() for frame in (berlin, utc))
+    assert anorand.Model(moved).dtypes["t"] == first.dtypes["t"]
+    assert moved == again
+    scores = [frame.select(anorand.score(["t", "x"], moved)).to_series() for frame in (berlin, utc)]
+    assert scores[0].equals(scores[1])
 
 
 def test_more_than_one_model_for_a_fit_is_refused(month: anorand.Model) -> None:
