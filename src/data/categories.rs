@@ -44,6 +44,11 @@ impl Rare {
             sums.ok_or_else(|| polars_err!(ComputeError: "anorand: more rare values than can be counted"))?;
         Ok(Self { values, rows })
     }
+
+    /// Whether rows can have such numbers: each value has a row of its own.
+    pub fn is_possible(&self) -> bool {
+        self.values <= self.rows && (self.values == 0) == (self.rows == 0)
+    }
 }
 
 impl Frequencies {
@@ -57,24 +62,30 @@ impl Frequencies {
         Ok(Self::of_counts(counts))
     }
 
-    /// Of each value and the number of rows that have it.
+    /// Of each value and the number of rows that have it; sums saturate, as the counts may be a file's.
     pub fn of_counts<T: AsRef<str> + Into<String>>(counts: impl IntoIterator<Item = (T, u64)>) -> Self {
         let mut counted: Vec<(T, u64)> = counts.into_iter().collect();
         in_order(&mut counted);
         let rare = counted.split_off(remembered(&counted));
-        let rare = Rare { values: rare.len() as u64, rows: rare.iter().map(|(_, count)| count).sum() };
+        let rows = rare.iter().fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
+        let rare = Rare { values: rare.len() as u64, rows };
         let (values, counts) = counted.into_iter().map(|(value, count)| (value.into(), count)).unzip();
         Self { values, counts, rare }
     }
 
-    /// With the rows of another table.
+    /// With the rows of another table; sums saturate.
     pub fn plus(&self, other: &Self) -> Self {
         let both = || [self, other].into_iter().flat_map(|of| of.values.iter().zip(&of.counts));
         let mut counts: PlHashMap<&str, u64> = PlHashMap::new();
-        both().for_each(|(value, count)| *counts.entry(value).or_default() += count);
+        for (value, count) in both() {
+            let known = counts.entry(value).or_default();
+            *known = known.saturating_add(*count);
+        }
         let mut all = Self::of_counts(counts);
-        all.rare.values += self.rare.values + other.rare.values;
-        all.rare.rows += self.rare.rows + other.rare.rows;
+        for rare in [self.rare, other.rare] {
+            all.rare.values = all.rare.values.saturating_add(rare.values);
+            all.rare.rows = all.rare.rows.saturating_add(rare.rows);
+        }
         all
     }
 
@@ -258,6 +269,20 @@ mod tests {
         let number = |row: usize| encoder.log_frequency(codes.u32().unwrap().get(row).unwrap() as usize);
         let ln = |count: f64| (count / rows as f64).ln();
         assert_eq!([number(rows - 1), number(0), number(rows - 3)], [ln(2.0), ln(1.0), ln(0.5)]);
+    }
+
+    #[test]
+    fn sums_of_numbers_that_a_file_may_have_do_not_wrap() {
+        let large = |count: u64| Frequencies {
+            values: vec!["a".to_string()],
+            counts: vec![count],
+            rare: Rare { values: count, rows: count },
+        };
+        let sum = large(u64::MAX - 1).plus(&large(7));
+        assert_eq!((sum.counts, sum.rare), (vec![u64::MAX], Rare { values: u64::MAX, rows: u64::MAX }));
+        let half = u64::MAX / 2 + 1;
+        let counts = (0..MOST_VALUES + 2).map(|value| (format!("{value:06}"), half));
+        assert_eq!(Frequencies::of_counts(counts).rare, Rare { values: 2, rows: u64::MAX });
     }
 
     #[test]

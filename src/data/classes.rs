@@ -15,23 +15,35 @@ const ISOLATED: f64 = 0.002;
 /// The surprisals of classes by the number of training rows that have one.
 pub struct Classes {
     rows: f64,
-    /// The numbers of rows of each class, rising, and of the classes up to each
+    /// The different numbers of rows that classes have, rising, and the numbers of rows of all classes up to each
     counts: Vec<f64>,
     sums: Vec<f64>,
+    /// The number of rows that are alone in their class
+    alone: usize,
 }
 
 impl Classes {
     /// From the number of rows of each class; `rows` is the number of all training rows.
     pub fn of(counts: impl Iterator<Item = u64>, rows: usize) -> Self {
-        let mut counts: Vec<f64> = counts.filter(|count| *count > 0).map(|count| count as f64).collect();
-        counts.sort_unstable_by(f64::total_cmp);
-        let mut sum = 0.0;
-        let sums = counts.iter().map(|count| {
-            sum += count;
-            sum
-        });
-        let sums = sums.collect();
-        Self { rows: rows as f64, counts, sums }
+        Self::of_many(counts.map(|count| (count, 1)), rows)
+    }
+
+    /// From numbers of rows, and of the classes that have each: these may be a file's, and more than memory has room for.
+    pub fn of_many(counts: impl Iterator<Item = (u64, u64)>, rows: usize) -> Self {
+        let mut counted: Vec<(u64, u64)> = counts.filter(|(count, classes)| *count > 0 && *classes > 0).collect();
+        counted.sort_unstable();
+        let alone = counted.iter().take_while(|(count, _)| *count == 1).fold(0u64, |sum, of| sum.saturating_add(of.1));
+        let (mut counts, mut sums, mut sum): (Vec<f64>, Vec<f64>, f64) = (vec![], vec![], 0.0);
+        for (count, classes) in counted {
+            sum += count as f64 * classes as f64;
+            if counts.last() == Some(&(count as f64)) {
+                sums.pop();
+            } else {
+                counts.push(count as f64);
+            }
+            sums.push(sum);
+        }
+        Self { rows: rows as f64, counts, sums, alone: usize::try_from(alone).unwrap_or(usize::MAX) }
     }
 
     /// Of a class that this number of training rows has.
@@ -43,7 +55,7 @@ impl Classes {
     }
 
     fn unseen(&self) -> f64 {
-        Self::novelty(self.counts.partition_point(|count| *count <= 1.0), self.rows as usize)
+        Self::novelty(self.alone, self.rows as usize)
     }
 
     /// Of a class that no training row has, where this number of rows is alone in its class.
@@ -56,19 +68,16 @@ impl Classes {
     /// The most telling of the sets of classes up to some count: how rare the set is, and how much rarer than the next class.
     fn seen(&self, count: f64) -> f64 {
         let mut highest: f64 = 0.0;
-        let mut at = self.counts.partition_point(|other| *other < count);
-        while at < self.counts.len() {
-            let next = self.counts.partition_point(|other| *other <= self.counts[at]);
-            let rare = self.sums[next - 1];
+        for at in self.counts.partition_point(|other| *other < count)..self.counts.len() {
+            let rare = self.sums[at];
             let apart = self
                 .counts
-                .get(next)
+                .get(at + 1)
                 .map_or(0.0, |above| libm::log(above / rare).min(libm::log(ISOLATED * self.rows / rare)).max(0.0));
             highest = highest.max(libm::log((self.rows + 1.0) / (rare + 1.0)) + apart);
             if rare > self.rows / 20.0 {
                 break;
             }
-            at = next;
         }
         highest
     }
@@ -112,5 +121,19 @@ mod tests {
     fn few_rows_in_a_class_far_rarer_than_the_others_are_more_than_rare() {
         let counts = [4_998, 5_000, 2];
         assert!(surprisal(&counts, 2) > f64::ln(10_001.0 / 3.0) + 2.0);
+    }
+
+    #[test]
+    fn many_classes_alike_are_what_each_of_them_would_be() {
+        let counts = [vec![1; 300], vec![2; 40], vec![9; 5], vec![4_000, 9_000]].concat();
+        let rows = counts.iter().sum::<u64>() as usize;
+        let each = Classes::of(counts.iter().rev().copied(), rows);
+        let many =
+            Classes::of_many([(2, 40), (1, 100), (9_000, 1), (9, 5), (1, 200), (4_000, 1), (7, 0)].into_iter(), rows);
+        for count in [0, 1, 2, 9, 4_000, 9_000] {
+            assert_eq!(each.surprisal(count).to_bits(), many.surprisal(count).to_bits(), "{count}");
+        }
+        let most = Classes::of_many([(1, u64::MAX), (1, u64::MAX)].into_iter(), 10);
+        assert!([0, 1].iter().all(|count| most.surprisal(*count).is_finite()));
     }
 }

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::categories::{forget_rare, Frequencies, Rare};
 use super::columns::Columns;
 use super::feature::{Feature, Kind};
-use super::totals::{FeatureTotals, Totals};
+use super::totals::{FeatureTotals, Totals, MOST_ROWS};
 
 /// Counts and extremes of the rows so far, in any order and in batches of any size.
 ///
@@ -77,7 +77,7 @@ impl Counted {
         let has_unseen = self.values.values().any(|count| *count == 0);
         let is_range = |[low, high]: [f64; 2]| low.is_finite() && high.is_finite() && low <= high;
         if is_category {
-            has_unseen || self.range.is_some()
+            has_unseen || self.range.is_some() || !self.rare.is_possible()
         } else {
             has_words || !self.range.is_none_or(is_range)
         }
@@ -162,8 +162,10 @@ impl Counting {
     }
 
     /// # Errors
-    /// `ComputeError` if a part of what was counted elsewhere is missing, or is there twice.
+    /// `ComputeError` if a part of what was counted elsewhere is missing, or is there twice, or if there are more rows than a table has.
     pub fn totals(self) -> PolarsResult<Totals> {
+        polars_ensure!(self.rows <= MOST_ROWS as u64, ComputeError:
+            "anorand: {} rows were counted, expected at most {MOST_ROWS}", self.rows);
         let of = |(feature, counted): (&Feature, Counted)| {
             let is_category = feature.kind == Kind::Category;
             let known = counted.values.values().try_fold(counted.rare.rows, |all, count| sum(all, *count))?;
@@ -291,5 +293,13 @@ mod tests {
             let refused = other(from, to).unwrap_err();
             assert!(refused.contains(said), "{to}: {refused}");
         }
+        for rare in [Rare { values: 2, rows: 1 }, Rare { values: 0, rows: 1 }] {
+            let mut impossible = counted(0, 2);
+            impossible.counted[1].rare = rare;
+            assert!(counted(2, 3).add_counted(impossible).unwrap_err().to_string().contains("damaged"));
+        }
+        let mut most = counted(0, 0);
+        most.rows = MOST_ROWS as u64 + 1;
+        assert!(most.totals().unwrap_err().to_string().contains("at most 281474976710656"));
     }
 }

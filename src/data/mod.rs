@@ -40,5 +40,5 @@ pub use scaling::Scaling;
 pub use statistics::{FeatureStatistics, NORMAL_IQR, QUANTILES};
 pub use surprisal::{Earlier, OfValue, Surprisal, Surprisals, Surprise};
 pub use tail::Tail;
-pub use totals::{FeatureTotals, Totals};
+pub use totals::{FeatureTotals, Totals, MOST_ROWS};
 pub use within::Within;

@@ -480,8 +480,8 @@ fn either(a: &Surprisal, b: Surprisal) -> Surprisal {
 
 fn of_category(frequencies: &Frequencies, rows: usize) -> Surprisal {
     // Values that are not remembered are rare: as if each were alone.
-    let rare = std::iter::repeat_n(1, usize::try_from(frequencies.rare.values).unwrap_or(usize::MAX));
-    let classes = Classes::of(frequencies.counts.iter().copied().chain(rare), rows);
+    let counts = frequencies.counts.iter().map(|count| (*count, 1)).chain([(1, frequencies.rare.values)]);
+    let classes = Classes::of_many(counts, rows);
     let mut of_count = PlHashMap::new();
     let counts = frequencies.counts.iter().copied().chain([0]);
     let classes = counts.map(|count| *of_count.entry(count).or_insert_with(|| classes.surprisal(count))).collect();

@@ -4,6 +4,10 @@
 use super::categories::Frequencies;
 use super::statistics::{FeatureStatistics, QUANTILES};
 
+/// More training rows than any table has. Numbers of rows up to here, from a file or from another process, have sums that no integer
+/// is too small for.
+pub const MOST_ROWS: usize = 1 << 48;
+
 /// Of all rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
@@ -22,10 +26,10 @@ pub struct FeatureTotals {
 }
 
 impl Totals {
-    /// With the rows of another table with the same features.
+    /// With the rows of another table with the same features. Sums saturate, beyond [`MOST_ROWS`]: a model with such a number is refused.
     pub fn plus(&self, other: &Self) -> Self {
         let both = |(a, b): (&FeatureTotals, &FeatureTotals)| FeatureTotals {
-            missing: a.missing + b.missing,
+            missing: a.missing.saturating_add(b.missing),
             range: match (a.range, b.range) {
                 (Some(a), Some(b)) => Some([a[0].min(b[0]), a[1].max(b[1])]),
                 (a, b) => a.or(b),
@@ -35,7 +39,8 @@ impl Totals {
                 (a, b) => a.clone().or_else(|| b.clone()),
             },
         };
-        Self { rows: self.rows + other.rows, features: self.features.iter().zip(&other.features).map(both).collect() }
+        let rows = self.rows.saturating_add(other.rows);
+        Self { rows, features: self.features.iter().zip(&other.features).map(both).collect() }
     }
 
     pub fn frequencies(&self) -> Vec<Option<Frequencies>> {
@@ -45,7 +50,7 @@ impl Totals {
     /// Statistics of a sample, with the counts and the extremes of all rows.
     pub fn complete(&self, statistics: &mut [FeatureStatistics]) {
         for (of, total) in statistics.iter_mut().zip(&self.features) {
-            let known = self.rows - total.missing;
+            let known = self.rows.saturating_sub(total.missing);
             // The sample's shares of all rows.
             let of_all = |count: u64| (count as f64 / of.known.max(1) as f64 * known as f64).round() as u64;
             of.at_most = of.at_most.map(of_all);

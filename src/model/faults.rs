@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::data::{Feature, Frequencies, Scaling};
+use crate::data::{Feature, Frequencies, Scaling, MOST_ROWS};
 use crate::engine::Course;
 use crate::options::Options;
 
@@ -140,6 +140,9 @@ fn fault_of_training(training: &Report) -> Option<String> {
     {
         return Some(format!("the losses of its training are of the epochs {course:?} of {epochs}, which can't be"));
     }
+    if *rows > MOST_ROWS {
+        return Some(format!("it was fitted on {rows} rows, expected at most {MOST_ROWS}"));
+    }
     // An epoch has at least one batch, and a batch at least one row.
     let possible = *rows >= 2 && *epochs >= 1 && steps >= epochs && (*normal_rows > 0 || *synthetic_rows > 0);
     (!possible).then(|| format!("its training counts {rows} rows, {epochs} epochs and {steps} steps, which can't be"))
@@ -151,7 +154,7 @@ fn fault_of_category(frequencies: &Frequencies, training_rows: usize) -> Option<
     if (values.is_empty() && rare.values > 0) || counts.contains(&0) {
         return Some("have no counts above 0".to_string());
     }
-    if (rare.values == 0) != (rare.rows == 0) || rare.values > rare.rows {
+    if !rare.is_possible() {
         return Some(format!("include {} rare ones in {} rows, which can't be", rare.values, rare.rows));
     }
     let rows = frequencies.rows();
@@ -266,6 +269,7 @@ mod tests {
         assert_named(&[
             (fault(|model| model.metadata.training.rows = 1), "1 rows"),
             (fault(|model| model.metadata.training.steps = 0), "0 steps"),
+            (fault(|model| model.metadata.training.rows = MOST_ROWS + 1), "at most 281474976710656"),
             (fault(|model| model.metadata.training.between = vec![checkpoint(1, 0.1)]), "of the epochs [1] of 1"),
             (
                 fault(|model| {

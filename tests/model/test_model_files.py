@@ -7,6 +7,8 @@ import math
 import random
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -361,6 +363,36 @@ def test_a_hostile_model_with_a_right_checksum_is_refused(
     except (KeyError, MemoryError):  # it names tensors that are not there
         changed = rebuilt(model.to_bytes(), entry)
     assert re.search(reason, refusal(changed)), refusal(changed)
+
+
+REFIT = """
+import resource, sys
+import polars as pl, polars_anorand as anorand
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+rows = pl.DataFrame({"x": [float(row % 7) for row in range(60)], "word": ["a", "b", "c"] * 20})
+try:
+    model = rows.select(anorand.fit(pl.all(), init=sys.argv[1], min_steps=1)).item()
+    print("a model of", anorand.Model(model).training["rows"])
+except pl.exceptions.PolarsError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("rare", "found"), [(2**40, f"a model of {2**40 + 120}"), (2**60, f"at most {2**48}")])
+def test_a_refit_of_a_model_that_speaks_of_very_many_rare_values_takes_no_memory_for_each(
+    tmp_path: Path, rare: int, found: str
+) -> None:
+    """In a process of its own, which memory that can't be had would abort."""
+    rows = pl.DataFrame({"x": [float(row % 7) for row in range(60)], "word": ["a", "b", "c"] * 20})
+    data = rows.select(anorand.fit(pl.all(), min_steps=1)).item()
+    entry = reference.metadata(data)
+    entry["frequencies"][1] |= {"rare_values": rare, "rare_rows": rare}
+    entry["training"] |= {"rows": rare + 60, "sampled": 60, "scored": 60}
+    (tmp_path / "model").write_bytes(sealed(entry, load(data)))
+    command = [sys.executable, "-c", REFIT, str(tmp_path / "model")]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr
+    assert found in process.stdout
 
 
 @pytest.mark.parametrize("shift", [-4, 4, 2**62])
