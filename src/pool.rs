@@ -32,13 +32,25 @@ pub fn map<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> PolarsResult<U> 
 
 /// Sorts on the pool's threads. The order of equal items is not kept. An error if the call is to stop.
 pub fn sort_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) -> PolarsResult<()> {
-    // A sort can't fail on the way, but ends soon where all items are equal.
-    let compare = |a: &T, b: &T| if job::is_stopped() { Ordering::Equal } else { compare(a, b) };
-    match pool()? {
-        Some(pool) => pool.install(|| items.par_sort_unstable_by(compare)),
+    sort_on(pool()?, items, compare, job::is_stopped);
+    job::check()
+}
+
+/// Sorts on a pool's threads, or on this one. Where the call is to stop, a sort can't fail, but the pool's ends soon.
+fn sort_on<T: Send>(
+    pool: Option<&ThreadPool>,
+    items: &mut [T],
+    compare: impl Fn(&T, &T) -> Ordering + Sync,
+    is_stopped: impl Fn() -> bool + Sync,
+) {
+    match pool {
+        // From then on all items are equal. That is no order, which rayon's sort takes, and std's may panic at.
+        Some(pool) => {
+            let compare = |a: &T, b: &T| if is_stopped() { Ordering::Equal } else { compare(a, b) };
+            pool.install(|| items.par_sort_unstable_by(compare));
+        }
         None => items.sort_unstable_by(compare),
     }
-    job::check()
 }
 
 /// Pool size: `POLARS_ANORAND_THREADS`, else Polars' own. Callers wait for its threads, so that threads at work never exceed the
@@ -93,6 +105,8 @@ fn wanted(ours: Option<&str>, polars: Option<&str>, cores: usize) -> Result<usiz
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{self, AtomicUsize};
+
     use super::*;
 
     #[test]
@@ -118,5 +132,20 @@ mod tests {
         assert_eq!(map((0..100).collect(), |item| Ok(2 * item)).unwrap(), (0..200).step_by(2).collect::<Vec<_>>());
         let fails = |item| if item == 7 { polars_bail!(ComputeError: "seven") } else { Ok(item) };
         assert!(map((0..100).collect(), fails).unwrap_err().to_string().contains("seven"));
+    }
+
+    #[test]
+    fn a_sort_that_is_stopped_ends_with_a_pool_and_without_one() {
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for pool in [None, Some(&pool)] {
+            let mut items: Vec<u64> = (0..100_000).map(|item| item * 7_919 % 100_003).collect();
+            let mut sorted = items.clone();
+            sorted.sort_unstable();
+            let asked = AtomicUsize::new(0);
+            sort_on(pool, &mut items, u64::cmp, || asked.fetch_add(1, atomic::Ordering::Relaxed) > 100_000);
+            assert_eq!(items.is_sorted(), pool.is_none());
+            items.sort_unstable();
+            assert_eq!(items, sorted);
+        }
     }
 }
