@@ -413,10 +413,11 @@ fn names<'a>(features: impl Iterator<Item = &'a Feature>) -> String {
     }
 }
 
+/// −0.0 becomes 0.0, the same value: which of two equal rows has it must not matter to a model.
 #[inline]
 fn finite_or_nan(value: f64) -> f64 {
     if value.is_finite() {
-        value
+        value + 0.0
     } else {
         f64::NAN
     }

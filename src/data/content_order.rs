@@ -22,8 +22,7 @@ enum Keys {
 impl Keys {
     fn compare(&self, a: usize, b: usize) -> Ordering {
         match self {
-            // −0.0 and 0.0 are the same input to a network, so they must compare as equal.
-            Self::Numbers(numbers) => (numbers[a] + 0.0).total_cmp(&(numbers[b] + 0.0)),
+            Self::Numbers(numbers) => numbers[a].total_cmp(&numbers[b]),
             Self::Text(text) => text.get(a).cmp(&text.get(b)),
         }
     }
@@ -61,8 +60,9 @@ impl Columns {
 
 impl Columns {
     /// The numbers of `count` rows, a uniform sample that does not depend on where the rows stand: those with the lowest hashes of
-    /// their contents and of how many equal rows came before. With the contents alone, all copies of a row or none would be taken.
-    pub fn content_sample(&self, count: usize, seed: u64) -> PolarsResult<IdxCa> {
+    /// their contents, of whether they are replayed, and of how many equal rows came before. With the contents alone, all copies of a
+    /// row or none would be taken.
+    pub fn content_sample(&self, count: usize, seed: u64, replayed: Option<&[bool]>) -> PolarsResult<IdxCa> {
         let mut hashes: Vec<(u64, IdxSize)> = zeros(self.rows(), "the sample of the rows")?;
         hashes.iter_mut().enumerate().for_each(|(row, hashed)| *hashed = (seed, row as IdxSize));
         let mut numbers = vec![];
@@ -76,12 +76,13 @@ impl Columns {
                 None => {
                     self.read(j, &mut numbers)?;
                     for ((hash, _), number) in hashes.iter_mut().zip(&numbers) {
-                        // One number for both zeros, and one for all that is missing.
-                        let number = if number.is_nan() { f64::NAN } else { number + 0.0 };
                         *hash = xxh3_64_with_seed(&number.to_bits().to_le_bytes(), *hash);
                     }
                 }
             }
+        }
+        for ((hash, _), _) in hashes.iter_mut().zip(replayed.unwrap_or_default()).filter(|(_, replayed)| **replayed) {
+            *hash = xxh3_64_with_seed(&[1], *hash);
         }
         pool::sort_by(&mut hashes, |a, b| a.0.cmp(&b.0))?;
         let (mut last, mut copy) = (None, 0u64);
@@ -142,7 +143,7 @@ mod tests {
         let sampled = |numbers: Vec<f64>| {
             let columns = Columns::from_frame(&df!("x" => numbers).unwrap()).unwrap();
             let mut values = vec![];
-            columns.gather(&columns.content_sample(1_000, 3).unwrap()).unwrap().read(0, &mut values).unwrap();
+            columns.gather(&columns.content_sample(1_000, 3, None).unwrap()).unwrap().read(0, &mut values).unwrap();
             values.sort_by(f64::total_cmp);
             values
         };
@@ -150,5 +151,22 @@ mod tests {
         assert_eq!(sample, sampled(numbers.into_iter().rev().collect()));
         let copies = sample.iter().filter(|number| **number == 7.0).count();
         assert!(sample.len() == 1_000 && (350..450).contains(&copies), "{copies}");
+    }
+
+    #[test]
+    fn equal_rows_that_differ_in_being_replayed_are_sampled_in_any_order_alike() {
+        let replayed: Vec<bool> = (0..5_000).map(|row| row % 3 == 0).collect();
+        let columns = Columns::from_frame(&df!("x" => vec![7.0; 5_000]).unwrap()).unwrap();
+        let sampled = |replayed: &[bool]| {
+            let sample = columns.content_sample(1_000, 3, Some(replayed)).unwrap();
+            sample.iter().flatten().filter(|row| replayed[*row as usize]).count()
+        };
+        let expected = sampled(&replayed);
+        assert!((280..390).contains(&expected), "{expected}");
+        let sorted = |first: bool| [vec![first; 1_667], vec![!first; 3_333]].concat();
+        let mut last = replayed.clone();
+        last.sort_unstable();
+        assert_eq!(replayed.iter().filter(|replayed| **replayed).count(), 1_667);
+        assert_eq!([sampled(&sorted(true)), sampled(&last)], [expected; 2]);
     }
 }

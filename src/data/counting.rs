@@ -49,8 +49,7 @@ impl Counted {
         if number.is_nan() {
             self.missing += 1;
         } else {
-            // -0 and 0 are the same value: which of them comes first must not matter.
-            self.add_range([number + 0.0; 2]);
+            self.add_range([number; 2]);
         }
     }
 

@@ -142,7 +142,7 @@ fn sampled(
     replayed: Option<Vec<bool>>,
     options: &Options,
 ) -> PolarsResult<(Columns, Option<Vec<bool>>)> {
-    let sample = columns.content_sample(MOST_ROWS, options.seed)?;
+    let sample = columns.content_sample(MOST_ROWS, options.seed, replayed.as_deref())?;
     let replayed = replayed.map(|replayed| sample.iter().flatten().map(|row| replayed[row as usize]).collect());
     Ok((columns.gather(&sample)?, replayed))
 }

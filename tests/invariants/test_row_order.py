@@ -10,10 +10,13 @@ import pytest
 
 import polars_anorand as anorand
 
-FEATURES = ["a", "b", "kind"]
+FEATURES = ["a", "b", "zero", "few", "kind"]
 
 OPTIONS: list[dict[str, Any]] = [
     {"min_steps": 20},
+    {"preset": "novelty", "min_steps": 20},
+    {"distil": True, "members": 4, "min_steps": 20},
+    {"min_steps": 20, "scaling": "minmax"},
     {"preset": "paper", "epochs": 2},
     {"labels": "y", "min_steps": 20, "members": 2},
     {"min_steps": 20, "missing": "impute", "scaling": "asinh"},
@@ -23,12 +26,14 @@ OPTIONS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def rows() -> pl.DataFrame:
-    """400 rows, some of them alike, some with missing values."""
+    """400 rows, some of them alike but for the sign of a zero, some with missing values."""
     rng = np.random.default_rng(0)
     frame = pl.DataFrame(
         {
             "a": rng.integers(0, 5, 400).astype(float),
             "b": rng.normal(size=400).round(1),
+            "zero": rng.choice([0.0, -0.0], 400),
+            "few": rng.choice([0.0, -0.0, 1.0], 400),
             "kind": rng.choice(["x", "y", "z"], 400, p=[0.7, 0.2, 0.1]),
             "y": rng.random(400) < 0.1,
             "g": rng.integers(0, 4, 400),
