@@ -103,8 +103,8 @@ class Model:
     @property
     def options(self) -> dict[str, Any]:
         """All options of the fit, defaults included."""
-        earlier = {"temporal": "number", "kept_rows": 0, "kept_draws": 1, "kept_neighbors": 1, "kept_weight": 8.0}
-        return {**earlier, "distil": False, **self._metadata["options"]}
+        found: dict[str, Any] = json.loads(_core.model_options(self._bytes)[0])
+        return found
 
     @property
     def kept_odds(self) -> float | None:
@@ -220,11 +220,11 @@ class Model:
         found = self._metadata["candidates"]
         if found is None:
             return None
-        options = [candidate["options"] for candidate in found]
+        options = [json.loads(each) for each in _core.model_options(self._bytes)[1]]
         varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
         return [
-            {name: candidate["options"][name] for name in varied} | {"criterion": candidate["criterion"]}
-            for candidate in found
+            {name: of[name] for name in varied} | {"criterion": candidate["criterion"]}
+            for of, candidate in zip(options, found, strict=True)
         ]
 
     @property

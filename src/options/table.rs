@@ -2,7 +2,8 @@
 //! from it; `tests/options/test_option_table.py` reads it, and compares it with the Python side and with what the plugin does.
 
 use polars::prelude::PolarsResult;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 use super::ranges::{Between, Flag, OneOf, Positive, Range, Whole, Widths};
@@ -64,6 +65,18 @@ macro_rules! options {
                 $(#[serde $serde])?
                 pub $name: $type,
             )+
+        }
+
+        /// All options, those that a model file leaves out since they are what an earlier format had.
+        pub struct InFull<'a>(pub &'a Options);
+
+        impl Serialize for InFull<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut all = serializer.serialize_map(None)?;
+                all.serialize_entry("preset", &self.0.preset)?;
+                $(all.serialize_entry(stringify!($name), &self.0.$name)?;)+
+                all.end()
+            }
         }
 
         impl Options {

@@ -13,6 +13,7 @@ use crate::data::Frequencies;
 use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
+use crate::options::InFull;
 
 use super::progress::{watch_calls, Counters};
 use super::scan::PyScan;
@@ -20,9 +21,7 @@ use super::scan::PyScan;
 // Other Python threads run while a model is parsed or a file is written: each function lets go of the interpreter for that.
 
 fn value_error(error: PolarsError) -> PyErr {
-    // Without the kind of error that Polars puts before the message.
-    let message = error.to_string();
-    PyValueError::new_err(message)
+    PyValueError::new_err(error.to_string())
 }
 
 /// A Python OSError with its `errno` and `filename`, of the subclass that Python has for the errno.
@@ -46,6 +45,19 @@ fn model_metadata(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     py.detach(|| {
         let model = model::from_bytes(bytes).map_err(value_error)?;
         serde_json::to_string(model.metadata()).map_err(|error| PyValueError::new_err(error.to_string()))
+    })
+}
+
+/// A model's options and those of each of its candidates, all of them, as JSON; none of a model without candidates.
+#[pyfunction]
+fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<(String, Vec<String>)> {
+    py.detach(|| {
+        let model = model::from_bytes(bytes).map_err(value_error)?;
+        let metadata = model.metadata();
+        let in_full =
+            |options| serde_json::to_string(&InFull(options)).map_err(|error| PyValueError::new_err(error.to_string()));
+        let candidates = metadata.candidates.iter().flatten().map(|candidate| in_full(&candidate.options));
+        Ok((in_full(&metadata.options)?, candidates.collect::<PyResult<_>>()?))
     })
 }
 
@@ -145,6 +157,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_locator(locate_libtorch);
     module.add("MODEL_FORMAT", model::FORMAT)?;
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
+    module.add_function(wrap_pyfunction!(model_options, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
     module.add_function(wrap_pyfunction!(model_share_below, module)?)?;
     module.add_function(wrap_pyfunction!(model_medians, module)?)?;

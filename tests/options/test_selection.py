@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,17 @@ def test_the_choice_is_the_first_of_the_best_and_fitted_as_if_alone(frame: pl.Da
     scores = [frame.select(anorand.score(FEATURES, each)).to_series() for each in (model, alone)]
     assert scores[0].equals(scores[1])
     assert alone.candidates is None
+
+
+def test_values_that_a_model_file_leaves_out_are_listed_as_any_others(frame: pl.DataFrame) -> None:
+    """A file does not say an option that has the value of an earlier format, which had no such option."""
+    lists = {"kept_rows": [32, 0], "kept_weight": [0.5, 8.0], "kept_draws": [1, 20]}
+    model = chosen(frame, members=2, **lists)
+    assert model.candidates is not None
+    found = [tuple(each[name] for name in lists) for each in model.candidates]
+    assert found == list(itertools.product(*lists.values()))
+    assert tuple(model.options[name] for name in lists) in found
+    assert model.options.keys() == {"preset"} | anorand.FitOptions.__annotations__.keys()
 
 
 def test_a_trained_candidate_beats_an_untrained_one() -> None:
