@@ -8,9 +8,11 @@ from datetime import date, datetime, timedelta
 
 
 def of_number(kind: str, found: tuple[list[str], list[int], int] | None, number: float) -> object:
-    """A feature's number as a value of its kind."""
+    """A feature's number as a value of its kind; None of a category that had no value in the training rows."""
     if found is not None:
         values, counts, rare = found
+        if not values:
+            return None
         rows = sum(counts) + rare
         return min(zip(values, counts, strict=True), key=lambda pair: abs(math.log(pair[1] / rows) - number))[0]
     try:

@@ -216,9 +216,10 @@ impl Model {
     /// The number of each feature of the reference row, coded; NaN where the value is missing in most training rows, or where
     /// a time has no median that recurs.
     pub fn coded_reference(&self) -> Vec<f64> {
-        let Statistics { medians, surprisals, .. } = &self.statistics;
+        let Statistics { medians, quantiles_of_features, .. } = &self.statistics;
+        let rows = self.metadata.training.rows as u64;
         let of_feature = |(j, median): (usize, &f64)| {
-            let mostly_missing = surprisals.as_ref().is_some_and(|all| all.of[j].missing[1] < all.of[j].missing[0]);
+            let mostly_missing = quantiles_of_features.as_ref().is_some_and(|all| all.missing[j] > rows / 2);
             if mostly_missing || Inputs::is_calendar(self.inputs.of_feature(j)) {
                 return f64::NAN;
             }

@@ -74,6 +74,23 @@ def test_the_reference_row_is_the_medians(cancer: pl.DataFrame) -> None:
     assert set(row) == {0.0}
 
 
+@pytest.mark.parametrize("missing", ["indicator", "impute"])
+@pytest.mark.parametrize("combination", ["surprisal", "robust", "probability"])
+def test_the_reference_lacks_what_most_training_rows_lack(combination: str, missing: str) -> None:
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 5.0] * 10, "rare": [None] * 39 + [1.0], "half": [None, 7.0] * 20})
+    if missing == "indicator":
+        frame = frame.with_columns(word=pl.lit(None, dtype=pl.String))
+    model = fitted(frame, {"combination": combination, "missing": missing, **FAST})  # type: ignore[typeddict-item]
+    absent = {"rare": None, "half": 7.0} | ({"word": None} if missing == "indicator" else {})
+    assert model.reference == {"x": 2.5, **absent}
+    rows = frame.head(6).with_columns(rare=pl.Series([None, 1.0, 2.0, None, 0.0, 1.0]))
+    out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
+    parts = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
+    row = pl.DataFrame([model.reference], schema=frame.schema)
+    at_reference = row.select(anorand.score(pl.all(), model)).item()
+    assert (parts - (out["score"] - at_reference)).abs().max() < COMPLETE
+
+
 def test_a_feature_at_its_median_adds_nothing(frame: pl.DataFrame, model: anorand.Model) -> None:
     middle = frame.with_columns(b=pl.lit(model.reference["b"]))
     parts = middle.select(anorand.explain(FEATURES, model)).unnest("explanation")
