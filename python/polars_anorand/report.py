@@ -8,6 +8,7 @@ import importlib
 import json
 import math
 import os
+import re
 from typing import Any, cast
 
 import polars as pl
@@ -115,7 +116,7 @@ class _Findings:
         self.by = by
         self.is_time = False
         schema = frame.collect_schema()
-        name = _free(schema.names())
+        name, place = _free("anomaly", schema.names()), _free("place", schema.names())
         scored = frame.with_columns(detect(model.features, model, contamination=contamination, explain=3, name=name))
         anomaly = pl.col(name)
         score, outlier = anomaly.struct.field("score"), anomaly.struct.field("outlier")
@@ -125,7 +126,11 @@ class _Findings:
             scored.select(
                 pl.len().alias("rows"), score.is_null().sum().alias("unscored"), outlier.sum().alias("outliers")
             ),
-            scored.filter(score.is_not_null()).top_k(top, by=score).sort(score, descending=True),
+            # Of rows with equal scores, the first ones.
+            scored.with_row_index(place)
+            .filter(score.is_not_null())
+            .top_k(top, by=[score, pl.col(place)], reverse=[False, True])
+            .sort(score, place, descending=[True, False]),
         ]
         if by is not None:
             if by not in schema:
@@ -142,14 +147,13 @@ class _Findings:
         self.histogram, counts, highest, *groups = pl.collect_all(queries)
         self.groups = groups[0] if groups else None
         self.counts = counts.row(0, named=True)
-        self.highest = highest.drop(name)
+        self.highest = highest.drop(name, place)
         self.detected = highest[name].struct.unnest()
         self.drift = drift(frame, model, contamination=contamination)
 
 
-def _free(taken: list[str]) -> str:
+def _free(name: str, taken: list[str]) -> str:
     """A name that no column has."""
-    name = "anomaly"
     while name in taken:
         name += "_"
     return name
@@ -162,8 +166,8 @@ def _page(title: str, found: _Findings, alt: Any) -> str:
     charts["drift"] = _psi(found, alt)
     charts["losses"] = found.model.plot()
     specs = {name: chart.to_dict() for name, chart in charts.items()}
-    # What ends a script would end it inside a string as well.
-    embedded = json.dumps(specs, default=str).replace("</", "<\\/")
+    # "</script" ends a script inside a string as well, and "<!--<script" keeps it open.
+    embedded = json.dumps(specs, default=str).replace("<", r"\u003c")
     parts: dict[str, str] = {
         "title": html.escape(title),
         "bundle": _bundle(),
@@ -176,10 +180,8 @@ def _page(title: str, found: _Findings, alt: Any) -> str:
         if found.by is None
         else f'<h2>Outliers by {html.escape(found.by)}</h2><div id="groups" class="chart"></div>',
     }
-    page = _TEMPLATE
-    for name, part in parts.items():
-        page = page.replace(f"@@{name}@@", part)
-    return page
+    # In one pass: a part may have a text that looks like the place of another one.
+    return re.sub(r"@@(\w+)@@", lambda place: parts[place[1]], _TEMPLATE)
 
 
 @functools.cache
@@ -194,7 +196,8 @@ def _summary(found: _Findings) -> str:
     rows, unscored, outliers = (found.counts[name] or 0 for name in ("rows", "unscored", "outliers"))
     scored = rows - unscored
     share = outliers / scored if scored else 0.0
-    text = f"{rows:,} rows, {outliers:,} of them outliers ({share:.2%}; {found.contamination:.2%} of the training rows)"
+    expected = f"{100 * found.contamination:g}% of the training rows"
+    text = f"{rows:,} rows, {outliers:,} of them outliers ({share:.2%}; {expected})"
     return text + (f", {unscored:,} without a score" if unscored else "")
 
 
@@ -214,7 +217,9 @@ def _scores(found: _Findings, alt: Any) -> Any:
         )
     )
     shares = sorted({*_CONTAMINATIONS, found.contamination}, reverse=True)
-    thresholds = [{"score": found.model.threshold(share), "training rows above": f"{share:.1%}"} for share in shares]
+    thresholds = [
+        {"score": found.model.threshold(share), "training rows above": f"{100 * share:g}%"} for share in shares
+    ]
     lines = alt.Chart(alt.Data(values=thresholds)).mark_rule(strokeDash=[4, 3])
     lines = lines.encode(
         x="score:Q",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,7 +32,7 @@ def table() -> pl.DataFrame:
     return pl.DataFrame(
         {
             "day": [date(2026, 1, 1) + timedelta(days=at // 20) for at in range(ROWS)],
-            "shop": rng.choice(["north", "</script><b>south", 'we"st'], ROWS),
+            "shop": rng.choice(["north", "</script><b>south", "<!--<script>", "@@rows@@", 'we"st'], ROWS),
             "price": price,
             "country": rng.choice(["DE", "</script>", "<i>IT"], ROWS),
             "gust": pl.Series(rng.normal(size=ROWS)).set(pl.Series(rng.random(ROWS) < 0.7), None),
@@ -73,12 +75,49 @@ def test_it_says_what_detect_and_drift_find(table: pl.DataFrame, model: anorand.
     anorand.report(table, model, path=path, contamination=0.02, top=5, title="Prices & shops")
     page = path.read_text()
     assert "<h1>Prices &amp; shops</h1>" in page
-    assert "600 rows, 12 of them outliers (2.00%; 2.00% of the training rows)" in page
+    assert "600 rows, 12 of them outliers (2.00%; 2% of the training rows)" in page
     usual = dict(model.statistics.select("feature", "usual").iter_rows())
     assert f"price 1e+05 (usual {usual['price']})" in page
     assert page.index("price 1e+05") < page.index("<h2>Drift</h2>")
     rows = page.split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
     assert rows.count("<tr>") == 6
+
+
+def specs(path: Path) -> dict[str, Any]:
+    """What the page gives to its charts; no text in it can end the script, or begin another one."""
+    found = re.search(r"^const specs = (.*);$", path.read_text(), flags=re.MULTILINE)
+    assert found is not None
+    assert "<" not in found[1]
+    read: dict[str, Any] = json.loads(found[1])
+    return read
+
+
+def test_texts_stay_what_they_are(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    anorand.report(table, model, path=path, by="shop", title="@@bundle@@ & @@specs@@")
+    assert "<h1>@@bundle@@ &amp; @@specs@@</h1>" in path.read_text()
+    data = specs(path)["groups"]["data"]["values"]
+    assert {each["group"] for each in data} == set(table["shop"])
+
+
+def test_thresholds_of_small_shares_are_told_apart(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    anorand.report(table, model, path=path, contamination=0.0007)
+    (lines,) = [layer for layer in specs(path)["scores"]["layer"] if layer["mark"]["type"] == "rule"]
+    shares = [each["training rows above"] for each in lines["data"]["values"]]
+    assert shares == ["5%", "1%", "0.1%", "0.07%"]
+    assert "0.07% of the training rows" in path.read_text()
+
+
+def test_of_rows_with_equal_scores_the_first_are_listed(tmp_path: Path) -> None:
+    table = pl.DataFrame({"number": range(600), "x": [float(row % 3) for row in range(600)]})
+    model = table.select(anorand.fit("x", **FAST)).item()
+    path = tmp_path / "report.html"
+    anorand.report(table.lazy(), model, path=path, top=4)
+    rows = path.read_text().split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
+    scores = table.select(anorand.score("x", model)).to_series()
+    first = scores.eq(scores.max()).arg_true().head(4).to_list()
+    assert re.findall(r"<tr><td>[^<]*</td><td>[^<]*</td><td>(\d+)</td>", rows) == [str(row) for row in first]
 
 
 def test_it_loads_nothing(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
