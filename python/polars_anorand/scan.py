@@ -12,7 +12,7 @@ import polars as pl
 from polars_anorand import _paths, _register
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._arguments import Columns, Labels, Training, placed
-from polars_anorand._options import integer
+from polars_anorand._options import LARGEST, integer
 from polars_anorand._scan_groups import NUMBER, Groups
 from polars_anorand.functions import score
 from polars_anorand.model import Model
@@ -144,9 +144,7 @@ def fit_scan(
     rows = _sample(sample, labels, options, _ROWS if by is None else _ROWS_OF_GROUP)
     training = Training(options, labels, by, small_groups, min_group_rows, progress)
     destination = None if path is None else _paths.to_write(path)
-    fit = _Fit(
-        training, labels is not None, rows, options.get("seed") or 0, calibrate == "all", placed(device, precision)
-    )
+    fit = _Fit(training, labels is not None, rows, _seed(options), calibrate == "all", placed(device, precision))
     frame = scan.lazy().select(training.input(features).alias(_INPUT))
     with show_progress(always=progress == "always") if progress else contextlib.nullcontext():
         if by is not None:
@@ -240,6 +238,14 @@ def _sample(sample: int | None, labels: Labels | None, options: FitOptions, defa
     if checked is None or checked < 2:
         raise ValueError(f"sample must be at least 2 rows, got {sample!r}")
     return checked
+
+
+def _seed(options: FitOptions) -> int:
+    """That of the sample, which is that of the fit. It is drawn before the plugin checks the options."""
+    seed = integer("seed", options.get("seed"), low=0) or 0
+    if seed < 0:
+        raise ValueError(f"seed must be a whole number from 0 to {LARGEST}, got {seed}")
+    return seed
 
 
 def _call(function: str, kwargs: dict[str, Any], *on: pl.Expr) -> pl.Expr:
