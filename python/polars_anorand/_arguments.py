@@ -29,6 +29,17 @@ ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Se
 or one for each row."""
 
 
+SMALL_GROUPS: SmallGroups = "null"
+MIN_GROUP_ROWS = 20
+"""What is said about small groups if nothing is."""
+
+
+def of_groups(small_groups: object, min_group_rows: object) -> list[str]:
+    """Those arguments of a fit by groups that are given, by name: they differ from their defaults."""
+    given = {"small_groups": small_groups != SMALL_GROUPS, "min_group_rows": min_group_rows != MIN_GROUP_ROWS}
+    return [name for name, is_given in given.items() if is_given]
+
+
 class Training:
     """How to fit a model on rows, checked: the plugin's kwargs, and the inputs beside the features."""
 
@@ -45,6 +56,10 @@ class Training:
     ) -> None:
         self.progress = shown(progress)
         text("small_groups", small_groups)
+        if by is None and (given := of_groups(small_groups, min_group_rows)):
+            raise TypeError(
+                f"{' and '.join(given)} go with by, which fits a model for each group: give by, or leave them out"
+            )
         is_file = isinstance(init, (str, os.PathLike))
         self.kwargs: dict[str, Any] = {
             "candidates": candidates(options),

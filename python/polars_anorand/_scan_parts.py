@@ -13,7 +13,7 @@ import polars as pl
 
 from polars_anorand import _polars_anorand as _core
 from polars_anorand import _register
-from polars_anorand._arguments import Training
+from polars_anorand._arguments import MIN_GROUP_ROWS, SMALL_GROUPS, Training
 from polars_anorand.functions import score
 from polars_anorand.model import Model
 
@@ -29,7 +29,7 @@ Counts = list[tuple[int, str]]
 
 def training(options: Mapping[str, object]) -> dict[str, Any]:
     """How to fit one model without labels, checked: what :func:`counts_of_rows` and :func:`fit_counted` take."""
-    return Training(options, None, None, "null", 20).kwargs
+    return Training(options, None, None, SMALL_GROUPS, MIN_GROUP_ROWS).kwargs
 
 
 def counts_of_rows(frames: Iterable[pl.DataFrame], training: dict[str, Any]) -> Counts:

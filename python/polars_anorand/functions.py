@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal, cast
 import polars as pl
 
 from polars_anorand import _paths, _register
-from polars_anorand._arguments import Columns, Labels, ModelLike, Training, applied, known_model, placed, text
+from polars_anorand._arguments import (
+    Columns,
+    Labels,
+    ModelLike,
+    Training,
+    applied,
+    known_model,
+    of_groups,
+    placed,
+    text,
+)
 from polars_anorand._options import integer, number
 
 if TYPE_CHECKING:
@@ -395,6 +405,7 @@ def _source(
         return Training(options, labels, by, small_groups, min_group_rows, progress)
     others = {"labels": labels, "by": by, "progress": progress or None}
     given = [*options, *[name for name, value in others.items() if value is not None]]
+    given += of_groups(small_groups, min_group_rows)
     if given:
         raise TypeError(f"options of a fit go without a model, got a model and {', '.join(given)}")
     return model

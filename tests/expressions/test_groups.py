@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -222,3 +223,20 @@ def test_another_policy_is_refused_when_the_schema_is_resolved(grouped: pl.DataF
 def test_groups_beside_a_model_are_refused_at_once(model: anorand.Model) -> None:
     with pytest.raises(TypeError, match="go without a model, got a model and by"):
         anorand.score(FEATURES, model, by="g")
+
+
+def test_what_is_said_of_small_groups_without_groups_is_refused(grouped: pl.DataFrame, model: anorand.Model) -> None:
+    given: list[tuple[dict[str, Any], str]] = [
+        ({"min_group_rows": 3}, "min_group_rows"),
+        ({"small_groups": "error"}, "small_groups"),
+        ({"small_groups": "error", "min_group_rows": 3}, "small_groups and min_group_rows"),
+    ]
+    for arguments, names in given:
+        for verb in [anorand.fit, anorand.score, anorand.detect]:
+            with pytest.raises(TypeError, match=f"^{names} go with by, .* give by, or leave them out"):
+                verb(FEATURES, **arguments)
+        with pytest.raises(TypeError, match=f"^{names} go with by"):
+            anorand.fit_scan(grouped, FEATURES, **arguments)
+        for applied in [anorand.score, anorand.detect]:
+            with pytest.raises(TypeError, match=f"got a model and {names.replace(' and ', ', ')}$"):
+                applied(FEATURES, model, **arguments)

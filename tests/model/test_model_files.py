@@ -390,7 +390,7 @@ def test_a_refit_of_a_model_that_speaks_of_very_many_rare_values_takes_no_memory
     entry["training"] |= {"rows": rare + 60, "sampled": 60, "scored": 60}
     (tmp_path / "model").write_bytes(sealed(entry, load(data)))
     command = [sys.executable, "-c", REFIT, str(tmp_path / "model")]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    process = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0, process.stderr
     assert found in process.stdout
 
