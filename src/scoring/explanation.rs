@@ -248,14 +248,15 @@ fn complete(contributions: &mut [f32], instead: [&[f32]; 2], total: f64) {
         // Activations overflow on the way: all that is known is how far the row is out.
         contributions.fill(0.0);
     }
-    let rest = total - contributions.iter().map(|number| f64::from(*number)).sum::<f64>();
     let size = |numbers: &[f32]| numbers.iter().map(|number| f64::from(number.abs())).sum::<f64>();
     let own = contributions.to_vec();
     let [way, deciding] = instead;
     let Some(shares) = [&own, way, deciding].into_iter().find(|shares| size(shares) > 0.0) else { return };
-    let all = size(shares);
+    let (all, sum) = (size(shares), own.iter().map(|number| f64::from(*number)).sum::<f64>());
     for (contribution, share) in contributions.iter_mut().zip(shares) {
-        *contribution += (rest * f64::from(share.abs()) / all) as f32;
+        // Contributions of heads that hardly spread may be far larger than the total, which must survive the difference.
+        let share = f64::from(share.abs()) / all;
+        *contribution = ((f64::from(*contribution) - sum * share) + total * share) as f32;
     }
 }
 
@@ -352,5 +353,15 @@ mod tests {
         let reference = df!("t" => [medians[0]], "curve" => [medians[1]], "third" => [medians[2]]).unwrap();
         let explained = explain(&model, &Columns::from_frame(&reference).unwrap(), Device::Cpu).unwrap();
         assert!(explained.contributions.iter().all(|number| *number == 0.0));
+    }
+
+    #[test]
+    fn a_total_survives_contributions_that_are_far_larger() {
+        for own in [vec![3e10f32], vec![1e10, 2e10], vec![-5e12, -1e12]] {
+            let mut contributions = own.clone();
+            complete(&mut contributions, [&[], &[]], 0.045);
+            let sum: f64 = contributions.iter().map(|number| f64::from(*number)).sum();
+            assert!((sum - 0.045).abs() < 1e-3, "{contributions:?} of {own:?}");
+        }
     }
 }
