@@ -83,7 +83,7 @@ def test_the_whole_range_of_float64_fits() -> None:
 
 def test_no_feature_is_an_error() -> None:
     empty = pl.DataFrame({"t": ["x", "y"]})
-    with pytest.raises(pl.exceptions.PolarsError):
+    with pytest.raises(pl.exceptions.PolarsError, match="expected at least 1 input"):
         empty.select(anorand.fit(pl.selectors.numeric(), **FAST))
 
 
@@ -94,5 +94,5 @@ def test_a_diverging_training_is_an_error(frame: pl.DataFrame) -> None:
 
 def test_more_models_than_rows_is_an_error(frame: pl.DataFrame, model: anorand.Model) -> None:
     three = pl.Series([model.to_bytes()] * 3)
-    with pytest.raises(pl.exceptions.PolarsError):
+    with pytest.raises(pl.exceptions.PolarsError, match="there are 3 models for 2 rows"):
         frame.head(2).select(anorand.score(FEATURES, three))

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+CPU = Path("/proc/cpuinfo")
 
 PROGRAM = f"""
 import polars as pl, polars_anorand as anorand
@@ -44,6 +45,10 @@ def test_every_instruction_set_gives_the_same_scores(tmp_path: Path) -> None:
     portable, *others = [scores(tmp_path, simd) for simd in ("portable", "avx2", "avx512")]
     assert portable is not None
     wide = [other for other in others if other is not None]
+    flags = CPU.read_text().split() if CPU.exists() else []
+    assert len(wide) == ("avx2" in flags) + ("avx512f" in flags)
+    if not wide:
+        pytest.skip("this CPU has no other set to compare with")
     for other in wide:
         assert other.equals(wide[0]), "sets that fuse products and sums give the same bits"
         assert (other["score"] - portable["score"]).abs().max() < 1e-6  # type: ignore[operator]

@@ -38,6 +38,12 @@ def test_it_is_equal_to_its_copies(model: anorand.Model) -> None:
     assert model != model.to_bytes()
 
 
+def test_it_differs_from_a_model_of_another_seed(frame: pl.DataFrame, model: anorand.Model) -> None:
+    same, other = (anorand.Model(frame.select(anorand.fit(FEATURES, seed=seed, **FAST)).item()) for seed in (0, 1))
+    assert model == same != other
+    assert len({model, same, other}) == 2
+
+
 def test_save_and_load(model: anorand.Model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors")
     assert anorand.Model.load(tmp_path / "model.safetensors") == model

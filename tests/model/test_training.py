@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import polars as pl
@@ -62,10 +61,3 @@ def test_a_notebook_shows_a_table(frame: pl.DataFrame) -> None:
     assert "&lt;script&gt;" in shown
     assert "<script>" not in shown
     assert "500" in shown
-
-
-def test_models_compare_hash_and_pickle(frame: pl.DataFrame) -> None:
-    one, same, other = (fitted(frame, epochs=1, min_steps=0, seed=seed) for seed in (1, 1, 2))
-    assert one == same != other
-    assert len({one, same, other}) == 2
-    assert pickle.loads(pickle.dumps(one)) == one

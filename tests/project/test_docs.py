@@ -1,4 +1,4 @@
-"""Contract: the code of the documentation runs as it stands, and every public name is in the reference."""
+"""Contract: the code of the first page, the tutorial and the how-to pages runs; the reference has every public name."""
 
 from __future__ import annotations
 

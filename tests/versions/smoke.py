@@ -39,7 +39,7 @@ def main() -> None:
             anorand.embed(x, model),
         )
         out = lazy.collect()
-        assert out.schema == lazy.collect_schema() if hasattr(lazy, "collect_schema") else lazy.schema
+        assert out.schema == (lazy.collect_schema() if hasattr(lazy, "collect_schema") else lazy.schema)
         assert out["score"].is_between(0, 1).all()
         assert out["score"].n_unique() > 20
         assert out["anomaly"].struct.field("score").equals(out["score"])
