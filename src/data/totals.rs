@@ -47,9 +47,16 @@ impl Totals {
         self.features.iter().map(|feature| feature.frequencies.clone()).collect()
     }
 
-    /// Statistics of a sample, with the counts and the extremes of all rows.
-    pub fn complete(&self, statistics: &mut [FeatureStatistics]) {
-        for (of, total) in statistics.iter_mut().zip(&self.features) {
+    /// Statistics of a sample, with the counts and the extremes of all rows. Of a feature without a value in the sample, an earlier
+    /// model's quantiles are what is known, or else the extremes of all rows.
+    pub fn complete(&self, statistics: &mut [FeatureStatistics], earlier: Option<&[[f64; QUANTILES]]>) {
+        for (at, (of, total)) in statistics.iter_mut().zip(&self.features).enumerate() {
+            if let (0, Some(mut range)) = (of.known, total.range) {
+                *of = match earlier {
+                    Some(earlier) => FeatureStatistics::of(&mut earlier[at].clone(), true),
+                    None => FeatureStatistics::of(&mut range, true),
+                };
+            }
             let known = self.rows.saturating_sub(total.missing);
             // The sample's shares of all rows.
             let of_all = |count: u64| (count as f64 / of.known.max(1) as f64 * known as f64).round() as u64;

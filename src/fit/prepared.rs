@@ -71,7 +71,8 @@ impl Prepared {
         let encoders = encoders(&frequencies);
         let (columns, labels, replayed) = in_content_order(columns.coded(&encoders)?, labels, replayed)?;
         let mut statistics = columns.statistics(&encoders, options.missing)?;
-        totals.iter().for_each(|totals| totals.complete(&mut statistics));
+        let earlier = start.and_then(Start::quantiles);
+        totals.iter().for_each(|totals| totals.complete(&mut statistics, earlier));
         let inputs = match start {
             Some(start) => start.inputs(&encoders)?,
             None => Inputs::of(columns.features(), &statistics, &encoders, options),

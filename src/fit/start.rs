@@ -7,7 +7,7 @@
 
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 
-use crate::data::{Columns, Earlier, Encoder, Inputs, Totals};
+use crate::data::{Columns, Earlier, Encoder, Inputs, Totals, QUANTILES};
 use crate::model::Model;
 use crate::options::Missing;
 
@@ -46,6 +46,11 @@ impl Start<'_> {
                 "anorand: the model of init= has format version {}, which has no counts to add to: fit a new one once",
                 self.model.metadata().format)
         })
+    }
+
+    /// The quantiles of each feature's values, if the model knows them.
+    pub fn quantiles(&self) -> Option<&[[f64; QUANTILES]]> {
+        self.model.statistics().quantiles_of_features.as_ref().map(|of| of.values.as_slice())
     }
 
     /// What the model knows of its rows, of which these are the totals; None if it has no surprisals.

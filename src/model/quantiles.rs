@@ -1,7 +1,7 @@
 //! The training scores as far as thresholds and percentiles need them, kept in the model, so that neither needs a refit.
 //!
 //! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
-//! ⌈c·n⌉ of the n rows; none of them, if that were half of the rows or more.
+//! ⌈c·n⌉ of the n rows. If that were half of the rows or more, flagged are only the rows above the tie that makes it so many.
 
 /// The training scores: the highest ones exactly, all of them by quantiles.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,26 +84,25 @@ impl ScoreQuantiles {
     }
 
     fn threshold_of(&self, scores: &[f32], rows: usize, contamination: f64) -> f64 {
-        let highest = f64::from(scores[scores.len() - 1]);
         // A product like 0.07 · 100 is a rounding above 7.
         let wanted = ((contamination * rows as f64 - 1e-9).ceil() as usize).clamp(1, rows);
         if wanted > scores.len() {
-            return self.threshold_of_body(contamination, highest);
+            return self.threshold_of_body(contamination);
         }
         let lowest = scores[scores.len() - wanted];
         let first = scores.partition_point(|score| *score < lowest);
         if first == 0 && rows > scores.len() {
             // The tie may go on below the scores that are kept.
-            return self.threshold_of_body(contamination, highest);
+            return self.threshold_of_body(contamination);
         }
         if 2 * (scores.len() - first) >= rows {
-            return highest;
+            return f64::from(lowest);
         }
         between(scores[first - 1], lowest)
     }
 
     /// The same by the quantiles, to a thousandth of the rows.
-    fn threshold_of_body(&self, contamination: f64, highest: f64) -> f64 {
+    fn threshold_of_body(&self, contamination: f64) -> f64 {
         let quantile = quantile_of_sorted(&self.body, 1.0 - contamination);
         let first = self.body.partition_point(|kept| f64::from(*kept) < quantile);
         let tied = self.body.get(first).zip(self.body.get(first + 1)).is_some_and(|(a, b)| a == b);
@@ -112,7 +111,7 @@ impl ScoreQuantiles {
         }
         // Half of the rows, to a thousandth.
         if first == 0 || 2 * (self.body.len() - first) + 2 >= self.body.len() {
-            return highest;
+            return f64::from(self.body[first]);
         }
         between(self.body[first - 1], self.body[first])
     }
@@ -224,6 +223,16 @@ mod tests {
             // Yet another row beyond them is.
             assert!(ScoreQuantiles::of(&scores).threshold(0.01) < 0.81);
         }
+    }
+
+    #[test]
+    fn rows_above_a_tie_of_half_of_the_rows_are_flagged_alone() {
+        for (low, high) in [(10_000, 5), (4_095, 1), (3_000, 4), (90, 2)] {
+            let scores = [vec![0.2; low / 3], vec![0.6; low], vec![0.8; high]].concat();
+            assert_eq!(flagged(&scores, 0.05), high, "{low} {high}");
+        }
+        // Where they are the share that was asked for, they are no tie's neighbours.
+        assert_eq!(flagged(&[vec![0.6; 100], vec![0.8; 20]].concat(), 0.05), 20);
     }
 
     #[test]

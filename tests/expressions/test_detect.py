@@ -62,6 +62,13 @@ def test_nobody_is_flagged_where_it_would_be_half_of_the_rows() -> None:
     assert flagged_values([1.0] * 25 + [-1.0] * 25, 0.2) == []
 
 
+def test_a_few_rows_above_a_tie_of_most_rows_are_flagged() -> None:
+    pairs = [("on", "on"), ("off", "off")] * 2_000 + [("on", "off")] * 5
+    frame = pl.DataFrame(pairs, schema=["a", "b"], orient="row")
+    flagged = frame.filter(pl.col("a", "b").anorand.detect().struct.field("outlier"))
+    assert flagged.rows() == [("on", "off")] * 5
+
+
 @pytest.mark.parametrize("threshold", [95, -3, 1.001, float("nan"), float("inf")])
 def test_a_threshold_is_a_score_from_0_to_1(frame: pl.DataFrame, model: anorand.Model, threshold: float) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match="threshold must be a score, a number from 0 to 1, got"):

@@ -4,11 +4,14 @@ thresholds are those of all rows.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import FAST
 
 import polars_anorand as anorand
 
@@ -99,6 +102,21 @@ def test_what_was_seen_once_is_not_taken_for_what_was_never_seen(table: pl.DataF
     highest = pl.DataFrame({"x": 0.0, "heavy": [ends[-1], ends[-1] * 1.0001], "word": "a", "gaps": 3})
     seen, beyond = highest.select(anorand.score(FEATURES, model)).to_series()
     assert seen < beyond
+
+
+@pytest.mark.parametrize(
+    "values", [[-3.0], [-3.0, 5.0], [datetime(2024, 1, 1)], [True], [True, False], [timedelta(hours=3)], ["a", "b"]]
+)
+def test_a_feature_may_have_values_in_rows_that_are_not_in_the_sample_only(values: list[Any]) -> None:
+    rare = {777 * (at + 1): value for at, value in enumerate(values)}
+    table = pl.DataFrame(
+        {"y": [float(row % 97) for row in range(20_000)], "rare": [rare.get(row) for row in range(20_000)]}
+    )
+    model = anorand.fit_scan(table, ["y", "rare"], sample=200, **FAST)
+    known = model.statistics.row(by_predicate=pl.col("feature") == "rare", named=True)
+    assert known["missing"] == pytest.approx(1 - len(values) / 20_000, abs=1e-6)
+    scores = table[[*rare, 5]].select(pl.all().anorand.score(model)).to_series()
+    assert scores.is_finite().all()
 
 
 def test_a_far_cluster_that_the_sample_may_miss_is_not_beyond_all_rows(table: pl.DataFrame) -> None:

@@ -128,6 +128,16 @@ def test_what_only_the_earlier_rows_had_is_not_new(month: anorand.Model) -> None
     assert (score("b", model) < score("z", model)).all()
 
 
+def test_a_sensor_may_be_down_on_the_day_of_a_refit(month: anorand.Model) -> None:
+    later = refit(DAY.with_columns(x=pl.lit(None, dtype=pl.Float64)), month)
+    before, after = (
+        model.statistics.row(by_predicate=pl.col("feature") == "x", named=True) for model in [month, later]
+    )
+    for name in ["minimum", "low", "median", "high", "maximum"]:
+        assert after[name] == pytest.approx(before[name], abs=0.05), name
+    assert after["missing"] == pytest.approx(500 / 3_500)
+
+
 def test_a_value_has_its_own_input_whatever_its_place_becomes() -> None:
     """The most frequent word changes, and so do the codes of all words."""
     parts = [rows(1_010, 0, words=("a",)), rows(990, 1, words=("b",), at=1), rows(20, 2, words=("rare",))]
