@@ -8,6 +8,7 @@
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::classes::ALONE;
 use super::ids::words_are_ids;
 
 /// Values that are remembered of one feature.
@@ -151,6 +152,20 @@ pub fn encoders(frequencies: &[Option<Frequencies>]) -> Vec<Option<Encoder>> {
     frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
 }
 
+/// Codes in which every other value that a single row has is one that was not seen, where more than the share [`ALONE`] of the rows is alone in its
+/// value: new values are then to be expected, and are as ordinary as those. None if fewer are.
+pub fn with_unseen(codes: &Series, frequencies: &Frequencies, rows: usize) -> PolarsResult<Option<Series>> {
+    let unseen = frequencies.counts.len() as u32;
+    let first = frequencies.counts.partition_point(|count| *count > 1) as u32;
+    if f64::from(unseen - first) <= ALONE * rows as f64 {
+        return Ok(None);
+    }
+    let is_hidden = |code: u32| code >= first && (code - first).is_multiple_of(2);
+    let hidden = |code: Option<u32>| code.map(|code| if is_hidden(code) { unseen } else { code });
+    let codes: UInt32Chunked = codes.u32()?.iter().map(hidden).collect();
+    Ok(Some(codes.into_series()))
+}
+
 /// A code and ln(count / rows) for each value.
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -215,6 +230,17 @@ mod tests {
 
     fn frequencies() -> Frequencies {
         Frequencies::of(&column().head(Some(5))).unwrap()
+    }
+
+    #[test]
+    fn where_many_rows_are_alone_in_their_value_every_other_of_these_is_unseen() {
+        let column = Series::new("c".into(), [Some("b"), Some("a"), None, Some("b"), Some("c"), Some("d")]);
+        let frequencies = Frequencies::of(&column).unwrap();
+        let codes = frequencies.encoder().encode(&column).unwrap();
+        let hidden = with_unseen(&codes, &frequencies, 6).unwrap().unwrap();
+        let hidden: Vec<Option<u32>> = hidden.u32().unwrap().iter().collect();
+        assert_eq!(hidden, [Some(0), Some(4), None, Some(0), Some(2), Some(4)]);
+        assert!(with_unseen(&codes, &frequencies, 10_000).unwrap().is_none());
     }
 
     #[test]

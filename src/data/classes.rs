@@ -6,7 +6,7 @@
 //! column of names, a new one is as ordinary as they are.
 
 /// The share of training rows that are alone in their class from which on a new class is nothing special.
-const ALONE: f64 = 0.005;
+pub const ALONE: f64 = 0.005;
 /// What a novelty has beyond 2·ln n: networks give the most unusual of the training rows up to 20 nats.
 const NOVELTY: f64 = 20.0;
 /// The share of training rows up to which a class that is far rarer than the others counts as more than rare.

@@ -12,7 +12,7 @@ use crate::memory::{matrix, reserve};
 use crate::options::Missing;
 
 use super::calendar::{local, zone};
-use super::categories::{Encoder, Frequencies};
+use super::categories::{with_unseen, Encoder, Frequencies};
 use super::feature::{Feature, Kind};
 use super::ids::{numbering, Numbering};
 use super::inputs::{Input, Inputs};
@@ -152,6 +152,19 @@ impl Columns {
             None => Ok(column.clone()),
         });
         Ok(Self { features: self.features.clone(), columns: columns.collect::<PolarsResult<_>>()?, rows: self.rows })
+    }
+
+    /// Coded columns with some of the values that a single row has as unseen ones, where new values are to be expected; None if they are to be
+    /// expected in no column. `rows` is the number of rows that were counted.
+    pub fn with_unseen(&self, frequencies: &[Option<Frequencies>], rows: usize) -> PolarsResult<Option<Self>> {
+        let mut changed = None;
+        for (j, frequencies) in frequencies.iter().enumerate() {
+            let Some(frequencies) = frequencies else { continue };
+            if let Some(codes) = with_unseen(&self.columns[j], frequencies, rows)? {
+                changed.get_or_insert_with(|| self.clone()).columns[j] = codes;
+            }
+        }
+        Ok(changed)
     }
 
     /// The codes of each category of coded columns, with the number of its feature; NaN where one is missing.

@@ -254,7 +254,9 @@ impl Surprisals {
                 }
                 (kind, _) => {
                     exceptions = novelties::exceptions(&values);
-                    of_numbers(kind, &values, rows)
+                    let mut new = of_numbers(kind, &values, rows);
+                    before.iter().for_each(|(of, _, _)| keep_bounds(of.surprisal, &mut new, &values));
+                    new
                 }
             };
             surprisal.within = within;
@@ -439,7 +441,7 @@ fn of_numbers(kind: Kind, sorted: &[f64], rows: usize) -> Surprisal {
             let other = Classes::of([sorted.len() as u64].into_iter(), rows).surprisal(0);
             [*first, other, *first, other]
         }
-        (Some(_), Some(_)) if kind == Kind::Number => signs(sorted, rows),
+        (Some(_), Some(_)) if kind == Kind::Number => ends(sorted, rows, signs(sorted, rows)),
         _ => UNBOUNDED,
     };
     Surprisal { curve, within: None, bounds, missing, classes: vec![] }
@@ -451,7 +453,7 @@ fn signs(sorted: &[f64], rows: usize) -> [f64; 4] {
     if sizes.is_empty() {
         return UNBOUNDED;
     }
-    let at = sizes.len() / 20;
+    let at = sizes.len() / 200;
     let least = *sizes.select_nth_unstable_by(at, f64::total_cmp).1 / 2.0;
     let positive = sorted[sorted.len() / 2] >= 0.0;
     let other = match positive {
@@ -463,6 +465,43 @@ fn signs(sorted: &[f64], rows: usize) -> [f64; 4] {
     match positive {
         true => [-least, surprisal, f64::MAX, 0.0],
         false => [-f64::MAX, 0.0, least, surprisal],
+    }
+}
+
+/// The share of the values that the lowest or the highest of them has if it is an end, whatever the others are, as 0 of amounts.
+const END: f64 = 0.05;
+/// The same where hardly a value occurs only once, as 12 of months; and the fewest values of an end.
+const END_OF_RECURRING: f64 = 0.005;
+const FEWEST_AT_END: usize = 20;
+
+/// Bounds, and what is beyond the ends of the values, if these are ends: where values thin out, the furthest is rarer. Beyond the end
+/// of recurring values is a new one, which is the less surprising the more of them occur only once.
+fn ends(sorted: &[f64], rows: usize, [mut low, mut below, mut high, mut above]: [f64; 4]) -> [f64; 4] {
+    let alone = sorted.chunk_by(|a, b| a == b).filter(|equal| equal.len() == 1).count();
+    let beyond = |at_end: usize| {
+        let share = at_end as f64 / sorted.len() as f64;
+        let is_end = at_end >= FEWEST_AT_END && share >= END_OF_RECURRING;
+        is_end.then(|| Classes::novelty(if share >= END { 0 } else { alone }, rows))
+    };
+    let [first, last] = [sorted[0], sorted[sorted.len() - 1]];
+    if let Some(nats) = beyond(sorted.partition_point(|value| *value <= first)).filter(|nats| *nats >= below) {
+        (low, below) = (first, nats);
+    }
+    let at_last = sorted.len() - sorted.partition_point(|value| *value < last);
+    if let Some(nats) = beyond(at_last).filter(|nats| *nats >= above) {
+        (high, above) = (last, nats);
+    }
+    [low, below, high, above]
+}
+
+/// The bounds of an earlier model stay, where no value is beyond them: of its values there are quantiles, which have no end.
+fn keep_bounds(earlier: &Surprisal, new: &mut Surprisal, sorted: &[f64]) {
+    let ([low, below, high, above], bounds) = (earlier.bounds, &mut new.bounds);
+    if below > 0.0 && low > bounds[0] && sorted.first().is_none_or(|first| *first >= low) {
+        (bounds[0], bounds[1]) = (low, below.max(bounds[1]));
+    }
+    if above > 0.0 && high < bounds[2] && sorted.last().is_none_or(|last| *last <= high) {
+        (bounds[2], bounds[3]) = (high, above.max(bounds[3]));
     }
 }
 
@@ -588,6 +627,32 @@ mod tests {
         .unwrap();
         let (found, none) = of(&training, &nulls);
         assert!(found[..3].iter().all(|column| column[0] > none + 3.0) && found[3][0] < 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn beyond_an_end_that_recurs_is_a_novelty_and_beyond_values_that_thin_out_is_not() {
+        let drawn: Vec<f64> = (0..1_000).map(|k| libm::sin(f64::from(k)).abs()).collect();
+        let training = df!(
+            "hour" => (0..1_000).map(|k| f64::from(k % 24)).collect::<Vec<_>>(),
+            "amount" => (0..1_000).map(|k| if k % 9 > 0 { 0.0 } else { 50.0 + f64::from(k) }).collect::<Vec<_>>(),
+            "thin" => drawn.iter().map(|x| (-20.0 * libm::log(*x)).round()).collect::<Vec<_>>(),
+            "smooth" => drawn.clone(),
+            // Values that are tied here and there, as in groups of like rows
+            "tied" => drawn.iter().map(|x| if *x > 0.9997 { 1.0 } else { *x }).collect::<Vec<_>>()
+        )
+        .unwrap();
+        assert!(training.column("tied").unwrap().f64().unwrap().iter().filter(|x| *x == Some(1.0)).count() < 20);
+        let at = |numbers: [f64; 5]| {
+            let rows = ["hour", "amount", "thin", "smooth", "tied"];
+            let rows = rows.into_iter().zip(numbers).map(|(name, number)| Column::new(name.into(), [number]));
+            let (found, none) = of(&training, &DataFrame::new(1, rows.collect()).unwrap());
+            found.into_iter().map(|column| column[0] > none + 3.0).collect::<Vec<bool>>()
+        };
+        let highest = drawn.iter().copied().fold(0.0, f64::max);
+        let thin = training.column("thin").unwrap().f64().unwrap().max().unwrap();
+        assert_eq!(at([24.0, -1.0, thin + 1.0, highest * 1.001, 1.001]), [true, true, false, false, false]);
+        assert_eq!(at([-1.0, 1_060.0, 3.0, 0.5, 0.5]), [true, false, false, false, false]);
+        assert_eq!(at([0.0, 0.0, 0.0, 0.5, 1.0]), [false; 5]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ struct Judged {
 impl Prepared {
     /// The model of trained networks. It scores training rows on the device.
     pub fn finish(mut self, weights: Weights, trained: Trained, device: Device) -> PolarsResult<Fitted> {
+        self.learned = None;
         let mut report = report(trained, &weights, self.rows.nrows(), &self.options)?;
         if let Some(all) = self.of_rows {
             (report.rows, report.sampled) = (all, Some(self.rows.nrows()));

@@ -24,6 +24,8 @@ pub struct Prepared {
     pub options: Options,
     /// Scaled training rows `[n, inputs]`, in the order of their contents
     pub rows: Array2<f32>,
+    /// The same as the networks learn them, where these are to meet values of categories that they have not seen
+    pub learned: Option<Array2<f32>>,
     /// Which of them are known to be anomalies, with labels
     pub anomalies: Option<Vec<bool>>,
     /// Which of them the model that the fit starts from has seen
@@ -84,6 +86,8 @@ impl Prepared {
         let reference = inputs.reference(&statistics, &encoders);
         let encoding = Encoding { inputs: &inputs, encoders: &encoders, scaling: &scaling, reference: &reference };
         let rows = columns.scaled(&encoding)?;
+        let learned = columns.with_unseen(&frequencies, totals.map_or(rows.nrows(), |totals| totals.rows))?;
+        let learned = learned.map(|columns| columns.scaled(&encoding)).transpose()?;
         let surprisals = match options.combination {
             Combination::Surprisal => {
                 let earlier = start.zip(of_model.as_ref()).and_then(|(start, of_model)| start.earlier(of_model));
@@ -100,6 +104,7 @@ impl Prepared {
         let prepared = Self {
             options: options.clone(),
             rows,
+            learned,
             anomalies: labels.as_ref().map(Labels::anomalies),
             replayed,
             columns,
@@ -118,7 +123,8 @@ impl Prepared {
 
     /// What each member of the networks is trained on.
     pub fn members(&self, weights: &Weights) -> PolarsResult<Vec<Member<'_>>> {
-        members(&self.rows, self.anomalies.as_deref(), self.replayed.as_deref(), weights, &self.options)
+        let rows = self.learned.as_ref().unwrap_or(&self.rows);
+        members(rows, self.anomalies.as_deref(), self.replayed.as_deref(), weights, &self.options)
     }
 
     /// The training of these networks, to be done with others.

@@ -76,6 +76,17 @@ def test_a_category_not_seen_is_flagged_whatever_the_counts_of_the_others_are(co
     assert not found["outlier"][1:3].any()
 
 
+def test_new_values_are_mostly_usual_where_many_training_rows_are_alone_in_theirs() -> None:
+    random = np.random.default_rng(3)
+    rows = pl.DataFrame({"shop": random.integers(0, 400, 1_800).astype(str), "x": random.normal(size=1_800)})
+    training, later = rows[:900], rows[900:]
+    model = anorand.Model(training.select(pl.all().anorand.fit()).item())
+    new = later.filter(~pl.col("shop").is_in(training["shop"].implode()))
+    assert new.height > 90
+    flagged = new.select(pl.all().anorand.detect(model)).unnest("anomaly")["outlier"]
+    assert flagged.mean() < 0.3
+
+
 def test_a_price_that_is_usual_overall_and_unusual_for_its_category_is_seen() -> None:
     rng = np.random.default_rng(0)
     usual = {"DE": 10.0, "FR": 100.0, "IT": 1_000.0}

@@ -57,6 +57,28 @@ def test_a_column_that_is_mostly_zero_is_looked_at(rng: np.random.Generator) -> 
     assert flags(training, rows) == [False, False, True, True]
 
 
+def test_a_value_beyond_an_end_that_recurs_is_flagged(rng: np.random.Generator) -> None:
+    def drawn(count: int) -> pl.DataFrame:
+        busy = rng.random(count) < 0.03
+        return pl.DataFrame(
+            {
+                "hour": rng.integers(0, 24, count),
+                "month": rng.integers(1, 13, count),
+                "humidity": rng.integers(0, 101, count),
+                "fee": np.where(busy, rng.normal(20, 3, count), 0.0),
+                "size": rng.lognormal(3, 0.5, count),
+            }
+        )
+
+    training, later = drawn(5_000), drawn(2_000)
+    impossible = {"hour": [-1, 24], "month": [0, 13], "humidity": [-1, 101], "fee": [-1]}
+    for name, values in impossible.items():
+        for value in values:
+            rows = later.head(50).with_columns(pl.lit(value, dtype=later.schema[name]).alias(name))
+            assert all(flags(training, rows)), (name, value)
+    assert sum(flags(training, later)) <= 40
+
+
 @pytest.mark.parametrize("rows", [100, 300, 3_000])
 def test_another_value_in_a_constant_column_is_flagged(rng: np.random.Generator, rows: int) -> None:
     usual = {"number": 3.0, "word": "x", "flag": True, "count": 7}
