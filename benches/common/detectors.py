@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,37 +58,32 @@ def pyod_detector(name: str, module: str) -> Detector:
         np.random.seed(seed)  # some PyOD detectors draw from NumPy's global generator
         scaler = MinMaxScaler().fit(rows)
         detector_class = getattr(importlib.import_module(f"pyod.models.{module}"), name)
-        return scaler, _fit_first(detector_class, _option_sets(name, rows.shape[1], seed), scaler.transform(rows))
+        options = {"random_state": seed} if name in SEEDED else {}
+        if name == "CBLOF":
+            return scaler, _cblof(detector_class, options, scaler.transform(rows))
+        if name == "DeepSVDD":  # no default
+            options["n_features"] = rows.shape[1]
+        return scaler, detector_class(**options).fit(scaler.transform(rows))
 
     def score(fitted: Any, rows: np.ndarray) -> np.ndarray:
         scaler, model = fitted
-        if model is None:  # it could not be fitted: no row is told from another
+        if model is None:  # CBLOF could not be fitted: no row is told from another
             return np.zeros(len(rows))
         return np.nan_to_num(model.decision_function(scaler.transform(rows)))
 
     return Detector(name, fit, score, PYOD_VERSION)
 
 
-def _option_sets(name: str, n_features: int, seed: int) -> list[dict[str, Any]]:
-    """The defaults, with a seed, and the width where it has no default.
+def _cblof(detector_class: type, options: dict[str, Any], rows: np.ndarray) -> Any:
+    """CBLOF refuses small data where its 8 clusters can't be told apart: it gets fewer, until it runs.
 
-    CBLOF refuses small data where its 8 clusters cannot be told apart; then it gets fewer, until it runs.
+    None if it refuses 2 clusters too.
     """
-    options: dict[str, Any] = {"random_state": seed} if name in SEEDED else {}
-    if name == "DeepSVDD":
-        options["n_features"] = n_features
-    if name == "CBLOF":
-        return [options, *({**options, "n_clusters": clusters} for clusters in range(7, 1, -1))]
-    return [options]
-
-
-def _fit_first(detector_class: type, option_sets: list[dict[str, Any]], rows: np.ndarray) -> Any:
-    """Fit with the first options that the detector accepts on these rows; None if it accepts none."""
-    for options in option_sets:
+    for clusters in range(8, 1, -1):
         try:
-            return detector_class(**options).fit(rows)
-        except ValueError:
-            continue
+            return detector_class(**options, n_clusters=clusters).fit(rows)
+        except ValueError as error:
+            print(f"CBLOF with {clusters} clusters refuses {len(rows)} rows: {error}", file=sys.stderr)
     return None
 
 

@@ -10,10 +10,16 @@ from benches.common.evaluation import METRICS, Result
 
 
 def to_frame(results: Iterable[Result]) -> pl.DataFrame:
-    """One row a detector and data set: means over the seeds, and the rank on the set by AUC-PR."""
+    """One row a detector and data set: means over the seeds, and the rank on the set by AUC-PR.
+
+    ``alike`` is the number of seeds with which all rows have the same score, since the detector could not be fitted, or
+    divides by zero.
+    """
     frame = pl.DataFrame([vars(result) for result in results])
     means = frame.group_by("dataset", "detector").agg(
-        pl.col(*METRICS, "fit_seconds", "score_seconds").mean(), pl.len().alias("seeds")
+        pl.col(*METRICS, "fit_seconds", "score_seconds").mean(),
+        pl.len().alias("seeds"),
+        (pl.col("auc_roc") == 0.5).sum().alias("alike"),
     )
     rank = pl.col("auc_pr").rank("average", descending=True).over("dataset")
     return means.with_columns(rank.alias("rank")).sort("dataset", "detector")
@@ -24,7 +30,7 @@ def summary(frame: pl.DataFrame) -> pl.DataFrame:
     columns = pl.col(*METRICS, "rank", "fit_seconds", "score_seconds").mean()
     return (
         frame.group_by("detector")
-        .agg(columns, (pl.col("rank") == 1).sum().alias("wins"), pl.len().alias("datasets"))
+        .agg(columns, (pl.col("rank") == 1).sum().alias("wins"), pl.len().alias("datasets"), pl.col("alike").sum())
         .sort("auc_pr", descending=True)
     )
 

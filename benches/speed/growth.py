@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -26,11 +27,12 @@ def growth() -> None:
 
     print("| | × 1 | × 2 | × 4 | × 8 |")
     print("|---|---|---|---|---|")
-    line("fit, 50,000 rows × 10 …", [seconds(lambda n=n: model_of(frame(50_000 * n, 10)), 2) for n in sizes])
-    line("fit, 5,000 rows × 20 …", [seconds(lambda n=n: model_of(frame(5_000, 20 * n)), 2) for n in sizes])
-    line("fit, 20 members …", [seconds(lambda n=n: model_of(frame(5_000, 20), members=20 * n), 2) for n in sizes])
-    line("fit by group, 100 groups × 500 rows …", [seconds(lambda n=n: by_group(100 * n), 2) for n in sizes])
-    model = model_of(frame(5_000, 20), **BRIEF)
+    small = frame(5_000, 20)
+    line("fit, 50,000 rows × 10 …", [fitted(frame(50_000 * n, 10)) for n in sizes])
+    line("fit, 5,000 rows × 20 …", [fitted(frame(5_000, 20 * n)) for n in sizes])
+    line("fit, 20 members …", [fitted(small, members=20 * n) for n in sizes])
+    line("fit by group, 100 groups × 500 rows …", [by_group(100 * n) for n in sizes])
+    model = model_of(small, **BRIEF)
     line("score, 100,000 rows × 20 …", [scored(frame(100_000 * n, 20), model) for n in sizes])
     wide = [(frame(100_000, 20 * n), model_of(frame(2_000, 20 * n), **BRIEF)) for n in sizes]
     line("score, 100,000 rows × 20 features …", [scored(rows, model) for rows, model in wide])
@@ -42,10 +44,15 @@ def growth() -> None:
     print(f"\nDrawn in {picture}.")
 
 
-def by_group(groups: int) -> pl.DataFrame:
-    """A brief fit of each of ``groups`` groups."""
+def fitted(rows: pl.DataFrame, **options: Any) -> float:
+    """Seconds to fit a model on rows."""
+    return seconds(lambda: model_of(rows, **options), 2)
+
+
+def by_group(groups: int) -> float:
+    """Seconds for a brief fit of each of ``groups`` groups."""
     rows = frame(500 * groups, 10).with_columns(key=pl.int_range(pl.len()) % groups)
-    return rows.select(anorand.fit(pl.exclude("key"), by="key", members=4, min_steps=50))
+    return seconds(lambda: rows.select(anorand.fit(pl.exclude("key"), by="key", members=4, min_steps=50)), 2)
 
 
 def scored(rows: pl.DataFrame, model: anorand.Model) -> float:
