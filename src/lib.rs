@@ -22,6 +22,8 @@
 //! # }
 //! ```
 
+// What a Rust program can reach, it can also name. PyO3 makes classes reachable that are no part of that.
+#![cfg_attr(not(feature = "python"), warn(unnameable_types))]
 // User data reaches every path: a panic would be an error without its reason.
 #![cfg_attr(
     not(test),
@@ -49,10 +51,12 @@ mod simd;
 mod plugin;
 
 pub use data::{Columns, Feature, Kind, Labels, Numbering};
-pub use engine::Device;
+pub use engine::{Checkpoint, Device, Losses};
 pub use fit::{fit_best, fit_with_labels as fit, Fitted, Subject, Warning};
-pub use model::{Candidate, LabelCounts, Metadata, Model, Report};
-pub use options::{Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, UncheckedOptions};
+pub use model::{Candidate, Distilled, LabelCounts, Metadata, Model, Report};
+pub use options::{
+    Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, Temporal, UncheckedOptions,
+};
 pub use scoring::score;
 
 /// Polars and the plugin share one allocator, so that either can free what the other made.

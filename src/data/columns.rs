@@ -136,7 +136,7 @@ impl Columns {
     }
 
     /// How often each value of the categories occurs; None for other features.
-    pub fn frequencies(&self) -> PolarsResult<Vec<Option<Frequencies>>> {
+    pub(crate) fn frequencies(&self) -> PolarsResult<Vec<Option<Frequencies>>> {
         let columns = self.features.iter().zip(&self.columns);
         let frequencies = columns.map(|(feature, column)| match feature.kind {
             Kind::Category => Frequencies::of(column).map(Some),
@@ -146,7 +146,7 @@ impl Columns {
     }
 
     /// The same columns with categories as codes. There is an encoder for each feature that is one.
-    pub fn coded(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
+    pub(crate) fn coded(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
         let columns = self.columns.iter().zip(encoders).map(|(column, encoder)| match encoder {
             Some(encoder) => encoder.encode(column),
             None => Ok(column.clone()),
@@ -294,7 +294,11 @@ impl Columns {
 
     /// Per feature of coded columns, what the values that are not missing are like; of a category, their log-frequencies, whose
     /// median is that of a value.
-    pub fn statistics(&self, encoders: &[Option<Encoder>], missing: Missing) -> PolarsResult<Vec<FeatureStatistics>> {
+    pub(crate) fn statistics(
+        &self,
+        encoders: &[Option<Encoder>],
+        missing: Missing,
+    ) -> PolarsResult<Vec<FeatureStatistics>> {
         let (mut values, mut known) = (vec![], vec![]);
         let mut statistics = Vec::with_capacity(self.features.len());
         for (j, (feature, encoder)) in self.features.iter().zip(encoders).enumerate() {
@@ -316,7 +320,7 @@ impl Columns {
     }
 
     /// The scaled rows of coded columns, `[rows, inputs]`.
-    pub fn scaled(&self, encoding: &Encoding) -> PolarsResult<Array2<f32>> {
+    pub(crate) fn scaled(&self, encoding: &Encoding) -> PolarsResult<Array2<f32>> {
         let mut matrix = matrix(self.rows, encoding.inputs.count(), "the scaled rows")?;
         let mut values = vec![];
         for (j, (first, inputs)) in encoding.inputs.enumerated().enumerate() {
@@ -334,7 +338,7 @@ impl Columns {
 
     /// All rows of coded columns scaled into tiles of `tile` rows, `[tiles, inputs, tile]`; a missing value as the reference, and
     /// the rows that have one marked in `incomplete`. Tiles of one row are a matrix, row by row.
-    pub fn scale_into(
+    pub(crate) fn scale_into(
         &self,
         encoding: &Encoding,
         tile: usize,

@@ -22,7 +22,7 @@ pub struct Destination {
 
 /// Why a file can't be written.
 #[derive(Debug)]
-pub struct Unwritable {
+pub(crate) struct Unwritable {
     pub path: PathBuf,
     /// For people to read, the path included.
     pub message: String,

@@ -41,15 +41,15 @@ pub struct Metadata {
     pub features: Vec<Feature>,
     /// The inputs of each feature, from format 4 on; its value alone before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoding: Option<Inputs>,
+    pub(crate) encoding: Option<Inputs>,
     /// The number of knots of each feature's surprisals, if the combination takes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub knots: Option<Vec<usize>>,
+    pub(crate) knots: Option<Vec<usize>>,
     /// Of each number whose surprisals a category explains, if the combination takes any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<Vec<Option<WithinSizes>>>,
+    pub(crate) within: Option<Vec<Option<WithinSizes>>>,
     /// Of each feature that is a category.
-    pub frequencies: Vec<Option<Vocabulary>>,
+    pub(crate) frequencies: Vec<Option<Vocabulary>>,
     /// Of a fit with labels.
     pub labels: Option<LabelCounts>,
     pub options: Options,
@@ -60,7 +60,7 @@ pub struct Metadata {
     /// What its one network was distilled from, with the option `distil`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distilled: Option<Distilled>,
-    pub combiner: Combiner,
+    pub(crate) combiner: Combiner,
     /// From format 6 on, of a model that keeps rows: what its `kept_weight` was multiplied with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_odds: Option<f64>,
@@ -186,7 +186,7 @@ pub struct Candidate {
 
 impl Metadata {
     /// The sizes of one of its networks.
-    pub fn shape(&self) -> Shape {
+    pub(crate) fn shape(&self) -> Shape {
         match &self.distilled {
             Some(Distilled { hidden, latent, .. }) => {
                 Shape { inputs: self.inputs, hidden: hidden.clone(), latent: *latent }
@@ -196,7 +196,7 @@ impl Metadata {
     }
 
     /// The inputs of each feature.
-    pub fn all_inputs(&self) -> Inputs {
+    pub(crate) fn all_inputs(&self) -> Inputs {
         self.encoding.clone().unwrap_or_else(|| Inputs::values(self.features.len()))
     }
 
@@ -211,7 +211,7 @@ impl Metadata {
     }
 
     /// The views in which kept rows are compared.
-    pub fn kept_views(&self) -> &'static [ViewKind] {
+    pub(crate) fn kept_views(&self) -> &'static [ViewKind] {
         match self.format {
             ..=4 => &[ViewKind::Scaled],
             5 => ViewKind::OF_DRAWS,
@@ -225,7 +225,7 @@ impl Metadata {
     }
 
     /// How kept rows are compared.
-    pub fn comparison(&self) -> Comparison {
+    pub(crate) fn comparison(&self) -> Comparison {
         Comparison {
             draws: self.options.kept_draws,
             inputs: self.all_inputs().count(),

@@ -19,7 +19,8 @@ mod view;
 mod examples;
 
 pub use asinh::Asinh;
-pub use atomic_file::{Destination, Unwritable};
+pub use atomic_file::Destination;
+pub(crate) use atomic_file::Unwritable;
 pub use cache::{from_bytes, from_path};
 pub use combiner::{finite, spread_of, Combiner, Decision, Heads};
 pub use kept_rows::{Comparison, KeptRows};
@@ -89,7 +90,7 @@ pub struct Model {
 
 impl Model {
     /// From what a fit found, or a file has.
-    pub fn new(
+    pub(crate) fn new(
         metadata: Metadata,
         statistics: Statistics,
         frequencies: Vec<Option<Frequencies>>,
@@ -110,17 +111,17 @@ impl Model {
         &self.metadata
     }
 
-    pub fn statistics(&self) -> &Statistics {
+    pub(crate) fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
     /// The values of each feature that is a category; None for other features.
-    pub fn frequencies(&self) -> &[Option<Frequencies>] {
+    pub(crate) fn frequencies(&self) -> &[Option<Frequencies>] {
         &self.frequencies
     }
 
     /// Counts and extremes of its training rows; None for a model of a format without them.
-    pub fn totals(&self) -> Option<Totals> {
+    pub(crate) fn totals(&self) -> Option<Totals> {
         let all = self.statistics.quantiles_of_features.as_ref()?;
         let rows = self.metadata.training.rows;
         let of_feature = |(j, frequencies): (usize, &Option<Frequencies>)| {
@@ -153,7 +154,7 @@ impl Model {
             + self.metadata.bytes()
     }
 
-    pub fn weights(&self) -> &Weights {
+    pub(crate) fn weights(&self) -> &Weights {
         &self.weights
     }
 
@@ -167,7 +168,7 @@ impl Model {
     }
 
     /// What the networks see of the features.
-    pub fn inputs(&self) -> &Inputs {
+    pub(crate) fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
@@ -177,7 +178,7 @@ impl Model {
     }
 
     /// Coded columns as the networks take them; see [`Columns::scale_into`].
-    pub fn scale_into(
+    pub(crate) fn scale_into(
         &self,
         coded: &Columns,
         tile: usize,
@@ -188,7 +189,7 @@ impl Model {
     }
 
     /// The surprises of coded rows; None if the combination takes none.
-    pub fn surprises(&self, coded: &Columns) -> PolarsResult<Option<Vec<Surprise>>> {
+    pub(crate) fn surprises(&self, coded: &Columns) -> PolarsResult<Option<Vec<Surprise>>> {
         self.statistics.surprisals.as_ref().map(|surprisals| surprisals.of_rows(coded, &self.inputs)).transpose()
     }
 
