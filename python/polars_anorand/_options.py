@@ -66,8 +66,9 @@ class FitOptions(TypedDict, total=False):
     """Networks of the ensemble, whose heads are averaged, 1 to 1,000. All together have at most 134,217,728 parameters.
     Default 20, with labels 6, paper 1."""
     max_samples: int | Sequence[int]
-    """Rows that a member is trained on, drawn for it, at most half of all; 0: all. Default 256, with labels 0, when
-    known anomalies are never left out; paper 0."""
+    """Rows that a member is trained on, drawn for it; 0: all. Without labels at most half of all rows are drawn. With
+    labels, known anomalies are never left out, and the rows are drawn from the others. Default 256, with labels 0,
+    paper 0."""
     max_features: float | Sequence[float]
     """Share of the features that a member sees, drawn for it, at least 2; above 0, at most 1. Default 0.3, with labels
     1, paper 1."""

@@ -31,6 +31,8 @@ class Groups:
     SAMPLED_ROWS: ClassVar[int] = 4_000_000
     """The most sampled rows that are in memory at a time, of all groups of a part."""
     SCORED_ROWS: ClassVar[int] = 8_000_000
+    """The most rows whose scores are counted at a time, of all groups of a part; a group counts at most
+    ``DISTINCT_SCORES``."""
     DISTINCT_SCORES: ClassVar[int] = 500_000
     """About the most different scores of a group: counting takes memory for each."""
 

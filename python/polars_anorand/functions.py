@@ -79,8 +79,8 @@ def fit(
         is a new one. A distilled model is refused.
     replay
         With ``init``, a Boolean column: True for rows that the model has seen, which are there again so that it does
-        not forget them. Half of the rows that a member is trained on are such rows, as far as they go; they are not
-        counted again.
+        not forget them. Half of the rows that are drawn for a member are such rows, as far as they go. A member that is
+        trained on all rows, as with ``max_samples=0``, takes them as any others. They are not counted again.
     progress
         Show how far the call is: True where stderr is a terminal and in a notebook, ``"always"`` anywhere. It takes
         tqdm (``pip install 'polars-anorand[progress]'``); :class:`polars_anorand.progress` shows that of whole queries.

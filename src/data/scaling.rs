@@ -122,7 +122,7 @@ impl<T: Copy + Into<f64>> Task for Scale<'_, T> {
     }
 }
 
-/// IQR / 1.349, which a few outliers do not move; the sample standard deviation if the quartiles coincide.
+/// IQR / 1.349, which a few outliers do not move; the standard deviation of the values if the quartiles coincide.
 fn spread(feature: &FeatureStatistics) -> f64 {
     let between = width(feature.quartiles[0] / NORMAL_IQR, feature.quartiles[1] / NORMAL_IQR);
     let constant = feature.quartiles[0] == feature.quartiles[1];

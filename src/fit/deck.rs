@@ -1,4 +1,4 @@
-//! Drawn orders, and a shuffled deck: the numbers of draws of two cards differ by at most one.
+//! Random orders, and draws in which every number comes equally often: their counts differ by at most one.
 
 use polars::prelude::PolarsResult;
 use rand::seq::SliceRandom;
@@ -20,7 +20,7 @@ pub struct Deck {
 }
 
 impl Deck {
-    /// Of at least one card.
+    /// Of these cards.
     pub fn new(all: Vec<usize>) -> Self {
         Self { all, left: vec![] }
     }

@@ -1,4 +1,4 @@
-//! Feature bagging: which features each member sees.
+//! Feature bagging: which inputs each member sees.
 
 use rand::Rng;
 
@@ -6,12 +6,12 @@ use crate::options::Options;
 
 use super::deck::Deck;
 
-/// The features of each member: all of them, or a share of those that vary, at least two where there are two.
+/// The inputs of each member, of that number of inputs: all of them, or a share of those that vary, at least two where there are two.
 ///
-/// The numbers of members that see two features differ by at most one.
-pub fn draw_inputs(features: usize, varied: &[usize], options: &Options, rng: &mut impl Rng) -> Vec<Vec<usize>> {
+/// Every input that varies is seen by equally many members: their numbers differ by at most one.
+pub fn draw_inputs(inputs: usize, varied: &[usize], options: &Options, rng: &mut impl Rng) -> Vec<Vec<usize>> {
     if options.max_features == 1.0 || varied.is_empty() {
-        return vec![(0..features).collect(); options.members];
+        return vec![(0..inputs).collect(); options.members];
     }
     let count = options.features_of_member(varied.len());
     let mut deck = Deck::new(varied.to_vec());

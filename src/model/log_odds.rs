@@ -1,6 +1,6 @@
-//! Scaled inputs as log odds: of an input x, the log odds that a training row's is below it.
+//! Scaled inputs as log odds: of an input x, the log odds that a kept row's is below it.
 //!
-//! In this view, inputs are compared by how many training rows lie between them, whatever the shape of their distributions.
+//! In this view, inputs are compared by how many kept rows lie between them, whatever the shape of their distributions.
 
 use polars::prelude::PolarsResult;
 

@@ -160,7 +160,8 @@ options! {
     members: i64 => usize, in Whole(1, 1_000),
         paper 1, default 20, labelled 6;
 
-    /// The number of rows that a member is trained on, drawn for it, at most half of all; 0 means all rows.
+    /// The number of rows that a member is trained on, drawn for it: at most half of all, or with labels this number of those that
+    /// are no known anomalies, beside all that are. 0 means all rows.
     max_samples: i64 => usize, in Whole(0, 2_147_483_648),
         paper 0, default 256, labelled 0;
 

@@ -1,7 +1,7 @@
 //! All that Polars can call: kwargs → checked options → one call → a named column. No maths here.
 //!
-//! Each verb has a schema function, which Polars calls when a plan is built: it refuses a bad dtype or option there, where an
-//! error is an error, and where a column never comes near libtorch.
+//! Each verb has a schema function, which Polars calls when a plan is built: it refuses a bad dtype or option there, before any
+//! row is read.
 
 use polars::prelude::*;
 use polars_arrow::ffi::ArrowSchema;

@@ -1,15 +1,23 @@
-//! What each feature adds to a row's score: integrated gradients (Sundararajan, Taly and Yan, 2017) from the training medians.
+//! What each feature adds to a row's score: integrated gradients (Sundararajan, Taly and Yan, 2017) from the training medians, and
+//! the surprisals of the row's values.
 //!
-//! A score is a function of two heads, and the heads are functions of the row. With Δ the difference between the row and the
-//! reference row (all features at their training medians), eq. 8 gives exactly
+//! A score is a function of two heads, which are functions of the row, and of the surprisals of its values where the combination takes
+//! them. With Δ the difference between the row and the reference row (all features at their training medians), there are two cases.
+//!
+//! The row as a whole explains its score ([`Decision::Whole`]):
 //!
 //! ```text
-//! Δscore = a·Δlogit + b·Δerror
+//! Δscore = a·Δlogit + b·Δerror + c·Δsum
 //! ```
 //!
-//! where a and b are the score's secant slopes between the two rows. The gradient of a·logit + b·error is then integrated along
-//! the straight line from one row to the other, in scaled features; feature j gets (xⱼ − refⱼ)·∫ ∂/∂xⱼ. The contributions add
-//! up to the score's difference but for the error of the quadrature, which is shared out in proportion to them.
+//! where a, b and c are the score's secant slopes between the two rows, and the sum is that of the surprisals. The gradient of
+//! a·logit + b·error is integrated along the straight line from one row to the other, in scaled features; feature j gets
+//! (xⱼ − refⱼ)·∫ ∂/∂xⱼ, and c times the difference of its surprisals.
+//!
+//! The most surprising value explains it ([`Decision::Value`]): Δscore is shared out by the Shapley values of the highest of the
+//! surprisals.
+//!
+//! The contributions add up to Δscore. What the quadrature leaves over is shared out in proportion to them.
 
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FAST, FEATURES
+from polars.testing import assert_frame_equal
 from verbs import DRIFT
 
 import polars_anorand as anorand
@@ -145,3 +146,26 @@ def test_what_it_can_not_compare_is_refused_at_once(model: anorand.Model) -> Non
         anorand.drift(table(1), anorand.Model.load(GOLDEN / "tensors.safetensors"))
     with pytest.raises(TypeError, match="contamination must be a number"):
         anorand.drift(table(1), model, contamination="1%")  # type: ignore[call-overload]
+
+
+def test_it_is_an_aggregation_in_every_context(frame: pl.DataFrame) -> None:
+    drift = anorand.drift(FEATURES, frame.select(anorand.fit(FEATURES, **FAST)).item())
+    minute = pl.datetime(2026, 1, 1) + pl.duration(minutes=pl.int_range(pl.len()))
+    timed = frame.with_columns(g=pl.int_range(pl.len()) % 3, t=minute)
+
+    def close(found: pl.DataFrame, *parts: pl.DataFrame) -> None:
+        """Sums may be in another order within a group."""
+        expected = pl.concat([part.select(drift) for part in parts])
+        assert_frame_equal(
+            found.select(pl.col("drift").explode()).unnest("drift"), expected.explode("drift").unnest("drift")
+        )
+
+    groups = [timed.filter(g=key) for key in range(3)]
+    close(timed.group_by("g", maintain_order=True).agg(drift), *groups)
+    over = timed.select("g", drift.over("g"))
+    assert over.height == timed.height
+    close(over[[0, 1, 2, 498]], *groups, groups[0])
+    close(timed.group_by_dynamic("t", every="2h").agg(drift), *[timed[at : at + 120] for at in range(0, 500, 120)])
+    close(timed[:9].rolling("t", period="4m").agg(drift)[8:], timed[5:9])
+    close(timed.with_columns(drift)[499:], timed)
+    assert frame.clear().select(drift).height == 1

@@ -18,7 +18,7 @@ COMPLETE = 1e-3
 """How near the contributions' sum is to the score's difference from the reference."""
 
 ROUNDING = 1e-5
-"""What chunks may change: libtorch adds up in another order for another number of rows."""
+"""How far two calls may be apart: on a GPU, and between CPUs, sums may have another order. Here they are equal."""
 
 
 @pytest.fixture(scope="module")
