@@ -41,7 +41,10 @@ def of_groups(small_groups: object, min_group_rows: object) -> list[str]:
 
 
 class Training:
-    """How to fit a model on rows, checked: the plugin's kwargs, and the inputs beside the features."""
+    """How to fit a model on rows, checked: the plugin's kwargs, and the inputs beside the features.
+
+    With ``has_models``, there are models to go on from that don't come with the rows, and ``init`` is None.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,8 @@ class Training:
         progress: bool | Literal["always"] = False,
         init: ModelLike | None = None,
         replay: str | pl.Expr | pl.Series | None = None,
+        *,
+        has_models: bool = False,
     ) -> None:
         self.progress = shown(progress)
         text("small_groups", small_groups)
@@ -60,6 +65,7 @@ class Training:
             raise TypeError(
                 f"{' and '.join(given)} go with by, which fits a model for each group: give by, or leave them out"
             )
+        is_refit = init is not None or has_models
         is_file = isinstance(init, (str, os.PathLike))
         self.kwargs: dict[str, Any] = {
             "candidates": candidates(options),
@@ -71,9 +77,9 @@ class Training:
             "init_path": _paths.to_read(init) if isinstance(init, (str, os.PathLike)) else None,
             "replay": replay is not None,
         }
-        if init is not None and len(self.kwargs["candidates"]) > 1:
+        if is_refit and len(self.kwargs["candidates"]) > 1:
             raise TypeError("a fit with init goes on with one value of each option, got lists of them to choose from")
-        if init is None and replay is not None:
+        if not is_refit and replay is not None:
             raise TypeError("replay marks the rows that the model of init has seen: give init, or leave replay out")
         self._parts: list[pl.Expr] = []
         if labels is not None:
@@ -84,6 +90,11 @@ class Training:
             self._parts.append(_model_value(init, "init").alias("init"))
         if replay is not None:
             self._parts.append(_column("replay", replay).alias("replay"))
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether there is more than the features in the input, which are its field ``features`` then."""
+        return bool(self._parts)
 
     @property
     def has_groups(self) -> bool:

@@ -11,6 +11,9 @@ import polars as pl
 NUMBER = "anorand group"
 """The column of the number of a row's group in its part, from 0 on."""
 
+INIT = "anorand init"
+"""The column of the model that the fit of a group goes on from, where each group has its own."""
+
 _ROWS = "anorand rows"
 _FIRST = "anorand first row"
 _KEYS = "anorand keys"
@@ -25,6 +28,8 @@ class Groups:
         One column: a struct whose field ``by`` is a struct of the keys.
     column
         Its name.
+    init
+        The keys of groups and ``model``, which become :data:`INIT`; null for groups that are not in it.
 
     """
 
@@ -36,17 +41,21 @@ class Groups:
     DISTINCT_SCORES: ClassVar[int] = 500_000
     """About the most different scores of a group: counting takes memory for each."""
 
-    def __init__(self, frame: pl.LazyFrame, column: str) -> None:
+    def __init__(self, frame: pl.LazyFrame, column: str, init: pl.DataFrame | None = None) -> None:
         self._frame = frame
         self._column = column
-        packed = frame.collect_schema()[column]
-        self._fields = _fields(packed)
-        self.keys = _fields(self._fields["by"])
+        self._fields = _fields(frame.collect_schema()[column])
+        self.keys = keys_of(frame, column)
         # Names of their own: a key may be named as anything.
         self._names = [f"anorand key {at}" for at in range(len(self.keys))]
         keys = self._keyed().drop(column).with_row_index(_FIRST)
         counted = keys.group_by(self._names).agg(pl.len().alias(_ROWS), pl.col(_FIRST).min())
-        self._groups = cast("pl.DataFrame", counted.sort(_FIRST).collect(**_streaming())).drop(_FIRST)
+        groups = cast("pl.DataFrame", counted.sort(_FIRST).collect(**_streaming())).drop(_FIRST)
+        if init is not None:
+            names = zip(self.keys, self._names, strict=True)
+            models = init.select(*[pl.col(key).alias(name) for key, name in names], pl.col("model").alias(INIT))
+            groups = groups.join(models, on=self._names, how="left", **_with_nulls())
+        self._groups = groups
 
     def _keyed(self) -> pl.LazyFrame:
         keys = pl.col(self._column).struct.field("by").struct.rename_fields(self._names).alias(_KEYS)
@@ -79,8 +88,13 @@ class Groups:
         rows = self._keyed().join(of_part, on=self._names, how="inner", **_with_nulls())
         fields = pl.col(self._column).struct
         keys = pl.struct(NUMBER, *[fields.field("by").struct.field(name).alias(name) for name in self.keys])
-        others = [fields.field(name) for name in self._fields if name != "by"]
-        return rows.select(pl.struct([*others, keys.alias("by")]).alias(self._column), NUMBER, *more)
+        packed = [keys.alias("by") if name == "by" else fields.field(name) for name in self._fields]
+        return rows.select(pl.struct(packed).alias(self._column), NUMBER, *more)
+
+
+def keys_of(frame: pl.LazyFrame, column: str) -> dict[str, Any]:
+    """The names and dtypes of the keys."""
+    return _fields(_fields(frame.collect_schema()[column])["by"])
 
 
 def _fields(dtype: object) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pyspark.sql.types import (
     YearMonthIntervalType,
 )
 
-from polars_anorand import _arrow, functions
+from polars_anorand import _arrow, _scan_parts, functions
 from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
 
@@ -97,6 +97,11 @@ def check_fit(schema: StructType, features: Sequence[str], **arguments: Any) -> 
     _empty(schema, features, "inputCols names").lazy().select(
         functions.fit(list(features), **arguments)
     ).collect_schema()
+
+
+def check_refit(schema: StructType, features: Sequence[str], training: dict[str, Any], init: Model) -> None:
+    """The same of a fit that goes on from a model; raises if that model is of other features or options."""
+    _scan_parts.check(_empty(schema, features, "inputCols names"), training, init)
 
 
 def check_there(schema: StructType, names: Sequence[str], what: str) -> None:

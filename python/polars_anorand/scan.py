@@ -12,8 +12,9 @@ import polars as pl
 from polars_anorand import _paths, _register
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._arguments import Columns, Labels, Training, placed
-from polars_anorand._options import LARGEST, integer
-from polars_anorand._scan_groups import NUMBER, Groups
+from polars_anorand._options import integer
+from polars_anorand._scan_groups import NUMBER, Groups, keys_of
+from polars_anorand._scan_init import Init, ModelsOfGroups, OneModel
 from polars_anorand.functions import score
 from polars_anorand.model import Model
 from polars_anorand.progress import progress as show_progress
@@ -39,6 +40,8 @@ def fit_scan(
     labels: Labels | None = None,
     calibrate: Literal["all", "sample"] = "all",
     by: None = None,
+    init: OneModel | None = None,
+    replay: str | pl.Expr | pl.Series | None = None,
     device: str = "auto",
     precision: Precision = "float32",
     path: str | os.PathLike[str] | None = None,
@@ -58,6 +61,8 @@ def fit_scan(
     sample: int | None = None,
     labels: Labels | None = None,
     calibrate: Literal["all", "sample"] = "all",
+    init: ModelsOfGroups | None = None,
+    replay: str | pl.Expr | pl.Series | None = None,
     device: str = "auto",
     precision: Precision = "float32",
     progress: bool | Literal["always"] = False,
@@ -75,6 +80,8 @@ def fit_scan(
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
     min_group_rows: int = 20,
+    init: ModelsOfGroups | None = None,
+    replay: str | pl.Expr | pl.Series | None = None,
     device: str = "auto",
     precision: Precision = "float32",
     path: str | os.PathLike[str] | None = None,
@@ -103,6 +110,15 @@ def fit_scan(
         The number of rows of the sample, at least 2; 1,000,000 if nothing is said, with ``by`` 100,000 of each group.
         It must be said with labels, which may be rare in it, and with ``max_samples=0``, with which each member learns
         from all its rows.
+    init
+        A model to go on from, as by :func:`polars_anorand.fit`: a path, bytes or a :class:`Model`, read before the scan
+        is. The counts and extremes of all rows are added to its own; ``seed`` and ``missing`` are its own too, if
+        nothing is said. With ``by``, every group goes on from it; or give a frame of the keys and ``model``, as
+        ``fit_scan(by=…)`` returns it: each group goes on from its own model, and starts anew if it is not in the frame
+        or its model is null.
+    replay
+        As :func:`polars_anorand.fit`, with ``init``. The sample is drawn from all rows, replayed ones among them.
+        Groups that start anew take no note of it.
     calibrate
         ``"all"``: thresholds and percentiles are those of all rows, by rank; the value of a quantile below the highest
         4,096 scores is rounded to 4e-6 of itself. ``"sample"``: no second pass; those of the sample.
@@ -114,18 +130,20 @@ def fit_scan(
     Returns
     -------
     Model, or DataFrame with ``by``
-        A model's ``training`` has ``rows`` (of the scan), ``sampled`` (rows of the sample, where that is not all), and
-        ``scored`` (rows that the quantiles are of, where that is not all). The frame has the keys and ``model``
-        (Binary; null for a group too small), groups in the order in which they appear. Keys are what a join can be on.
+        A model's ``training`` has ``rows`` (of the scan, and with ``init`` of all earlier fits), ``sampled`` (rows of
+        the sample, where that is not all), and ``scored`` (rows that the quantiles are of, where that is not all). The
+        frame has the keys and ``model`` (Binary; null for a group too small), groups in the order in which they appear.
+        Keys are what a join can be on.
         A pass before the first counts the groups. Memory holds at most 4,000,000 sampled rows at a time, or ``sample``
         if that is more: the scan is read again for each further set of groups.
 
     Raises
     ------
-    TypeError, ValueError
-        At once, for an argument of another type or value.
+    TypeError, ValueError, OSError
+        At once, for an argument of another type or value, or a file of ``init`` that can't be read.
     PolarsError
-        As the query that is scanned and :func:`polars_anorand.fit` raise.
+        As the query that is scanned and :func:`polars_anorand.fit` raise: before the scan is read, for options, dtypes
+        and models of ``init`` that don't fit together.
 
     Examples
     --------
@@ -135,6 +153,10 @@ def fit_scan(
     >>> model = anorand.fit_scan(table, ["x", "y"], sample=500, members=2)
     >>> model.training["rows"], model.training["sampled"]
     (2000, 500)
+    >>> next_day = table.filter(pl.col("y") < 9)
+    >>> model = anorand.fit_scan(next_day, ["x", "y"], sample=500, init=model, min_steps=60)
+    >>> model.training["rows"], model.options["members"]
+    (3638, 2)
 
     """
     if calibrate not in ("all", "sample"):
@@ -142,10 +164,16 @@ def fit_scan(
     if by is not None and path is not None:
         raise TypeError("fit_scan takes a path for one model, not with by, which fits one for each group")
     rows = _sample(sample, labels, options, _ROWS if by is None else _ROWS_OF_GROUP)
-    training = Training(options, labels, by, small_groups, min_group_rows, progress)
+    training = Training(
+        options, labels, by, small_groups, min_group_rows, progress, replay=replay, has_models=init is not None
+    )
     destination = None if path is None else _paths.to_write(path)
-    fit = _Fit(training, labels is not None, rows, _seed(options), calibrate == "all", placed(device, precision))
+    placement = placed(device, precision)
     frame = scan.lazy().select(training.input(features).alias(_INPUT))
+    models = _checked(training, frame, init)
+    if sample is None and options.get("max_samples") is None and models.learn_from_all():
+        raise _no_sample("max_samples=0 of the model of init")
+    fit = _Fit(training, models, rows, calibrate == "all", placement)
     with show_progress(always=progress == "always") if progress else contextlib.nullcontext():
         if by is not None:
             return _of_groups(fit, frame)
@@ -159,16 +187,16 @@ class _Fit(NamedTuple):
     """How to fit, checked."""
 
     training: Training
-    has_labels: bool
+    init: Init
     sample: int
-    seed: int
     is_calibrated: bool
     placement: dict[str, str]
 
-    def observed(self, frame: pl.LazyFrame) -> tuple[_core.Scan, int]:
+    def observed(self, frame: pl.LazyFrame, init: list[pl.Expr]) -> tuple[_core.Scan, int]:
         """What is gathered of all rows, and the number of those that a fit can use."""
-        gathered = _core.Scan(self.sample, self.seed)
-        call = _call("anorand_observe", {"scan": gathered.id, "training": self.training.kwargs}, pl.col(_INPUT))
+        gathered = _core.Scan(self.sample)
+        kwargs = {"scan": gathered.id, "training": self.training.kwargs}
+        call = _call("anorand_observe", kwargs, pl.col(_INPUT), *init)
         rows = 0
         for batch in _batches(frame):
             rows = batch.select(call).item()
@@ -181,7 +209,7 @@ class _Fit(NamedTuple):
 
     def scores(self, model: bytes | pl.Expr) -> pl.Expr:
         """The scores of the rows of a scan."""
-        is_packed = self.has_labels or self.training.has_groups
+        is_packed = self.training.is_packed
         features = pl.col(_INPUT).struct.field("features") if is_packed else pl.col(_INPUT)
         precision = cast("Precision", self.placement["precision"])
         return score(features, model, device=self.placement["device"], precision=precision, name=_SCORE)
@@ -189,8 +217,9 @@ class _Fit(NamedTuple):
 
 def _of_all(fit: _Fit, frame: pl.LazyFrame) -> bytes:
     """The model of all rows."""
-    gathered, rows = fit.observed(frame)
-    data: bytes = pl.select(_call("anorand_fit_scan", fit.kwargs(gathered), pl.lit(0))).item()
+    init = fit.init.inputs()
+    gathered, rows = fit.observed(frame, init)
+    data: bytes = pl.select(_call("anorand_fit_scan", fit.kwargs(gathered), pl.lit(0), *init)).item()
     if not fit.is_calibrated or rows <= fit.sample:
         return data
     observe = _call("anorand_observe_scores", {"scan": gathered.id}, pl.col(_SCORE))
@@ -201,12 +230,13 @@ def _of_all(fit: _Fit, frame: pl.LazyFrame) -> bytes:
 
 def _of_groups(fit: _Fit, frame: pl.LazyFrame) -> pl.DataFrame:
     """The models of all groups, and their keys."""
-    groups = Groups(frame, _INPUT)
+    groups = Groups(frame, _INPUT, fit.init.of_groups)
     parts = [groups.none()]
     for part in groups.parts(max(fit.sample, Groups.SAMPLED_ROWS), fit.sample):
-        gathered, _ = fit.observed(groups.rows_of(part))
+        init = fit.init.inputs(part)
+        gathered, _ = fit.observed(groups.rows_of(part), init)
         keys = pl.lit(None, dtype=pl.Struct(groups.keys))
-        call = _register.rows_of_groups("anorand_fit_scan", [keys], fit.kwargs(gathered))
+        call = _register.rows_of_groups("anorand_fit_scan", [keys, *init], fit.kwargs(gathered))
         models = pl.select(call).to_series().struct.unnest()
         parts.append(_calibrated_groups(fit, groups, gathered, part, models) if fit.is_calibrated else models)
     return pl.concat(parts)
@@ -218,7 +248,7 @@ def _calibrated_groups(
     """The models with the quantiles of the scores of all rows, where the sample is not all of them."""
     data = cast("list[bytes | None]", models["model"].to_list())
     observe = _call("anorand_observe_scores", {"scan": gathered.id}, pl.col(_SCORE), pl.col(NUMBER))
-    sampled = [place for place, model in enumerate(data) if model is not None and "sampled" in Model(model).training]
+    sampled = [number for number in gathered.larger() if data[number] is not None]
     larger = part.with_columns(models["model"].alias(_MODEL))[sampled]
     for some in groups.split(larger, Groups.SCORED_ROWS, Groups.DISTINCT_SCORES):
         for batch in _batches(groups.rows_of(some, _MODEL)):
@@ -228,11 +258,22 @@ def _calibrated_groups(
     return models.with_columns(pl.Series("model", data, dtype=pl.Binary))
 
 
+def _checked(training: Training, frame: pl.LazyFrame, init: ModelsOfGroups | None) -> Init:
+    """The models to go on from. What can't be fitted is refused before a row is read."""
+    kwargs = training.kwargs
+    frame.select(_call("anorand_check_scan", kwargs, pl.col(_INPUT))).collect_schema()
+    models = Init(init, keys_of(frame, _INPUT) if training.has_groups else None)
+    if init is not None:
+        none = pl.DataFrame(schema=frame.collect_schema())
+        none.select(_call("anorand_check_scan", kwargs, pl.col(_INPUT), *models.inputs()))
+    return models
+
+
 def _sample(sample: int | None, labels: Labels | None, options: FitOptions, default: int) -> int:
     if sample is None:
         for reason in ["labels" * (labels is not None), "max_samples=0" * (options.get("max_samples") == 0)]:
             if reason:
-                raise TypeError(f"with {reason}, fit_scan needs to be told the number of rows to learn from: sample=…")
+                raise _no_sample(reason)
         return default
     checked = integer("sample", sample, low=2)
     if checked is None or checked < 2:
@@ -240,12 +281,8 @@ def _sample(sample: int | None, labels: Labels | None, options: FitOptions, defa
     return checked
 
 
-def _seed(options: FitOptions) -> int:
-    """That of the sample, which is that of the fit. It is drawn before the plugin checks the options."""
-    seed = integer("seed", options.get("seed"), low=0) or 0
-    if seed < 0:
-        raise ValueError(f"seed must be a whole number from 0 to {LARGEST}, got {seed}")
-    return seed
+def _no_sample(reason: str) -> TypeError:
+    return TypeError(f"with {reason}, fit_scan needs to be told the number of rows to learn from: sample=…")
 
 
 def _call(function: str, kwargs: dict[str, Any], *on: pl.Expr) -> pl.Expr:

@@ -18,7 +18,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["AnoRand", "AnoRandModel", "GroupedAnoRand", "GroupedAnoRandModel", "score_udf"]
+
+InitModel: TypeAlias = "Model | bytes | str | os.PathLike[str] | AnoRandModel"
+"""A model to go on from."""
 
 
 class _HasOutputs(HasOutputCol, HasPredictionCol):
@@ -299,6 +302,9 @@ class AnoRand(Estimator, _HasFit, _Stored):
         and ``contribution``.
     options
         Further options of the fit; see :class:`polars_anorand.FitOptions`.
+    initModel
+        A model to go on from, as ``init`` of :func:`polars_anorand.fit_scan`: a :class:`polars_anorand.Model`, its
+        bytes, the path of its file on the driver, or an :class:`AnoRandModel`. It is saved with the estimator.
 
     Examples
     --------
@@ -306,6 +312,7 @@ class AnoRand(Estimator, _HasFit, _Stored):
 
         model = AnoRand(inputCols=["delay", "distance"], contamination=0.01).fit(flights)
         model.transform(flights).where("predictedLabel = 1").show()
+        model = AnoRand(inputCols=["delay", "distance"], initModel=model, options={"min_steps": 60}).fit(next_day)
 
     """
 
@@ -332,12 +339,14 @@ class AnoRand(Estimator, _HasFit, _Stored):
         reasonsCol: str = "",  # noqa: N803
         numReasons: int = 3,  # noqa: N803
         options: Mapping[str, Any] | None = None,
+        initModel: InitModel | None = None,  # noqa: N803
     ) -> None:
         super().__init__()
         self._set_output_defaults()
         # Spark ML's own default is a hash of the class's name, which may be negative.
         self._setDefault(seed=0, maxRows=1_000_000, calibrate="all", options={})
-        self._set(**self._input_kwargs)
+        self._set(**{name: value for name, value in self._input_kwargs.items() if name != "initModel"})
+        self.setInitModel(initModel)
 
     def setMaxRows(self, value: int) -> Self:  # noqa: N802
         """Set the most rows that come to the driver."""
@@ -355,6 +364,25 @@ class AnoRand(Estimator, _HasFit, _Stored):
         """Whose scores thresholds and percentiles are of."""
         return str(self.getOrDefault("calibrate"))
 
+    def setInitModel(self, value: InitModel | None) -> Self:  # noqa: N802
+        """Set the model to go on from; None for a new one."""
+        given = value.toModel() if isinstance(value, AnoRandModel) else value
+        # Not a Param: Spark writes these as JSON.
+        self._init = None if given is None else _model(given, "initModel")
+        return self
+
+    def getInitModel(self) -> Model | None:  # noqa: N802
+        """The model to go on from, if there is one."""
+        return self._init
+
+    def _data(self, spark: Any) -> Any:
+        data = None if self._init is None else bytearray(self._init.to_bytes())
+        return spark.createDataFrame([(data,)], "model binary").coalesce(1)
+
+    def _read_data(self, spark: Any, path: str) -> None:
+        data = spark.read.parquet(path).first()[0]
+        self._init = None if data is None else Model(bytes(data))
+
     def _fit(self, dataset: Any) -> AnoRandModel:
         features, options, most = self._features(), self._fit_options(), self.getMaxRows()
         if most < 2:
@@ -362,24 +390,27 @@ class AnoRand(Estimator, _HasFit, _Stored):
         if self.getCalibrate() not in ("all", "sample"):
             raise ValueError(f"calibrate must be 'all' or 'sample', got {self.getCalibrate()!r}")
         _frames.check_fit(dataset.schema, features, **options)
+        if self._init is not None:
+            training = _scan_parts.training(options, self._init)
+            _frames.check_refit(dataset.schema, features, training, self._init)
         sample, rows = _frames.sampled(dataset, features, most, self.getSeed())
         if rows > sample.height:
             data = self._fit_sample(dataset, sample, rows)
         else:
-            data = sample.select(functions.fit(features, **options)).item()
+            data = sample.select(functions.fit(features, init=self._init, **options)).item()
         return self._copyValues(AnoRandModel(data))._resetUid(self.uid)
 
     def _fit_sample(self, dataset: Any, sample: pl.DataFrame, rows: int) -> bytes:
         """The model from the driver's sample and the workers' counts of all rows."""
-        features, training = sample.columns, _scan_parts.training(self._fit_options())
+        features, training = sample.columns, _scan_parts.training(self._fit_options(), self._init)
         count = on_worker("count_rows", 1, features, training)
         counts = _frames.counted(dataset, features, count, of_scores=False)
-        data = _scan_parts.fit_counted(sample, counts, training, rows)
+        data = _scan_parts.fit_counted(sample, counts, training, rows, self._init)
         is_calibrated = self.getCalibrate() == "all"
         if is_calibrated:
             count = on_worker("count_scores", 1, features, data)
             counts = _frames.counted(dataset, features, count, of_scores=True)
-            data = _scan_parts.calibrated(data, counts)
+            data = _scan_parts.calibrated(data, counts, self._init)
         of_sample = "; thresholds and percentiles are the sample's, since calibrate is 'sample'"
         warnings.warn(
             f"AnoRand was fitted on the driver, on a sample of {sample.height:,} of {rows:,} rows, with the counts and "
@@ -550,8 +581,8 @@ def score_udf(model: Model | bytes | str | os.PathLike[str]) -> Any:
         return arrow_udf(score, "double", ArrowUDFType.SCALAR)
 
 
-def _model(model: Model | bytes | str | os.PathLike[str]) -> Model:
+def _model(model: Model | bytes | str | os.PathLike[str], name: str = "model") -> Model:
     known = known_model(model)
     if known is None:
-        raise TypeError(f"model must be a Model, its bytes or the path of its file, got {type(model).__name__}")
+        raise TypeError(f"{name} must be a Model, its bytes or the path of its file, got {type(model).__name__}")
     return known

@@ -1,7 +1,10 @@
 //! What is known of all rows of a table of which a fit has a sample: counts and extremes, so that what is rare is not taken for what
 //! was never seen.
 
+use polars::prelude::PlHashMap;
+
 use super::categories::Frequencies;
+use super::feature::Feature;
 use super::statistics::{FeatureStatistics, QUANTILES};
 
 /// More training rows than any table has. Numbers of rows up to here, from a file or from another process, have sums that no integer
@@ -26,6 +29,14 @@ pub struct FeatureTotals {
 }
 
 impl Totals {
+    /// The same totals, which are of `features`, in the order of `wanted`; matched by name, as columns are.
+    pub fn align_to(&self, features: &[Feature], wanted: &[Feature]) -> Self {
+        let names = features.iter().map(|feature| feature.name.as_str());
+        let of_name: PlHashMap<&str, &FeatureTotals> = names.zip(&self.features).collect();
+        let found = wanted.iter().filter_map(|feature| of_name.get(feature.name.as_str()).copied().cloned());
+        Self { rows: self.rows, features: found.collect() }
+    }
+
     /// With the rows of another table with the same features. Sums saturate, beyond [`MOST_ROWS`]: a model with such a number is refused.
     pub fn plus(&self, other: &Self) -> Self {
         let both = |(a, b): (&FeatureTotals, &FeatureTotals)| FeatureTotals {
@@ -99,5 +110,19 @@ mod tests {
         for cut in 0..=4 {
             assert_eq!(totals(0, cut).plus(&totals(cut, 4 - cut)), totals(0, 4));
         }
+    }
+
+    #[test]
+    fn totals_are_matched_by_name() {
+        let frame = df!("x" => [Some(3.0), None], "c" => ["a", "b"], "y" => [1, 2]).unwrap();
+        let of = |columns: &Columns| {
+            let mut counting = Counting::new(columns.features());
+            counting.add(columns).unwrap();
+            counting.totals().unwrap()
+        };
+        let given = Columns::from_frame(&frame).unwrap();
+        let other = Columns::from_frame(&frame.select(["y", "x", "c"]).unwrap()).unwrap();
+        assert_ne!(of(&given), of(&other));
+        assert_eq!(of(&given).align_to(given.features(), other.features()), of(&other));
     }
 }

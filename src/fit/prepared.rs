@@ -54,6 +54,7 @@ impl Prepared {
         start.map_or(Ok(()), Start::check)?;
         let aligned = start.map(|start| start.model.align(columns)).transpose()?;
         let given = aligned.as_ref().unwrap_or(columns);
+        let totals_features = columns.features();
         let (columns, labels) = training_rows(given, labels, options.missing)?;
         labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
         let replayed = start.map(|start| start.replayed_of(given, options.missing)).transpose()?.flatten();
@@ -61,7 +62,7 @@ impl Prepared {
             totals.is_none() && labels.is_none() && columns.rows() > MOST_ROWS && members_draw_few(options);
         let of_model = start.map(Start::totals).transpose()?;
         let counted = match (&of_model, totals) {
-            (Some(of_model), Some(of_new)) => Some(of_model.plus(of_new)),
+            (Some(of_model), Some(of_new)) => Some(of_model.plus(&of_new.align_to(totals_features, given.features()))),
             (Some(of_model), None) => Some(of_model.plus(&count(&new_rows(&columns, replayed.as_deref())?)?)),
             (None, None) if is_sampled => Some(count(&columns)?),
             (None, _) => None,

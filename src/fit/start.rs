@@ -20,14 +20,14 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// An error if its networks are not those that a fit trains.
+    /// An error if its networks are not those that a fit trains, or if it has no counts to add to.
     pub fn check(&self) -> PolarsResult<()> {
-        let distilled = self.model.metadata().distilled.as_ref();
-        distilled.map_or(Ok(()), |distilled| {
+        if let Some(distilled) = &self.model.metadata().distilled {
             polars_bail!(ComputeError:
                 "anorand: the model of init= is one network that was distilled from an ensemble of {}, expected the ensemble itself: \
-                 fit it without distil=True and keep it for later fits, each of which may have distil=True", distilled.members)
-        })
+                 fit it without distil=True and keep it for later fits, each of which may have distil=True", distilled.members);
+        }
+        self.totals().map(drop)
     }
 
     /// Which of the rows that a fit can use the model has seen.
@@ -36,7 +36,18 @@ impl Start<'_> {
         polars_ensure!(replayed.len() == given.rows(), ShapeMismatch:
             "anorand: replay has {} values for {} rows, expected one for each row", replayed.len(), given.rows());
         let usable = given.training_rows(missing)?;
-        Ok(Some(replayed.iter().zip(usable).filter(|(_, usable)| *usable).map(|(replayed, _)| *replayed).collect()))
+        let replayed: Vec<bool> =
+            replayed.iter().zip(usable).filter(|(_, usable)| *usable).map(|(replayed, _)| *replayed).collect();
+        self.check_replayed(replayed.iter().filter(|replayed| **replayed).count())?;
+        Ok(Some(replayed))
+    }
+
+    /// An error if more rows are replayed than the model has seen.
+    pub fn check_replayed(&self, rows: usize) -> PolarsResult<()> {
+        let seen = self.model.metadata().training.rows;
+        polars_ensure!(rows <= seen, ComputeError:
+            "anorand: replay marks {rows} rows, and the model of init= was fitted on {seen}: mark rows that it has seen, each once");
+        Ok(())
     }
 
     /// The totals of the model's rows.

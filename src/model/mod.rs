@@ -239,10 +239,11 @@ impl Model {
     }
 }
 
-/// The model of some bytes with the quantiles of the scores of all its training rows.
-pub fn with_quantiles(bytes: &[u8], quantiles: ScoreQuantiles) -> PolarsResult<Model> {
+/// The model of some bytes with the quantiles of the scores of this number of rows: of all its training rows, but for those that the model
+/// which the fit went on from had counted.
+pub fn with_quantiles(bytes: &[u8], quantiles: ScoreQuantiles, rows: usize) -> PolarsResult<Model> {
     let mut model = Model::from_bytes(bytes)?;
-    model.metadata.training.scored = None;
+    model.metadata.training.scored = (rows < model.metadata.training.rows).then_some(rows);
     model.statistics.quantiles = quantiles;
     if let Some(fault) = model.fault() {
         return Err(invalid(fault));

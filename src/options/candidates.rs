@@ -44,6 +44,11 @@ impl Candidates {
     pub fn missing(&self) -> Missing {
         self.usual[0].missing
     }
+
+    /// The seed, which all share for the same reason.
+    pub fn seed(&self) -> u64 {
+        self.usual[0].seed
+    }
 }
 
 /// An error for candidates that differ in what no comparison with noise can tell.

@@ -13,12 +13,12 @@ use crate::job::{self, of_all_calls, Unit, WorkingFor};
 use crate::model::Destination;
 use crate::options::Candidates;
 use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
-use crate::query::{apply, Gathered, Groups, Source, Training};
+use crate::query::{apply, Gathered, Groups, Init, Source, Training};
 
 use super::ffi::{compute, resolve, Kwargs};
 use super::kwargs::{
     first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs, ObserveKwargs,
-    PackedFields, Parts, ScoresKwargs,
+    PackedFields, Parts, ScoresKwargs, TrainingKwargs,
 };
 use super::progress::Watching;
 use super::scan;
@@ -70,12 +70,13 @@ fn anorand_observe(inputs: &[Series], kwargs: ObserveKwargs) -> PolarsResult<Ser
     let input = first(inputs)?;
     let mut parts = Parts::of(input, &kwargs.training)?;
     let groups = parts.take_numbers()?;
-    let columns = parts.columns;
+    let Parts { columns, replayed, .. } = parts;
     let _working = WorkingFor::begin(of_all_calls());
     job::expect(Unit::Rows, columns.rows());
-    let missing = Candidates::check(kwargs.training.candidates, kwargs.training.labels)?.missing();
+    let training = training_of_scan(inputs, kwargs.training)?;
     let rows = scan::with(kwargs.scan, |gathered| {
-        gathered.rows.add(input, &columns, groups.as_deref(), missing)?;
+        let how = |group| training.gathering(group);
+        gathered.rows.add(input, &columns, groups.as_deref(), replayed.as_deref(), how)?;
         Ok(gathered.rows.rows() as u64)
     })?;
     job::advance(Unit::Rows, columns.rows());
@@ -99,25 +100,46 @@ fn anorand_observe_scores(inputs: &[Series], kwargs: ScoresKwargs) -> PolarsResu
     Ok(Series::new("rows".into(), [(scores.len() - scores.null_count()) as u64]))
 }
 
-/// The model of a scan, or those of its groups. Of a scan that only counts rows, the sample is the input.
+/// How to fit what a scan gathers; the models to start from are the second input.
+fn training_of_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Training> {
+    let given = kwargs.candidates.first().cloned().unwrap_or_default();
+    let init = inputs.get(1).map(Init::groups).transpose()?.map(|init| (init, given));
+    let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
+    Ok(Training { candidates, labels: None, groups: None, init, replayed: None })
+}
+
+fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResult<Field> {
+    let packed = PackedFields::of(inputs, Some(&kwargs))?;
+    packed.check("rows of the scan", Some(&kwargs))?;
+    models_dtype(&packed.keys)?;
+    Ok(Field::new("checked".into(), DataType::Boolean))
+}
+
+/// An error if rows as these, of which there may be none, can't be fitted, or not from the models that are the second input.
+fn anorand_check_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Series> {
+    let Parts { columns, .. } = Parts::of(first(inputs)?, &kwargs)?;
+    let given = kwargs.candidates.first().cloned().unwrap_or_default();
+    inputs.get(1).map_or(Ok(()), |models| Init::check(models, &columns, &given))?;
+    Ok(Series::new("checked".into(), [true]))
+}
+
+/// The model of a scan, or those of its groups. Of a scan that only counts rows, the sample is the first input.
 fn anorand_fit_scan(inputs: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series> {
     let FitKwargs { training: how, device, precision, name, progress, path: _ } = kwargs.fit;
     let _watching = Watching::begin(progress.as_deref(), &name)?;
     let Gathered { rows, groups: samples, first_rows } = scan::with(kwargs.scan, |gathered| match inputs {
-        [sample] if gathered.rows.only_counts() => {
+        [sample, ..] if gathered.rows.only_counts() => {
             gathered.rows.finish_with(sample.clone(), Columns::from_series(sample)?.features())
         }
         _ => gathered.rows.finish(),
     })?;
     let request = Request::parse(device.as_deref(), precision.as_deref())?;
-    let Parts { columns, labels, .. } = Parts::of(&rows, &how)?;
+    let Parts { columns, labels, replayed, .. } = Parts::of(&rows, &how)?;
     let (mut first_rows, small) = (Parts::of(&first_rows, &how)?, how.small_groups()?);
-    let candidates = Candidates::check(how.candidates, how.labels)?;
-    let training = Training { candidates, labels, groups: None, init: None, replayed: None };
+    let training = Training { labels, replayed, ..training_of_scan(inputs, how)? };
     first_rows.take_numbers()?;
     let Some(keys) = first_rows.keys else {
-        let totals = samples.first().and_then(|sampled| sampled.totals.as_ref());
-        let bytes = training.fit_sample(&columns, totals, request)?.to_bytes()?;
+        let bytes = training.fit_sample(&columns, samples.first(), request)?.to_bytes()?;
         return Ok(Series::new(name.into(), [bytes.as_slice()]));
     };
     let groups = Groups::known(keys, samples.iter().map(|sampled| sampled.rows.clone()).collect(), small);
@@ -359,6 +381,35 @@ unsafe extern "C" fn _polars_plugin_field_anorand_embed(
 ) {
     // SAFETY: Polars' promise.
     unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, embed_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_check_scan(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_check_scan) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_check_scan(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, check_scan_field) }
 }
 
 /// # Safety

@@ -53,7 +53,7 @@ pub struct FitKwargs {
     pub name: String,
 }
 
-/// A batch of a table that comes in batches.
+/// A batch of a table that comes in batches. Inputs: its rows, then the models to start from, if there are some: one, or one for each group.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObserveKwargs {
@@ -69,7 +69,7 @@ pub struct ScoresKwargs {
     pub scan: u64,
 }
 
-/// `fit` of what a scan has gathered.
+/// `fit` of what a scan has gathered. Inputs: the sample, where the scan only counts rows, or a null of the keys' dtypes; then the models.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FitScanKwargs {

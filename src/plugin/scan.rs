@@ -39,10 +39,10 @@ pub struct PyScan(u64);
 #[pymethods]
 impl PyScan {
     #[new]
-    fn new(sample: usize, seed: u64) -> Self {
+    fn new(sample: usize) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let gathered = Gathered { rows: Scan::new(sample, seed), scores: HashMap::new() };
+        let gathered = Gathered { rows: Scan::new(sample), scores: HashMap::new() };
         all().insert(id, Arc::new(Mutex::new(gathered)));
         Self(id)
     }
@@ -59,9 +59,15 @@ impl PyScan {
         let refused = |error: PolarsError| PyValueError::new_err(error.to_string());
         py.detach(|| {
             let scores = with(self.0, |gathered| Ok(gathered.scores.remove(&group)))?;
-            model::with_quantiles(bytes, scores.unwrap_or_default().quantiles()?)?.to_bytes()
+            let mut scores = scores.unwrap_or_default();
+            model::with_quantiles(bytes, scores.quantiles()?, scores.rows() as usize)?.to_bytes()
         })
         .map_err(refused)
+    }
+
+    /// See [`Scan::larger`].
+    fn larger(&self) -> PyResult<Vec<u32>> {
+        self.on_gathered(|gathered| Ok(gathered.rows.larger()))
     }
 
     /// The number of rows so far, those that a fit can't use among them.

@@ -16,7 +16,7 @@ use crate::pool;
 
 use super::groups::Groups;
 use super::init::Init;
-use super::scan::Sampled;
+use super::scan::{Gathering, Sampled};
 
 /// How a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
@@ -36,11 +36,13 @@ impl Training {
         self.fit_sample(columns, None, request)
     }
 
-    /// The same where the rows are a sample of a table whose totals are known.
-    pub fn fit_sample(&self, columns: &Columns, totals: Option<&Totals>, request: Request) -> PolarsResult<Model> {
+    /// The same where the rows are a sample of a table, of which this is known.
+    pub fn fit_sample(&self, columns: &Columns, sampled: Option<&Sampled>, request: Request) -> PolarsResult<Model> {
         let labels = self.labels.as_ref();
-        let Resolved { model, candidates } = self.resolved(None, labels)?;
+        let Resolved { model, candidates } = self.resolved(0, None, labels)?;
         let start = model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
+        check_replayed(start, sampled)?;
+        let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
         let choice = Choice { columns, labels, totals, start, candidates: &candidates };
         let cost = candidates.iter().map(|options| Cost::of_fit(options, columns.features().len(), columns.rows()));
         let Fitted { model, warnings } = request.run(cost.sum(), |device| choice.fit(device))?;
@@ -105,7 +107,7 @@ impl Training {
         let rows = &groups.rows()[group];
         let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
         let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
-        let Resolved { model, candidates } = self.resolved(Some(rows), labels.as_ref())?;
+        let Resolved { model, candidates } = self.resolved(group, Some(rows), labels.as_ref())?;
         let sampled = samples.map(|samples| &samples[group]);
         match sampled {
             Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
@@ -116,14 +118,25 @@ impl Training {
                 groups.small().check(usable, rows.len())?;
             }
         }
+        check_replayed(model.as_ref().map(|model| Start { model, replayed: None }), sampled)?;
         let replayed = self.replayed.as_ref().map(|all| rows.iter().map(|row| all[*row as usize]).collect());
         let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
         Ok(OfGroup { columns, labels, replayed, totals, model, candidates })
     }
 
-    /// Where a fit of some rows starts, if they are not all, and its options.
-    fn resolved(&self, rows: Option<&[IdxSize]>, labels: Option<&Labels>) -> PolarsResult<Resolved<'_>> {
-        let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(rows)?.zip(Some(given))));
+    /// What the fit of a group will ask of its rows, before they are gathered.
+    pub fn gathering(&self, group: usize) -> PolarsResult<Gathering> {
+        let Resolved { model, candidates } = self.resolved(group, None, None)?;
+        // All candidates have the same seed and the same policy for missing values, since these can't be given as lists.
+        let usual = (self.candidates.missing(), self.candidates.seed());
+        let (missing, seed) = candidates.first().map_or(usual, |options| (options.missing, options.seed));
+        Ok(Gathering { missing, seed, goes_on: model.is_some() })
+    }
+
+    /// Where the fit of a group starts, whose rows are some of all or all, and its options.
+    fn resolved(&self, group: usize, rows: Option<&[IdxSize]>, labels: Option<&Labels>) -> PolarsResult<Resolved<'_>> {
+        let model_of = |init: &Init| init.model(group, rows);
+        let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(model_of(init)?.zip(Some(given))));
         Ok(match init.transpose()?.flatten() {
             None => Resolved { model: None, candidates: self.candidates.of(knows_few(labels)).into() },
             Some((model, given)) => {
@@ -132,6 +145,12 @@ impl Training {
             }
         })
     }
+}
+
+/// An error if more rows of a scan are replayed than the model has seen, of which the sample may have fewer.
+fn check_replayed(start: Option<Start>, sampled: Option<&Sampled>) -> PolarsResult<()> {
+    let new = sampled.and_then(|sampled| Some((sampled.usable, sampled.totals.as_ref()?.rows)));
+    start.zip(new).map_or(Ok(()), |(start, (usable, new))| start.check_replayed(usable.saturating_sub(new)))
 }
 
 /// Bytes of the rows of groups that a GPU fits together, as they are before they are scaled.

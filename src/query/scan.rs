@@ -16,7 +16,6 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Scan {
     /// 0: rows are only counted
     sample: usize,
-    seed: u64,
     groups: Vec<Group>,
     counting: Vec<Counting>,
     /// Of each group the first row, in the order in which they came
@@ -28,15 +27,32 @@ pub struct Scan {
     pruned: usize,
 }
 
+/// What the fit of a group asks of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    pub missing: Missing,
+    /// By which its sample is drawn
+    pub seed: u64,
+    /// Whether it goes on from a model, which may have seen some of its rows
+    pub goes_on: bool,
+}
+
 /// What is known of a group beside its counts.
 #[derive(Clone, Copy)]
 struct Group {
+    how: Gathering,
     given: usize,
     usable: usize,
     /// Rows with a higher hash are not in the sample
     highest: u64,
     /// Where its first row is, once there is one
     first_row: Option<usize>,
+}
+
+impl Group {
+    fn new(how: Gathering) -> Self {
+        Self { how, given: 0, usable: 0, highest: u64::MAX, first_row: None }
+    }
 }
 
 /// What a process has counted of a table without groups, or a part of it, for another process.
@@ -64,14 +80,14 @@ pub struct Sampled {
     /// The number of its rows in the table, and of those that a fit can use
     pub given: usize,
     pub usable: usize,
-    /// Of all its usable rows, if the sample is not all of them
+    /// Of all its usable rows but those that are replayed, if the sample is not all of them
     pub totals: Option<Totals>,
 }
 
 impl Scan {
-    pub fn new(sample: usize, seed: u64) -> Self {
+    pub fn new(sample: usize) -> Self {
         let (groups, counting, first_rows, kept, hashes) = (vec![], vec![], vec![], vec![], vec![]);
-        Self { sample, seed, groups, counting, first_rows, kept, hashes, pruned: 0 }
+        Self { sample, groups, counting, first_rows, kept, hashes, pruned: 0 }
     }
 
     /// The number of rows so far that a fit can use.
@@ -79,22 +95,25 @@ impl Scan {
         self.groups.iter().map(|group| group.usable).sum()
     }
 
-    /// Takes a batch: the call's input, the features in it, and the number of each row's group, if there are some. Rows that a fit can't
-    /// use are counted only.
+    /// Takes a batch: the call's input, the features in it, the number of each row's group, if there are some, and which rows the model that
+    /// its fit goes on from has seen. Of rows that a fit can't use, there is no more than their number. `how` is asked for each group that is new.
     pub fn add(
         &mut self,
         input: &Series,
         features: &Columns,
         group_of: Option<&[u32]>,
-        missing: Missing,
+        replayed: Option<&[bool]>,
+        how: impl Fn(usize) -> PolarsResult<Gathering>,
     ) -> PolarsResult<()> {
         let group_of = |row: usize| group_of.map_or(0, |groups| groups[row]) as usize;
         let groups = (0..features.rows()).map(group_of).max().map_or(0, |last| last + 1);
-        let none = Group { given: 0, usable: 0, highest: u64::MAX, first_row: None };
-        self.groups.resize(self.groups.len().max(groups), none);
-        self.counting.resize_with(self.groups.len(), || Counting::new(features.features()));
+        for group in self.groups.len()..groups {
+            self.groups.push(Group::new(how(group)?));
+            self.counting.push(Counting::new(features.features()));
+        }
 
-        let usable = features.usable_rows(missing)?;
+        let usable = self.usable_rows(features, group_of)?;
+        let mut new = usable.clone();
         let known: usize = self.first_rows.iter().map(|rows| rows.len()).sum();
         let (mut taken, mut first, mut counted): (Vec<IdxSize>, Vec<IdxSize>, Vec<usize>) = (vec![], vec![], vec![]);
         for (row, usable) in usable.iter().enumerate() {
@@ -108,15 +127,19 @@ impl Scan {
             if !usable {
                 continue;
             }
-            let hash = xxh3_64_with_seed(&(group.usable as u64).to_le_bytes(), self.seed);
+            let hash = xxh3_64_with_seed(&(group.usable as u64).to_le_bytes(), group.how.seed);
             group.usable += 1;
-            counted.push(number);
+            // The model has counted it.
+            new[row] = !(group.how.goes_on && replayed.is_some_and(|replayed| replayed[row]));
+            if new[row] {
+                counted.push(number);
+            }
             if hash <= group.highest && self.sample > 0 {
                 taken.push(row as IdxSize);
                 self.hashes.push((number as u32, hash));
             }
         }
-        Counting::add_each(&mut self.counting, |row| counted[row], &features.filter(&usable)?)?;
+        Counting::add_each(&mut self.counting, |row| counted[row], &features.filter(&new)?)?;
         for (rows, kept) in [(taken, &mut self.kept), (first, &mut self.first_rows)] {
             if !rows.is_empty() {
                 kept.push(input.take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?);
@@ -126,6 +149,25 @@ impl Scan {
             self.prune()?;
         }
         Ok(())
+    }
+
+    /// Which rows of a batch the fits of their groups can use.
+    fn usable_rows(&self, features: &Columns, group_of: impl Fn(usize) -> usize) -> PolarsResult<Vec<bool>> {
+        let missing: Vec<Missing> = (0..features.rows()).map(|row| self.groups[group_of(row)].how.missing).collect();
+        match missing.first() {
+            None => Ok(vec![]),
+            Some(first) if missing.iter().all(|other| other == first) => features.usable_rows(*first),
+            Some(_) => {
+                let mut usable = vec![true; missing.len()];
+                for policy in [Missing::Null, Missing::Error] {
+                    let of_policy: Vec<bool> = missing.iter().map(|missing| *missing == policy).collect();
+                    let found = features.filter(&of_policy)?.usable_rows(policy)?;
+                    let rows = usable.iter_mut().zip(&of_policy).filter(|(_, is_one)| **is_one);
+                    rows.zip(found).for_each(|((usable, _), found)| *usable = found);
+                }
+                Ok(usable)
+            }
+        }
     }
 
     /// Leaves the `sample` rows of each group with the lowest hashes.
@@ -167,6 +209,12 @@ impl Scan {
         Ok(Gathered { rows, groups, first_rows })
     }
 
+    /// The groups of which the sample is not all rows, by their numbers.
+    pub fn larger(&self) -> Vec<u32> {
+        let larger = self.groups.iter().enumerate().filter(|(_, group)| group.usable > self.sample);
+        larger.map(|(number, _)| number as u32).collect()
+    }
+
     /// Whether it keeps no rows.
     pub fn only_counts(&self) -> bool {
         self.sample == 0
@@ -203,7 +251,9 @@ impl Scan {
         polars_ensure!(version == VERSION, ComputeError:
             "anorand: rows were counted by polars-anorand {version}, and this is {VERSION}: install the same version everywhere");
         if self.groups.is_empty() {
-            self.groups.push(Group { given: 0, usable: 0, highest: u64::MAX, first_row: None });
+            // Its rows were gathered there: nothing is asked of them here.
+            let how = Gathering { missing: Missing::Indicator, seed: 0, goes_on: false };
+            self.groups.push(Group::new(how));
             self.counting.push(Counting::new(counting.features()));
         }
         self.counting[0].add_counted(counting)?;
@@ -255,12 +305,15 @@ mod tests {
         Series::new("x".into(), (0..1_000).map(f64::from).collect::<Vec<_>>())
     }
 
+    const PLAIN: Gathering = Gathering { missing: Missing::Indicator, seed: 0, goes_on: false };
+
     fn gathered(cuts: &[usize], seed: u64, groups: Option<&[u32]>) -> Gathered {
-        let mut scan = Scan::new(100, seed);
+        let mut scan = Scan::new(100);
+        let how = |_| Ok(Gathering { seed, ..PLAIN });
         for cut in cuts.windows(2) {
             let part = input().slice(cut[0] as i64, cut[1] - cut[0]);
             let columns = Columns::from_series(&part).unwrap();
-            scan.add(&part, &columns, groups.map(|groups| &groups[cut[0]..cut[1]]), Missing::Indicator).unwrap();
+            scan.add(&part, &columns, groups.map(|groups| &groups[cut[0]..cut[1]]), None, how).unwrap();
         }
         scan.finish().unwrap()
     }
@@ -291,14 +344,14 @@ mod tests {
     fn what_several_processes_count_is_what_one_counts() {
         let columns = Columns::from_series(&input()).unwrap();
         let counts_of = |from: i64, rows: usize| {
-            let mut scan = Scan::new(0, 0);
+            let mut scan = Scan::new(0);
             let columns = Columns::from_series(&input().slice(from, rows)).unwrap();
-            scan.add(&input().slice(from, rows), &columns, None, Missing::Null).unwrap();
+            scan.add(&input().slice(from, rows), &columns, None, None, |_| Ok(PLAIN)).unwrap();
             scan.take_counts(3).unwrap()
         };
         let sample = input().head(Some(10));
         let finished = |parts: &[(usize, String)]| {
-            let mut scan = Scan::new(0, 0);
+            let mut scan = Scan::new(0);
             parts.iter().try_for_each(|(_, counts)| scan.add_counts(counts))?;
             scan.forget_rare()?;
             scan.finish_with(sample.clone(), columns.features())
@@ -316,7 +369,38 @@ mod tests {
             let refused = finished(&[(0, changed)]).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(refused.contains(said), "{refused}");
         }
-        assert!(finished(&[]).is_err() && Scan::new(0, 0).take_counts(2).unwrap().is_empty());
+        assert!(finished(&[]).is_err() && Scan::new(0).take_counts(2).unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_group_is_gathered_as_its_fit_asks() {
+        let column =
+            Series::new("x".into(), (0..40).map(|row| (row % 4 > 0).then_some(f64::from(row))).collect::<Vec<_>>());
+        let columns = Columns::from_series(&column).unwrap();
+        let groups: Vec<u32> = (0..40).map(|row| row / 4 % 2).collect();
+        let replayed: Vec<bool> = (0..40).map(|row| row % 4 == 1).collect();
+        let how = |group| {
+            let goes_on = group == 1;
+            Ok(Gathering { missing: if goes_on { Missing::Null } else { Missing::Indicator }, seed: 0, goes_on })
+        };
+        let mut scan = Scan::new(16);
+        scan.add(&column, &columns, Some(&groups), Some(&replayed), how).unwrap();
+        assert_eq!(scan.larger(), [0]);
+        let Gathered { groups, .. } = scan.finish().unwrap();
+        assert_eq!(groups.iter().map(|group| (group.given, group.usable)).collect::<Vec<_>>(), [(20, 20), (20, 15)]);
+        // Group 0 is new: it has no rows that were seen.
+        assert_eq!(groups[0].totals.as_ref().unwrap().rows, 20);
+
+        let mut scan = Scan::new(2);
+        scan.add(&column, &columns, Some(&[1; 40]), Some(&replayed), how).unwrap();
+        let of_model = scan.finish().unwrap().groups.remove(1);
+        assert_eq!((of_model.rows.len(), of_model.usable, of_model.totals.unwrap().rows), (2, 30, 20));
+
+        let refusing =
+            |group| Ok(Gathering { missing: if group == 1 { Missing::Error } else { Missing::Null }, ..PLAIN });
+        let groups: Vec<u32> = (0..40).map(|row| u32::from(row % 4 == 2)).collect();
+        Scan::new(2).add(&column, &columns, Some(&groups), None, refusing).unwrap();
+        assert!(Scan::new(2).add(&column, &columns, Some(&[1; 40]), None, refusing).is_err());
     }
 
     #[test]
@@ -329,8 +413,9 @@ mod tests {
                 let of_group = |row: &usize| groups[*row] as usize == number;
                 let rows: Vec<IdxSize> = (0..1_000).filter(of_group).map(|row| row as IdxSize).collect();
                 let alone = input().take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone())).unwrap();
-                let mut scan = Scan::new(100, 1);
-                scan.add(&alone, &Columns::from_series(&alone).unwrap(), None, Missing::Indicator).unwrap();
+                let mut scan = Scan::new(100);
+                let how = |_| Ok(Gathering { seed: 1, ..PLAIN });
+                scan.add(&alone, &Columns::from_series(&alone).unwrap(), None, None, how).unwrap();
                 let expected = scan.finish().unwrap();
                 let sample = IdxCa::from_vec(PlSmallStr::EMPTY, group.rows.clone());
                 assert_eq!(found.rows.take(&sample).unwrap(), expected.rows);

@@ -153,6 +153,47 @@ def test_thresholds_of_a_sampled_fit_are_those_of_all_rows(rows: Any, frame: pl.
     assert plain.threshold(0.01) != found.threshold(0.01)
 
 
+def test_a_fit_goes_on_from_a_model(rows: Any, frame: pl.DataFrame, tmp_path: Path) -> None:
+    first = anorand.Model(frame.head(600).select(anorand.fit(FEATURES[::-1], missing="null", **FAST)).item())
+    first.save(tmp_path / "first.safetensors")
+    expected = frame.select(anorand.fit(FEATURES, init=first, seed=0, **FAST)).item()
+    for given in [first, str(tmp_path / "first.safetensors"), AnoRandModel(first)]:
+        estimator = AnoRand(inputCols=FEATURES, initModel=given, options=FAST)
+        assert estimator.fit(rows).toModel().to_bytes() == expected
+    estimator.save(str(tmp_path / "estimator"))
+    loaded = AnoRand.load(str(tmp_path / "estimator"))
+    assert loaded.getInitModel() == first
+    assert loaded.copy().fit(rows).toModel().to_bytes() == expected
+    assert loaded.setInitModel(None).getInitModel() is None
+
+
+def test_of_a_sampled_fit_that_goes_on_from_a_model_all_rows_are_added_to_its_counts(
+    rows: Any, frame: pl.DataFrame
+) -> None:
+    first = anorand.Model(frame.head(600).select(anorand.fit(FEATURES[::-1], missing="null", **FAST)).item())
+    found = sampled(rows, initModel=first)
+    expected = anorand.Model(frame.select(anorand.fit(FEATURES, init=first, **FAST)).item())
+    assert found.training["rows"] == expected.training["rows"]
+    assert found.categories == expected.categories
+    exact = ["feature", "dtype", "minimum", "maximum", "missing", "categories"]
+    assert found.statistics.select(exact).rows() == expected.statistics.select(exact).rows()
+    scores = frame.select(anorand.score(FEATURES, found)).to_series()
+    assert found.training["scored"] == scores.count() == 941
+    # The smallest set that holds at least the share.
+    assert (scores > found.threshold(0.05)).sum() == 48
+    assert sampled(rows.repartition(5), initModel=first) == found
+
+
+def test_a_model_that_can_not_go_on_is_refused_before_a_job_starts(rows: Any, frame: pl.DataFrame) -> None:
+    other = anorand.Model(frame.select(anorand.fit(["number", "count"], **FAST)).item())
+    with pytest.raises(pl.exceptions.PolarsError, match=r"the model does not know .* \(the model of init\)"):
+        AnoRand(inputCols=FEATURES, initModel=other).fit(rows)
+    with pytest.raises(pl.exceptions.PolarsError, match="leave members out"):
+        AnoRand(inputCols=["number", "count"], initModel=other, options={"members": 3}).fit(rows)
+    with pytest.raises(TypeError, match="initModel must be a Model"):
+        AnoRand(initModel=3)  # type: ignore[arg-type]
+
+
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # that they look like ids, among others
 def test_a_category_of_very_many_values_is_counted_as_on_one_machine(spark: Any) -> None:
     words = spark.range(0, 100_000, 1, 4).selectExpr("cast(id % 80000 as string) as word", "cast(id as double) as x")

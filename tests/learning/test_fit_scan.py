@@ -164,7 +164,7 @@ def test_what_must_be_said_is_asked_for(table: pl.DataFrame) -> None:
         anorand.fit_scan(table, FEATURES, sample=1)
     with pytest.raises(ValueError, match='calibrate must be "all" or "sample", got \'none\''):
         anorand.fit_scan(table, FEATURES, calibrate="none")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 9223372036854775807, got -1"):
+    with pytest.raises(pl.exceptions.ComputeError, match=r"seed must be .* from 0 to 9223372036854775807, got -1"):
         anorand.fit_scan(table, FEATURES, seed=-1)
     with pytest.raises(pl.exceptions.PolarsError, match="at least 2 rows"):
         anorand.fit_scan(table.clear(), FEATURES)

@@ -201,6 +201,16 @@ def test_each_group_goes_on_from_its_own_model() -> None:
         assert anorand.Model(model).training["rows"] == 600
 
 
+def test_a_group_needs_rows_that_its_own_models_fit_can_use() -> None:
+    frame = pl.concat([rows(300, seed).with_columns(key=pl.lit(key)) for seed, key in enumerate("ab")])
+    models = frame.select(anorand.fit(FEATURES, by="key", missing="null", **FAST)).unnest("model")
+    later = frame.group_by("key", maintain_order=True).head(30).join(models, on="key")
+    gapped = later.with_columns(gaps=pl.when((pl.col("key") == "a") | (pl.int_range(pl.len()) % 5 == 0)).then(1))
+    with pytest.warns(UserWarning, match=r'1 of 2 groups are too small .* "b" .* at least 20 rows .* got 6 without'):
+        found = gapped.select(anorand.fit(FEATURES, by="key", init=pl.col("model"), **FAST)).unnest("model")
+    assert found["model"].is_null().to_list() == [False, True]
+
+
 def test_labels_go_with_it(month: anorand.Model) -> None:
     labelled = DAY.with_columns(label=pl.int_range(pl.len()) % 50 == 0)
     model = refit(labelled, month, labels="label")
@@ -270,3 +280,6 @@ def test_what_makes_no_sense_is_refused(month: anorand.Model) -> None:
         lazy.select(anorand.fit(FEATURES, init=month, replay="x")).collect_schema()
     with pytest.raises(pl.exceptions.ComputeError, match="not a model"):
         DAY.select(anorand.fit(FEATURES, init=b"no model"))
+    few = DAY.head(20).select(anorand.fit(FEATURES, **FAST)).item()
+    with pytest.raises(pl.exceptions.ComputeError, match=r"replay marks 500 rows, .* was fitted on 20: .* each once"):
+        DAY.select(anorand.fit(FEATURES, init=few, replay=pl.lit(True)))

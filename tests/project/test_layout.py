@@ -33,6 +33,7 @@ LAYERS = [
     "drift",
     "report",
     "_scan_groups",
+    "_scan_init",
     "scan",
     "_scan_parts",
     "_arrow",
