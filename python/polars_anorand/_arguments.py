@@ -156,11 +156,20 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def unused(name: str, taken: Iterable[str]) -> str:
+    """A name for a result that its caller never sees: one that no column has."""
+    columns = set(taken)
+    while name in columns:
+        name += "_"
+    return name
+
+
 def _column(name: str, column: object) -> pl.Expr:
     if isinstance(column, str):
         return pl.col(column)
     if isinstance(column, pl.Series):
-        return pl.lit(column)
+        # An error names it.
+        return pl.lit(column if column.name else column.alias(name))
     if isinstance(column, pl.Expr):
         return column
     raise TypeError(f"{name} must be a column's name, an expression or a Series, got {type(column).__name__}")
@@ -201,3 +210,30 @@ def known_model(model: ModelLike) -> Model | None:
         first = model.drop_nulls().head(1).to_list()
         return Model(first[0]) if first else None
     return None
+
+
+def one_model(what: str, model: ModelLike) -> Model:
+    """The one model that all rows are compared with by what is called.
+
+    Raises
+    ------
+    TypeError
+        If it is an expression, or nothing that can be a model.
+    OSError, ValueError
+        If it can't be read, or if a Series has no model or several.
+
+    """
+    if isinstance(model, pl.Series):
+        models = model.drop_nulls().unique()
+        if len(models) != 1:
+            raise ValueError(
+                f"{what} compares with one model, got a Series of {len(models) or 'no'} models: pass one of them, or "
+                f"call {what} for each group with its own"
+            )
+    known = known_model(model)
+    if known is None:
+        raise TypeError(
+            f"{what} needs a model that is known when the query is built: a path, bytes or a Model, "
+            f"got {type(model).__name__}"
+        )
+    return known

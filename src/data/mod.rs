@@ -7,6 +7,7 @@ mod columns;
 mod content_order;
 mod counting;
 mod curve;
+mod drift;
 mod feature;
 mod ids;
 mod inputs;
@@ -29,6 +30,7 @@ pub use categories::{encoders, Encoder, Frequencies, Rare};
 pub use columns::{Columns, Encoding};
 pub use counting::Counting;
 pub use curve::Curve;
+pub use drift::{FeatureDrift, TrainingValues};
 pub use feature::{feature_fields, Feature, Kind};
 pub use ids::Numbering;
 #[cfg(test)]

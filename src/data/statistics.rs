@@ -96,7 +96,7 @@ fn at_most(values: &[f64], quantiles: &[f64; QUANTILES]) -> [u64; QUANTILES] {
 
 /// The values of some ranks, in rising order, among values the first of which has the rank `first`: halves both, so that it takes
 /// less than a sort.
-fn select(values: &mut [f64], first: usize, ranks: &[usize], found: &mut [f64]) {
+pub(super) fn select(values: &mut [f64], first: usize, ranks: &[usize], found: &mut [f64]) {
     let middle = ranks.len() / 2;
     let Some(rank) = ranks.get(middle) else { return };
     let (below, value, above) = values.select_nth_unstable_by(rank - first, f64::total_cmp);

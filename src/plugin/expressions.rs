@@ -10,15 +10,15 @@ use polars_ffi::version_0::{CallerContext, SeriesExport};
 use crate::data::Columns;
 use crate::device::Request;
 use crate::job::{self, of_all_calls, Unit, WorkingFor};
-use crate::model::Destination;
+use crate::model::{self, Destination};
 use crate::options::Candidates;
-use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
+use crate::query::verbs::{Detect, Drift, Embed, Explain, Limit, Score, Verb};
 use crate::query::{apply, Gathered, Groups, Init, Source, Training};
 
 use super::ffi::{compute, resolve, Kwargs};
 use super::kwargs::{
-    first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs, ObserveKwargs,
-    PackedFields, Parts, ScoresKwargs, TrainingKwargs,
+    first, training, ApplyKwargs, DetectKwargs, DriftKwargs, EmbedKwargs, ExplainKwargs, FitKwargs, FitScanKwargs,
+    ObserveKwargs, PackedFields, Parts, ScoresKwargs, TrainingKwargs,
 };
 use super::progress::Watching;
 use super::scan;
@@ -182,13 +182,34 @@ fn anorand_detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Serie
     apply_to(inputs, kwargs.apply, |_| Ok(detect))
 }
 
-/// An outlier is what was said, and 1 % of the training rows if nothing was.
+/// The share of the training rows that are outliers, if nothing is said.
+const OUTLIERS: f64 = 0.01;
+
 fn detect(kwargs: &DetectKwargs) -> PolarsResult<Detect> {
     let limit = match kwargs.threshold {
         Some(threshold) => Limit::threshold(threshold)?,
-        None => Limit::contamination(kwargs.contamination.unwrap_or(0.01))?,
+        None => Limit::contamination(kwargs.contamination.unwrap_or(OUTLIERS))?,
     };
     Detect::new(limit, kwargs.spread, kwargs.explain)
+}
+
+fn drift_field(inputs: &[Field], kwargs: DriftKwargs) -> PolarsResult<Field> {
+    Request::parse(kwargs.device.as_deref(), None)?;
+    PackedFields::of(inputs, None)?.features()?;
+    Drift::new(kwargs.contamination.unwrap_or(OUTLIERS))?;
+    Ok(Field::new(kwargs.name.into(), Drift::dtype()))
+}
+
+fn anorand_drift(inputs: &[Series], kwargs: DriftKwargs) -> PolarsResult<Series> {
+    let (columns, drift) =
+        (Columns::from_series(first(inputs)?)?, Drift::new(kwargs.contamination.unwrap_or(OUTLIERS))?);
+    let bytes = inputs.get(1).map(|models| Ok::<_, PolarsError>(models.binary()?.get(0))).transpose()?.flatten();
+    let bytes =
+        bytes.ok_or_else(|| polars_err!(ComputeError: "anorand: drift needs a model to compare with, got none"))?;
+    let model = model::from_bytes(bytes)?;
+    let request = Request::parse(kwargs.device.as_deref(), None)?;
+    let found = request.run(Drift::cost(&model, columns.rows()), |device| drift.of(&model, &columns, device))?;
+    Ok(found.with_name(kwargs.name.into()))
 }
 
 fn explain_field(inputs: &[Field], kwargs: ExplainKwargs) -> PolarsResult<Field> {
@@ -323,6 +344,35 @@ unsafe extern "C" fn _polars_plugin_field_anorand_detect(
 ) {
     // SAFETY: Polars' promise.
     unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, detect_field) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`compute`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_anorand_drift(
+    inputs: *mut SeriesExport,
+    count: usize,
+    kwargs: *const u8,
+    kwargs_len: usize,
+    output: *mut SeriesExport,
+    _context: *mut CallerContext,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_drift) }
+}
+
+/// # Safety
+/// As Polars' plugin ABI says; see [`resolve`].
+#[no_mangle]
+unsafe extern "C" fn _polars_plugin_field_anorand_drift(
+    inputs: *mut ArrowSchema,
+    count: usize,
+    output: *mut ArrowSchema,
+    kwargs: *const u8,
+    kwargs_len: usize,
+) {
+    // SAFETY: Polars' promise.
+    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, drift_field) }
 }
 
 /// # Safety

@@ -104,6 +104,15 @@ pub struct DetectKwargs {
     pub explain: Option<i64>,
 }
 
+/// `drift`: the inputs are the features, and one model.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftKwargs {
+    pub contamination: Option<f64>,
+    pub device: Option<String>,
+    pub name: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainKwargs {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +136,87 @@ def test_no_rows_have_no_drift(model: anorand.Model) -> None:
     assert not found["drifted"].fill_null(value=False).any()
 
 
+def test_the_training_rows_have_not_drifted_whatever_is_done_with_missing_values() -> None:
+    gaps = pl.DataFrame(
+        {
+            "x": [None if at % 3 == 0 else float(at % 11) for at in range(900)],
+            "y": [float(at % 97) for at in range(900)],
+        }
+    )
+    every: list[anorand.FitOptions] = [{"missing": "indicator"}, {"missing": "impute"}, {"missing": "null"}]
+    for options in [*every, {"preset": "paper"}]:
+        model = anorand.Model(gaps.select(anorand.fit(pl.all(), **{**FAST, **options})).item())
+        found = anorand.drift(gaps, model)
+        assert found["drifted"].any() is False, options
+        assert found["psi"].max() < 0.01, options
+        x = found.filter(feature="x").row(0, named=True)
+        assert x["missing"] == pytest.approx(1 / 3)
+        # A fit that leaves such rows out does not know how many they were.
+        leaves_out = model.options["missing"] == "null"
+        assert x["training_missing"] == (None if leaves_out else pytest.approx(1 / 3))
+
+
+def test_a_shift_is_found_beside_rows_that_a_model_can_not_score() -> None:
+    gaps = table(0).select("price", rain=pl.when(pl.int_range(pl.len()) % 5 > 0).then("rain"))
+    model = anorand.Model(gaps.select(anorand.fit(pl.all(), missing="null", **FAST)).item())
+    assert drifted(gaps.with_columns(pl.col("price") * 1.6), model)[0] == "price"
+
+
+def test_unseen_values_that_training_lets_expect_are_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    rows = pl.DataFrame({"k": (rng.zipf(1.7, 9_000) % 100_000).astype(str), "x": rng.normal(size=9_000)})
+    model = anorand.Model(rows[:5_000].select(anorand.fit(pl.all(), **FAST)).item())
+    rest = rows[5_000:]
+    found = anorand.drift(rest, model).filter(feature="k").row(0, named=True)
+    assert found["unseen"] > 0.01, "the share that a rule without an expectation would call drift"
+    assert not found["drifted"]
+    by_day = rest.group_by(day=pl.int_range(pl.len()) // 40).agg(anorand.drift(["k", "x"], model))
+    days = by_day.explode("drift").unnest("drift").filter(feature="k")
+    assert days.height == 100
+    assert days["drifted"].sum() <= 2
+    # New values beyond those are drift.
+    moved = rest.with_columns(k=pl.when(pl.int_range(pl.len()) % 20 == 0).then(pl.lit("new")).otherwise("k"))
+    assert drifted(moved, model) == ["k"]
+
+
+def test_one_new_value_among_forty_rows_is_no_drift_and_several_are(model: anorand.Model) -> None:
+    country = pl.when(pl.int_range(pl.len()) < 1).then(pl.lit("XX")).otherwise("country")
+    assert "country" not in drifted(table(3, 40).with_columns(country=country), model)
+    country = pl.when(pl.int_range(pl.len()) < 4).then(pl.lit("XX")).otherwise("country")
+    assert "country" in drifted(table(3, 40).with_columns(country=country), model)
+
+
+def test_a_constant_that_falls_has_drifted() -> None:
+    rows = pl.DataFrame({"x": [float(at % 50) for at in range(500)], "constant": [5.0] * 500})
+    model = anorand.Model(rows.select(anorand.fit(pl.all(), **FAST)).item())
+    for other in [4.0, 6.0]:
+        assert drifted(rows.with_columns(constant=pl.lit(other)), model)[0] == "constant"
+
+
+def test_it_costs_little_more_than_a_score_whatever_the_number_of_features() -> None:
+    rng = np.random.default_rng(0)
+
+    def cost(work: Callable[[], object]) -> float:
+        def once() -> float:
+            start = time.process_time()
+            work()
+            return time.process_time() - start
+
+        return min(once() for _ in range(3))
+
+    rows = pl.DataFrame({f"c{at}": rng.normal(size=2_000) for at in range(300)})
+    model = anorand.Model(rows.select(anorand.fit(pl.all(), **FAST)).item())
+    score = cost(lambda: rows.select(anorand.score(pl.all(), model)))
+    assert cost(lambda: anorand.drift(rows, model)) < 10 * score
+    assert cost(lambda: rows.select(anorand.drift(pl.all(), model))) < 10 * score
+
+
+def test_features_may_be_called_anything(frame: pl.DataFrame) -> None:
+    rows = frame.rename({"a": "anomaly", "b": "drift", "c": "feature"})
+    model = anorand.Model(rows.select(anorand.fit(pl.all(), **FAST)).item())
+    assert set(anorand.drift(rows, model)["feature"]) == {"anomaly", "drift", "feature", None}
+
+
 def test_a_missing_feature_is_named(model: anorand.Model) -> None:
     with pytest.raises(pl.exceptions.PolarsError, match="price"):
         anorand.drift(table(1).drop("price"), model)
@@ -144,6 +227,14 @@ def test_what_it_can_not_compare_is_refused_at_once(model: anorand.Model) -> Non
         anorand.drift(table(1), pl.col("model"))
     with pytest.raises(ValueError, match="fit it again"):
         anorand.drift(table(1), anorand.Model.load(GOLDEN / "tensors.safetensors"))
+    with pytest.raises(ValueError, match="drift compares with one model, got a Series of 2 models: pass one of them"):
+        anorand.drift(table(1), pl.Series("models", [model.to_bytes(), b"another"]))
+    with pytest.raises(ValueError, match="a Series of no models"):
+        anorand.drift(table(1), pl.Series("models", [None], dtype=pl.Binary))
+    one = pl.Series("models", [model.to_bytes(), None, model.to_bytes()])
+    assert anorand.drift(table(1), one).equals(anorand.drift(table(1), model))
+    with pytest.raises(ValueError, match="contamination must be a number above 0 and below 1, got 1"):
+        anorand.drift(table(1), model, contamination=1.0)
     with pytest.raises(TypeError, match="contamination must be a number"):
         anorand.drift(table(1), model, contamination="1%")  # type: ignore[call-overload]
 

@@ -1,12 +1,14 @@
 //! The verbs that apply a model: what each makes of the rows of one model.
 
 mod detect;
+mod drift;
 mod embed;
 mod explain;
 mod reasons;
 mod score;
 
 pub use detect::{Detect, Limit};
+pub use drift::Drift;
 pub use embed::Embed;
 pub use explain::Explain;
 pub use score::Score;

@@ -1,0 +1,138 @@
+//! Rows beside a model's training rows: each feature, and the scores.
+
+use polars::prelude::*;
+
+use crate::data::{Columns, FeatureDrift, TrainingValues};
+use crate::device::Cost;
+use crate::engine::Device;
+use crate::model::{check_contamination, Model};
+use crate::options::Missing;
+use crate::pool;
+use crate::scoring;
+
+/// The ratio of shares of outliers from which on the scores have drifted.
+const MORE: f64 = 1.5;
+/// The standard deviations that they must be apart as well.
+const APART: f64 = 4.0;
+
+/// The fields of a row of the result that are numbers.
+const NUMBERS: [&str; 12] = [
+    "psi",
+    "training_lower_quartile",
+    "lower_quartile",
+    "training_median",
+    "median",
+    "training_upper_quartile",
+    "upper_quartile",
+    "training_missing",
+    "missing",
+    "unseen",
+    "training_outliers",
+    "outliers",
+];
+
+/// A row for each feature, and one for the scores, as one list: unlike a verb, which makes a series of the rows' length.
+pub struct Drift {
+    contamination: f64,
+}
+
+/// A row of the result.
+struct Row {
+    feature: Option<String>,
+    drifted: bool,
+    numbers: [Option<f64>; NUMBERS.len()],
+}
+
+impl Drift {
+    pub fn new(contamination: f64) -> PolarsResult<Self> {
+        check_contamination(contamination)?;
+        Ok(Self { contamination })
+    }
+
+    pub fn of(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
+        let mut rows = of_features(model, columns)?;
+        rows.push(self.of_scores(model, columns, device)?);
+        let features: StringChunked = rows.iter().map(|row| row.feature.as_deref()).collect();
+        let drifted: BooleanChunked = rows.iter().map(|row| row.drifted).collect();
+        let mut fields =
+            vec![features.with_name("feature".into()).into_series(), drifted.with_name("drifted".into()).into_series()];
+        for (at, name) in NUMBERS.into_iter().enumerate() {
+            let numbers: Float64Chunked = rows.iter().map(|row| row.numbers[at]).collect();
+            fields.push(numbers.with_name(name.into()).into_series());
+        }
+        let all = StructChunked::from_series("drift".into(), rows.len(), fields.iter())?.into_series();
+        all.reshape_list(&[ReshapeDimension::new(1), ReshapeDimension::new(rows.len() as i64)])
+    }
+
+    pub fn cost(model: &Model, rows: usize) -> Cost {
+        Cost::of_heads(model.weights(), model.inputs().count(), rows)
+    }
+
+    pub fn dtype() -> DataType {
+        let mut fields =
+            vec![Field::new("feature".into(), DataType::String), Field::new("drifted".into(), DataType::Boolean)];
+        fields.extend(NUMBERS.map(|name| Field::new(name.into(), DataType::Float64)));
+        DataType::List(Box::new(DataType::Struct(fields)))
+    }
+
+    fn of_scores(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Row> {
+        let threshold = model.threshold(self.contamination)?;
+        let expected = 1.0 - f64::from(model.statistics().quantiles.share_below(threshold as f32));
+        let scores = scoring::score(model, columns, device)?;
+        let scored = (scores.len() - scores.null_count()) as f64;
+        let above = scores.iter().flatten().filter(|score| f64::from(*score) > threshold).count() as f64;
+        let share = above / scored;
+        let deviation = (expected.max(1e-9) * (1.0 - expected) / scored).sqrt();
+        let is_other = share > MORE * expected || share < expected / MORE;
+        let numbers = [("training_outliers", Some(expected)), ("outliers", (scored > 0.0).then_some(share))];
+        Ok(Row {
+            feature: None,
+            drifted: scored > 0.0 && is_other && (share - expected).abs() > APART * deviation,
+            numbers: NUMBERS.map(|name| numbers.iter().find(|(of, _)| *of == name).and_then(|(_, number)| *number)),
+        })
+    }
+}
+
+fn of_features(model: &Model, columns: &Columns) -> PolarsResult<Vec<Row>> {
+    let quantiles = model.statistics().quantiles_of_features.as_ref().ok_or_else(|| {
+        polars_err!(ComputeError:
+            "anorand: the model was written before models kept the quantiles of their features: fit it again")
+    })?;
+    let coded = model.coded(&model.align(columns)?)?;
+    // Rows that the fit would have left out are no part of what it saw.
+    let skips = model.metadata().options.missing == Missing::Null;
+    let compared = skips.then(|| coded.usable_rows(Missing::Null)).transpose()?;
+    let trained = model.metadata().training.rows as u64;
+    pool::map((0..coded.features().len()).collect(), |j| {
+        let training = TrainingValues {
+            kind: model.metadata().features[j].kind,
+            inputs: model.inputs().of_feature(j),
+            rows: trained,
+            missing: quantiles.missing[j],
+            quantiles: &quantiles.values[j],
+            at_most: &quantiles.at_most[j],
+            frequencies: model.frequencies()[j].as_ref(),
+        };
+        let found = FeatureDrift::of(&coded, j, compared.as_deref(), &training)?;
+        let before = found.quartiles.map(|(training, _)| training);
+        let now = found.quartiles.map(|(_, now)| now);
+        let missing_before = (!skips).then(|| quantiles.missing[j] as f64 / trained as f64);
+        Ok(Row {
+            feature: Some(model.metadata().features[j].name.clone()),
+            drifted: found.drifted,
+            numbers: NUMBERS.map(|name| match name {
+                "psi" => found.stability,
+                "training_lower_quartile" => before.map(|of| of[0]),
+                "lower_quartile" => now.map(|of| of[0]),
+                "training_median" => before.map(|of| of[1]),
+                "median" => now.map(|of| of[1]),
+                "training_upper_quartile" => before.map(|of| of[2]),
+                "upper_quartile" => now.map(|of| of[2]),
+                "training_missing" => missing_before,
+                "missing" => found.missing,
+                "unseen" => found.unseen,
+                _ => None,
+            }),
+        })
+    })
+}
