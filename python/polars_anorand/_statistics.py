@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from polars_anorand._values import of_number
+from polars_anorand._values import of_feature, text
 
 _NUMBERS = ["minimum", "low", "lower_quartile", "median", "upper_quartile", "high", "maximum"]
 _PLACES = [0, 1, 5, 10, 15, 19, 20]
@@ -88,12 +88,13 @@ def _usual(feature: dict[str, Any], quantiles: list[float] | None, category: Cat
         return ", ".join(usual)
     if quantiles is None:
         return None
-    low, high = (_text(feature, quantiles[at]) for at in (1, 19))
+    ends = quantiles[1], quantiles[19]
+    low, high = (_text(feature, end, *ends) for end in ends)
     return low if low == high else f"{low} to {high}"
 
 
-def _text(feature: dict[str, Any], number: float) -> str:
+def _text(feature: dict[str, Any], number: float, *beside: float) -> str:
     if feature["dtype"] == "bool":
         return "true" if number else "false"
-    value = of_number(feature["kind"], None, number)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    value = of_feature(feature, None, number)
+    return text(value, *beside) if isinstance(value, float) else str(value)

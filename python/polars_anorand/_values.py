@@ -4,7 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+
+def text(number: float, *beside: float) -> str:
+    """A number for people to read, with at least 4 digits and those that tell it from others that differ from it."""
+    if not math.isfinite(number):
+        return str(number)
+    for digits in range(4, 17):
+        shown = _text(number, digits)
+        if all(other == number or _text(other, digits) != shown for other in beside):
+            return shown
+    return repr(number)
+
+
+def _text(number: float, digits: int) -> str:
+    if not math.isfinite(number) or abs(number) >= 1e15:
+        return f"{number:.{digits}g}"
+    # A whole number, and the whole part of another one, are not rounded.
+    return f"{number:.{max(digits, len(str(int(abs(number)))))}g}"
+
+
+def of_feature(feature: dict[str, Any], found: tuple[list[str], list[int], int] | None, number: float) -> object:
+    """A number of a feature, as a model describes it, as a value of its kind; a time of a zone as the zone's clocks."""
+    value = of_number(feature["kind"], found, number)
+    zone = feature["dtype"].partition(", ")[2].rstrip("]") if feature["kind"] == "Datetime" else ""
+    if not zone or not isinstance(value, datetime):
+        return value
+    try:
+        return value.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
+    except (OverflowError, KeyError, ValueError):
+        # A zone that Python does not know, or a time at the end of its range.
+        return value.replace(tzinfo=timezone.utc)
 
 
 def of_number(kind: str, found: tuple[list[str], list[int], int] | None, number: float) -> object:

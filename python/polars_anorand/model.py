@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from polars_anorand import _paths, _plot, _statistics
 from polars_anorand import _polars_anorand as _core
-from polars_anorand._values import of_number
+from polars_anorand._options import number
+from polars_anorand._values import of_feature
 
 if TYPE_CHECKING:
     import altair as alt
@@ -171,7 +172,7 @@ class Model:
         counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
         of = zip(self._metadata["features"], counted, medians, strict=True)
         return {
-            feature["name"]: None if median is None else of_number(feature["kind"], found, median)
+            feature["name"]: None if median is None else of_feature(feature, found, median)
             for feature, found, median in of
         }
 
@@ -263,8 +264,8 @@ class Model:
 
         Raises
         ------
-        ValueError
-            If it is out of range.
+        TypeError, ValueError
+            If it is no number, or out of range.
 
         Examples
         --------
@@ -276,7 +277,10 @@ class Model:
         True
 
         """
-        return _core.model_threshold(self._bytes, contamination)
+        share = number("contamination", contamination)
+        if share is None:
+            raise TypeError("contamination must be a number above 0 and below 1, got None")
+        return _core.model_threshold(self._bytes, share)
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.features[:5])) + (", …" if len(self.features) > 5 else "")

@@ -207,6 +207,12 @@ def test_a_contamination_out_of_range_is_refused(model: anorand.Model, contamina
         model.threshold(contamination)
 
 
+def test_a_contamination_that_is_no_number_is_refused_by_name(model: anorand.Model) -> None:
+    for given in ["1%", None, [0.01]]:
+        with pytest.raises(TypeError, match="contamination must be a number"):
+            model.threshold(given)  # type: ignore[arg-type]
+
+
 def test_a_path_is_not_bytes() -> None:
     with pytest.raises(TypeError, match="Model.load"):
         anorand.Model("model.safetensors")

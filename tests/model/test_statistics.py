@@ -74,6 +74,31 @@ def test_what_is_usual_is_said_in_words(table: pl.DataFrame, model: anorand.Mode
     assert usual["at"] == "2026-01-03 02:00:00 to 2026-02-09 14:00:00"
 
 
+def test_what_is_usual_has_digits_that_tell_its_ends_apart() -> None:
+    rng = np.random.default_rng(0)
+    pressure = rng.integers(101_325, 101_334, 900)
+    table = pl.DataFrame(
+        {"pressure": pressure, "exact": 1.5 + pressure * 1e-9, "large": pressure * 1e12, "few": rng.random(900)}
+    )
+    model = anorand.Model(table.select(anorand.fit(pl.all(), **FAST)).item())
+    usual = dict(model.statistics.select("feature", "usual").iter_rows())
+    assert usual["pressure"] == "101325 to 101333"
+    assert usual["exact"] == "1.50010132 to 1.50010133"
+    assert usual["large"] == "1.01325e+17 to 1.01333e+17"
+    assert len(usual["few"]) <= len("0.01234 to 0.1234")
+
+
+def test_times_with_a_zone_are_those_of_its_clocks() -> None:
+    start = datetime(2026, 1, 1, 9)
+    at = pl.Series([start + timedelta(hours=hour) for hour in range(101)]).dt.replace_time_zone("America/New_York")
+    table = pl.DataFrame({"at": at, "x": [float(row % 7) for row in range(101)]})
+    model = anorand.Model(table.select(anorand.fit(pl.all(), temporal="number", **FAST)).item())
+    assert model.statistics["usual"][0] == "2026-01-01 14:00:00-05:00 to 2026-01-05 08:00:00-05:00"
+    assert str(model.reference["at"]) == str(at[50]) == "2026-01-03 11:00:00-05:00"
+    again = pl.DataFrame([model.reference], schema=table.schema)
+    assert again["at"][0] == at[50]
+
+
 def test_a_model_of_an_earlier_format_has_nulls(model: anorand.Model) -> None:
     old = anorand.Model.load(GOLDEN / "tensors.safetensors").statistics
     assert old.schema == model.statistics.schema
