@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import html
 import importlib
 import json
-import math
 import os
 import re
 from typing import Any, cast
@@ -15,8 +15,9 @@ import polars as pl
 
 from polars_anorand import _paths, _plot
 from polars_anorand import _polars_anorand as _core
-from polars_anorand._arguments import ModelLike, known_model
+from polars_anorand._arguments import ModelLike, one_model, unused
 from polars_anorand._options import integer, number
+from polars_anorand._values import text
 from polars_anorand.drift import drift
 from polars_anorand.functions import detect
 from polars_anorand.model import Model
@@ -90,14 +91,14 @@ def report(
     given = cast("object", frame)
     if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
         raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {type(given).__name__}")
-    known = known_model(model)
-    if known is None:
-        raise TypeError("report needs a model that is known when the query is built: a path, bytes or a Model")
+    known = one_model("report", model)
     share = number("contamination", contamination)
     rows = integer("top", top)
     if rows is None or rows < 1:
         raise ValueError(f"top must be a whole number from 1 on, got {top}")
     destination = _paths.to_write(path)
+    if os.path.isdir(destination):
+        raise IsADirectoryError(errno.EISDIR, "path is a folder, expected the path of an HTML file", destination)
     charts = _plot.altair()
     found = _Findings(given.lazy(), known, 0.01 if share is None else share, rows, by, every)
     name = title or (os.fspath(model) if isinstance(model, (str, os.PathLike)) else "AnoRand")
@@ -116,7 +117,7 @@ class _Findings:
         self.by = by
         self.is_time = False
         schema = frame.collect_schema()
-        name, place = _free("anomaly", schema.names()), _free("place", schema.names())
+        name, place = unused("anomaly", schema.names()), unused("place", schema.names())
         scored = frame.with_columns(detect(model.features, model, contamination=contamination, explain=3, name=name))
         anomaly = pl.col(name)
         score, outlier = anomaly.struct.field("score"), anomaly.struct.field("outlier")
@@ -133,9 +134,9 @@ class _Findings:
             .sort(score, place, descending=[True, False]),
         ]
         if by is not None:
-            if by not in schema:
-                raise pl.exceptions.ColumnNotFoundError(f"by={by!r} is not a column of the frame")
-            self.is_time = schema[by] == pl.Date or isinstance(schema[by], pl.Datetime)
+            self.is_time = _is_time(by, schema)
+            if self.is_time:
+                _check_step(every, schema[by])
             group = pl.col(by).dt.truncate(every) if self.is_time else pl.col(by).cast(pl.String)
             counted = scored.group_by(group.alias("group")).agg(
                 pl.len().alias("rows"), outlier.mean().alias("outliers")
@@ -152,11 +153,29 @@ class _Findings:
         self.drift = drift(frame, model, contamination=contamination)
 
 
-def _free(name: str, taken: list[str]) -> str:
-    """A name that no column has."""
-    while name in taken:
-        name += "_"
-    return name
+def _is_time(by: object, schema: pl.Schema) -> bool:
+    """Whether groups are steps of time; an error if the column has no values that can be groups."""
+    if not isinstance(by, str):
+        raise TypeError(f"by must be the name of one column, a str, got {by!r} ({type(by).__name__})")
+    if by not in schema:
+        raise pl.exceptions.ColumnNotFoundError(f"by={by!r} is not a column of the frame")
+    dtype = schema[by]
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+        raise TypeError(
+            f"by={by!r} has dtype {dtype}, which has no values to count by: give a column of numbers, text, Boolean, "
+            "Date, Datetime or Time, or cast it"
+        )
+    return dtype == pl.Date or isinstance(dtype, pl.Datetime)
+
+
+def _check_step(every: object, dtype: pl.DataType) -> None:
+    if not isinstance(every, str):
+        raise TypeError(f"every must be a str, got {every!r} ({type(every).__name__})")
+    try:
+        pl.select(pl.lit(0).cast(dtype).dt.truncate(every))
+    except pl.exceptions.PolarsError as error:
+        expected = 'every must be a step of time as dt.truncate takes it, such as "1d" or "1h"'
+        raise ValueError(f"{expected}, got {every!r}: {str(error).splitlines()[0]}") from None
 
 
 def _page(title: str, found: _Findings, alt: Any) -> str:
@@ -258,36 +277,42 @@ def _psi(found: _Findings, alt: Any) -> Any:
 
 
 def _highest(found: _Findings) -> tuple[list[str], list[list[object]]]:
-    usual = dict(found.model.statistics.select("feature", "usual").iter_rows())
+    usual = {row["feature"]: row for row in found.model.statistics.iter_rows(named=True)}
     features = found.model.features
     others = [name for name in found.highest.columns if name not in features]
     shown = [*others, *features]
     rows: list[list[object]] = []
     for row, anomaly in zip(found.highest.iter_rows(named=True), found.detected.iter_rows(named=True), strict=True):
         reasons = "\n".join(
-            f"{each['feature']} {_text(row[each['feature']])} (usual {usual[each['feature']]})"
+            _reason(row[each["feature"]], usual[each["feature"]])
             for each in cast("list[dict[str, Any]]", anomaly["reasons"] or [])
         )
         rows.append([f"{anomaly['score']:.4f}", reasons or "no outlier", *[_text(row[name]) for name in shown]])
     return ["score", "reasons", *shown], rows
 
 
+def _reason(value: object, usual: dict[str, Any]) -> str:
+    """A value, with digits that tell it from the ends of the usual range."""
+    ends = [end for end in (usual["low"], usual["high"]) if end is not None]
+    return f"{usual['feature']} {_text(value, *ends)} (usual {usual['usual']})"
+
+
 def _drifted(found: _Findings) -> tuple[list[str], list[list[object]]]:
     columns = ["feature", "drifted", "psi", "training_median", "median", "training_missing", "missing", "unseen"]
-    rows: list[list[object]] = [
-        [_text(value) for value in row]
-        for row in found.drift.filter(pl.col("feature").is_not_null()).select(columns).iter_rows()
-    ]
+    rows: list[list[object]] = []
+    for row in found.drift.filter(pl.col("feature").is_not_null()).select(columns).iter_rows(named=True):
+        medians = [row[name] for name in ("training_median", "median") if row[name] is not None]
+        rows.append([_text(row[name], *(medians if name.endswith("median") else [])) for name in columns])
     return [name.replace("_", " ") for name in columns], rows
 
 
-def _text(value: object) -> str:
+def _text(value: object, *beside: float) -> str:
     if value is None:
         return "missing"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else str(value)
+        return text(value, *beside)
     return str(value)
 
 

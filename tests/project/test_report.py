@@ -77,8 +77,8 @@ def test_it_says_what_detect_and_drift_find(table: pl.DataFrame, model: anorand.
     assert "<h1>Prices &amp; shops</h1>" in page
     assert "600 rows, 12 of them outliers (2.00%; 2% of the training rows)" in page
     usual = dict(model.statistics.select("feature", "usual").iter_rows())
-    assert f"price 1e+05 (usual {usual['price']})" in page
-    assert page.index("price 1e+05") < page.index("<h2>Drift</h2>")
+    assert f"price 100000 (usual {usual['price']})" in page
+    assert page.index("price 100000") < page.index("<h2>Drift</h2>")
     rows = page.split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
     assert rows.count("<tr>") == 6
 
@@ -162,6 +162,52 @@ def test_arguments_of_another_type_are_refused_at_once(table: pl.DataFrame, mode
         anorand.report(table, pl.col("model"))
     with pytest.raises(ValueError, match="top"):
         anorand.report(table, model, top=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"by": ["shop"]}, TypeError, r"by must be the name of one column, a str, got \['shop'\] \(list\)"),
+        ({"by": "list"}, TypeError, r"by='list' has dtype List\(String\), which has no values to count by"),
+        ({"by": "struct"}, TypeError, "by='struct' has dtype Struct"),
+        ({"by": "bytes"}, TypeError, "by='bytes' has dtype Binary"),
+        ({"by": "took"}, TypeError, "by='took' has dtype Duration"),
+        ({"by": "day", "every": "1x"}, ValueError, "every must be a step of time .* got '1x': .*'x' not supported"),
+        ({"by": "day", "every": 7}, TypeError, r"every must be a str, got 7 \(int\)"),
+        ({"path": "."}, IsADirectoryError, "path is a folder, expected the path of an HTML file"),
+    ],
+    ids=str,
+)
+def test_what_it_can_not_do_is_said_by_the_parameters_name(
+    table: pl.DataFrame,
+    model: anorand.Model,
+    tmp_path: Path,
+    given: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    more = table.with_columns(
+        list=pl.concat_list("shop"), struct=pl.struct("shop"), bytes=pl.lit(b"x"), took=pl.duration(days=1)
+    )
+    with pytest.raises(error, match=message):
+        anorand.report(more, model, **{"path": tmp_path / "report.html", **given})
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_several_models_are_refused(table: pl.DataFrame, model: anorand.Model) -> None:
+    with pytest.raises(ValueError, match="report compares with one model, got a Series of 2 models"):
+        anorand.report(table, pl.Series("model", [model.to_bytes(), b"another"]))
+
+
+def test_values_have_digits_that_tell_them_from_what_is_usual(tmp_path: Path) -> None:
+    pressure = [101_325 + at % 9 + at % 7 / 8 for at in range(900)]
+    table = pl.DataFrame({"anomaly": [*pressure, 101_333.25], "y": [float(at % 97) for at in range(900)] + [1e6]})
+    model = anorand.Model(table.select(anorand.fit(pl.all(), **FAST)).item())
+    anorand.report(table, model, path=tmp_path / "report.html", top=1)
+    page = (tmp_path / "report.html").read_text()
+    assert "y 1000000 (usual 4 to 92)" in page
+    assert "anomaly 101333.2 (usual 101325 to 101333)" in page or "anomaly 101333 (usual" in page
+    assert "e+05" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
 
 def test_without_altair_it_says_what_to_install(tmp_path: Path) -> None:
