@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from polars_anorand import functions
+from polars_anorand._arguments import unused
 
 if TYPE_CHECKING:
     from polars_anorand._options import FitOptions
@@ -52,6 +53,7 @@ def detected(
     explain: int | None = None,
 ) -> pl.DataFrame:
     """The fields of :func:`polars_anorand.detect` for each row of a table, on the CPU; nulls without a model."""
+    name = unused("anomaly", features)
     verb = functions.detect(
         pl.all(),
         pl.lit(None, dtype=pl.Binary) if model is None else model,
@@ -59,9 +61,9 @@ def detected(
         threshold=threshold,
         explain=explain,
         device="cpu",
-        name="found",
+        name=name,
     )
-    return frame(table.select(list(features))).select(verb).unnest("found")
+    return frame(table.select(list(features))).select(verb).unnest(name)
 
 
 def fit_group(
@@ -69,6 +71,7 @@ def fit_group(
 ) -> pa.Table:
     """The keys and the model of the one group that a table holds; a null where there can be none."""
     with warnings.catch_warnings():
+        name = unused("model", features)
         # What a fit has to say would be said once for each group.
         warnings.simplefilter("ignore")
         # With ``by``, a group that can't have a model has a null, where a fit without it would be an error.
@@ -77,7 +80,8 @@ def fit_group(
             by=pl.lit(0).alias("group"),
             min_group_rows=min_group_rows,
             device="cpu",
+            name=name,
             **cast("FitOptions", options),
         )
-        model = frame(table.select(list(features))).select(fitted).unnest("model")["model"].item()
+        model = frame(table.select(list(features))).select(fitted).unnest(name)["model"].item()
     return in_utc(table.select(list(by)).slice(0, 1)).append_column("model", pa.array([model], pa.binary()))

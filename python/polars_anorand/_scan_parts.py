@@ -13,7 +13,7 @@ import polars as pl
 
 from polars_anorand import _polars_anorand as _core
 from polars_anorand import _register
-from polars_anorand._arguments import MIN_GROUP_ROWS, SMALL_GROUPS, Training
+from polars_anorand._arguments import MIN_GROUP_ROWS, SMALL_GROUPS, Training, unused
 from polars_anorand.functions import score
 from polars_anorand.model import Model
 
@@ -53,9 +53,9 @@ def counts_of_rows(frames: Iterable[pl.DataFrame], training: dict[str, Any]) -> 
 def counts_of_scores(frames: Iterable[pl.DataFrame], model: bytes) -> Counts:
     """Counts of the scores of rows, whose columns are the model's features."""
     scan = _core.Scan(0)
-    observe = _register.aggregation("anorand_observe_scores", [pl.col("score")], {"scan": scan.id})
+    observe = _register.aggregation("anorand_observe_scores", [pl.nth(0)], {"scan": scan.id})
     for frame in frames:
-        frame.select(score(pl.all(), model, device="cpu")).select(observe)
+        frame.select(score(pl.all(), model, device="cpu", name=unused("score", frame.columns))).select(observe)
     return scan.take_counts(True, PARTS)
 
 

@@ -24,6 +24,7 @@ from pyspark.sql.types import (
 )
 
 from polars_anorand import _arrow, _scan_parts, functions
+from polars_anorand._arguments import unused
 from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
 
@@ -86,8 +87,9 @@ def check_model(schema: StructType, model: Model, outputs: Outputs) -> None:
 
     """
     empty = _empty(schema, model.features, "the model was fitted on")
+    name = unused("anomaly", model.features)
     verb = functions.detect(
-        pl.all(), model, contamination=outputs.contamination, explain=outputs.top, device="cpu", name="found"
+        pl.all(), model, contamination=outputs.contamination, explain=outputs.top, device="cpu", name=name
     )
     empty.select(verb)
 
@@ -95,7 +97,7 @@ def check_model(schema: StructType, model: Model, outputs: Outputs) -> None:
 def check_fit(schema: StructType, features: Sequence[str], **arguments: Any) -> None:
     """Plan a fit of that schema on the driver; raises as :func:`check_model`, for options out of their range too."""
     _empty(schema, features, "inputCols names").lazy().select(
-        functions.fit(list(features), **arguments)
+        functions.fit(list(features), name=unused("model", features), **arguments)
     ).collect_schema()
 
 

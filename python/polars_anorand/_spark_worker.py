@@ -18,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from polars_anorand import _scan_parts, functions
+from polars_anorand._arguments import unused
 from polars_anorand._arrow import detected, fit_group, frame, in_utc
 from polars_anorand.model import Model
 
@@ -142,7 +143,7 @@ def score_columns(data: bytes, features: list[str], *columns: pa.Array) -> pa.Ar
             f"score takes the {len(features)} features of its model in this order, {', '.join(features)}, or one "
             f"struct of them; got {len(columns)} columns"
         )
-    verb = functions.score(pl.all(), data, device="cpu")
+    verb = functions.score(pl.all(), data, device="cpu", name=unused("score", features))
     return frame(table).select(verb).to_series().cast(pl.Float64).to_arrow()
 
 

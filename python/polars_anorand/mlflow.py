@@ -29,6 +29,7 @@ except ImportError as error:
     ) from error
 
 from polars_anorand import functions
+from polars_anorand._arguments import unused
 from polars_anorand.model import Model
 
 if TYPE_CHECKING:
@@ -143,8 +144,9 @@ class _Predictor:
         given = params or {}
         if given.keys() - {"contamination"}:
             raise ValueError(f"params has {sorted(given)}, expected nothing but 'contamination'")
-        verb = functions.detect(self.model.features, self.model, contamination=given.get("contamination"))
-        return pl.from_pandas(rows).select(verb).unnest("anomaly").to_pandas()
+        features, name = self.model.features, unused("anomaly", self.model.features)
+        verb = functions.detect(features, self.model, contamination=given.get("contamination"), name=name)
+        return pl.from_pandas(rows).select(verb).unnest(name).to_pandas()
 
 
 def _load_pyfunc(path: str) -> _Predictor:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import polars as pl
 
 from polars_anorand import functions
+from polars_anorand._arguments import unused
 from polars_anorand.model import Model
 
 try:
@@ -189,7 +190,13 @@ class AnoRand(OutlierMixin, BaseEstimator):
         frame = self._frame(X, reset=True)
         given = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_OPTIONS}
         options = cast("FitOptions", {**given, "seed": self._seed()})
-        fitted = functions.fit(pl.all(), device=self.device, precision=self.precision, **options)
+        fitted = functions.fit(
+            pl.all(),
+            device=self.device,
+            precision=self.precision,
+            name=unused("model", frame.columns),
+            **options,
+        )
         self.model_ = Model(frame.select(fitted).item())
         threshold = self._scores(frame).max() if self.novelty else self.model_.threshold(self.contamination)
         self.offset_ = -float(cast("float", threshold))
@@ -214,7 +221,13 @@ class AnoRand(OutlierMixin, BaseEstimator):
         return self.random_state
 
     def _scores(self, frame: pl.DataFrame) -> pl.Series:
-        verb = functions.score(pl.all(), self.model_, device=self.device, precision=self.precision)
+        verb = functions.score(
+            pl.all(),
+            self.model_,
+            device=self.device,
+            precision=self.precision,
+            name=unused("score", frame.columns),
+        )
         return frame.select(verb).to_series()
 
     def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: N803

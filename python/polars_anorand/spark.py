@@ -39,7 +39,7 @@ except ImportError as error:
 
 from polars_anorand import _scan_parts, functions
 from polars_anorand import _spark_frames as _frames
-from polars_anorand._arguments import known_model
+from polars_anorand._arguments import known_model, unused
 from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
 
@@ -397,7 +397,8 @@ class AnoRand(Estimator, _HasFit, _Stored):
         if rows > sample.height:
             data = self._fit_sample(dataset, sample, rows)
         else:
-            data = sample.select(functions.fit(features, init=self._init, **options)).item()
+            fit = functions.fit(features, init=self._init, name=unused("model", features), **options)
+            data = sample.select(fit).item()
         return self._copyValues(AnoRandModel(data))._resetUid(self.uid)
 
     def _fit_sample(self, dataset: Any, sample: pl.DataFrame, rows: int) -> bytes:

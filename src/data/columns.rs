@@ -156,7 +156,7 @@ impl Columns {
 
     /// Coded columns with some of the values that a single row has as unseen ones, where new values are to be expected; None if they are to be
     /// expected in no column. `rows` is the number of rows that were counted.
-    pub fn with_unseen(&self, frequencies: &[Option<Frequencies>], rows: usize) -> PolarsResult<Option<Self>> {
+    pub(crate) fn with_unseen(&self, frequencies: &[Option<Frequencies>], rows: usize) -> PolarsResult<Option<Self>> {
         let mut changed = None;
         for (j, frequencies) in frequencies.iter().enumerate() {
             let Some(frequencies) = frequencies else { continue };

@@ -66,6 +66,13 @@ def test_predictions_are_those_of_detect(frame: pl.DataFrame, model: anorand.Mod
     assert 25 <= flagged.sum() < 30
 
 
+@pytest.mark.parametrize("name", ["model", "score", "anomaly"])
+def test_columns_may_be_called_as_results_are(frame: pl.DataFrame, name: str) -> None:
+    expected = AnoRand(**FAST).fit(frame).score_samples(frame)
+    renamed = frame.rename({"a": name})
+    np.testing.assert_array_equal(AnoRand(**FAST).fit(renamed).score_samples(renamed), expected)
+
+
 def test_with_novelty_no_training_row_is_an_outlier_but_a_stranger_is(frame: pl.DataFrame) -> None:
     fitted = AnoRand(novelty=True, **FAST).fit(frame)
     assert (fitted.predict(frame) == 1).all()
