@@ -168,8 +168,8 @@ def _column(name: str, column: object) -> pl.Expr:
     if isinstance(column, str):
         return pl.col(column)
     if isinstance(column, pl.Series):
-        # An error names it.
-        return pl.lit(column if column.name else column.alias(name))
+        # An error names it. No feature is likely to have that name.
+        return pl.lit(column if column.name else column.alias(f"{name}="))
     if isinstance(column, pl.Expr):
         return column
     raise TypeError(f"{name} must be a column's name, an expression or a Series, got {type(column).__name__}")

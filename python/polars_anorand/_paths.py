@@ -30,9 +30,10 @@ def to_write(path: str | os.PathLike[str]) -> str:
 
 
 def _local(path: str | os.PathLike[str], advice: str) -> str:
-    text = cast("object", os.fspath(path))
+    given = cast("object", path)
+    text = os.fspath(given) if isinstance(given, (str, os.PathLike)) else given
     if not isinstance(text, str):
-        raise TypeError(f"a path must be a str, got {text!r}")
+        raise TypeError(f"path must be a str or an os.PathLike of one, got {given!r} ({type(given).__name__})")
     if _URL.match(text):
         raise ValueError(f"a model's path must be a local file, got the URL {text!r}: {advice}")
     # Absolute, since a lazy query may run after the process has changed its folder.

@@ -169,7 +169,10 @@ def fit_scan(
     )
     destination = None if path is None else _paths.to_write(path)
     placement = placed(device, precision)
-    frame = scan.lazy().select(training.input(features).alias(_INPUT))
+    given = cast("object", scan)
+    if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
+        raise TypeError(f"scan must be a polars LazyFrame or DataFrame, got {type(given).__name__}")
+    frame = given.lazy().select(training.input(features).alias(_INPUT))
     models = _checked(training, frame, init)
     if sample is None and options.get("max_samples") is None and models.learn_from_all():
         raise _no_sample("max_samples=0 of the model of init")

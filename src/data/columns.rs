@@ -286,7 +286,7 @@ impl Columns {
             if let Some(row) = values.iter().position(|value| value.is_nan()) {
                 polars_bail!(ComputeError:
                     "anorand: feature {:?} has a null, NaN or infinity in row {row}, and missing=\"error\": fill or drop such \
-                     rows, or fit with missing=\"null\" or \"impute\"", feature.name);
+                     rows, or fit with missing=\"indicator\", \"impute\" or \"null\"", feature.name);
             }
         }
         Ok(())

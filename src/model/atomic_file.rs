@@ -55,7 +55,7 @@ impl Destination {
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         let (folder, name) = match (target.parent(), target.file_name()) {
             _ if target.is_dir() => {
-                let reason = "is a folder, expected the path of a model file".to_string();
+                let reason = "is a folder, expected the path of a file".to_string();
                 return Err(Unwritable::refused(path, ErrorKind::IsADirectory, reason));
             }
             (Some(folder), Some(name)) if folder == Path::new("") => (Path::new("."), name),

@@ -168,6 +168,11 @@ def test_another_value_is_refused_with_its_row(cancer: pl.DataFrame, value: floa
         cancer.select(anorand.fit(X, labels=odd, **FAST))
 
 
+def test_a_series_without_a_name_is_called_by_its_parameter(cancer: pl.DataFrame) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match='labels "labels=" have dtype str'):
+        cancer.select(anorand.fit(X, labels=pl.Series(["a"] * cancer.height), **FAST))
+
+
 def test_another_dtype_is_refused_when_the_schema_is_resolved(cancer: pl.DataFrame) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match='labels "label" have dtype str, expected Boolean'):
         cancer.lazy().select(anorand.fit(X, labels=pl.col("label").cast(pl.String), **FAST)).collect_schema()

@@ -108,6 +108,8 @@ def test_impute_policy_fits_on_every_row(frame: pl.DataFrame, gap: float | None)
 def test_error_policy_names_the_column_and_the_row(frame: pl.DataFrame, gap: float | None) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match='"b" has a null, NaN or infinity in row 3'):
         with_gap(frame, gap).select(anorand.fit(FEATURES, missing="error", **FAST))
+    with pytest.raises(pl.exceptions.PolarsError, match='or fit with missing="indicator", "impute" or "null"'):
+        with_gap(frame, gap).select(anorand.fit(FEATURES, missing="error", **FAST))
     model = frame.select(anorand.fit(FEATURES, missing="error", **FAST)).item()
     assert frame.select(anorand.score(FEATURES, model)).to_series().null_count() == 0
     with pytest.raises(pl.exceptions.ComputeError, match='"b" has a null, NaN or infinity in row 3'):

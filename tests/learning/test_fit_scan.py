@@ -156,6 +156,8 @@ def test_the_file_is_written_whole(table: pl.DataFrame, tmp_path: Path) -> None:
 
 
 def test_what_must_be_said_is_asked_for(table: pl.DataFrame) -> None:
+    with pytest.raises(TypeError, match="scan must be a polars LazyFrame or DataFrame, got dict"):
+        anorand.fit_scan({"x": [1.0]}, "x")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"with labels, .*sample="):
         anorand.fit_scan(table, FEATURES, labels="x")
     with pytest.raises(TypeError, match=r"with max_samples=0, .*sample="):

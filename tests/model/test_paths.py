@@ -84,7 +84,7 @@ def test_a_local_name_that_looks_a_little_like_a_url_is_none(model: anorand.Mode
 
 def test_a_path_that_is_not_text_is_refused_at_once(model: anorand.Model) -> None:
     for call in [anorand.Model.load, model.save, lambda path: anorand.fit(FEATURES, path=path)]:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"path must be a str or an os.PathLike of one, got 3 \(int\)"):
             call(3)
 
 
