@@ -101,7 +101,7 @@ def fit(
         At once, for an option that does not exist or has another type.
     ValueError
         At once, for a path that is a URL, or an integer beyond 64 bits.
-    ComputeError, SchemaMismatch
+    ComputeError
         From the query: an option out of its range, a column of another dtype, fewer than two rows without a missing
         value, labels that are not 0 or 1 or that a fit can't learn from, a path that can't be written.
 
@@ -184,7 +184,7 @@ def score(
         At once, for fit options beside a model, for an option that does not exist, or for a model of another type.
     ValueError
         At once, for a model's path that is a URL: pass the bytes of a remote file.
-    ComputeError, SchemaMismatch, ColumnNotFound
+    ComputeError
         From the query: not a model, a feature that is missing, unexpected or of another kind.
 
     Examples
@@ -251,7 +251,7 @@ def detect(
     ------
     TypeError, ValueError
         At once, as :func:`score`, and a TypeError for both ``contamination`` and ``threshold``.
-    ComputeError, SchemaMismatch, ColumnNotFound
+    ComputeError
         From the query, as :func:`score`, and for a contamination or a threshold out of its range.
 
     Examples
@@ -296,7 +296,9 @@ def explain(
     integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line from the reference to the row, in
     scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing. Where the most
     surprising value of a row explains it, the difference is shared out by what each value adds to the highest surprisal
-    (Shapley values of a maximum).
+    (Shapley values of a maximum). A time of which the hour, the day or the month count has no median: the way starts at
+    the centre of its circles, where no time is, with the surprisal of a usual one. With such a feature, the sum is
+    the score minus a constant that no row has as its score.
     A row takes 15 to 26 times as long as its score: filter first, or let :func:`detect` explain its outliers.
 
     Parameters
@@ -315,7 +317,7 @@ def explain(
 
     Raises
     ------
-    TypeError, ValueError, ComputeError, SchemaMismatch, ColumnNotFound
+    TypeError, ValueError, ComputeError
         As :func:`score`.
 
     Examples
@@ -366,7 +368,7 @@ def embed(
         At once, as :func:`score`, and where the width can't be known and is not given.
     OSError, ValueError
         At once, if the model's file or bytes can't be read.
-    ComputeError, SchemaMismatch, ColumnNotFound
+    ComputeError
         From the query, as :func:`score`, and for a model of another width.
 
     Examples

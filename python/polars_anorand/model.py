@@ -166,8 +166,10 @@ class Model:
     def reference(self) -> dict[str, Any]:
         """The row that explanations compare with: each feature's training median, as a value of its kind.
 
-        The median of a category is the value whose frequency is the median row's. None stands for a time of which the
-        hour, the day or the month count, and for a feature that is missing in most training rows.
+        The median of a category is the value whose frequency is the median row's. A time with a zone is that of its
+        clocks. None stands for a feature that is missing in most training rows; and for a time of which the hour, the
+        day or the month count, which has no median. Explanations then start from a time that no row has, so that the
+        score of this row, in which that value is missing, is not where they start.
         """
         counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
         of = zip(self._metadata["features"], counted, medians, strict=True)

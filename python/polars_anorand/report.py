@@ -74,7 +74,9 @@ def report(
         If altair or vl-convert-python is missing: ``pip install "polars-anorand[report]"``.
     TypeError, ValueError, OSError
         For an argument of another type, a model that can't be read, or a path that can't be written.
-    ComputeError, SchemaMismatch, ColumnNotFound
+    ColumnNotFoundError
+        If ``by`` is no column of the frame.
+    ComputeError
         From the query, as :func:`polars_anorand.detect`.
 
     Examples

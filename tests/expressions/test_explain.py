@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def fitted(frame: pl.DataFrame, options: anorand.FitOptions) -> anorand.Model:
     return anorand.Model(frame.select(anorand.fit(pl.all(), **options)).item())
 
 
-def score_of(row: dict[str, Any], model: anorand.Model) -> float:
-    return float(pl.DataFrame([row]).select(anorand.score(pl.all(), model)).item())
+def score_of(row: dict[str, Any], model: anorand.Model, schema: pl.Schema | None = None) -> float:
+    return float(pl.DataFrame([row], schema=schema).select(anorand.score(pl.all(), model)).item())
 
 
 OPTIONS = pytest.mark.parametrize(
@@ -53,6 +54,25 @@ def test_contributions_add_up_to_the_scores_difference_from_the_reference(
         difference = out["score"] - score_of(model.reference, model)
         assert (parts - difference).abs().max() < COMPLETE
         assert difference.abs().max() > 10 * COMPLETE
+
+
+def test_with_a_time_that_recurs_contributions_add_up_to_the_score_beside_one_constant() -> None:
+    rows = pl.DataFrame(
+        {
+            "at": [datetime(2024, 1, 1) + timedelta(hours=hour) for hour in range(2_000)],
+            "x": [float(hour % 97) for hour in range(2_000)],
+        }
+    )
+    model = fitted(rows, {})
+    assert model.reference["at"] is None
+    rows = rows.head(200).with_columns(x=pl.when(pl.int_range(pl.len()) % 5 == 0).then(500.0).otherwise("x"))
+    out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
+    start = out["score"] - out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
+    assert (start - start[0]).abs().max() < COMPLETE
+    assert out["score"].max() - out["score"].min() > 10 * COMPLETE
+    # It is no unusual row that they start from, as one whose time is missing is.
+    assert start[0] < out["score"].median()
+    assert start[0] < score_of(model.reference, model, rows.schema) - 10 * COMPLETE
 
 
 @pytest.mark.parametrize("combination", ["robust", "surprisal"])
