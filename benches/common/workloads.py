@@ -37,6 +37,13 @@ def seconds(work: Callable[[], Any], repeats: int = 3) -> float:
     return min(times)
 
 
+def cpu_seconds(work: Callable[[], Any]) -> float:
+    """The time of all of this process's threads, which hardly depends on what else runs."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
 def network_flops(features: int, hidden: tuple[int, ...] = (32, 16), latent: int = 16) -> int:
     """FLOP of a forward pass of one row: two for each weight."""
 

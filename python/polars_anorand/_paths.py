@@ -30,10 +30,12 @@ def to_write(path: str | os.PathLike[str]) -> str:
 
 
 def _local(path: str | os.PathLike[str], advice: str) -> str:
-    given = cast("object", path)
-    text = os.fspath(given) if isinstance(given, (str, os.PathLike)) else given
+    try:
+        text = cast("object", os.fspath(path))
+    except TypeError:
+        text = None
     if not isinstance(text, str):
-        raise TypeError(f"path must be a str or an os.PathLike of one, got {given!r} ({type(given).__name__})")
+        raise TypeError(f"path must be a str or an os.PathLike of one, got {path!r} ({type(path).__name__})")
     if _URL.match(text):
         raise ValueError(f"a model's path must be a local file, got the URL {text!r}: {advice}")
     # Absolute, since a lazy query may run after the process has changed its folder.

@@ -187,7 +187,7 @@ class Model:
         time and for a category); ``missing`` (Float64: the share of the rows that the fit used without a value);
         ``categories`` (of a category, its 20 most frequent values: a list of structs of ``value`` and ``share``); and
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
-        most five.
+        most five; a time with a zone as its clocks show it.
 
         A model that was written by a version without these statistics has nulls in their place.
 

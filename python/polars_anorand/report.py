@@ -162,7 +162,7 @@ def _is_time(by: object, schema: pl.Schema) -> bool:
     if by not in schema:
         raise pl.exceptions.ColumnNotFoundError(f"by={by!r} is not a column of the frame")
     dtype = schema[by]
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+    if dtype.is_nested() or isinstance(dtype, (pl.Binary, pl.Object, pl.Duration)):
         raise TypeError(
             f"by={by!r} has dtype {dtype}, which has no values to count by: give a column of numbers, text, Boolean, "
             "Date, Datetime or Time, or cast it"
