@@ -108,8 +108,12 @@ impl Prepared {
             let part = judged.as_ref().map(|judged| rows.select(Axis(0), judged));
             let seen = part.as_ref().unwrap_or(&rows);
             let kept = keep(seen, &rows)?;
-            let is_scored = judged.as_deref() == scored;
-            return distilled(weights, kept, &rows, seen, (!is_scored).then_some(scored), options, device);
+            let mut student = distilled(weights, kept, &rows, seen, options, device)?;
+            if judged.as_deref() != scored {
+                let part = scored.map(|scored| rows.select(Axis(0), scored));
+                student.heads = scoring::heads(&student.weights, part.as_ref().unwrap_or(&rows).view(), device)?;
+            }
+            return Ok(student);
         }
         let (seen, kept) = match scored {
             None => {
@@ -128,24 +132,18 @@ impl Prepared {
     }
 }
 
-/// One network in the place of an ensemble. `scored` says which rows are scored, where these are others than those that are seen.
+/// One network in the place of an ensemble, on the rows that are seen of all rows.
 fn distilled(
     teacher: Weights,
     kept: Option<Kept>,
     rows: &Array2<f32>,
     seen: &Array2<f32>,
-    scored: Option<Option<&[usize]>>,
     options: &Options,
     device: Device,
 ) -> PolarsResult<Judged> {
     let heads = scoring::heads(&teacher, seen.view(), device)?;
     let teacher = Teacher { weights: &teacher, heads, kept, judged: seen.view(), device };
-    let Student { weights, mut heads, kept, kept_odds, distilled } = teacher.distil(rows.view(), options)?;
-    match scored {
-        None => {}
-        Some(None) => heads = scoring::heads(&weights, rows.view(), device)?,
-        Some(Some(scored)) => heads = scoring::heads(&weights, rows.select(Axis(0), scored).view(), device)?,
-    }
+    let Student { weights, heads, kept, kept_odds, distilled } = teacher.distil(rows.view(), options)?;
     Ok(Judged { weights, heads, kept, kept_odds, distilled: Some(distilled) })
 }
 
