@@ -392,9 +392,12 @@ def combiner(
     """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads; and of their
     surprisals. ``weight`` is that of kept rows, 1 where there are none.
     """
-    if kind == "probability":
+    if kind in ("probability", "novelties"):
         nd, ae = (np.quantile(sigmoid(head), 0.75) for head in (training.logit, training.error))
-        return {"kind": kind, "alpha": ae / (nd + ae)}
+        found: dict[str, Any] = {"kind": kind, "alpha": ae / (nd + ae)}
+        if of_values is not None:
+            found["beyond"] = max(np.log(len(training.logit) + 1), of_values[1].max()) + 3
+        return found
     both = (training.logit, training.error)
     median = [np.median(head) for head in both]
     spread = [
@@ -432,9 +435,13 @@ def score(data: bytes, rows: Array) -> Array:
     both = heads(data, rows)
     how = metadata(data)["combiner"]
     alpha = how["alpha"]
-    if how["kind"] == "probability":
+    if how["kind"] in ("probability", "novelties"):
         probability: Array = (1.0 - alpha) * sigmoid(both.error) + alpha * sigmoid(both.logit)
-        return probability
+        if how["kind"] == "probability":
+            return probability
+        highest = surprisals(data, rows)[1].max(axis=1)
+        novelty = 1 - 1e-6 * how["beyond"] / np.maximum(highest, how["beyond"])
+        return np.where(highest > how["beyond"], np.maximum(probability, novelty), probability)
     unusual = combined(both, how["median"], how["spread"])
     if how["kind"] == "surprisal":
         surprisal, deciding = surprisals(data, rows)

@@ -19,7 +19,7 @@ Precision = Literal["float32", "tf32"]
 SmallGroups = Literal["null", "error"]
 Noise = Literal["smote", "uniform"]
 Schedule = Literal["constant", "cosine"]
-Combination = Literal["probability", "robust", "surprisal"]
+Combination = Literal["probability", "robust", "surprisal", "novelties"]
 
 
 class FitOptions(TypedDict, total=False):
@@ -129,9 +129,10 @@ class FitOptions(TypedDict, total=False):
     schedule: Schedule | Sequence[Schedule]
     """The step size falls to 0 along a ``"cosine"`` (default), or stays ``"constant"`` (paper)."""
     combination: Combination | Sequence[Combination]
-    """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper, and default with labels), or the heads before
-    their sigmoids, from their medians on, ``"robust"``; ``"surprisal"`` (default without labels): the same, joined with
-    how surprising each value is in its own column."""
+    """What eq. 7 and 8 combine: the heads' ``"probability"`` (paper), or the heads before their sigmoids, from their
+    medians on, ``"robust"``; ``"surprisal"`` (default without labels): the same, joined with how surprising each value
+    is in its own column; ``"novelties"`` (default with ten labels or more): the probabilities, but for values far more
+    surprising than any of the training rows', which have the highest scores."""
 
 
 LARGEST = 2**63 - 1

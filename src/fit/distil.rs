@@ -144,7 +144,7 @@ impl Unit {
 /// Both heads together, as the combination takes them, but for the surprisals, which are the same in both models.
 fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
     let of_heads = match combination {
-        Combination::Probability => Combination::Probability,
+        Combination::Probability | Combination::Novelties => Combination::Probability,
         Combination::Robust | Combination::Surprisal => Combination::Robust,
     };
     Combiner::of(heads, &[], of_heads, weight).scores(heads, None)

@@ -10,7 +10,7 @@ use crate::data::{
 };
 use crate::engine::{Job, Member, Shape, Training, Weights};
 use crate::model::check_writable;
-use crate::options::{Combination, Options};
+use crate::options::Options;
 
 use super::feature_bagging::draw_inputs;
 use super::start::Start;
@@ -89,14 +89,14 @@ impl Prepared {
         let rows = columns.scaled(&encoding)?;
         let learned = columns.with_unseen(&frequencies, totals.map_or(rows.nrows(), |totals| totals.rows))?;
         let learned = learned.map(|columns| columns.scaled(&encoding)).transpose()?;
-        let surprisals = match options.combination {
-            Combination::Surprisal => {
+        let surprisals = match options.combination.takes_surprisals() {
+            true => {
                 let earlier = start.zip(of_model.as_ref()).and_then(|(start, of_model)| start.earlier(of_model));
                 let earlier = earlier.as_ref().map(|earlier| (earlier, encoders.as_slice()));
                 let new = if earlier.is_some() { new_rows(&columns, replayed.as_deref())? } else { columns.clone() };
                 Some(Surprisals::fit(&new, &inputs, &frequencies, options.missing, totals, earlier)?)
             }
-            _ => None,
+            false => None,
         };
         let weights = match start {
             Some(start) => start.model.weights().clone(),

@@ -11,6 +11,9 @@
 //! ln 10 where a tenth of the training rows is above. Their weighted mean says how unusual the row is as a whole. Beside it
 //! stands the highest surprisal of a single value, less what is typical for a row; the larger of the two is U, and the score
 //! σ(asinh(U) / 2).
+//!
+//! `novelties`: as `probability`, but for a value far more surprising than any of the training rows': the row's score is then within
+//! 10⁻⁶ of 1.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +49,11 @@ pub enum Combiner {
         median: [f32; 2],
         spread: [f32; 2],
     },
+    Novelties {
+        alpha: f32,
+        /// The nats beyond which a value is a novelty
+        beyond: f64,
+    },
     Surprisal {
         alpha: f32,
         median: [f32; 2],
@@ -78,6 +86,11 @@ fn explains_of_format_4() -> f64 {
 fn is_of_format_4(explains: &f64) -> bool {
     *explains == explains_of_format_4()
 }
+
+/// The nats that a novelty has beyond all values of the training rows.
+const BEYOND: f64 = 3.0;
+/// How far a novelty's score is from 1 at most.
+const NOVELTY: f64 = 1e-6;
 
 /// The weight of the AE head beyond which it outweighs the surprisals of single values too.
 const OUTWEIGHS: f64 = 2.0;
@@ -126,6 +139,11 @@ impl Combiner {
             // The sigmoid keeps order, so the quartile of the probabilities is the probability of the quartile; but for
             // the interpolation between two rows.
             Combination::Probability => Self::Probability { alpha: alpha(quantiles(0.75).map(sigmoid)) },
+            Combination::Novelties => {
+                let of_none = libm::log(surprises.len() as f64 + 1.0);
+                let highest = surprises.iter().fold(of_none, |highest, of_row| highest.max(of_row.deciding));
+                Self::Novelties { alpha: alpha(quantiles(0.75).map(sigmoid)), beyond: highest + BEYOND }
+            }
             Combination::Robust | Combination::Surprisal => {
                 let (median, q3) = (quantiles(0.5), quantiles(0.75));
                 let spread = [0, 1].map(|at| (q3[at] - median[at]).max(least_spread(&both[at])));
@@ -166,6 +184,8 @@ impl Combiner {
         };
         match (self, combination) {
             (Self::Probability { .. }, Combination::Probability) => None,
+            (Self::Novelties { beyond, .. }, Combination::Novelties) => (!(beyond.is_finite() && *beyond > 0.0))
+                .then(|| format!("its novelties begin at {beyond} nats, expected a finite number above 0")),
             (Self::Robust { median, spread, .. }, Combination::Robust) => of_heads(median, spread),
             (Self::Surprisal { median, spread, joint, sum, typical, explains, .. }, Combination::Surprisal) => {
                 let fault = || format!("its nats are {joint:?}, {sum:?} and {typical}, which can't be");
@@ -179,7 +199,10 @@ impl Combiner {
     /// α of eq. 7: the weight of the ND head.
     pub fn alpha(&self) -> f32 {
         match self {
-            Self::Probability { alpha } | Self::Robust { alpha, .. } | Self::Surprisal { alpha, .. } => *alpha,
+            Self::Probability { alpha }
+            | Self::Novelties { alpha, .. }
+            | Self::Robust { alpha, .. }
+            | Self::Surprisal { alpha, .. } => *alpha,
         }
     }
 
@@ -191,9 +214,14 @@ impl Combiner {
             return HIGHEST;
         }
         let score = match self {
-            Self::Probability { alpha } => {
-                let sigmoid = |number: f32| 1.0 / (1.0 + libm::expf(-number));
-                (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
+            Self::Probability { alpha } => probability(*alpha, logit, error),
+            Self::Novelties { alpha, beyond } => {
+                let of_networks = probability(*alpha, logit, error);
+                if surprise.deciding > *beyond {
+                    of_networks.max((1.0 - NOVELTY * beyond / surprise.deciding) as f32)
+                } else {
+                    of_networks
+                }
             }
             Self::Robust { median, spread, .. } => {
                 squash(combined(median, spread, [f64::from(logit), f64::from(error)])) as f32
@@ -212,7 +240,7 @@ impl Combiner {
         let rows = out.len();
         let (logits, errors, surprises) = (&logits[..rows], &errors[..rows], &surprises[..rows]);
         let [median, spread] = match self {
-            Self::Probability { .. } => {
+            Self::Probability { .. } | Self::Novelties { .. } => {
                 for row in 0..rows {
                     out[row] = self.score(logits[row], errors[row], surprises[row]);
                 }
@@ -256,6 +284,11 @@ impl Combiner {
 
     /// What explains a row's score, between a reference row and it. Heads are [`finite`].
     pub fn decision(&self, from: ([f64; 2], Surprise), to: ([f64; 2], Surprise)) -> Decision {
+        if let Self::Novelties { beyond, .. } = self {
+            if to.1.deciding > *beyond {
+                return Decision::Value;
+            }
+        }
         let Self::Surprisal { spread, joint, sum, explains, .. } = self else {
             let [logit, error] = self.secants(from.0, to.0);
             return Decision::Whole([logit, error, 0.0]);
@@ -273,7 +306,7 @@ impl Combiner {
     /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror.
     fn secants(&self, from: [f64; 2], to: [f64; 2]) -> [f64; 2] {
         match self {
-            Self::Probability { alpha } => {
+            Self::Probability { alpha } | Self::Novelties { alpha, .. } => {
                 let slope = |at: usize| secant(sigmoid, from[at], to[at]);
                 [f64::from(*alpha) * slope(0), f64::from(1.0 - alpha) * slope(1)]
             }
@@ -290,6 +323,12 @@ impl Combiner {
         let rows = heads.logit.iter().zip(&heads.error).enumerate();
         rows.map(|(row, (logit, error))| self.score(*logit, *error, of_row(row))).collect()
     }
+}
+
+/// Eq. 8 of the heads' probabilities.
+fn probability(alpha: f32, logit: f32, error: f32) -> f32 {
+    let sigmoid = |number: f32| 1.0 / (1.0 + libm::expf(-number));
+    (1.0 - alpha) * sigmoid(error) + alpha * sigmoid(logit)
 }
 
 /// Eq. 8 divided by the harmonic sum of the spreads: α/spread of ND and (1 − α)/spread of AE are then 1.
@@ -365,7 +404,8 @@ fn squash(u: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const ALL: [Combination; 3] = [Combination::Probability, Combination::Robust, Combination::Surprisal];
+    const ALL: [Combination; 4] =
+        [Combination::Probability, Combination::Robust, Combination::Surprisal, Combination::Novelties];
 
     fn heads() -> Heads {
         Heads { logit: vec![-4.0, -3.0, -2.0, -1.0, 0.0], error: vec![0.1, 0.2, 0.3, 0.4, 0.5] }
@@ -394,6 +434,23 @@ mod tests {
     fn the_papers_score_is_equation_8() {
         let score = Combiner::Probability { alpha: 0.25 }.score(-1.0, 2.0, Surprise::default());
         assert!((f64::from(score) - (0.75 * sigmoid(2.0) + 0.25 * sigmoid(-1.0))).abs() < 1e-7);
+    }
+
+    #[test]
+    fn a_novelty_has_a_score_above_the_networks_and_all_others_have_theirs() {
+        let novelties = fitted(&heads(), Combination::Novelties);
+        let probability = fitted(&heads(), Combination::Probability);
+        let Combiner::Novelties { beyond, .. } = novelties else { panic!("{novelties:?}") };
+        // The highest of the training rows has 2.5 nats; ln 6 is less.
+        assert_eq!(beyond, 5.5);
+        let score = |combiner: &Combiner, deciding| combiner.score(1.0, 2.0, surprise(9.0, deciding));
+        assert_eq!(score(&novelties, 5.5), score(&probability, 0.0));
+        let (new, newer) = (score(&novelties, 5.6), score(&novelties, 50.0));
+        assert!(1.0 - 1e-6 < new && new < newer && newer < 1.0, "{new} {newer}");
+        assert!(matches!(
+            novelties.decision(([0.0; 2], surprise(0.0, 0.0)), ([1.0; 2], surprise(9.0, 5.6))),
+            Decision::Value
+        ));
     }
 
     #[test]

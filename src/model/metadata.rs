@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Feature, Frequencies, Inputs, Kind, Rare, Within};
 use crate::engine::{Checkpoint, Losses, Shape};
-use crate::options::{valid_widths, Combination, Options};
+use crate::options::{valid_widths, Options};
 
 use super::combiner::Combiner;
 use super::invalid;
@@ -300,7 +300,7 @@ impl Metadata {
     fn check_encoding(&self) -> PolarsResult<()> {
         const MOST_KNOTS: usize = 1 << 20;
         let features = self.features.len();
-        let surprisal = self.options.combination == Combination::Surprisal;
+        let surprisal = self.options.combination.takes_surprisals();
         let of_format = self.encoding.is_some() == (self.format > 3) && self.knots.is_some() == surprisal;
         let sizes = self
             .knots

@@ -45,6 +45,15 @@ pub enum Combination {
     Robust,
     /// The same, joined with the surprisals of the row's values, each in its own column.
     Surprisal,
+    /// As the paper's, but for values far more surprising than any of the training rows': these have the highest scores.
+    Novelties,
+}
+
+impl Combination {
+    /// Whether it looks at the surprisals of values.
+    pub fn takes_surprisals(self) -> bool {
+        matches!(self, Self::Surprisal | Self::Novelties)
+    }
 }
 
 /// What a null, NaN or infinity in a feature does.

@@ -206,9 +206,10 @@ options! {
     schedule: String => Schedule, in OneOf,
         paper Schedule::Constant, default Schedule::Cosine, labelled Schedule::Cosine;
 
-    /// What eq. 7 and 8 combine. Known anomalies are clear ones, which need no order among themselves.
+    /// What eq. 7 and 8 combine. Known anomalies are clear ones, which need no order among themselves; faults of other kinds are not
+    /// what they teach.
     combination: String => Combination, in OneOf,
-        paper Combination::Probability, default Combination::Surprisal, labelled Combination::Probability;
+        paper Combination::Probability, default Combination::Surprisal, labelled Combination::Novelties;
 
     /// w of eq. 4: the share of the noise-detection loss.
     loss_weight: f64 => f64, in Between(0.0, 1.0),

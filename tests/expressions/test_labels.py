@@ -230,7 +230,7 @@ def test_a_labelled_fit_has_defaults_of_its_own(cancer: pl.DataFrame) -> None:
         "synthetic_fraction": 0.1,
         "loss_weight": 0.5,
         "hidden": [64, 32],
-        "combination": "probability",
+        "combination": "novelties",
     }
     assert options(labels="label", preset="paper") == options(preset="paper")
     assert options(labels="label", members=3)["members"] == 3

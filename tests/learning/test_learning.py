@@ -112,3 +112,26 @@ def test_few_rows_and_many_features_work(preset: Preset, rows: int, features: in
     assert scores.n_unique() > rows // 2
     # The paper's one network may have taken that very row as one to make noise from.
     assert scores.arg_max() == 7 or preset == "paper"
+
+
+@pytest.mark.parametrize("known", [10, 30])
+def test_what_no_training_row_is_is_flagged_and_named_whatever_the_labels_teach(known: int) -> None:
+    rng = np.random.default_rng(5)
+    odd = rng.random(2_000) < 0.03
+    frame = pl.DataFrame({name: rng.normal(size=2_000) for name in "abcd"}).with_columns(
+        pl.col("a") + 3.0 * pl.Series(odd.astype(float)), kind=pl.Series(rng.choice(list("xyz"), 2_000))
+    )
+    label = pl.Series("label", [1 if row in np.flatnonzero(odd)[:known] else None for row in range(2_000)])
+    model = frame.select(anorand.fit(pl.all(), labels=label, min_steps=200)).item()
+    usual = frame.filter(~pl.Series(odd)).head(40)
+    strange = {
+        "d": pl.lit(None, dtype=pl.Float64),
+        "c": pl.lit(15.0),
+        "kind": pl.lit("new"),
+    }
+    for name, value in strange.items():
+        rows = usual.with_columns(value.alias(name))
+        found = rows.select(anorand.detect(pl.all(), model, explain=1)).unnest("anomaly")
+        assert found["outlier"].all(), name
+        assert found["reasons"].list.first().struct.field("feature").unique().to_list() == [name]
+    assert usual.select(anorand.detect(pl.all(), model)).unnest("anomaly")["outlier"].mean() < 0.1

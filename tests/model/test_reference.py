@@ -99,12 +99,13 @@ def test_the_inputs_of_times_are_circles() -> None:
     np.testing.assert_allclose(scores, reference.score(model, rows), atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["probability", "robust", "surprisal"])
+@pytest.mark.parametrize("kind", ["probability", "robust", "surprisal", "novelties"])
 @pytest.mark.parametrize("preset", ["paper", "default", "novelty"])
 def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: str, kind: str) -> None:
     data = frame.select(anorand.fit(FEATURES, preset=preset, combination=kind, **FAST)).item()
     training = reference.heads(data, frame.select(FEATURES).to_numpy())
-    of_values = reference.surprisals(data, frame.select(FEATURES).to_numpy()) if kind == "surprisal" else None
+    has_surprisals = kind in ("surprisal", "novelties")
+    of_values = reference.surprisals(data, frame.select(FEATURES).to_numpy()) if has_surprisals else None
     model = anorand.Model(data)
     weight = 1.0 if model.kept_odds is None else model.options["kept_weight"] * model.kept_odds
     expected = reference.combiner(training, kind, of_values, weight)
@@ -113,6 +114,16 @@ def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: s
     for part in stored.keys() - {"kind"}:
         assert stored[part] == pytest.approx(expected[part], abs=TOLERANCE, rel=1e-4), part
     assert anorand.Model(data).alpha == stored["alpha"]
+
+
+def test_novelties_are_above_the_networks_scores(frame: pl.DataFrame) -> None:
+    data = frame.select(anorand.fit(FEATURES, combination="novelties", **FAST)).item()
+    far = pl.concat([frame, frame.with_columns(pl.col(FEATURES[0]) * 1e9)]).select(FEATURES)
+    scores = far.select(anorand.score(FEATURES, data)).to_series().to_numpy()
+    expected = reference.score(data, far.to_numpy())
+    np.testing.assert_allclose(scores, expected, atol=TOLERANCE, rtol=0)
+    assert (scores[frame.height :] > 1 - 1.1e-6).mean() > 0.9
+    assert (scores[: frame.height] < 1 - 1.1e-6).all()
 
 
 def test_scaling_is_min_max_of_the_training_rows(frame: pl.DataFrame) -> None:
