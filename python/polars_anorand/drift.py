@@ -69,10 +69,9 @@ def drift(
         * ``feature`` (String).
         * ``drifted`` (Boolean): of a feature, a ``psi`` above 0.1 that a sample of that size from the training rows
           would reach less than once in a thousand times (χ² test), or unseen values. Of these, a share is to be
-          expected: that of the training rows that were alone in their value (Good and Turing). Drift are 1 % of the
-          values more than that, and so many that chance would bring them less than once in a thousand times (binomial
-          test). Of the scores, a share of outliers that is 1.5 times as high as in training, or as low, and 4 standard
-          deviations away.
+          expected: that of the training rows that were alone in their value (Good and Turing). A share is drift if it
+          is 1 % of the values above the expected one, with a p-value below 0.001 (binomial test). Of the scores, a
+          share of outliers that is 1.5 times as high as in training, or as low, and 4 standard deviations away.
         * ``psi`` (Float64): the population stability index, Σ (q − p)·ln(q/p), with p and q the shares of the training
           rows and of these. The classes are the deciles of the training values, or the 20 most frequent values of a
           category and all others; and missing values. Half a row is added to each class. Null for a Date or Datetime

@@ -74,6 +74,11 @@ impl Frequencies {
         Self { values, counts, rare }
     }
 
+    /// The number of remembered values that a single row has: the last ones.
+    pub fn alone(&self) -> usize {
+        self.counts.len() - self.counts.partition_point(|count| *count > 1)
+    }
+
     /// With the rows of another table; sums saturate.
     pub fn plus(&self, other: &Self) -> Self {
         let both = || [self, other].into_iter().flat_map(|of| of.values.iter().zip(&of.counts));
@@ -152,14 +157,14 @@ pub fn encoders(frequencies: &[Option<Frequencies>]) -> Vec<Option<Encoder>> {
     frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
 }
 
-/// Codes in which every other value that a single row has is one that was not seen, where more than the share [`ALONE`] of the rows is alone in its
-/// value: new values are then to be expected, and are as ordinary as those. None if fewer are.
+/// Codes with every other value of a single row as a value that was not seen. None unless more than the share [`ALONE`] of the rows are
+/// alone in their value: new values are then to be expected, and are as ordinary as those.
 pub fn with_unseen(codes: &Series, frequencies: &Frequencies, rows: usize) -> PolarsResult<Option<Series>> {
-    let unseen = frequencies.counts.len() as u32;
-    let first = frequencies.counts.partition_point(|count| *count > 1) as u32;
-    if f64::from(unseen - first) <= ALONE * rows as f64 {
+    let (unseen, alone) = (frequencies.counts.len() as u32, frequencies.alone() as u32);
+    if f64::from(alone) <= ALONE * rows as f64 {
         return Ok(None);
     }
+    let first = unseen - alone;
     let is_hidden = |code: u32| code >= first && (code - first).is_multiple_of(2);
     let hidden = |code: Option<u32>| code.map(|code| if is_hidden(code) { unseen } else { code });
     let codes: UInt32Chunked = codes.u32()?.iter().map(hidden).collect();

@@ -149,8 +149,7 @@ fn of_category(codes: &[f64], known: &Frequencies) -> Vec<Class> {
 /// There, the share of unseen values is about that of the training rows that were alone in their value (Good and Turing). Under
 /// that, of the rows that are either, the unseen ones are a binomial draw with the share of the rows that are not training rows.
 fn has_new_values(unseen: u64, values: u64, known: &Frequencies) -> bool {
-    let alone = known.counts.iter().filter(|count| **count == 1).count() as u64;
-    let trained = known.rows();
+    let (alone, trained) = (known.alone() as u64, known.rows());
     if values == 0 || trained == 0 {
         return false;
     }
@@ -158,7 +157,8 @@ fn has_new_values(unseen: u64, values: u64, known: &Frequencies) -> bool {
     beyond > UNSEEN && at_least(unseen, unseen + alone, values as f64 / (values + trained) as f64) < BY_CHANCE
 }
 
-/// The probability that a binomial draw of `n` gives at least `count`, of which `share` is expected; above the mean only.
+/// The probability that a binomial variable, with `n` trials and the success probability `share`, is at least `count`. Exact above
+/// the mean; 1 below it.
 fn at_least(count: u64, n: u64, share: f64) -> f64 {
     let (k, n) = (count as f64, n as f64);
     if k <= n * share {

@@ -23,7 +23,7 @@ pub use prepared::check_size;
 pub use recipe::fit_with_labels;
 pub use selection::{fit_best, fit_best_of_each, Choice};
 pub use start::Start;
-pub use task::Fitted;
+pub use task::{Fitted, Given};
 pub use warnings::{of_table as warnings_of_table, Subject, Warning};
 
 use polars::prelude::{polars_bail, PolarsResult};

@@ -14,7 +14,7 @@ use crate::options::Options;
 
 use super::feature_bagging::draw_inputs;
 use super::start::Start;
-use super::task::Fit;
+use super::task::{Fit, Given};
 use super::training_rows::{in_content_order, training_rows};
 use super::training_set;
 use super::warnings::{self, Warning};
@@ -47,7 +47,7 @@ pub struct Prepared {
 impl Prepared {
     /// A fit's rows, and its networks before their training.
     pub fn new(fit: &Fit) -> PolarsResult<(Self, Weights)> {
-        let Fit { columns, labels, totals, start, options } = *fit;
+        let Fit { given: Given { columns, labels, totals, start }, options } = *fit;
         let start = start.as_ref();
         columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
         check_writable(columns.features())?;
@@ -191,14 +191,14 @@ fn generators(options: &Options, purpose: u64) -> Vec<ChaCha8Rng> {
     (0..options.members).map(generator).collect()
 }
 
-/// New networks on rows with this number of inputs, of which `varied` are not constant.
+/// New networks on rows with this number of inputs; the inputs `varied` are not constant.
 pub fn draw_networks(inputs: usize, varied: &[usize], options: &Options) -> PolarsResult<Weights> {
     let inputs = draw_inputs(inputs, varied, options, &mut generators(options, 0)[0]);
     check_size(options, inputs[0].len())?;
     Weights::draw(Shape::of(options, inputs[0].len()), inputs.concat(), &mut generators(options, 2))
 }
 
-/// What each member is trained on, of scaled rows `[n, inputs]`, of which some may be known anomalies, or replayed.
+/// What each member is trained on: scaled rows `[n, inputs]`, some of which may be known anomalies, or replayed.
 pub fn members<'a>(
     rows: &'a Array2<f32>,
     anomalies: Option<&[bool]>,

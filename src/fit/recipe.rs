@@ -10,7 +10,7 @@ use crate::pool;
 
 use super::beside;
 use super::prepared::Prepared;
-use super::task::{Fit, Fitted};
+use super::task::{Fit, Fitted, Given};
 
 /// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
 ///
@@ -23,7 +23,7 @@ pub fn fit_with_labels(
     options: &Options,
     device: Device,
 ) -> PolarsResult<Fitted> {
-    fit(&Fit { columns, labels, totals: None, start: None, options }, device)
+    fit(&Fit { given: Given::table(columns, labels), options }, device)
 }
 
 /// One fit on a device.

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Columns, Labels, Totals};
+use crate::data::{Columns, Labels};
 use crate::engine::Device;
 use crate::model::{Candidate, Model};
 use crate::options::Options;
@@ -21,8 +21,7 @@ use crate::scoring;
 
 use super::beside;
 use super::recipe::fit_many;
-use super::start::Start;
-use super::task::{Fit, Fitted};
+use super::task::{Fit, Fitted, Given};
 use super::training_rows::{in_content_order, training_rows};
 
 /// One row of `ONE_IN` is held out, and at most `MOST` rows.
@@ -32,11 +31,7 @@ const MOST: usize = 2_000;
 /// A fit whose options are chosen among candidates. There is at least one; a single one is fitted as it is.
 #[derive(Clone, Copy)]
 pub struct Choice<'a> {
-    pub columns: &'a Columns,
-    pub labels: Option<&'a Labels>,
-    /// See [`Fit::totals`]
-    pub totals: Option<&'a Totals>,
-    pub start: Option<Start<'a>>,
+    pub given: Given<'a>,
     pub candidates: &'a [Options],
 }
 
@@ -50,7 +45,7 @@ pub fn fit_best(
     candidates: &[Options],
     device: Device,
 ) -> PolarsResult<Fitted> {
-    Choice { columns, labels, totals: None, start: None, candidates }.fit(device)
+    Choice { given: Given::table(columns, labels), candidates }.fit(device)
 }
 
 impl Choice<'_> {
@@ -85,8 +80,7 @@ struct Judged<'a> {
 impl Judged<'_> {
     /// The chosen candidate's fit on all rows.
     fn fit(&self) -> Fit<'_> {
-        let Choice { columns, labels, totals, start, candidates } = self.choice;
-        Fit { columns, labels, totals, start, options: &candidates[self.chosen] }
+        Fit { given: self.choice.given, options: &self.choice.candidates[self.chosen] }
     }
 }
 
@@ -121,7 +115,7 @@ impl<'a> Contest<'a> {
         if others.is_empty() {
             return Ok(Self { choice, split: None, compared: vec![] });
         }
-        let (usable, labels) = training_rows(choice.columns, choice.labels, first.missing)?;
+        let (usable, labels) = training_rows(choice.given.columns, choice.given.labels, first.missing)?;
         let (ordered, labels, _) = in_content_order(usable, labels, None)?;
         let split = Split::draw(&ordered, labels.as_ref(), first.seed)?;
         // A network that learns to be like the ensemble is judged by it.
@@ -133,13 +127,8 @@ impl<'a> Contest<'a> {
     fn fits(&self) -> impl Iterator<Item = Fit<'_>> {
         self.split.iter().flat_map(|split| {
             let (columns, labels) = &split.fitted;
-            self.compared.iter().map(|options| Fit {
-                columns,
-                labels: labels.as_ref(),
-                totals: None,
-                start: None,
-                options,
-            })
+            let given = Given::table(columns, labels.as_ref());
+            self.compared.iter().map(move |options| Fit { given, options })
         })
     }
 

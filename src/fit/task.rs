@@ -7,9 +7,9 @@ use crate::options::Options;
 use super::start::Start;
 use super::warnings::Warning;
 
-/// A fit that is asked for.
+/// What a fit is given beside its options.
 #[derive(Clone, Copy)]
-pub struct Fit<'a> {
+pub struct Given<'a> {
     pub columns: &'a Columns,
     /// With them, known anomalies take the place of synthetic ones
     pub labels: Option<&'a Labels>,
@@ -17,6 +17,19 @@ pub struct Fit<'a> {
     pub totals: Option<&'a Totals>,
     /// Where it starts from another one's model
     pub start: Option<Start<'a>>,
+}
+
+impl<'a> Given<'a> {
+    /// All rows of a table, for a fit that starts anew.
+    pub fn table(columns: &'a Columns, labels: Option<&'a Labels>) -> Self {
+        Self { columns, labels, totals: None, start: None }
+    }
+}
+
+/// A fit that is asked for.
+#[derive(Clone, Copy)]
+pub struct Fit<'a> {
+    pub given: Given<'a>,
     pub options: &'a Options,
 }
 

@@ -1,7 +1,7 @@
 //! The training scores as far as thresholds and percentiles need them, kept in the model, so that neither needs a refit.
 //!
 //! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
-//! ⌈c·n⌉ of the n rows. If that were half of the rows or more, flagged are only the rows above the tie that makes it so many.
+//! ⌈c·n⌉ of the n rows. If the set were half of the rows or more, only the rows above its lowest score are flagged.
 
 /// The training scores: the highest ones exactly, all of them by quantiles.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,6 @@
 
 use polars::prelude::{polars_ensure, PolarsResult};
 
-use super::choices::Missing;
 use super::table::{Options, UncheckedOptions};
 
 /// At least one set of checked options, whose defaults depend on whether few anomalies are known.
@@ -38,16 +37,6 @@ impl Candidates {
     /// Those of both.
     pub fn all(&self) -> impl Iterator<Item = &Options> {
         self.usual.iter().chain(&self.few)
-    }
-
-    /// The policy for missing values, which all share, since it can't be given as a list.
-    pub fn missing(&self) -> Missing {
-        self.usual[0].missing
-    }
-
-    /// The seed, which all share for the same reason.
-    pub fn seed(&self) -> u64 {
-        self.usual[0].seed
     }
 }
 

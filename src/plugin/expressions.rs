@@ -259,292 +259,49 @@ fn apply_to<V: Verb>(
     Ok(apply(&verb(&columns)?, &columns, source, request)?.with_name(kwargs.name.into()))
 }
 
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_fit(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_fit) }
+/// The functions by which Polars finds expressions: of each, the one that computes it, and the one that resolves its field.
+macro_rules! exported {
+    ($($computes:ident => $compute:path, $resolves:ident => $resolve:path;)+) => {$(
+        /// # Safety
+        /// As Polars' plugin ABI says; see [`compute`].
+        #[no_mangle]
+        unsafe extern "C" fn $computes(
+            inputs: *mut SeriesExport,
+            count: usize,
+            kwargs: *const u8,
+            kwargs_len: usize,
+            output: *mut SeriesExport,
+            _context: *mut CallerContext,
+        ) {
+            // SAFETY: Polars' promise.
+            unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, $compute) }
+        }
+
+        /// # Safety
+        /// As Polars' plugin ABI says; see [`resolve`].
+        #[no_mangle]
+        unsafe extern "C" fn $resolves(
+            inputs: *mut ArrowSchema,
+            count: usize,
+            output: *mut ArrowSchema,
+            kwargs: *const u8,
+            kwargs_len: usize,
+        ) {
+            // SAFETY: Polars' promise.
+            unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, $resolve) }
+        }
+    )+};
 }
 
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_fit(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, fit_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_score(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_score) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_score(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, score_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_detect(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_detect) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_detect(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, detect_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_drift(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_drift) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_drift(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, drift_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_explain(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_explain) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_explain(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, explain_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_embed(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_embed) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_embed(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, embed_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_check_scan(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_check_scan) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_check_scan(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, check_scan_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_observe(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_observe) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_observe(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, observe_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_observe_scores(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_observe_scores) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_observe_scores(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, observe_scores_field) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`compute`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_anorand_fit_scan(
-    inputs: *mut SeriesExport,
-    count: usize,
-    kwargs: *const u8,
-    kwargs_len: usize,
-    output: *mut SeriesExport,
-    _context: *mut CallerContext,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, anorand_fit_scan) }
-}
-
-/// # Safety
-/// As Polars' plugin ABI says; see [`resolve`].
-#[no_mangle]
-unsafe extern "C" fn _polars_plugin_field_anorand_fit_scan(
-    inputs: *mut ArrowSchema,
-    count: usize,
-    output: *mut ArrowSchema,
-    kwargs: *const u8,
-    kwargs_len: usize,
-) {
-    // SAFETY: Polars' promise.
-    unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, fit_scan_field) }
+exported! {
+    _polars_plugin_anorand_fit => anorand_fit, _polars_plugin_field_anorand_fit => fit_field;
+    _polars_plugin_anorand_score => anorand_score, _polars_plugin_field_anorand_score => score_field;
+    _polars_plugin_anorand_detect => anorand_detect, _polars_plugin_field_anorand_detect => detect_field;
+    _polars_plugin_anorand_drift => anorand_drift, _polars_plugin_field_anorand_drift => drift_field;
+    _polars_plugin_anorand_explain => anorand_explain, _polars_plugin_field_anorand_explain => explain_field;
+    _polars_plugin_anorand_embed => anorand_embed, _polars_plugin_field_anorand_embed => embed_field;
+    _polars_plugin_anorand_check_scan => anorand_check_scan, _polars_plugin_field_anorand_check_scan => check_scan_field;
+    _polars_plugin_anorand_observe => anorand_observe, _polars_plugin_field_anorand_observe => observe_field;
+    _polars_plugin_anorand_observe_scores => anorand_observe_scores, _polars_plugin_field_anorand_observe_scores => observe_scores_field;
+    _polars_plugin_anorand_fit_scan => anorand_fit_scan, _polars_plugin_field_anorand_fit_scan => fit_scan_field;
 }

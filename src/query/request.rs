@@ -9,7 +9,7 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels, Totals};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{beside, fit_best_of_each, warnings_of_table, Choice, Fitted, Start, Subject, Warning};
+use crate::fit::{beside, fit_best_of_each, warnings_of_table, Choice, Fitted, Given, Start, Subject, Warning};
 use crate::model::Model;
 use crate::options::{Candidates, Options, UncheckedOptions};
 use crate::pool;
@@ -43,7 +43,7 @@ impl Training {
         let start = model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
         check_replayed(start, sampled)?;
         let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
-        let choice = Choice { columns, labels, totals, start, candidates: &candidates };
+        let choice = Choice { given: Given { columns, labels, totals, start }, candidates: &candidates };
         let cost = candidates.iter().map(|options| Cost::of_fit(options, columns.features().len(), columns.rows()));
         let Fitted { model, warnings } = request.run(cost.sum(), |device| choice.fit(device))?;
         warnings_of_table(columns)?.iter().chain(&warnings).for_each(|warning| polars_warn!("{warning}"));
@@ -112,9 +112,7 @@ impl Training {
         match sampled {
             Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
             None => {
-                // All candidates have the same policy for missing values, since it can't be given as a list.
-                let missing = candidates.first().map_or(self.candidates.missing(), |options| options.missing);
-                let usable = columns.usable_rows(missing)?.into_iter().filter(|usable| *usable).count();
+                let usable = columns.usable_rows(candidates[0].missing)?.into_iter().filter(|usable| *usable).count();
                 groups.small().check(usable, rows.len())?;
             }
         }
@@ -127,9 +125,7 @@ impl Training {
     /// What the fit of a group will ask of its rows, before they are gathered.
     pub fn gathering(&self, group: usize) -> PolarsResult<Gathering> {
         let Resolved { model, candidates } = self.resolved(group, None, None)?;
-        // All candidates have the same seed and the same policy for missing values, since these can't be given as lists.
-        let usual = (self.candidates.missing(), self.candidates.seed());
-        let (missing, seed) = candidates.first().map_or(usual, |options| (options.missing, options.seed));
+        let Options { missing, seed, .. } = candidates[0];
         Ok(Gathering { missing, seed, goes_on: model.is_some() })
     }
 
@@ -156,7 +152,8 @@ fn check_replayed(start: Option<Start>, sampled: Option<&Sampled>) -> PolarsResu
 /// Bytes of the rows of groups that a GPU fits together, as they are before they are scaled.
 const BYTES_AT_A_TIME: usize = 1 << 30;
 
-/// What a fit starts from, and the options to choose from.
+/// What a fit starts from, and the options to choose from: at least one set. All have the same seed and the same policy for missing
+/// values, since these can't be given as lists.
 struct Resolved<'a> {
     model: Option<Arc<Model>>,
     candidates: Cow<'a, [Options]>,
@@ -176,7 +173,7 @@ impl OfGroup<'_> {
     fn choice(&self) -> Choice<'_> {
         let start = self.model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
         let (columns, labels) = (&self.columns, self.labels.as_ref());
-        Choice { columns, labels, totals: self.totals, start, candidates: &self.candidates }
+        Choice { given: Given { columns, labels, totals: self.totals, start }, candidates: &self.candidates }
     }
 }
 

@@ -66,22 +66,27 @@ fn mix(word: &mut Tensor, with: &Tensor, bits: i64) -> TorchResult<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use rand_chacha::rand_core::{RngCore, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+
+    /// The words of some generators, `[m, 10]`.
+    pub fn generators(rngs: &[ChaCha8Rng]) -> Vec<u32> {
+        let words_of = |rng: &ChaCha8Rng| -> Vec<u32> {
+            let key = rng.get_seed();
+            let key = key.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap()));
+            key.chain([rng.get_stream() as u32, (rng.get_stream() >> 32) as u32]).collect()
+        };
+        rngs.iter().flat_map(words_of).collect()
+    }
 
     #[test]
     fn the_words_are_those_of_the_cpus_generator() {
         let mut rngs: Vec<ChaCha8Rng> = (0..3).map(ChaCha8Rng::seed_from_u64).collect();
         rngs[1].set_stream(4 * 19 + 3);
         rngs[2].set_stream(u64::MAX - 5);
-        let words_of = |rng: &ChaCha8Rng| -> Vec<i32> {
-            let key = rng.get_seed();
-            let key = key.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap()) as i32);
-            key.chain([rng.get_stream() as i32, (rng.get_stream() >> 32) as i32]).collect()
-        };
-        let generators: Vec<i32> = rngs.iter().flat_map(words_of).collect();
+        let generators: Vec<i32> = generators(&rngs).into_iter().map(u32::cast_signed).collect();
         // Beyond 32 bits too, where the counter's high word counts.
         let blocks = [0i64, 1, 7, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 40) + 12_345];
         let ours = words(

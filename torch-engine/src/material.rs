@@ -125,14 +125,7 @@ mod tests {
         let mut rngs = [5, 6].map(ChaCha8Rng::seed_from_u64);
         rngs[1].set_stream(7);
         let (low, width) = ([-0.5f32, 0.0, 1.0, -0.25, -3.0, 0.1], [2.0f32, 1.0, 0.3, 1.5, 9.0, 0.7]);
-        let generators: Vec<u32> = rngs
-            .iter()
-            .flat_map(|rng| {
-                let key = rng.get_seed();
-                let key: Vec<u32> = key.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
-                key.into_iter().chain([rng.get_stream() as u32, (rng.get_stream() >> 32) as u32])
-            })
-            .collect();
+        let generators = chacha::tests::generators(&rngs);
         let table = [0f32; 3];
         let parts: [Slice<f32>; 1] = [table.as_slice().into()];
         let material = interface::Material {
