@@ -32,6 +32,7 @@
 // A Rust program uses only some of what the plugin's border does.
 #![cfg_attr(not(feature = "python"), allow(dead_code, unused_imports))]
 
+mod combiner;
 mod data;
 mod device;
 mod engine;
@@ -41,9 +42,11 @@ pub mod fuzzing;
 mod job;
 mod memory;
 mod model;
+mod neighbours;
 mod options;
 mod pool;
 mod query;
+mod robust;
 mod scoring;
 mod simd;
 

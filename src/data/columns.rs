@@ -11,14 +11,14 @@ use polars::prelude::*;
 use crate::memory::{matrix, reserve};
 use crate::options::Missing;
 
-use super::calendar::{local, zone};
-use super::categories::{with_unseen, Encoder, Frequencies};
+use super::encode::calendar::{local, zone};
+use super::encode::categories::{with_unseen, Encoder, Frequencies};
+use super::encode::inputs::{Input, Inputs};
+use super::encode::scaling::{Scaling, Tiles};
+use super::encode::statistics::FeatureStatistics;
 use super::feature::{Feature, Kind};
 use super::ids::{numbering, Numbering};
-use super::inputs::{Input, Inputs};
 use super::row_text::row_text;
-use super::scaling::{Scaling, Tiles};
-use super::statistics::FeatureStatistics;
 
 /// Named feature columns of equal length, each of a dtype that can be a feature.
 #[derive(Clone)]
@@ -168,7 +168,7 @@ impl Columns {
     }
 
     /// The codes of each category of coded columns, with the number of its feature; NaN where one is missing.
-    pub(super) fn categories(&self) -> PolarsResult<Vec<(usize, Vec<f64>)>> {
+    pub(crate) fn categories(&self) -> PolarsResult<Vec<(usize, Vec<f64>)>> {
         let mut found = vec![];
         for (j, feature) in self.features.iter().enumerate() {
             if feature.kind == Kind::Category {
@@ -181,7 +181,7 @@ impl Columns {
     }
 
     /// The text of feature `j` if it is a category that is not coded yet.
-    pub(super) fn text(&self, j: usize) -> PolarsResult<Option<Series>> {
+    pub(crate) fn text(&self, j: usize) -> PolarsResult<Option<Series>> {
         match self.columns[j].dtype() {
             DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => {
                 self.columns[j].cast(&DataType::String).map(Some)
@@ -191,7 +191,7 @@ impl Columns {
     }
 
     /// The values of feature `j` from the first row to the last, into `values`; NaN where one is missing.
-    pub(super) fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
+    pub(crate) fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
         values.clear();
         reserve(values, self.rows, "a feature's values")?;
         let column = &self.columns[j];
@@ -231,7 +231,7 @@ impl Columns {
     }
 
     /// The same; `as_clock`: a time with a zone as its clocks show it.
-    pub(super) fn read_as(&self, j: usize, as_clock: bool, values: &mut Vec<f64>) -> PolarsResult<()> {
+    pub(crate) fn read_as(&self, j: usize, as_clock: bool, values: &mut Vec<f64>) -> PolarsResult<()> {
         self.read(j, values)?;
         if as_clock {
             if let Some(zone) = zone(self.columns[j].dtype())? {

@@ -11,16 +11,16 @@ use crate::options::Missing;
 use crate::pool;
 use crate::simd::{Simd, Task, Vector};
 
-use super::calendar::{far_away, Cycle, Moment, CLASSES};
-use super::categories::{Encoder, Frequencies};
 use super::classes::Classes;
 use super::columns::Columns;
+use super::counts::Totals;
 use super::curve::{Curve, MOST};
+use super::encode::calendar::{far_away, Cycle, Moment, CLASSES};
+use super::encode::categories::{Encoder, Frequencies};
+use super::encode::inputs::{Input, Inputs};
 use super::feature::{Feature, Kind};
-use super::inputs::{Input, Inputs};
 use super::mixing::mixed;
 use super::novelties;
-use super::totals::Totals;
 use super::within::{Group, Within};
 
 /// What the surprisal of a value that is only far out counts less than one of a new class, where the highest of a row's decides:
@@ -527,7 +527,7 @@ fn of_category(frequencies: &Frequencies, rows: usize) -> Surprisal {
     Surprisal { curve: Curve::flat(), within: None, bounds: UNBOUNDED, missing: [0.0; 2], classes }
 }
 
-fn of_calendar(kind: Kind, inputs: &[super::inputs::Input], sorted: &[f64], rows: usize) -> Surprisal {
+fn of_calendar(kind: Kind, inputs: &[crate::data::encode::inputs::Input], sorted: &[f64], rows: usize) -> Surprisal {
     let mut classes = vec![0.0; CLASSES];
     for cycle in Inputs::cycles(inputs) {
         let mut counts = vec![0u64; cycle.classes()];

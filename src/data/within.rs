@@ -5,8 +5,8 @@
 //! categories together, as a feature of its own would be.
 
 use super::curve::Curve;
+use super::encode::statistics::NORMAL_IQR;
 use super::mixing::mixed;
-use super::statistics::NORMAL_IQR;
 
 /// Rows that a category needs, for its median and spread to mean something.
 const LEAST_ROWS: usize = 50;

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::options::Options;
 
-use super::deck::Deck;
+use super::batches::sampler::Deck;
 
 /// The inputs of each member, of that number of inputs: all of them, or a share of those that vary, at least two where there are two.
 ///

@@ -6,17 +6,18 @@ use rand::seq::index;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::combiner::{Combiner, Heads};
 use crate::data::{FeatureStatistics, Frequencies, Labels, Surprisals, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
-    Combiner, Distilled, FeatureQuantiles, Heads, KeptRows, LabelCounts, Metadata, Model, Report, ScoreQuantiles,
-    Statistics, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
+    VocabularySizes, WithinSizes, FORMAT,
 };
+use crate::neighbours::{keep, Kept, KeptRows};
 use crate::options::Options;
 use crate::scoring;
 
 use super::distil::{self, Student, Teacher};
-use super::kept_rows::{self, Kept};
 use super::prepared::Prepared;
 use super::task::Fitted;
 use super::warnings;
@@ -97,7 +98,7 @@ impl Prepared {
         let rows = std::mem::take(&mut self.rows);
         let options = &self.options;
         let keep = |seen: &Array2<f32>, rows: &Array2<f32>| {
-            kept_rows::keep(rows, &self.inputs.owners(), self.anomalies.as_deref(), seen.view(), options)
+            keep(rows, &self.inputs.owners(), self.anomalies.as_deref(), seen.view(), options)
         };
         if options.distil {
             let judged = match options.distils_kept_rows() {

@@ -1,22 +1,15 @@
 //! Fits: the recipe, what members are trained on, and the choice among options that are given as lists.
 
-mod balanced;
-mod deck;
+mod batches;
 mod distil;
 mod feature_bagging;
 mod finish;
-mod fixed;
-mod kept_rows;
 mod prepared;
 mod recipe;
 mod selection;
-mod smote;
 mod start;
-mod student_rows;
 mod task;
 mod training_rows;
-mod training_set;
-mod uniform;
 mod warnings;
 
 pub use prepared::check_size;

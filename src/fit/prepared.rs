@@ -12,11 +12,11 @@ use crate::engine::{Job, Member, Shape, Training, Weights};
 use crate::model::check_writable;
 use crate::options::Options;
 
+use super::batches;
 use super::feature_bagging::draw_inputs;
 use super::start::Start;
 use super::task::{Fit, Given};
 use super::training_rows::{in_content_order, training_rows};
-use super::training_set;
 use super::warnings::{self, Warning};
 
 /// A fit before its training.
@@ -209,10 +209,8 @@ pub fn members<'a>(
     let member = |(member, (mut of_set, rng)): (usize, (ChaCha8Rng, ChaCha8Rng))| {
         let inputs = weights.inputs_of(member);
         let set = match anomalies {
-            Some(anomalies) => {
-                training_set::draw_labelled(rows.view(), anomalies, replayed, inputs, options, &mut of_set)?
-            }
-            None => training_set::draw(rows.view(), replayed, inputs, options, &mut of_set)?,
+            Some(anomalies) => batches::draw_labelled(rows.view(), anomalies, replayed, inputs, options, &mut of_set)?,
+            None => batches::draw(rows.view(), replayed, inputs, options, &mut of_set)?,
         };
         Ok(Member { set, rng })
     };

@@ -10,11 +10,12 @@ use crate::data::{
 use crate::engine::{Losses, Shape, Weights};
 use crate::options::{Options, Preset, ScalingKind};
 
-use super::combiner::Line;
 use super::{
-    Asinh, Combiner, Comparison, FeatureQuantiles, KeptRows, Metadata, Model, Report, ScoreQuantiles, Statistics,
-    Transform, Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+    FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes, WithinSizes,
+    FORMAT,
 };
+use crate::combiner::{Combiner, Line};
+use crate::neighbours::{Asinh, Comparison, KeptRows, Transform};
 
 /// Which of its features is a category.
 pub const CATEGORY: usize = 2;

@@ -1,40 +1,21 @@
 //! The fitted model: plain data, and what a score needs of it.
 
-mod asinh;
-mod atomic_file;
-mod cache;
-mod codec;
-mod combiner;
-mod faults;
-mod kept_rows;
-mod log_odds;
-mod metadata;
-mod nearest;
+mod file;
 mod quantiles;
 mod score_counts;
-mod spread;
-mod view;
 
 #[cfg(test)]
 mod examples;
 
-pub use asinh::Asinh;
-pub use atomic_file::Destination;
-pub(crate) use atomic_file::Unwritable;
-pub use cache::{from_bytes, from_path};
-pub use combiner::{finite, spread_of, Combiner, Decision, Heads};
-pub use kept_rows::{Comparison, KeptRows};
-pub use log_odds::LogOdds;
-pub use metadata::{
-    check_writable, Candidate, Distilled, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes,
-    FORMAT,
+pub(crate) use file::Unwritable;
+pub use file::{
+    check_writable, from_bytes, from_path, Candidate, Destination, Distilled, LabelCounts, Metadata, Report,
+    Vocabulary, VocabularySizes, WithinSizes, FORMAT,
 };
 pub use quantiles::ScoreQuantiles;
 #[cfg(test)]
 pub use quantiles::Top;
 pub use score_counts::ScoreCounts;
-pub use spread::Spread;
-pub use view::{Transform, ViewKind};
 
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
@@ -44,6 +25,7 @@ use crate::data::{
     QUANTILES,
 };
 use crate::engine::Weights;
+use crate::neighbours::KeptRows;
 use crate::options::Missing;
 
 /// A model's numbers outside the network.

@@ -3,6 +3,8 @@
 //! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
 //! ⌈c·n⌉ of the n rows. If the set were half of the rows or more, only the rows above its lowest score are flagged.
 
+use crate::robust::quantile_of_sorted;
+
 /// The training scores: the highest ones exactly, all of them by quantiles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreQuantiles {
@@ -159,15 +161,6 @@ fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
     ((above - 1) as f64 + between) / (sorted.len() - 1) as f64
 }
 
-/// The quantile of sorted numbers by linear interpolation, NumPy's default.
-pub fn quantile_of_sorted(sorted: &[f32], share: f64) -> f64 {
-    let position = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    let (low, high) = (f64::from(sorted[below]), f64::from(sorted[above]));
-    low + (position - below as f64) * (high - low)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,14 +172,6 @@ mod tests {
 
     fn rising(count: usize) -> Vec<f32> {
         (0..count).map(|k| (k as f32 + 0.5) / count as f32).collect()
-    }
-
-    #[test]
-    fn quantiles_are_numpys() {
-        let sorted = [1.0, 2.0, 4.0, 8.0];
-        for (share, expected) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.75, 5.0), (1.0, 8.0)] {
-            assert_eq!(quantile_of_sorted(&sorted, share), expected);
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! All that Polars and Python can call.
 
-mod expressions;
+mod calls;
 mod ffi;
 mod interrupt;
 mod kwargs;

@@ -22,10 +22,11 @@
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
+use crate::combiner::{finite, Decision};
 use crate::data::{Columns, OfValue, Surprise};
 use crate::engine::{tiled, Device};
 use crate::memory::{collected, zeros};
-use crate::model::{finite, Decision, Model};
+use crate::model::Model;
 
 use super::batches::{by_batch, Batch, Worked};
 use super::networks::Networks;

@@ -1,11 +1,14 @@
 //! Rows → heads → score, latents and explanations, in blocks that fit the cache, on the plugin's threads.
 
 mod batches;
+mod drift;
 mod embedding;
 mod explanation;
+mod member_spread;
 mod networks;
 mod spread;
 
+pub use drift::{FeatureDrift, TrainingValues};
 pub use embedding::embed;
 pub use explanation::{explain, explain_top, STEPS};
 pub use spread::score_and_spread;
@@ -13,10 +16,12 @@ pub use spread::score_and_spread;
 use ndarray::{ArrayView2, Axis};
 use polars::prelude::*;
 
+use crate::combiner::{Combiner, Heads};
 use crate::data::{Columns, Surprise};
 use crate::engine::{tiled, Device, Weights};
 use crate::memory::zeros;
-use crate::model::{Combiner, Heads, KeptRows, Model};
+use crate::model::Model;
+use crate::neighbours::KeptRows;
 use crate::pool;
 
 use batches::by_batch;

@@ -3,7 +3,8 @@
 use polars::prelude::*;
 
 use crate::engine::{Device, Engine, Weights};
-use crate::model::{KeptRows, Model};
+use crate::model::Model;
+use crate::neighbours::KeptRows;
 
 /// A model's networks on a device, and its kept rows, whose distances are a part of the reconstruction error.
 pub struct Networks<'a> {

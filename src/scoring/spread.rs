@@ -5,10 +5,11 @@ use polars::prelude::*;
 use crate::data::Columns;
 use crate::engine::Device;
 use crate::memory::zeros;
-use crate::model::{Model, Spread};
+use crate::model::Model;
 use crate::simd::Simd;
 
 use super::batches::by_batch;
+use super::member_spread::Spread;
 use super::networks::Networks;
 use super::{combine, numbers_of, score, CHUNK};
 

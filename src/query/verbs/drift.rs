@@ -2,13 +2,14 @@
 
 use polars::prelude::*;
 
-use crate::data::{Columns, FeatureDrift, TrainingValues};
+use crate::data::Columns;
 use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::{check_contamination, Model};
 use crate::options::Missing;
 use crate::pool;
 use crate::scoring;
+use crate::scoring::{FeatureDrift, TrainingValues};
 
 /// The ratio of shares of outliers from which on the scores have drifted.
 const MORE: f64 = 1.5;

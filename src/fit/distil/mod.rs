@@ -1,7 +1,7 @@
 //! Distillation: one network learns the heads of an ensemble, several draws of kept rows included, and takes their place.
 //!
 //! The student is an ordinary network that sees all inputs. It learns on rows that the teacher scores for it (see
-//! [`super::student_rows`]), by the squared differences of both heads, in units of their spreads over the training rows. Far from
+//! [`student_rows`]), by the squared differences of both heads, in units of their spreads over the training rows. Far from
 //! the training rows, where heads are large, it is their relative differences that count: what is far out is an anomaly anyway.
 
 use ndarray::ArrayView2;
@@ -10,14 +10,16 @@ use rand::seq::index;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::combiner::{Combiner, Heads};
 use crate::engine::{self, Device, Matching, Shape, Target, Weights};
 use crate::memory::collected;
-use crate::model::{spread_of, Combiner, Distilled, Heads, KeptRows};
+use crate::model::Distilled;
+use crate::neighbours::{Kept, KeptRows};
 use crate::options::{Combination, Options};
+use crate::robust::spread_of;
 use crate::scoring;
 
-use super::kept_rows::Kept;
-use super::student_rows;
+mod student_rows;
 
 /// The student's sizes. On the sets of docs/quality.md, with 5 to 166 inputs, a network twice as wide is no better.
 const HIDDEN: [usize; 2] = [64, 32];
@@ -179,8 +181,8 @@ fn ranks(numbers: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::kept_rows;
-    use crate::fit::training_set::tests::random_rows;
+    use crate::fit::batches::tests::random_rows;
+    use crate::neighbours::keep;
     use crate::options::Preset;
 
     #[test]
@@ -213,7 +215,7 @@ mod tests {
         let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
         let teach = |options: &Options| {
             let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
-            let kept = kept_rows::keep(&rows, &[0, 1, 2, 3], None, rows.view(), options).unwrap();
+            let kept = keep(&rows, &[0, 1, 2, 3], None, rows.view(), options).unwrap();
             let teacher = Teacher { weights: &weights, heads, kept, judged: rows.view(), device: Device::Cpu };
             teacher.distil(rows.view(), options).unwrap()
         };

@@ -8,7 +8,7 @@ use crate::engine::{BatchRows, NoiseBox, Order, TakeRows};
 use crate::memory::reserved;
 use crate::options::{Options, ScalingKind};
 
-use super::deck::shuffled;
+use super::sampler::shuffled;
 
 /// Where uniform noise lies: in the box of the features `inputs` of scaled rows `[n, d]`, widened on each side.
 pub fn noise_box(rows: ArrayView2<f32>, inputs: &[usize], options: &Options) -> NoiseBox {
@@ -63,8 +63,8 @@ impl Order for Uniform {
 
 #[cfg(test)]
 mod tests {
-    use crate::fit::training_set::draw;
-    use crate::fit::training_set::tests::{epoch, random_rows, rng, Epoch};
+    use crate::fit::batches::draw;
+    use crate::fit::batches::tests::{epoch, random_rows, rng, Epoch};
     use crate::options::{Options, Preset};
 
     #[test]

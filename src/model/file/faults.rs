@@ -8,7 +8,8 @@ use crate::engine::Course;
 use crate::options::Options;
 
 use super::metadata::{Candidate, Metadata, Report};
-use super::{FeatureQuantiles, KeptRows, Model, Statistics};
+use crate::model::{FeatureQuantiles, Model, Statistics};
+use crate::neighbours::KeptRows;
 
 impl Model {
     /// What is wrong with it, if anything is; its sizes fit together.
@@ -181,9 +182,10 @@ fn fault_of_candidates(candidates: &[Candidate]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::combiner::Combiner;
     use crate::data::Rare;
     use crate::engine::{Checkpoint, Losses};
-    use crate::model::{examples, Combiner, LabelCounts, ScoreQuantiles, Top};
+    use crate::model::{examples, LabelCounts, ScoreQuantiles, Top};
     use crate::options::Combination;
 
     /// What is said of a model with one change.

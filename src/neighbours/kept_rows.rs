@@ -163,7 +163,7 @@ impl KeptRows {
 mod tests {
     use super::*;
     use crate::engine::tiled;
-    use crate::model::{Asinh, LogOdds};
+    use crate::neighbours::{Asinh, LogOdds};
     use crate::simd::Simd;
     use ndarray::Array2;
 

@@ -3,9 +3,9 @@
 
 use polars::prelude::PlHashMap;
 
-use super::categories::Frequencies;
-use super::feature::Feature;
-use super::statistics::{FeatureStatistics, QUANTILES};
+use crate::data::encode::categories::Frequencies;
+use crate::data::encode::statistics::{FeatureStatistics, QUANTILES};
+use crate::data::feature::Feature;
 
 /// More training rows than any table has. Numbers of rows up to here, from a file or from another process, have sums that no integer
 /// is too small for.
@@ -89,9 +89,9 @@ impl Totals {
 mod tests {
     use polars::prelude::*;
 
-    use super::super::columns::Columns;
-    use super::super::counting::Counting;
     use super::*;
+    use crate::data::columns::Columns;
+    use crate::data::counts::counting::Counting;
 
     #[test]
     fn two_tables_come_to_what_one_of_all_rows_has() {

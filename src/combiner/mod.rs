@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Surprise;
 use crate::options::Combination;
 
-use super::quantiles::quantile_of_sorted;
+use crate::robust::{least_spread, quantile_of_sorted, sorted};
 
 /// Scores lie inside (0, 1): the nearest floats stand for what rounds to the ends.
 const LOWEST: f32 = f32::MIN_POSITIVE;
@@ -365,27 +365,6 @@ fn secant(function: fn(f64) -> f64, from: f64, to: f64) -> f64 {
 /// Eq. 7.
 fn alpha([nd, ae]: [f64; 2]) -> f32 {
     (ae / (nd + ae)) as f32
-}
-
-/// The distance from the median of some numbers to their third quartile, which is held above 0.
-pub fn spread_of(head: &[f32]) -> f64 {
-    let in_order = sorted(head);
-    let [median, q3] = [0.5, 0.75].map(|share| quantile_of_sorted(&in_order, share));
-    (q3 - median).max(least_spread(&in_order))
-}
-
-/// What a spread is at least, so that a head that is the same for most training rows does not outweigh the other.
-fn least_spread(head: &[f32]) -> f64 {
-    let count = head.len() as f64;
-    let mean = head.iter().map(|number| f64::from(*number)).sum::<f64>() / count;
-    let variance = head.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count;
-    1e-3 * variance.sqrt() + 1e-9
-}
-
-fn sorted(head: &[f32]) -> Vec<f32> {
-    let mut head = head.to_vec();
-    head.sort_unstable_by(f32::total_cmp);
-    head
 }
 
 fn sigmoid(number: f64) -> f64 {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::feature::Kind;
+use crate::data::feature::Kind;
 
 const DAY: f64 = 86_400e6;
 

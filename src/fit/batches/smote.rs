@@ -12,8 +12,8 @@ use crate::memory::{collected, matrix};
 use crate::options::Options;
 use crate::pool;
 
-use super::deck::shuffled;
 use super::fixed::Fixed;
+use super::sampler::shuffled;
 
 /// SMOTE looks for neighbours among at most this number of rows of X0, drawn at random where there are more: memory stays
 /// linear in the rows, and the time for a synthetic row is bounded. It is exact up to 400,000 training rows at 2 %.
@@ -124,7 +124,7 @@ fn squared_distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::training_set::tests::{epoch, random_rows, rng, Epoch};
+    use crate::fit::batches::tests::{epoch, random_rows, rng, Epoch};
     use crate::options::Preset;
     use ndarray::{array, Array2};
 
@@ -136,7 +136,7 @@ mod tests {
 
     fn paper_epoch(rows: &Array2<f32>, options: &Options) -> (Epoch, usize) {
         let inputs: Vec<usize> = (0..rows.ncols()).collect();
-        let set = crate::fit::training_set::draw(rows.view(), None, &inputs, options, &mut rng()).unwrap();
+        let set = crate::fit::batches::draw(rows.view(), None, &inputs, options, &mut rng()).unwrap();
         let epoch = epoch(&set, &mut rng());
         let normal = epoch.synthetic.iter().filter(|synthetic| !**synthetic).count();
         (epoch, normal)

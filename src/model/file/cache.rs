@@ -18,7 +18,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use rand::Rng;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::Model;
+use crate::model::Model;
 
 /// Bounds the memory of parsed models, where it should be another.
 const VARIABLE: &str = "POLARS_ANORAND_CACHE_MIB";

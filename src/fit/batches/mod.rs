@@ -8,6 +8,12 @@
 //!
 //! The sets of all members share the table's scaled rows, and keep numbers of rows.
 
+mod balanced;
+mod fixed;
+pub mod sampler;
+mod smote;
+mod uniform;
+
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::PolarsResult;
 use rand::seq::index;
@@ -17,10 +23,9 @@ use crate::engine::{NoiseBox, Order, TrainingSet};
 use crate::memory::{collected, reserved};
 use crate::options::{Noise, Options};
 
-use super::balanced::Balanced;
-use super::fixed::Fixed;
-use super::smote;
-use super::uniform::{noise_box, Uniform};
+use balanced::Balanced;
+use fixed::Fixed;
+use uniform::{noise_box, Uniform};
 
 /// Each member has numbers of rows of its own, and there may be many members.
 const ROWS: &str = "the rows of all members";

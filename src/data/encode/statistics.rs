@@ -1,5 +1,7 @@
 //! The statistics of one feature's training values.
 
+use crate::robust::select;
+
 /// The number of quantiles that are kept of a feature: at 0, 0.05, …, 1.
 pub const QUANTILES: usize = 21;
 
@@ -92,24 +94,6 @@ fn at_most(values: &[f64], quantiles: &[f64; QUANTILES]) -> [u64; QUANTILES] {
         sum += count;
         sum
     })
-}
-
-/// The values of some ranks, in rising order, among values the first of which has the rank `first`: halves both, so that it takes
-/// less than a sort.
-pub(super) fn select(values: &mut [f64], first: usize, ranks: &[usize], found: &mut [f64]) {
-    let middle = ranks.len() / 2;
-    let Some(rank) = ranks.get(middle) else { return };
-    let (below, value, above) = values.select_nth_unstable_by(rank - first, f64::total_cmp);
-    let (ranks_below, ranks_above) = (&ranks[..middle], &ranks[middle + 1..]);
-    let (found_below, found_above) = found.split_at_mut(middle);
-    found_above[0] = *value;
-    // The same rank may be asked for several times.
-    let lower = ranks_below.partition_point(|other| other < rank);
-    let higher = ranks_above.partition_point(|other| other == rank);
-    found_below[lower..].fill(*value);
-    found_above[1..=higher].fill(*value);
-    select(below, first, &ranks_below[..lower], &mut found_below[..lower]);
-    select(above, rank + 1, &ranks_above[higher..], &mut found_above[1 + higher..]);
 }
 
 /// The quartiles of the values other than one, and that one, in rising order.

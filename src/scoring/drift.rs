@@ -3,11 +3,8 @@
 
 use polars::prelude::PolarsResult;
 
-use super::categories::Frequencies;
-use super::columns::Columns;
-use super::feature::Kind;
-use super::inputs::{Input, Inputs};
-use super::statistics::{select, QUANTILES};
+use crate::data::{Columns, Frequencies, Input, Inputs, Kind, QUANTILES};
+use crate::robust::select;
 
 /// The number of a category's values that are classes of their own; the others are one class.
 const LISTED: usize = 20;

@@ -7,7 +7,7 @@ use crate::engine::{BatchRows, Order, TakeRows};
 use crate::memory::reserved;
 use crate::options::Options;
 
-use super::deck::{shuffled, Deck};
+use super::sampler::{shuffled, Deck};
 
 /// Normal rows, each once in an epoch, beside the same number of known anomalies, each as often as any other.
 pub struct Balanced {

@@ -149,7 +149,7 @@ impl OfInput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::training_set::tests::{random_rows, rng};
+    use crate::fit::batches::tests::{random_rows, rng};
 
     #[test]
     fn the_shares_are_all_rows() {

@@ -3,7 +3,7 @@
 use crate::data::Surprise;
 use crate::simd::{Task, Vector};
 
-use super::combiner::Combiner;
+use crate::combiner::Combiner;
 
 /// The standard deviation of the members' scores, each eq. 8 of its own heads in place of the ensemble's; of one member it is 0.
 pub struct Spread<'a> {
@@ -55,7 +55,7 @@ fn deviation<'a>(numbers: impl Iterator<Item = &'a f32> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Heads;
+    use crate::combiner::Heads;
     use crate::options::Combination;
     use crate::simd::Simd;
 

@@ -8,8 +8,8 @@
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::classes::ALONE;
-use super::ids::words_are_ids;
+use crate::data::classes::ALONE;
+use crate::data::ids::words_are_ids;
 
 /// Values that are remembered of one feature.
 const MOST_VALUES: usize = 1 << 16;

@@ -7,7 +7,7 @@ use crate::engine::{BatchRows, Order, TakeRows};
 use crate::memory::reserved;
 use crate::options::Options;
 
-use super::deck::shuffled;
+use super::sampler::shuffled;
 
 /// Normal rows and anomalies, each once in an epoch, in batches of any mixture.
 pub struct Fixed {

@@ -8,8 +8,8 @@ use crate::options::{Encode, Missing, Options, Temporal};
 
 use super::calendar::{recurring, Cycle, Moment};
 use super::categories::Encoder;
-use super::feature::{Feature, Kind};
 use super::statistics::FeatureStatistics;
+use crate::data::feature::{Feature, Kind};
 
 /// The most values of a category that have an input of their own.
 const MOST_VALUES: usize = 8;

@@ -6,11 +6,12 @@ use rand::seq::index;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::{Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
 use crate::engine::tiled;
 use crate::memory::{matrix, reserved, zeros};
-use crate::model::{spread_of, Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
 use crate::options::Options;
 use crate::pool;
+use crate::robust::spread_of;
 use crate::simd::Simd;
 
 const WHAT: &str = "the kept rows";

@@ -23,10 +23,9 @@ use crate::data::{Feature, Frequencies, Inputs, Kind, Rare, Within};
 use crate::engine::{Checkpoint, Losses, Shape};
 use crate::options::{valid_widths, Options};
 
-use super::combiner::Combiner;
-use super::invalid;
-use super::kept_rows::Comparison;
-use super::view::ViewKind;
+use crate::combiner::Combiner;
+use crate::model::invalid;
+use crate::neighbours::{Comparison, ViewKind};
 
 /// The version of the file format that this build writes.
 pub const FORMAT: u32 = 6;

@@ -33,7 +33,7 @@
 //! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since the format keeps no order among
 //! entries, and the same model must be the same bytes. The checksum finds damage, not tampering: numbers with a right checksum
 //! are checked as well. A file of format 2 has no vocabularies, and
-//! those of formats 2 and 3 have one input for each feature, the reference of which is the median, and no surprisals; see [`super::metadata`] for the rules of the versions.
+//! those of formats 2 and 3 have one input for each feature, the reference of which is the median, and no surprisals; see [`crate::model::file::metadata`] for the rules of the versions.
 
 use std::collections::HashMap;
 
@@ -45,11 +45,10 @@ use crate::data::{
 };
 use crate::engine::Weights;
 
-use super::log_odds::LOG_ODDS_KNOTS;
 use super::metadata::{Metadata, Vocabulary, VocabularySizes, WithinSizes};
-use super::quantiles::{ScoreQuantiles, Top};
-use super::view::ViewKind;
-use super::{invalid, Asinh, FeatureQuantiles, KeptRows, LogOdds, Model, Statistics, Transform};
+use crate::model::quantiles::{ScoreQuantiles, Top};
+use crate::model::{invalid, FeatureQuantiles, Model, Statistics};
+use crate::neighbours::{Asinh, KeptRows, LogOdds, Transform, ViewKind, LOG_ODDS_KNOTS};
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";

@@ -4,10 +4,10 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::categories::{forget_rare, Frequencies, Rare};
-use super::columns::Columns;
-use super::feature::{Feature, Kind};
 use super::totals::{FeatureTotals, Totals, MOST_ROWS};
+use crate::data::columns::Columns;
+use crate::data::encode::categories::{forget_rare, Frequencies, Rare};
+use crate::data::feature::{Feature, Kind};
 
 /// Counts and extremes of the rows so far, in any order and in batches of any size.
 ///

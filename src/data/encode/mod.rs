@@ -1,0 +1,15 @@
+//! What a feature's values become for the networks: codes, log-frequencies, places in a calendar, and scaled numbers.
+
+pub mod calendar;
+pub mod categories;
+pub mod inputs;
+pub mod scaling;
+pub mod statistics;
+
+#[cfg(test)]
+pub use calendar::Cycle;
+pub use calendar::CLASSES as CALENDAR_CLASSES;
+pub use categories::{encoders, Encoder, Frequencies, Rare};
+pub use inputs::{Input, Inputs};
+pub use scaling::Scaling;
+pub use statistics::{FeatureStatistics, NORMAL_IQR, QUANTILES};

@@ -1,0 +1,15 @@
+//! The model as a file: what it holds, how it is read and written, and what can be wrong with it.
+
+mod atomic_file;
+mod cache;
+mod codec;
+mod faults;
+mod metadata;
+
+pub use atomic_file::Destination;
+pub(crate) use atomic_file::Unwritable;
+pub use cache::{from_bytes, from_path};
+pub use metadata::{
+    check_writable, Candidate, Distilled, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes,
+    FORMAT,
+};

@@ -1,0 +1,14 @@
+//! The training rows that a model keeps, and how far a row is from the nearest of them.
+
+mod asinh;
+mod fit;
+mod kept_rows;
+mod log_odds;
+mod nearest;
+mod view;
+
+pub use asinh::Asinh;
+pub use fit::{keep, Kept};
+pub use kept_rows::{Comparison, KeptRows};
+pub use log_odds::{LogOdds, LOG_ODDS_KNOTS};
+pub use view::{Transform, ViewKind};
