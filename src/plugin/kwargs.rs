@@ -129,9 +129,9 @@ pub struct EmbedKwargs {
 
 /// The features, and how to fit on them.
 pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
-    let parts = Parts::of(first(inputs)?, &kwargs)?;
+    let parts = Parts::from_input(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
-    let groups = parts.keys.map(|keys| Groups::of(keys, small)).transpose()?;
+    let groups = parts.keys.map(|keys| Groups::from_keys(keys, small)).transpose()?;
     let given = kwargs.candidates.first().cloned().unwrap_or_default();
     let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
     let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, given));
@@ -149,7 +149,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub fn of(input: &Series, kwargs: &TrainingKwargs) -> PolarsResult<Self> {
+    pub fn from_input(input: &Series, kwargs: &TrainingKwargs) -> PolarsResult<Self> {
         if !kwargs.is_packed() {
             let columns = Columns::from_series(input)?;
             return Ok(Self { columns, labels: None, keys: None, init: None, replayed: None });
@@ -188,7 +188,7 @@ pub struct PackedFields {
 }
 
 impl PackedFields {
-    pub fn of(inputs: &[Field], training: Option<&TrainingKwargs>) -> PolarsResult<Self> {
+    pub fn from_inputs(inputs: &[Field], training: Option<&TrainingKwargs>) -> PolarsResult<Self> {
         let input = inputs.first().ok_or_else(no_feature)?;
         let Some(training) = training.filter(|training| training.is_packed()) else {
             return Ok(Self { features: input.clone(), labels: None, keys: vec![], init: None, replay: None });
