@@ -1,4 +1,24 @@
-//! Medians, quantiles and spreads that a few extreme numbers do not move.
+//! Medians, quantiles and spreads: the one place of each.
+
+use std::cmp::Ordering;
+
+/// f32 and f64.
+pub trait Number: Copy + Into<f64> {
+    /// The total order of its type.
+    fn order(&self, other: &Self) -> Ordering;
+}
+
+impl Number for f32 {
+    fn order(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
+    }
+}
+
+impl Number for f64 {
+    fn order(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
+    }
+}
 
 /// The quantile of sorted numbers by linear interpolation, NumPy's default.
 pub fn quantile_of_sorted(sorted: &[f32], share: f64) -> f64 {
@@ -16,22 +36,40 @@ pub fn spread_of(head: &[f32]) -> f64 {
     (q3 - median).max(least_spread(&in_order))
 }
 
-/// What a spread is at least, so that a head that is the same for most training rows does not outweigh the other.
-pub fn least_spread(head: &[f32]) -> f64 {
-    let count = head.len() as f64;
-    let mean = head.iter().map(|number| f64::from(*number)).sum::<f64>() / count;
-    let variance = head.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count;
-    1e-3 * variance.sqrt() + 1e-9
+/// The least spread of a head, so that one that is the same for most training rows does not outweigh the
+/// other.
+pub fn least_spread<T: Number>(head: &[T]) -> f64 {
+    1e-3 * deviation(head) + 1e-9
 }
 
+/// The standard deviation of at least one number.
+pub fn deviation<T: Number>(numbers: &[T]) -> f64 {
+    let count = numbers.len() as f64;
+    let mean = numbers.iter().map(|number| (*number).into()).sum::<f64>() / count;
+    let variance = numbers.iter().map(|number| ((*number).into() - mean).powi(2)).sum::<f64>() / count;
+    variance.sqrt()
+}
+
+/// The median of at least one number; of an even number of them, the upper one of the two in the middle.
+/// Reorders the numbers.
+pub fn upper_median<T: Number>(numbers: &mut [T]) -> T {
+    nth(numbers, numbers.len() / 2)
+}
+
+/// The number that has `rank` of them below it once they are sorted. Reorders the numbers.
+pub fn nth<T: Number>(numbers: &mut [T], rank: usize) -> T {
+    *numbers.select_nth_unstable_by(rank, T::order).1
+}
+
+/// The numbers in rising order.
 pub fn sorted(head: &[f32]) -> Vec<f32> {
     let mut head = head.to_vec();
     head.sort_unstable_by(f32::total_cmp);
     head
 }
 
-/// The values of some ranks, in rising order, among values the first of which has the rank `first`: halves both, so that it takes
-/// less than a sort.
+/// Writes the values of some ranks into `found`. The ranks rise, and the first of the values has the rank
+/// `first`. It halves ranks and values, so that it takes less than a sort.
 pub fn select(values: &mut [f64], first: usize, ranks: &[usize], found: &mut [f64]) {
     let middle = ranks.len() / 2;
     let Some(rank) = ranks.get(middle) else { return };

@@ -7,6 +7,7 @@ use polars::prelude::PolarsResult;
 use crate::data::NORMAL_IQR;
 use crate::memory::{collected, reserved};
 use crate::pool;
+use crate::robust::{deviation, nth};
 use crate::simd::{Task, Vector};
 
 /// asinh((x − centre) / scale) of each input x.
@@ -26,7 +27,7 @@ impl Asinh {
 
     /// Medians, and interquartile ranges in standard deviations, of at least one row, `[n, inputs]`; where the quartiles coincide, the
     /// standard deviation; of a constant input, 1.
-    pub fn of(rows: &Array2<f32>) -> PolarsResult<Self> {
+    pub fn fit(rows: &Array2<f32>) -> PolarsResult<Self> {
         let lines = pool::map((0..rows.ncols()).collect(), |input| {
             let column = collected(rows.column(input).iter().copied(), "the inputs of the kept rows")?;
             Ok(line(column))
@@ -92,13 +93,10 @@ impl Task for ViewOfTile<'_> {
 /// The centre and the scale of some numbers.
 fn line(mut numbers: Vec<f32>) -> (f32, f32) {
     let count = numbers.len();
-    let mut at = |quarters: usize| *numbers.select_nth_unstable_by(quarters * (count - 1) / 4, f32::total_cmp).1;
-    let [first, median, third] = [1, 2, 3].map(&mut at);
+    let [first, median, third] = [1, 2, 3].map(|quarters| nth(&mut numbers, quarters * (count - 1) / 4));
     let between = (f64::from(third) - f64::from(first)) / NORMAL_IQR;
-    let mean = numbers.iter().map(|number| f64::from(*number)).sum::<f64>() / count as f64;
-    let variance = numbers.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count as f64;
     let usable = |scale: &f64| *scale >= f64::from(LEAST_SCALE);
-    let scale = [between, variance.sqrt()].into_iter().find(usable).unwrap_or(1.0);
+    let scale = [between, deviation(&numbers)].into_iter().find(usable).unwrap_or(1.0);
     (median, scale as f32)
 }
 
@@ -156,7 +154,7 @@ mod tests {
             }
             _ => 7.0,
         });
-        let view = Asinh::of(&rows).unwrap();
+        let view = Asinh::fit(&rows).unwrap();
         assert_eq!(view.centre(), [200.0, 0.0, 7.0]);
         let deviation = 2.0 * (40.0 / 401.0 * 361.0 / 401.0f32).sqrt();
         for (found, expected) in view.scale().iter().zip([200.0 / 1.349, deviation, 1.0]) {

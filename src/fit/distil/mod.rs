@@ -16,7 +16,7 @@ use crate::memory::collected;
 use crate::model::Distilled;
 use crate::neighbours::{Kept, KeptRows};
 use crate::options::{Combination, Options};
-use crate::robust::spread_of;
+use crate::robust::{spread_of, upper_median};
 use crate::scoring;
 
 mod student_rows;
@@ -129,9 +129,7 @@ struct Unit {
 
 impl Unit {
     fn of(head: &[f32]) -> Self {
-        let mut in_order = head.to_vec();
-        let middle = in_order.len() / 2;
-        let median = *in_order.select_nth_unstable_by(middle, f32::total_cmp).1;
+        let median = upper_median(&mut head.to_vec());
         // Held where the square of its inverse is far from overflow.
         Self { median: f64::from(median), spread: spread_of(head).max(1e-6) }
     }
