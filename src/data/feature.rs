@@ -27,7 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kind of a dtype; an error that names the column if it can't be a feature.
-    pub fn of(name: &str, dtype: &DataType) -> PolarsResult<Self> {
+    pub fn from_dtype(name: &str, dtype: &DataType) -> PolarsResult<Self> {
         match dtype {
             DataType::Boolean | DataType::Decimal(_, _) => Ok(Kind::Number),
             dtype if dtype.is_primitive_numeric() => Ok(Kind::Number),
@@ -62,7 +62,7 @@ pub struct Feature {
 impl Feature {
     pub fn from_field(field: &Field) -> PolarsResult<Self> {
         let name = field.name().to_string();
-        let kind = Kind::of(&name, field.dtype())?;
+        let kind = Kind::from_dtype(&name, field.dtype())?;
         Ok(Self { name, dtype: field.dtype().to_string(), kind })
     }
 

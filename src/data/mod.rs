@@ -9,6 +9,7 @@ mod encode;
 mod feature;
 mod ids;
 mod labels;
+mod matching;
 mod missing_values;
 mod mixing;
 mod novelties;
@@ -17,14 +18,14 @@ mod surprisal;
 mod tail;
 mod within;
 
-pub use columns::{Columns, Encoding};
+pub use columns::Columns;
 pub use counts::{Counting, FeatureTotals, Totals, MOST_ROWS};
 pub use curve::Curve;
 #[cfg(test)]
 pub use encode::Cycle;
 pub use encode::{
-    encoders, Encoder, FeatureStatistics, Frequencies, Input, Inputs, Rare, Scaling, CALENDAR_CLASSES, NORMAL_IQR,
-    QUANTILES,
+    encoders, Encoder, Encoding, FeatureStatistics, Frequencies, Input, Inputs, Rare, Scaling, CALENDAR_CLASSES,
+    NORMAL_IQR, QUANTILES,
 };
 pub use feature::{feature_fields, Feature, Kind};
 pub use ids::Numbering;

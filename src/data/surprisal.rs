@@ -163,7 +163,7 @@ impl Surprisal {
         if kind == Kind::Category {
             class = class.max(self.classes[(value as usize).min(self.classes.len() - 1)]);
         } else if !cycles.is_empty() {
-            let moment = Moment::of(kind, value);
+            let moment = Moment::from_number(kind, value);
             let of =
                 |cycle: &Cycle| moment.as_ref().map_or(0.0, |at| self.classes[cycle.first_class() + cycle.class(at)]);
             class = cycles.iter().map(of).fold(class, f64::max);
@@ -199,7 +199,7 @@ impl Surprisals {
         let all_rows = totals.map_or(rows, |totals| totals.rows);
         let categories = columns.categories()?;
         let of_feature = |(j, feature): (usize, &Feature)| {
-            let calendar = Inputs::is_calendar(inputs.of_feature(j));
+            let calendar = Inputs::is_calendar(inputs.feature(j));
             let mut values = vec![];
             columns.read_as(j, calendar, &mut values)?;
             let total = totals.map(|totals| &totals.features[j]);
@@ -245,7 +245,7 @@ impl Surprisals {
             let mut surprisal = match (feature.kind, &frequencies[j]) {
                 (Kind::Category, Some(frequencies)) => of_category(frequencies, all_rows),
                 (kind, _) if calendar => {
-                    let new = || of_calendar(kind, inputs.of_feature(j), &values, rows);
+                    let new = || of_calendar(kind, inputs.feature(j), &values, rows);
                     match &before {
                         None => new(),
                         Some((of, _, _)) if values.is_empty() => of.surprisal.clone(),
@@ -298,7 +298,7 @@ impl Surprisals {
         let mut all = Sums::new(columns.rows())?;
         let (mut values, mut distances) = (vec![], zeros(columns.rows(), WHAT)?);
         for (j, (feature, surprisal)) in columns.features().iter().zip(&self.of).enumerate() {
-            if surprisal.is_of_size_alone(feature.kind, inputs.of_feature(j)) {
+            if surprisal.is_of_size_alone(feature.kind, inputs.feature(j)) {
                 columns.read(j, &mut values)?;
                 surprisal.curve.surprisals_into(&values, self.none, &mut distances);
                 let (values, distances) = (&values, &distances);
@@ -341,7 +341,7 @@ impl Surprisals {
         values: &mut Vec<f64>,
         mut take: impl FnMut(usize, OfValue),
     ) -> PolarsResult<()> {
-        let (kind, surprisal, of_feature) = (columns.features()[j].kind, &self.of[j], inputs.of_feature(j));
+        let (kind, surprisal, of_feature) = (columns.features()[j].kind, &self.of[j], inputs.feature(j));
         let cycles: Vec<Cycle> = Inputs::cycles(of_feature).collect();
         columns.read_as(j, Inputs::is_calendar(of_feature), values)?;
         let mut codes = vec![];
@@ -531,7 +531,10 @@ fn of_calendar(kind: Kind, inputs: &[crate::data::encode::inputs::Input], sorted
     let mut classes = vec![0.0; CLASSES];
     for cycle in Inputs::cycles(inputs) {
         let mut counts = vec![0u64; cycle.classes()];
-        sorted.iter().filter_map(|value| Moment::of(kind, *value)).for_each(|at| counts[cycle.class(&at)] += 1);
+        sorted
+            .iter()
+            .filter_map(|value| Moment::from_number(kind, *value))
+            .for_each(|at| counts[cycle.class(&at)] += 1);
         let of = Classes::of(counts.iter().copied(), rows);
         for (class, count) in counts.iter().enumerate() {
             classes[cycle.first_class() + class] = of.surprisal(*count).min(MOST);
@@ -561,7 +564,7 @@ mod tests {
         let columns = columns.coded(&encoders).unwrap();
         let options = Options::preset(Preset::Default);
         let statistics = columns.statistics(&encoders, options.missing).unwrap();
-        let inputs = Inputs::of(columns.features(), &statistics, &encoders, &options);
+        let inputs = Inputs::choose(columns.features(), &statistics, &encoders, &options);
         let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None, None).unwrap();
         (surprisals, inputs, Columns::from_frame(rows).unwrap().coded(&encoders).unwrap())
     }

@@ -78,11 +78,11 @@ impl Prepared {
         totals.iter().for_each(|totals| totals.complete(&mut statistics, earlier));
         let inputs = match start {
             Some(start) => start.inputs(&encoders)?,
-            None => Inputs::of(columns.features(), &statistics, &encoders, options),
+            None => Inputs::choose(columns.features(), &statistics, &encoders, options),
         };
         let scaling = match start {
             Some(start) => start.model.statistics().scaling.clone(),
-            None => Scaling::of(&statistics, &inputs, options.scaling),
+            None => Scaling::fit(&statistics, &inputs, options.scaling),
         };
         let reference = inputs.reference(&statistics, &encoders);
         let encoding = Encoding { inputs: &inputs, encoders: &encoders, scaling: &scaling, reference: &reference };

@@ -203,7 +203,7 @@ impl Model {
         let rows = self.metadata.training.rows as u64;
         let of_feature = |(j, median): (usize, &f64)| {
             let mostly_missing = quantiles_of_features.as_ref().is_some_and(|all| all.missing[j] > rows / 2);
-            if mostly_missing || Inputs::is_calendar(self.inputs.of_feature(j)) {
+            if mostly_missing || Inputs::is_calendar(self.inputs.feature(j)) {
                 return f64::NAN;
             }
             self.encoders[j].as_ref().map_or(*median, |encoder| encoder.code_of(*median) as f64)

@@ -11,10 +11,10 @@ use crate::engine::tiled;
 use crate::memory::{matrix, reserved, zeros};
 use crate::options::Options;
 use crate::pool;
-use crate::robust::spread_of;
+use crate::robust::{sorted, spread_of, upper_median};
 use crate::simd::Simd;
 
-const WHAT: &str = "the kept rows";
+const KEPT_ROWS: &str = "the kept rows";
 
 /// The shares of both views, see [`ViewKind::of`], in the weight of the distances, of one draw and of several. On the sets of
 /// docs/quality.md, any mix is better than one view alone. In raw tables that hold anomalies, distances in ranges of the features let rows of rare categories hide faults in
@@ -44,34 +44,34 @@ pub fn keep(
     scored: ArrayView2<f32>,
     options: &Options,
 ) -> PolarsResult<Option<Kept>> {
-    let mut normal = reserved(rows.nrows(), WHAT)?;
+    let mut normal = reserved(rows.nrows(), KEPT_ROWS)?;
     normal.extend((0..rows.nrows()).filter(|row| !anomalies.is_some_and(|anomalies| anomalies[*row])));
-    let (draws, of_draw) = (options.kept_draws, options.rows_of_draw(normal.len()));
-    if of_draw == 0 {
+    let (draws, draw_rows) = (options.kept_draws, options.rows_of_draw(normal.len()));
+    if draw_rows == 0 {
         return Ok(None);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     // Members use the streams from 0 on, a choice among candidates the last two, the rows to be scored the one before them.
     rng.set_stream(u64::MAX - 3);
-    let mut numbers: Vec<usize> = reserved(draws * of_draw, WHAT)?;
+    let mut numbers: Vec<usize> = reserved(draws * draw_rows, KEPT_ROWS)?;
     for _ in 0..draws {
-        let drawn = index::sample(&mut rng, normal.len(), of_draw);
+        let drawn = index::sample(&mut rng, normal.len(), draw_rows);
         let first = numbers.len();
         numbers.extend(drawn.iter().map(|at| normal[at]));
         numbers[first..].sort_unstable();
     }
-    let mut kept: Vec<f32> = reserved(numbers.len().saturating_mul(rows.ncols()), WHAT)?;
+    let mut kept: Vec<f32> = reserved(numbers.len().saturating_mul(rows.ncols()), KEPT_ROWS)?;
     numbers.iter().for_each(|number| kept.extend(rows.row(*number)));
     let view = |kind: &ViewKind| match kind {
         ViewKind::Scaled => Ok(Transform::Scaled),
-        ViewKind::Asinh => Asinh::of(rows).map(Transform::Asinh),
-        ViewKind::LogOdds => LogOdds::of(&kept, rows.ncols()).map(Transform::LogOdds),
+        ViewKind::Asinh => Asinh::fit(rows).map(Transform::Asinh),
+        ViewKind::LogOdds => LogOdds::fit(&kept, rows.ncols()).map(Transform::LogOdds),
     };
-    let views = ViewKind::of(draws).iter().map(view).collect::<PolarsResult<_>>()?;
+    let views = ViewKind::for_draws(draws).iter().map(view).collect::<PolarsResult<_>>()?;
     let comparison = Comparison { draws, inputs: rows.ncols(), neighbours: options.kept_neighbors };
     let mut kept = KeptRows::new(kept, comparison, views, &[1.0; 2])?;
     if draws == 1 {
-        let rows = ArrayView2::from_shape((of_draw, rows.ncols()), kept.numbers());
+        let rows = ArrayView2::from_shape((draw_rows, rows.ncols()), kept.numbers());
         let spacings = distances(&kept, rows.map_err(|error| polars_err!(ComputeError: "anorand: {error}"))?)?;
         kept = kept.with_factors(spacings.map(factors));
     }
@@ -86,11 +86,10 @@ fn factors(spacings: Vec<f32>) -> Vec<f32> {
     /// The least spacing in medians, as of rows that are there twice
     const LEAST: f32 = 0.01;
     let mut known: Vec<f32> = spacings.iter().copied().filter(|spacing| *spacing > 0.0).collect();
-    let middle = known.len() / 2;
     if known.is_empty() {
         return vec![1.0; spacings.len()];
     }
-    let median = *known.select_nth_unstable_by(middle, f32::total_cmp).1;
+    let median = upper_median(&mut known);
     spacings.into_iter().map(|spacing| 1.0 / (spacing / median).clamp(LEAST, 1.0 / LEAST).sqrt().sqrt()).collect()
 }
 
@@ -133,8 +132,8 @@ impl Kept {
 }
 
 /// The odds that a number of `those` is above one of `others`, half of equal ones counted; finite, since another pair counts as one half.
-fn odds_of_farther(those: Vec<f32>, mut others: Vec<f32>) -> f64 {
-    others.sort_unstable_by(f32::total_cmp);
+fn odds_of_farther(those: Vec<f32>, others: Vec<f32>) -> f64 {
+    let others = sorted(&others);
     let below = |number: &f32| {
         let [below, up_to] =
             [others.partition_point(|other| other < number), others.partition_point(|other| other <= number)];
@@ -175,7 +174,7 @@ mod tests {
         Options { kept_rows, seed, ..Options::preset(Preset::Novelty) }
     }
 
-    fn keep_of(
+    fn kept_from(
         rows: &Array2<f32>,
         anomalies: Option<&[bool]>,
         scored: Option<&[usize]>,
@@ -188,7 +187,7 @@ mod tests {
 
     fn kept(anomalies: Option<&[bool]>, options: &Options) -> (Option<KeptRows>, Vec<f32>) {
         let mut errors: Vec<f32> = (0..300).map(|at| at as f32 / 300.0).collect();
-        let kept = keep_of(&rows(), anomalies, None, options);
+        let kept = kept_from(&rows(), anomalies, None, options);
         (kept.map(|kept| kept.weighed(options.kept_weight, &mut errors).0), errors)
     }
 
@@ -221,8 +220,8 @@ mod tests {
     fn distances_are_those_of_the_scored_rows() {
         for kept_draws in [1, 3] {
             let options = Options { kept_rows: 50, kept_draws, ..Options::preset(Preset::Default) };
-            let of = |scored: Option<&[usize]>| keep_of(&rows(), None, scored, &options).unwrap().scored;
-            let (all, some) = (of(None), of(Some(&[3, 100, 299])));
+            let distances = |scored: Option<&[usize]>| kept_from(&rows(), None, scored, &options).unwrap().scored;
+            let (all, some) = (distances(None), distances(Some(&[3, 100, 299])));
             for (all, some) in all.iter().zip(some) {
                 assert_eq!(some, [all[3], all[100], all[299]]);
             }
@@ -236,14 +235,14 @@ mod tests {
         {
             let before: Vec<f32> = (0..300).map(|at| at as f32 / 300.0).collect();
             let mut errors = before.clone();
-            let kept = keep_of(&rows(), None, None, &options).unwrap();
+            let kept = kept_from(&rows(), None, None, &options).unwrap();
             let distances = kept.scored.clone();
             let (found, odds) = kept.weighed(options.kept_weight, &mut errors);
             assert_eq!(found.fault(), None);
             let added: Vec<f32> = errors.iter().zip(&before).map(|(after, before)| after - before).collect();
             assert!(added.iter().all(|added| *added > 0.0));
-            let of_views = found.units().into_iter().zip(distances);
-            let ratios = of_views.map(|(unit, distances)| f64::from(unit) * spread_of(&distances) / spread_of(&before));
+            let in_views = found.units().into_iter().zip(distances);
+            let ratios = in_views.map(|(unit, distances)| f64::from(unit) * spread_of(&distances) / spread_of(&before));
             for (ratio, share) in ratios.zip(shares) {
                 assert!((ratio / (options.kept_weight * odds) - share).abs() < 0.01, "{ratio} {odds}");
             }
@@ -253,7 +252,7 @@ mod tests {
     #[test]
     fn distances_weigh_more_where_features_depend_on_one_another() {
         let odds = |rows: &Array2<f32>| {
-            let kept = keep_of(rows, None, None, &novelty(2_048, 1)).unwrap();
+            let kept = kept_from(rows, None, None, &novelty(2_048, 1)).unwrap();
             kept.weighed(1.0, &mut vec![1.0; rows.nrows()]).1
         };
         let independent = Array2::from_shape_fn((300, 2), |(row, input)| (row * (7 + 66 * input) % 300) as f32);

@@ -49,8 +49,8 @@ impl KeptRows {
         views: Vec<Transform>,
         units: &[f32],
     ) -> PolarsResult<Self> {
-        let of_view = |(transform, unit): (Transform, &f32)| View::new(transform, &rows, *unit);
-        let views = views.into_iter().zip(units).map(of_view).collect::<PolarsResult<_>>()?;
+        let view = |(transform, unit): (Transform, &f32)| View::new(transform, &rows, *unit);
+        let views = views.into_iter().zip(units).map(view).collect::<PolarsResult<_>>()?;
         Ok(Self { rows, draws, inputs, neighbours, views })
     }
 
@@ -118,15 +118,15 @@ impl KeptRows {
     /// Adds distances in both views, each in its unit, to `errors`.
     pub fn weigh(&self, distances: &[Vec<f32>; 2], errors: &mut [f32]) {
         for (at, error) in errors.iter_mut().enumerate() {
-            *error += self.views.iter().zip(distances).map(|(view, of_view)| view.unit * of_view[at]).sum::<f32>();
+            *error += self.views.iter().zip(distances).map(|(view, distances)| view.unit * distances[at]).sum::<f32>();
         }
     }
 
     /// Adds the gradient of `weights` · error to `out`, which is as `tiles`. There is a weight for each row, which is not compared with
     /// the kept ones that it [`equals`](Self::equals) at the end of its way.
     pub fn add_gradients(&self, tiles: &[f32], tile: usize, weights: &[f32], equal: &[u32], out: &mut [f32]) {
-        let of = self.compared(tiles, tile, weights.len(), LeaveOut::Those(equal));
-        self.views.iter().for_each(|view| view.add_gradients(of, weights, out));
+        let compared = self.compared(tiles, tile, weights.len(), LeaveOut::Those(equal));
+        self.views.iter().for_each(|view| view.add_gradients(compared, weights, out));
     }
 
     /// Of each draw and row, `[draws, rows]`, the number of the kept row that the row is not compared with, since it is that row; else
@@ -134,8 +134,8 @@ impl KeptRows {
     pub fn equals(&self, tiles: &[f32], tile: usize, rows: usize) -> Vec<u32> {
         let mut equal = vec![NO_ROW; self.draws * rows];
         if self.leaves_itself_out() {
-            let of = self.compared(tiles, tile, rows, LeaveOut::Nothing);
-            View::scaled().each_equal(of, |draw, row, number| equal[draw * rows + row] = number as u32);
+            let compared = self.compared(tiles, tile, rows, LeaveOut::Nothing);
+            View::scaled().each_equal(compared, |draw, row, number| equal[draw * rows + row] = number as u32);
         }
         equal
     }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn log_odds() -> Transform {
-        Transform::LogOdds(LogOdds::of(matrix(90, 0.2).as_slice().unwrap(), INPUTS).unwrap())
+        Transform::LogOdds(LogOdds::fit(matrix(90, 0.2).as_slice().unwrap(), INPUTS).unwrap())
     }
 
     fn kept(draws: usize, rows: usize, neighbours: usize, views: Vec<Transform>) -> KeptRows {
@@ -195,9 +195,9 @@ mod tests {
     /// With factors, if they have one draw.
     fn with_factors(kept: KeptRows) -> KeptRows {
         let count = kept.rows.len() / INPUTS;
-        let of_view = |view: usize| (0..count).map(|at| 0.5 + ((at + view) % 3) as f32).collect();
+        let factors_in = |view: usize| (0..count).map(|at| 0.5 + ((at + view) % 3) as f32).collect();
         if kept.draws == 1 {
-            kept.with_factors([of_view(0), of_view(1)])
+            kept.with_factors([factors_in(0), factors_in(1)])
         } else {
             kept
         }
@@ -208,22 +208,22 @@ mod tests {
     }
 
     /// The sum of the mean distances from the nearest rows of each draw in each view, in their units.
-    fn error(of: &KeptRows, row: &[f32]) -> f32 {
-        let of_view = |view: &View| {
-            let (row, rows) = (view.transform.rows(row).unwrap(), view.transform.rows(&of.rows).unwrap());
-            let of_draw = |draw: &[f32]| {
+    fn error(kept_rows: &KeptRows, row: &[f32]) -> f32 {
+        let mean_distance = |view: &View| {
+            let (row, rows) = (view.transform.rows(row).unwrap(), view.transform.rows(&kept_rows.rows).unwrap());
+            let mean_of_draw = |draw: &[f32]| {
                 let distances = draw.chunks_exact(INPUTS).map(|kept| distance(&row, kept)).enumerate();
                 let mut distances: Vec<(usize, f32)> = distances.collect();
                 distances.sort_by(|a, b| a.1.total_cmp(&b.1));
-                distances.truncate(of.neighbours);
+                distances.truncate(kept_rows.neighbours);
                 let weights = (1..=distances.len()).map(|rank| 1.0 / (rank as f32).sqrt());
                 let sum: f32 = distances.iter().zip(weights.clone()).map(|((_, apart), weight)| apart * weight).sum();
                 view.factors.get(distances[0].0).unwrap_or(&1.0) * sum / weights.sum::<f32>()
             };
-            let size = rows.len() / of.draws;
-            view.unit * rows.chunks_exact(size).map(of_draw).sum::<f32>() / of.draws as f32
+            let size = rows.len() / kept_rows.draws;
+            view.unit * rows.chunks_exact(size).map(mean_of_draw).sum::<f32>() / kept_rows.draws as f32
         };
-        of.views.iter().map(of_view).sum()
+        kept_rows.views.iter().map(mean_distance).sum()
     }
 
     #[test]
@@ -321,7 +321,7 @@ mod tests {
         let rows = vec![1.0, 2.0, 3.0, 4.0];
         let views = vec![
             Transform::Asinh(Asinh::new(vec![0.0], vec![1.0])),
-            Transform::LogOdds(LogOdds::of(&rows, 1).unwrap()),
+            Transform::LogOdds(LogOdds::fit(&rows, 1).unwrap()),
         ];
         let kept = KeptRows::new(rows, Comparison { draws: 1, inputs: 1, neighbours: 1 }, views, &UNITS).unwrap();
         let (mut asinh, mut odds) = ([0.0; 2], [0.0; 2]);
@@ -336,16 +336,16 @@ mod tests {
         let [_, views, of_one_draw] = kinds();
         assert_eq!(kept(1, 3, 1, views).fault(), None);
         assert_eq!(kept(1, 3, 1, of_one_draw).fault(), None);
-        let of = |number: f32, unit: f32, view: Transform| {
+        let fault = |number: f32, unit: f32, view: Transform| {
             let comparison = Comparison { draws: 1, inputs: 1, neighbours: 1 };
             KeptRows::new(vec![number], comparison, vec![view], &[unit]).unwrap().fault().unwrap()
         };
-        assert!(of(f32::NAN, 1.0, Transform::Scaled).contains("kept rows is not finite"));
+        assert!(fault(f32::NAN, 1.0, Transform::Scaled).contains("kept rows is not finite"));
         for unit in [0.0, -1.0, f32::INFINITY] {
-            assert!(of(0.0, unit, Transform::Scaled).contains("unit of its kept rows"));
+            assert!(fault(0.0, unit, Transform::Scaled).contains("unit of its kept rows"));
         }
         let bad = Transform::Asinh(Asinh::new(vec![0.0], vec![0.0]));
-        assert!(of(0.0, 1.0, bad).contains("scale of theirs"));
+        assert!(fault(0.0, 1.0, bad).contains("scale of theirs"));
         let [.., views] = kinds();
         let bad = kept(1, 3, 1, views).with_factors([vec![1.0; 3], vec![1.0, f32::NAN, 1.0]]);
         assert!(bad.fault().unwrap().contains("factor of its kept rows"));

@@ -26,7 +26,7 @@ impl LogOdds {
     }
 
     /// Of at least one row, `[n, inputs]`. The knots are quantiles whose log odds are evenly spaced, so that the tails have some.
-    pub fn of(rows: &[f32], inputs: usize) -> PolarsResult<Self> {
+    pub fn fit(rows: &[f32], inputs: usize) -> PolarsResult<Self> {
         let n = rows.len() / inputs;
         let mut column: Vec<f32> = reserved(n, "the inputs of the kept rows")?;
         let (mut knots, mut odds) = (Vec::new(), Vec::new());
@@ -69,7 +69,7 @@ impl LogOdds {
         let mut found = reserved(rows.len(), "the kept rows")?;
         let inputs = self.knots.len() / LOG_ODDS_KNOTS;
         for row in rows.chunks_exact(inputs) {
-            found.extend(row.iter().enumerate().map(|(input, number)| self.of_input(input, *number)));
+            found.extend(row.iter().enumerate().map(|(input, number)| self.apply(input, *number)));
         }
         Ok(found)
     }
@@ -89,7 +89,7 @@ impl LogOdds {
         (&self.knots[all.clone()], &self.odds[all])
     }
 
-    fn of_input(&self, input: usize, number: f32) -> f32 {
+    fn apply(&self, input: usize, number: f32) -> f32 {
         let (knots, odds) = self.curve(input);
         let segments = knots.windows(2).zip(odds.windows(2));
         segments.fold(odds[0], |sum, (knots, odds)| sum + part(number, knots, odds))
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn view() -> LogOdds {
-        LogOdds::of(rows().as_slice().unwrap(), 4).unwrap()
+        LogOdds::fit(rows().as_slice().unwrap(), 4).unwrap()
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_smallest_numbers_and_the_largest_have_finite_log_odds() {
         for column in [vec![0.0, f32::from_bits(1)], vec![-1e6, 1e6], vec![3.0]] {
-            let view = LogOdds::of(&column, 1).unwrap();
+            let view = LogOdds::fit(&column, 1).unwrap();
             assert_eq!(view.fault(), None);
             let seen = view.rows(&[-1e6, column[0], 0.0, 1e6]).unwrap();
             assert!(seen.iter().all(|odds| odds.is_finite()) && seen.is_sorted(), "{seen:?}");

@@ -50,15 +50,15 @@ pub struct Search<'a> {
     pub numbers: &'a [f32],
     /// The number of nearest rows that count, at most [`MOST_NEIGHBOURS`]; one more is found
     pub neighbours: usize,
-    pub which: Which,
+    pub numbered: Numbered,
 }
 
-/// Of which of the nearest rows the numbers matter.
+/// For which of the nearest rows the search also finds their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    Of0,
-    Of2,
-    OfAll,
+pub enum Numbered {
+    None,
+    NearestTwo,
+    All,
 }
 
 impl Task for Search<'_> {
@@ -68,15 +68,15 @@ impl Task for Search<'_> {
     unsafe fn run<V: Vector>(self) -> Nearest {
         // SAFETY: the caller's promise.
         unsafe {
-            match (self.neighbours, self.which) {
-                (..2, Which::Of0) => self.search::<V, 2, 0>(),
+            match (self.neighbours, self.numbered) {
+                (..2, Numbered::None) => self.search::<V, 2, 0>(),
                 (..2, _) => self.search::<V, 2, 2>(),
-                (2, Which::Of0) => self.search::<V, 3, 0>(),
-                (2, Which::Of2) => self.search::<V, 3, 2>(),
-                (2, Which::OfAll) => self.search::<V, 3, 3>(),
-                (_, Which::Of0) => self.search::<V, SLOTS, 0>(),
-                (_, Which::Of2) => self.search::<V, SLOTS, 2>(),
-                (_, Which::OfAll) => self.search::<V, SLOTS, SLOTS>(),
+                (2, Numbered::None) => self.search::<V, 3, 0>(),
+                (2, Numbered::NearestTwo) => self.search::<V, 3, 2>(),
+                (2, Numbered::All) => self.search::<V, 3, 3>(),
+                (_, Numbered::None) => self.search::<V, SLOTS, 0>(),
+                (_, Numbered::NearestTwo) => self.search::<V, SLOTS, 2>(),
+                (_, Numbered::All) => self.search::<V, SLOTS, SLOTS>(),
             }
         }
     }
@@ -175,13 +175,13 @@ mod tests {
             for simd in Simd::available() {
                 let tile = simd.tile_rows();
                 // The first row is a kept one.
-                let of_place = |at: usize| match at % tile {
+                let number = |at: usize| match at % tile {
                     0 => kept[at / tile],
                     _ => libm::cos(at as f64 * 0.7) as f32,
                 };
-                let numbers: Vec<f32> = (0..INPUTS * tile).map(of_place).collect();
-                let [found, without, of_two] = [Which::OfAll, Which::Of0, Which::Of2].map(|which| {
-                    simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, which })
+                let numbers: Vec<f32> = (0..INPUTS * tile).map(number).collect();
+                let [found, without, two] = [Numbered::All, Numbered::None, Numbered::NearestTwo].map(|numbered| {
+                    simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, numbered })
                 });
                 for row in 0..tile {
                     let square = |other: &[f32]| {
@@ -194,13 +194,13 @@ mod tests {
                         assert!((found.minus_squares[place][row] + square).abs() < 1e-6);
                         assert_eq!(found.minus_squares[place][row], without.minus_squares[place][row]);
                         assert_eq!(found.numbers[place][row], *number as f32);
-                        assert_eq!(of_two.numbers[place][row], if place < 2 { *number as f32 } else { 0.0 });
+                        assert_eq!(two.numbers[place][row], if place < 2 { *number as f32 } else { 0.0 });
                     }
                     assert_eq!(found.minus_squares[neighbours][row] == NONE, count <= neighbours);
                     assert_eq!(found.is_plain(row, neighbours), count >= neighbours && expected[0].0 > 0.0);
                     if found.is_plain(row, neighbours) {
-                        let of_ranks = expected.iter().zip(rank_weights(neighbours));
-                        let mean: f32 = of_ranks.map(|((square, _), weight)| weight * square.sqrt()).sum();
+                        let weighted = expected.iter().zip(rank_weights(neighbours));
+                        let mean: f32 = weighted.map(|((square, _), weight)| weight * square.sqrt()).sum();
                         assert!((found.distances[row] - mean).abs() < 1e-5);
                     }
                 }

@@ -6,7 +6,7 @@ use crate::simd::Simd;
 
 use super::asinh::{Asinh, ViewOfTile};
 use super::log_odds::{LogOdds, OddsOfTile};
-use super::nearest::{rank_weights, Nearest, Search, Which, MOST_NEIGHBOURS, NONE, SLOTS};
+use super::nearest::{rank_weights, Nearest, Numbered, Search, MOST_NEIGHBOURS, NONE, SLOTS};
 
 /// What scaled inputs become where rows are compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,7 @@ impl Transform {
     }
 }
 
-/// Which transform a view has.
+/// Numbered transform a view has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewKind {
     Scaled,
@@ -80,16 +80,16 @@ pub enum ViewKind {
 
 impl ViewKind {
     /// Of several draws, whose rows are too few for ranks.
-    pub const OF_DRAWS: &[Self] = &[Self::Scaled, Self::Asinh];
+    pub const SEVERAL_DRAWS: &[Self] = &[Self::Scaled, Self::Asinh];
     /// Of one draw.
-    pub const OF_ONE: &[Self] = &[Self::Asinh, Self::LogOdds];
+    pub const ONE_DRAW: &[Self] = &[Self::Asinh, Self::LogOdds];
 
     /// Of that number of draws.
-    pub fn of(draws: usize) -> &'static [Self] {
+    pub fn for_draws(draws: usize) -> &'static [Self] {
         if draws > 1 {
-            Self::OF_DRAWS
+            Self::SEVERAL_DRAWS
         } else {
-            Self::OF_ONE
+            Self::ONE_DRAW
         }
     }
 }
@@ -100,9 +100,10 @@ pub struct View {
     pub transform: Transform,
     /// `[draws, kept, inputs]`; none where the view is that of the scaled rows themselves
     rows: Vec<f32>,
-    /// What a distance is multiplied with to be a reconstruction error
+    /// The multiplier that makes a reconstruction error of a distance
     pub unit: f32,
-    /// What the distance of a row is multiplied with whose nearest kept row it is, of each row of one draw; none of several draws
+    /// Per kept row of one draw: the multiplier for rows whose nearest neighbour it is; empty for several
+    /// draws
     pub factors: Vec<f32>,
 }
 
@@ -150,15 +151,15 @@ impl View {
     }
 
     /// Adds the mean over the draws of each row's distance to `out`.
-    pub fn add_distances(&self, of: Compared, out: &mut [f32]) {
-        let share = 1.0 / of.draws as f32;
-        let which = if self.factors.is_empty() { Which::Of0 } else { Which::Of2 };
-        self.each_tile(of, which, |tile| {
+    pub fn add_distances(&self, compared: Compared, out: &mut [f32]) {
+        let share = 1.0 / compared.draws as f32;
+        let numbered = if self.factors.is_empty() { Numbered::None } else { Numbered::NearestTwo };
+        self.each_tile(compared, numbered, |tile| {
             let Tile { first, rows, nearest, .. } = &tile;
             for (at, out) in out[*first..first + rows].iter_mut().enumerate() {
                 *out += share
-                    * if !nearest.is_plain(at, of.neighbours) {
-                        self.neighbours(of, &tile, at).map(|of| of.weight * of.square.sqrt()).sum()
+                    * if !nearest.is_plain(at, compared.neighbours) {
+                        self.neighbours(compared, &tile, at).map(|found| found.weight * found.square.sqrt()).sum()
                     } else if self.factors.is_empty() {
                         nearest.distances[at]
                     } else {
@@ -169,14 +170,14 @@ impl View {
     }
 
     /// Adds the gradient of `weights` · distance, in its unit, to `out`, which is as the tiles.
-    pub fn add_gradients(&self, of: Compared, weights: &[f32], out: &mut [f32]) {
-        let (inputs, tile, unit) = (of.inputs, of.tile, self.unit / of.draws as f32);
+    pub fn add_gradients(&self, compared: Compared, weights: &[f32], out: &mut [f32]) {
+        let (inputs, tile, unit) = (compared.inputs, compared.tile, self.unit / compared.draws as f32);
         // In the view, whose slopes are the same for all draws.
         let mut in_view = vec![0f32; out.len()];
-        self.each_tile(of, Which::OfAll, |found| {
+        self.each_tile(compared, Numbered::All, |found| {
             for at in 0..found.rows {
                 let row = found.first + at;
-                for Neighbour { number, square, weight } in self.neighbours(of, &found, at) {
+                for Neighbour { number, square, weight } in self.neighbours(compared, &found, at) {
                     let distance = square.sqrt();
                     // At a kept row, the error has a kink.
                     if distance == 0.0 {
@@ -193,22 +194,22 @@ impl View {
             }
         });
         for (at, (out, in_view)) in out.iter_mut().zip(in_view).enumerate() {
-            *out += self.transform.slope(at / tile % inputs, of.tiles[at]) * in_view;
+            *out += self.transform.slope(at / tile % inputs, compared.tiles[at]) * in_view;
         }
     }
 
     /// Calls `take` with each draw, row and number of the kept row that is at distance 0 of it.
-    pub fn each_equal(&self, of: Compared, mut take: impl FnMut(usize, usize, usize)) {
-        self.each_tile(of, Which::Of2, |Tile { draw, first, rows, nearest, .. }| {
+    pub fn each_equal(&self, compared: Compared, mut take: impl FnMut(usize, usize, usize)) {
+        self.each_tile(compared, Numbered::NearestTwo, |Tile { draw, first, rows, nearest, .. }| {
             for at in (0..rows).filter(|at| nearest.minus_squares[0][*at] == 0.0) {
                 take(draw, first + at, nearest.numbers[0][at] as usize);
             }
         });
     }
 
-    /// Calls `take` with some rows beside each draw, after those beside the draws before it.
-    fn each_tile(&self, of: Compared, which: Which, mut take: impl FnMut(Tile)) {
-        let Compared { scaled, draws, inputs, neighbours, tiles, tile, rows, .. } = of;
+    /// Calls `take` with some rows and each draw in turn, then with the next rows.
+    fn each_tile(&self, compared: Compared, numbered: Numbered, mut take: impl FnMut(Tile)) {
+        let Compared { scaled, draws, inputs, neighbours, tiles, tile, rows, .. } = compared;
         let simd = Simd::chosen();
         let wide = simd.tile_rows();
         let (mut own, mut in_view) = (vec![0f32; inputs * wide], vec![0f32; inputs * wide]);
@@ -222,45 +223,45 @@ impl View {
             } else {
                 for (input, numbers) in own.chunks_exact_mut(wide).enumerate() {
                     for (at, number) in numbers[..here].iter_mut().enumerate() {
-                        *number = of.number(first + at, input);
+                        *number = compared.number(first + at, input);
                     }
                 }
                 own.as_slice()
             };
             let numbers = self.transform.tile(simd, numbers, &mut in_view);
             for (draw, kept) in kept.chunks_exact(size).enumerate() {
-                let nearest = simd.run(Search { kept, inputs, numbers, neighbours, which });
+                let nearest = simd.run(Search { kept, inputs, numbers, neighbours, numbered });
                 take(Tile { draw, first, rows: here, kept, numbers, wide, nearest });
             }
         }
     }
 
     /// The kept rows of a draw that a row of a tile is compared with, and their weights.
-    fn neighbours(&self, of: Compared, tile: &Tile, at: usize) -> impl Iterator<Item = Neighbour> {
+    fn neighbours(&self, compared: Compared, tile: &Tile, at: usize) -> impl Iterator<Item = Neighbour> {
         let Nearest { minus_squares, numbers, .. } = &tile.nearest;
         let row = tile.first + at;
-        let itself = match of.leave_out {
+        let itself = match compared.leave_out {
             LeaveOut::Nothing => None,
             LeaveOut::Equal => {
                 let equal = minus_squares[0][at] == 0.0;
-                (equal && (!self.transform.merges_rows() || of.draw_has(tile.draw, row))).then_some(0)
+                (equal && (!self.transform.merges_rows() || compared.draw_has(tile.draw, row))).then_some(0)
             }
             LeaveOut::Those(equal) => {
-                let number = equal[tile.draw * of.rows + row];
+                let number = equal[tile.draw * compared.rows + row];
                 (0..SLOTS).find(|slot| numbers[*slot][at] as u32 == number)
             }
         };
         let mut found = [Neighbour::default(); MOST_NEIGHBOURS];
         let mut count = 0;
         for slot in (0..SLOTS).filter(|slot| minus_squares[*slot][at] != NONE && Some(*slot) != itself) {
-            if count < of.neighbours {
-                found[count] = Neighbour::of(&tile.nearest, slot, at);
+            if count < compared.neighbours {
+                found[count] = Neighbour::from_slot(&tile.nearest, slot, at);
                 count += 1;
             }
         }
         // A draw of a single row, which is the row itself.
         if count == 0 {
-            (found[0], count) = (Neighbour::of(&tile.nearest, 0, at), 1);
+            (found[0], count) = (Neighbour::from_slot(&tile.nearest, 0, at), 1);
         }
         let factor = self.factors.get(found[0].number).copied().unwrap_or(1.0);
         let weights = rank_weights(count).map(|weight| weight * factor);
@@ -268,7 +269,7 @@ impl View {
     }
 }
 
-/// Some rows beside a draw.
+/// Some rows, and the draw that they are compared with.
 struct Tile<'a> {
     draw: usize,
     /// The first of the rows, and their number
@@ -292,7 +293,7 @@ struct Neighbour {
 }
 
 impl Neighbour {
-    fn of(nearest: &Nearest, slot: usize, at: usize) -> Self {
+    fn from_slot(nearest: &Nearest, slot: usize, at: usize) -> Self {
         let square = (-nearest.minus_squares[slot][at]).max(0.0);
         Self { number: nearest.numbers[slot][at] as usize, square, weight: 1.0 }
     }

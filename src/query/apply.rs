@@ -59,7 +59,7 @@ fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, request: Request
     if models.null_count() == models.len() {
         return Ok(nulls(verb, rows));
     }
-    let groups = ModelRows::of(models.binary()?);
+    let groups = ModelRows::from_column(models.binary()?);
     if let ([only], 0) = (groups.models.as_slice(), groups.null_rows) {
         return with_model(verb, &*model::from_bytes(only)?, &columns, request);
     }
@@ -109,7 +109,7 @@ struct ModelRows<'a> {
 }
 
 impl<'a> ModelRows<'a> {
-    fn of(models: &'a BinaryChunked) -> Self {
+    fn from_column(models: &'a BinaryChunked) -> Self {
         let mut groups = Self { models: vec![], rows: vec![], null_rows: 0 };
         let mut by_content: PlHashMap<&[u8], usize> = PlHashMap::new();
         // A model that was joined or broadcast to many rows is the same memory in all of them: no need to read it again.

@@ -54,7 +54,7 @@ pub struct Groups {
 
 impl Groups {
     /// By one or more key columns of equal length; a null is a key as any other.
-    pub fn of(keys: Vec<Series>, small: SmallGroups) -> PolarsResult<Self> {
+    pub fn from_keys(keys: Vec<Series>, small: SmallGroups) -> PolarsResult<Self> {
         let rows = keys.first().map_or(0, |key| key.len());
         let keys: Vec<Column> = keys.into_iter().map(Series::into_column).collect();
         let frame = DataFrame::new(rows, keys.clone())?;

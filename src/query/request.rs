@@ -79,11 +79,11 @@ impl Training {
         let at_a_time = BYTES_AT_A_TIME / (features * size_of::<f64>()).max(1);
         let models = request.run(cost, |device| {
             groups.each(device, at_a_time, |numbers| {
-                let of_group = |group| Ok(self.of_group(groups, samples, columns, group));
-                let rows = pool::map(numbers.to_vec(), of_group)?;
+                let gather = |group| Ok(self.gather_group(groups, samples, columns, group));
+                let rows = pool::map(numbers.to_vec(), gather)?;
                 let fitted =
-                    beside(rows, |rows| fit_best_of_each(rows.into_iter().map(OfGroup::choice).collect(), device))?;
-                let then = |(rows, Fitted { model, warnings }): (OfGroup, Fitted)| {
+                    beside(rows, |rows| fit_best_of_each(rows.into_iter().map(GroupFit::choice).collect(), device))?;
+                let then = |(rows, Fitted { model, warnings }): (GroupFit, Fitted)| {
                     warned.add(warnings);
                     then(&model, &rows.columns, device)
                 };
@@ -97,13 +97,13 @@ impl Training {
     }
 
     /// A group's rows, if they are enough for a fit.
-    fn of_group<'a>(
+    fn gather_group<'a>(
         &'a self,
         groups: &Groups,
         samples: Option<&'a [Sampled]>,
         columns: &Columns,
         group: usize,
-    ) -> PolarsResult<OfGroup<'a>> {
+    ) -> PolarsResult<GroupFit<'a>> {
         let rows = &groups.rows()[group];
         let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
         let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
@@ -119,7 +119,7 @@ impl Training {
         check_replayed(model.as_ref().map(|model| Start { model, replayed: None }), sampled)?;
         let replayed = self.replayed.as_ref().map(|all| rows.iter().map(|row| all[*row as usize]).collect());
         let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
-        Ok(OfGroup { columns, labels, replayed, totals, model, candidates })
+        Ok(GroupFit { columns, labels, replayed, totals, model, candidates })
     }
 
     /// What the fit of a group will ask of its rows, before they are gathered.
@@ -131,8 +131,8 @@ impl Training {
 
     /// Where the fit of a group starts, whose rows are some of all or all, and its options.
     fn resolved(&self, group: usize, rows: Option<&[IdxSize]>, labels: Option<&Labels>) -> PolarsResult<Resolved<'_>> {
-        let model_of = |init: &Init| init.model(group, rows);
-        let init = self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(model_of(init)?.zip(Some(given))));
+        let init =
+            self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(group, rows)?.zip(Some(given))));
         Ok(match init.transpose()?.flatten() {
             None => Resolved { model: None, candidates: self.candidates.of(knows_few(labels)).into() },
             Some((model, given)) => {
@@ -160,7 +160,7 @@ struct Resolved<'a> {
 }
 
 /// What a group's fit is given.
-struct OfGroup<'a> {
+struct GroupFit<'a> {
     columns: Columns,
     labels: Option<Labels>,
     replayed: Option<Vec<bool>>,
@@ -169,7 +169,7 @@ struct OfGroup<'a> {
     candidates: Cow<'a, [Options]>,
 }
 
-impl OfGroup<'_> {
+impl GroupFit<'_> {
     fn choice(&self) -> Choice<'_> {
         let start = self.model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
         let (columns, labels) = (&self.columns, self.labels.as_ref());

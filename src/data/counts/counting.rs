@@ -165,20 +165,20 @@ impl Counting {
     pub fn totals(self) -> PolarsResult<Totals> {
         polars_ensure!(self.rows <= MOST_ROWS as u64, ComputeError:
             "anorand: {} rows were counted, expected at most {MOST_ROWS}", self.rows);
-        let of = |(feature, counted): (&Feature, Counted)| {
+        let totals = |(feature, counted): (&Feature, Counted)| {
             let is_category = feature.kind == Kind::Category;
             let known = counted.values.values().try_fold(counted.rare.rows, |all, count| sum(all, *count))?;
             let rows = if is_category { sum(known, counted.missing)? } else { self.rows };
             polars_ensure!(rows == self.rows && counted.missing <= self.rows, ComputeError:
                 "anorand: of {} rows, {rows} were counted for the feature {:?}: some counts are missing, or were added twice",
                 self.rows, feature.name);
-            let mut frequencies = is_category.then(|| Frequencies::of_counts(counted.values));
+            let mut frequencies = is_category.then(|| Frequencies::from_counts(counted.values));
             if let Some(all) = &mut frequencies {
                 all.rare = all.rare.plus(counted.rare)?;
             }
             Ok(FeatureTotals { missing: counted.missing as usize, range: counted.range, frequencies })
         };
-        let features = self.features.iter().zip(self.counted).map(of).collect::<PolarsResult<_>>()?;
+        let features = self.features.iter().zip(self.counted).map(totals).collect::<PolarsResult<_>>()?;
         Ok(Totals { rows: self.rows as usize, features })
     }
 }

@@ -32,8 +32,8 @@ impl Totals {
     /// The same totals, which are of `features`, in the order of `wanted`; matched by name, as columns are.
     pub fn align_to(&self, features: &[Feature], wanted: &[Feature]) -> Self {
         let names = features.iter().map(|feature| feature.name.as_str());
-        let of_name: PlHashMap<&str, &FeatureTotals> = names.zip(&self.features).collect();
-        let found = wanted.iter().filter_map(|feature| of_name.get(feature.name.as_str()).copied().cloned());
+        let by_name: PlHashMap<&str, &FeatureTotals> = names.zip(&self.features).collect();
+        let found = wanted.iter().filter_map(|feature| by_name.get(feature.name.as_str()).copied().cloned());
         Self { rows: self.rows, features: found.collect() }
     }
 
@@ -61,25 +61,25 @@ impl Totals {
     /// Statistics of a sample, with the counts and the extremes of all rows. Of a feature without a value in the sample, an earlier
     /// model's quantiles are what is known, or else the extremes of all rows.
     pub fn complete(&self, statistics: &mut [FeatureStatistics], earlier: Option<&[[f64; QUANTILES]]>) {
-        for (at, (of, total)) in statistics.iter_mut().zip(&self.features).enumerate() {
-            if let (0, Some(mut range)) = (of.known, total.range) {
-                *of = match earlier {
-                    Some(earlier) => FeatureStatistics::of(&mut earlier[at].clone(), true),
-                    None => FeatureStatistics::of(&mut range, true),
+        for (at, (feature, total)) in statistics.iter_mut().zip(&self.features).enumerate() {
+            if let (0, Some(mut range)) = (feature.known, total.range) {
+                *feature = match earlier {
+                    Some(earlier) => FeatureStatistics::from_values(&mut earlier[at].clone(), true),
+                    None => FeatureStatistics::from_values(&mut range, true),
                 };
             }
             let known = self.rows.saturating_sub(total.missing);
             // The sample's shares of all rows.
-            let of_all = |count: u64| (count as f64 / of.known.max(1) as f64 * known as f64).round() as u64;
-            of.at_most = of.at_most.map(of_all);
-            (of.known, of.missing) = (known, total.missing);
+            let scaled_up = |count: u64| (count as f64 / feature.known.max(1) as f64 * known as f64).round() as u64;
+            feature.at_most = feature.at_most.map(scaled_up);
+            (feature.known, feature.missing) = (known, total.missing);
             if let Some([low, high]) = total.range {
-                (of.low, of.high) = (low, high);
-                if low < of.quantiles[0] {
-                    of.at_most[0] = 1;
+                (feature.low, feature.high) = (low, high);
+                if low < feature.quantiles[0] {
+                    feature.at_most[0] = 1;
                 }
-                of.at_most[QUANTILES - 1] = known as u64;
-                (of.quantiles[0], of.quantiles[QUANTILES - 1]) = (low, high);
+                feature.at_most[QUANTILES - 1] = known as u64;
+                (feature.quantiles[0], feature.quantiles[QUANTILES - 1]) = (low, high);
             }
         }
     }
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn totals_are_matched_by_name() {
         let frame = df!("x" => [Some(3.0), None], "c" => ["a", "b"], "y" => [1, 2]).unwrap();
-        let of = |columns: &Columns| {
+        let totals = |columns: &Columns| {
             let mut counting = Counting::new(columns.features());
             counting.add(columns).unwrap();
             counting.totals().unwrap()
         };
         let given = Columns::from_frame(&frame).unwrap();
         let other = Columns::from_frame(&frame.select(["y", "x", "c"]).unwrap()).unwrap();
-        assert_ne!(of(&given), of(&other));
-        assert_eq!(of(&given).align_to(given.features(), other.features()), of(&other));
+        assert_ne!(totals(&given), totals(&other));
+        assert_eq!(totals(&given).align_to(given.features(), other.features()), totals(&other));
     }
 }

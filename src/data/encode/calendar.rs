@@ -82,7 +82,7 @@ pub struct Moment {
 
 impl Moment {
     /// From a feature's number in its own unit; None beyond the years that a calendar has.
-    pub fn of(kind: Kind, number: f64) -> Option<Self> {
+    pub fn from_number(kind: Kind, number: f64) -> Option<Self> {
         let (days, of_day) = match kind {
             Kind::Date => (number, 0.0),
             Kind::Time => (0.0, number / 1e3),
@@ -140,20 +140,22 @@ mod tests {
 
     #[test]
     fn a_time_is_taken_apart() {
-        let moment = Moment::of(Kind::Datetime, TIME).unwrap();
+        let moment = Moment::from_number(Kind::Datetime, TIME).unwrap();
         assert_eq!(CYCLES.map(|cycle| cycle.class(&moment)), [3, 3, 27, 1]);
         assert!((Cycle::Hour.share(&moment) - 3.5 / 24.0).abs() < 1e-12);
-        let date = Moment::of(Kind::Date, 15_764.0).unwrap();
+        let date = Moment::from_number(Kind::Date, 15_764.0).unwrap();
         assert_eq!(CYCLES.map(|cycle| cycle.class(&date)), [0, 3, 27, 1]);
-        let time = Moment::of(Kind::Time, 23.99 * 3_600e9).unwrap();
+        let time = Moment::from_number(Kind::Time, 23.99 * 3_600e9).unwrap();
         assert_eq!(Cycle::Hour.class(&time), 23);
-        let before = Moment::of(Kind::Datetime, -1.0).unwrap();
+        let before = Moment::from_number(Kind::Datetime, -1.0).unwrap();
         assert_eq!(CYCLES.map(|cycle| cycle.class(&before)), [23, 2, 30, 11]);
     }
 
     #[test]
     fn years_beyond_the_calendar_are_none() {
-        assert!(Moment::of(Kind::Date, 1e12).is_none() && Moment::of(Kind::Datetime, -1e300).is_none());
+        assert!(
+            Moment::from_number(Kind::Date, 1e12).is_none() && Moment::from_number(Kind::Datetime, -1e300).is_none()
+        );
     }
 
     #[test]

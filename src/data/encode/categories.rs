@@ -54,17 +54,17 @@ impl Rare {
 
 impl Frequencies {
     /// Of all rows of `column`, nulls left out.
-    pub fn of(column: &Series) -> PolarsResult<Self> {
+    pub fn from_column(column: &Series) -> PolarsResult<Self> {
         let text = column.cast(&DataType::String)?;
         let mut counts: PlHashMap<&str, u64> = PlHashMap::new();
         for value in text.str()?.iter().flatten() {
             *counts.entry(value).or_default() += 1;
         }
-        Ok(Self::of_counts(counts))
+        Ok(Self::from_counts(counts))
     }
 
     /// Of each value and the number of rows that have it; sums saturate, as the counts may be a file's.
-    pub fn of_counts<T: AsRef<str> + Into<String>>(counts: impl IntoIterator<Item = (T, u64)>) -> Self {
+    pub fn from_counts<T: AsRef<str> + Into<String>>(counts: impl IntoIterator<Item = (T, u64)>) -> Self {
         let mut counted: Vec<(T, u64)> = counts.into_iter().collect();
         in_order(&mut counted);
         let rare = counted.split_off(remembered(&counted));
@@ -87,7 +87,7 @@ impl Frequencies {
             let known = counts.entry(value).or_default();
             *known = known.saturating_add(*count);
         }
-        let mut all = Self::of_counts(counts);
+        let mut all = Self::from_counts(counts);
         for rare in [self.rare, other.rare] {
             all.rare.values = all.rare.values.saturating_add(rare.values);
             all.rare.rows = all.rare.rows.saturating_add(rare.rows);
@@ -234,13 +234,13 @@ mod tests {
     }
 
     fn frequencies() -> Frequencies {
-        Frequencies::of(&column().head(Some(5))).unwrap()
+        Frequencies::from_column(&column().head(Some(5))).unwrap()
     }
 
     #[test]
     fn where_many_rows_are_alone_in_their_value_every_other_of_these_is_unseen() {
         let column = Series::new("c".into(), [Some("b"), Some("a"), None, Some("b"), Some("c"), Some("d")]);
-        let frequencies = Frequencies::of(&column).unwrap();
+        let frequencies = Frequencies::from_column(&column).unwrap();
         let codes = frequencies.encoder().encode(&column).unwrap();
         let hidden = with_unseen(&codes, &frequencies, 6).unwrap().unwrap();
         let hidden: Vec<Option<u32>> = hidden.u32().unwrap().iter().collect();
@@ -279,7 +279,7 @@ mod tests {
     fn a_value_for_each_row_looks_like_ids() {
         let ids: Vec<String> = (0..100).map(|at| at.to_string()).collect();
         let ids = Series::new("id".into(), ids);
-        assert!(Frequencies::of(&ids).unwrap().look_like_ids());
+        assert!(Frequencies::from_column(&ids).unwrap().look_like_ids());
         assert!(!frequencies().look_like_ids());
     }
 
@@ -289,7 +289,7 @@ mod tests {
         // The last one is frequent: the one before it is the first that is not remembered.
         let ids: Vec<String> = ids.chain([format!("id{:06}", MOST_VALUES + 9)]).collect();
         let (column, rows) = (Series::new("id".into(), &ids), ids.len());
-        let frequencies = Frequencies::of(&column).unwrap();
+        let frequencies = Frequencies::from_column(&column).unwrap();
         assert_eq!(frequencies.values.len(), MOST_VALUES);
         assert_eq!(frequencies.values[0], format!("id{:06}", MOST_VALUES + 9));
         assert_eq!(frequencies.rare, Rare { values: 10, rows: 10 });
@@ -313,16 +313,16 @@ mod tests {
         assert_eq!((sum.counts, sum.rare), (vec![u64::MAX], Rare { values: u64::MAX, rows: u64::MAX }));
         let half = u64::MAX / 2 + 1;
         let counts = (0..MOST_VALUES + 2).map(|value| (format!("{value:06}"), half));
-        assert_eq!(Frequencies::of_counts(counts).rare, Rare { values: 2, rows: u64::MAX });
+        assert_eq!(Frequencies::from_counts(counts).rare, Rare { values: 2, rows: u64::MAX });
     }
 
     #[test]
     fn of_very_long_values_those_that_fit_are_remembered() {
         let long = |letter: &str| letter.repeat(MOST_TEXT * 2 / 3);
         let column = Series::new("c".into(), [long("a"), long("b"), "a".repeat(2 * MOST_TEXT)]);
-        let frequencies = Frequencies::of(&column.head(Some(2))).unwrap();
+        let frequencies = Frequencies::from_column(&column.head(Some(2))).unwrap();
         assert_eq!((frequencies.values.len(), frequencies.rare), (1, Rare { values: 1, rows: 1 }));
-        let longest = Frequencies::of(&column.tail(Some(1))).unwrap();
+        let longest = Frequencies::from_column(&column.tail(Some(1))).unwrap();
         assert_eq!((longest.values.len(), longest.rare), (1, Rare::default()));
     }
 }

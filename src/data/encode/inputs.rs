@@ -48,7 +48,7 @@ impl Input {
     /// The number that it has for a feature's value; NaN where that is missing, or no time of the calendar.
     pub fn number(self, kind: Kind, value: f64, encoder: Option<&Encoder>) -> f64 {
         let on_circle = |cycle: Cycle, part: fn(f64) -> f64| {
-            Moment::of(kind, value).map_or(f64::NAN, |moment| part(TAU * cycle.share(&moment)))
+            Moment::from_number(kind, value).map_or(f64::NAN, |moment| part(TAU * cycle.share(&moment)))
         };
         match self {
             Self::Missing => f64::from(u8::from(value.is_nan())),
@@ -80,26 +80,29 @@ impl Inputs {
     }
 
     /// As the options and the training rows say.
-    pub fn of(
+    pub fn choose(
         features: &[Feature],
         statistics: &[FeatureStatistics],
         encoders: &[Option<Encoder>],
         options: &Options,
     ) -> Self {
         let all = features.iter().zip(statistics).zip(encoders);
-        Self(all.map(|((feature, statistics), encoder)| of_feature(feature, statistics, encoder, options)).collect())
+        Self(
+            all.map(|((feature, statistics), encoder)| choose_for_feature(feature, statistics, encoder, options))
+                .collect(),
+        )
     }
 
     /// The same where values of categories have other codes, from each feature's values by code to the new ones; None if a value with an
     /// input of its own is no longer there.
     pub fn recoded(&self, values: &[Option<Vec<String>>], encoders: &[Option<Encoder>]) -> Option<Self> {
-        let of_input = |j: usize, input: &Input| match (input, &values[j], &encoders[j]) {
+        let recode = |j: usize, input: &Input| match (input, &values[j], &encoders[j]) {
             (Input::Is(code), Some(values), Some(encoder)) => encoder.code(values.get(*code)?).map(Input::Is),
             (Input::Is(_), _, _) => None,
             (other, _, _) => Some(*other),
         };
-        let of_feature = |(j, inputs): (usize, &Vec<Input>)| inputs.iter().map(|input| of_input(j, input)).collect();
-        self.0.iter().enumerate().map(of_feature).collect::<Option<_>>().map(Self)
+        let recode_all = |(j, inputs): (usize, &Vec<Input>)| inputs.iter().map(|input| recode(j, input)).collect();
+        self.0.iter().enumerate().map(recode_all).collect::<Option<_>>().map(Self)
     }
 
     /// What stands in for each input of a missing value: that of the median; for a time, the centre of the circle.
@@ -117,8 +120,8 @@ impl Inputs {
         reference
     }
 
-    /// Of a feature.
-    pub fn of_feature(&self, feature: usize) -> &[Input] {
+    /// The inputs of a feature.
+    pub fn feature(&self, feature: usize) -> &[Input] {
         &self.0[feature]
     }
 
@@ -178,7 +181,8 @@ fn is_time(kind: Kind) -> bool {
     matches!(kind, Kind::Date | Kind::Datetime | Kind::Time)
 }
 
-fn of_feature(
+/// The inputs of one feature, as the options and its training values say.
+fn choose_for_feature(
     feature: &Feature,
     statistics: &FeatureStatistics,
     encoder: &Option<Encoder>,

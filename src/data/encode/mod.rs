@@ -2,7 +2,9 @@
 
 pub mod calendar;
 pub mod categories;
+pub mod coded;
 pub mod inputs;
+pub mod scaled;
 pub mod scaling;
 pub mod statistics;
 
@@ -11,5 +13,6 @@ pub use calendar::Cycle;
 pub use calendar::CLASSES as CALENDAR_CLASSES;
 pub use categories::{encoders, Encoder, Frequencies, Rare};
 pub use inputs::{Input, Inputs};
+pub use scaled::Encoding;
 pub use scaling::Scaling;
 pub use statistics::{FeatureStatistics, NORMAL_IQR, QUANTILES};

@@ -21,7 +21,7 @@ pub struct Scaling {
 
 impl Scaling {
     /// From each feature's training values, for its inputs.
-    pub fn of(statistics: &[FeatureStatistics], inputs: &Inputs, kind: ScalingKind) -> Self {
+    pub fn fit(statistics: &[FeatureStatistics], inputs: &Inputs, kind: ScalingKind) -> Self {
         let mut lines = vec![];
         for ((_, inputs), feature) in inputs.enumerated().zip(statistics) {
             lines.extend(inputs.iter().map(|input| match (input.range(), kind) {
@@ -188,15 +188,15 @@ mod tests {
         assert_eq!(scaling.apply(0, 5.0), 2.0);
     }
 
-    fn of(values: &mut [f64]) -> Scaling {
-        Scaling::of(&[FeatureStatistics::of(values, false)], &Inputs::values(1), ScalingKind::Asinh)
+    fn fitted(values: &mut [f64]) -> Scaling {
+        Scaling::fit(&[FeatureStatistics::from_values(values, false)], &Inputs::values(1), ScalingKind::Asinh)
     }
 
     #[test]
     fn asinh_is_of_robust_scores() {
         let mut values: Vec<f64> = (0..1_001).map(f64::from).collect();
         values.push(1e8);
-        let scaling = of(&mut values);
+        let scaling = fitted(&mut values);
         let robust = (700.0 - 500.5) / (500.0 / 1.349);
         assert!((f64::from(scaling.apply(0, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
         assert!(scaling.apply(0, 1e8) > scaling.apply(0, 1e7));
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_robust_range_is_not_moved_by_an_absurd_value_and_keeps_the_order_beyond() {
         let robust = |values: &mut [f64]| {
-            Scaling::of(&[FeatureStatistics::of(values, false)], &Inputs::values(1), ScalingKind::Robust)
+            Scaling::fit(&[FeatureStatistics::from_values(values, false)], &Inputs::values(1), ScalingKind::Robust)
         };
         let mut values: Vec<f64> = (0..1_001).map(f64::from).collect();
         let clean = robust(&mut values.clone());
@@ -225,9 +225,9 @@ mod tests {
     #[test]
     fn a_feature_that_is_mostly_one_value_is_scaled_by_its_deviation() {
         let mut values = [vec![0.0; 90], vec![5.0; 10]].concat();
-        let scaling = of(&mut values);
+        let scaling = fitted(&mut values);
         assert!((scaling.scale[0] - 1.5).abs() < 1e-9, "{:?}", scaling.scale);
-        assert_eq!(of(&mut [3.0; 8]).apply(0, 4.0), f64::asinh(1.0) as f32);
+        assert_eq!(fitted(&mut [3.0; 8]).apply(0, 4.0), f64::asinh(1.0) as f32);
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         assert!(scaling.apply(0, f64::MAX).is_finite());
         assert!(scaling.apply(0, f64::MIN) < scaling.apply(0, f64::MAX));
         assert!(scaling.apply(1, f64::MAX).is_finite());
-        let scaling = of(&mut [f64::MIN, -1.0, 0.0, 1.0, f64::MAX]);
+        let scaling = fitted(&mut [f64::MIN, -1.0, 0.0, 1.0, f64::MAX]);
         assert!(scaling.apply(0, f64::MAX).is_finite());
         assert!(scaling.apply(0, f64::MIN) < scaling.apply(0, f64::MAX));
     }

@@ -1,6 +1,6 @@
 //! The statistics of one feature's training values.
 
-use crate::robust::select;
+use crate::robust::{nth, select};
 
 /// The number of quantiles that are kept of a feature: at 0, 0.05, …, 1.
 pub const QUANTILES: usize = 21;
@@ -33,7 +33,7 @@ impl FeatureStatistics {
     /// Of at least one value; none of them NaN. Reorders the values.
     ///
     /// The median of an even number of values is the mean of the two in the middle; their lower if it must be a value.
-    pub fn of(values: &mut [f64], median_is_a_value: bool) -> Self {
+    pub fn from_values(values: &mut [f64], median_is_a_value: bool) -> Self {
         let count = values.len();
         let middle = if count.is_multiple_of(2) && median_is_a_value { count / 2 - 1 } else { count / 2 };
         let deviation = deviation(values);
@@ -43,15 +43,15 @@ impl FeatureStatistics {
         let lower = if mean_of_two { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { upper };
         let low = below.iter().copied().fold(upper, f64::min);
         let high = above.iter().copied().fold(upper, f64::max);
-        let nth = |values: &mut [f64], at: usize| match values.is_empty() {
+        let nth_or_median = |values: &mut [f64], at: usize| match values.is_empty() {
             true => upper,
-            false => *values.select_nth_unstable_by(at.min(values.len() - 1), f64::total_cmp).1,
+            false => nth(values, at.min(values.len() - 1)),
         };
-        let first = nth(below, count / 4);
-        let third = nth(above, (3 * count / 4).saturating_sub(middle + 1));
+        let first = nth_or_median(below, count / 4);
+        let third = nth_or_median(above, (3 * count / 4).saturating_sub(middle + 1));
         // Halved before the sum, which could overflow.
         let median = lower * 0.5 + upper * 0.5;
-        let spread_quartiles = if first == third { beside(values, first) } else { [first, third] };
+        let spread_quartiles = if first == third { quartiles_of_others(values, first) } else { [first, third] };
         let quartiles = [first, third];
         let quantiles = quantiles(values);
         let at_most = at_most(values, &quantiles);
@@ -59,7 +59,7 @@ impl FeatureStatistics {
     }
 
     /// Of a feature without any value.
-    pub fn of_none() -> Self {
+    pub fn without_values() -> Self {
         let zeros = [0.0; 2];
         Self {
             low: 0.0,
@@ -96,15 +96,14 @@ fn at_most(values: &[f64], quantiles: &[f64; QUANTILES]) -> [u64; QUANTILES] {
     })
 }
 
-/// The quartiles of the values other than one, and that one, in rising order.
-fn beside(values: &[f64], one: f64) -> [f64; 2] {
+/// The quartiles of the values other than `one`, each moved to `one` where that is beyond it.
+fn quartiles_of_others(values: &[f64], one: f64) -> [f64; 2] {
     let mut others: Vec<f64> = values.iter().copied().filter(|value| *value != one).collect();
     if others.is_empty() {
         return [one; 2];
     }
     let count = others.len();
-    let mut quartile = |at: usize| *others.select_nth_unstable_by(at, f64::total_cmp).1;
-    [quartile(count / 4).min(one), quartile(3 * count / 4).max(one)]
+    [nth(&mut others, count / 4).min(one), nth(&mut others, 3 * count / 4).max(one)]
 }
 
 /// In units of the largest value, so that no square overflows.
@@ -125,11 +124,11 @@ mod tests {
 
     #[test]
     fn it_matches_a_sorted_column() {
-        let statistics = FeatureStatistics::of(&mut [4.0, 1.0, 3.0, 2.0], false);
+        let statistics = FeatureStatistics::from_values(&mut [4.0, 1.0, 3.0, 2.0], false);
         assert_eq!((statistics.low, statistics.median, statistics.high), (1.0, 2.5, 4.0));
-        assert_eq!(FeatureStatistics::of(&mut [4.0, 1.0, 3.0, 2.0], true).median, 2.0);
+        assert_eq!(FeatureStatistics::from_values(&mut [4.0, 1.0, 3.0, 2.0], true).median, 2.0);
         for median_is_a_value in [false, true] {
-            let one = FeatureStatistics::of(&mut [9.0], median_is_a_value);
+            let one = FeatureStatistics::from_values(&mut [9.0], median_is_a_value);
             assert_eq!(
                 one,
                 FeatureStatistics {
@@ -141,7 +140,7 @@ mod tests {
                     quantiles: [9.0; QUANTILES],
                     at_most: [1; QUANTILES],
                     known: 1,
-                    ..FeatureStatistics::of_none()
+                    ..FeatureStatistics::without_values()
                 }
             );
         }
@@ -151,7 +150,7 @@ mod tests {
     fn quartiles_leave_a_quarter_of_the_values_on_each_side() {
         for count in 4..40 {
             let mut values: Vec<f64> = (0..count).rev().map(f64::from).collect();
-            let [first, third] = FeatureStatistics::of(&mut values, false).quartiles;
+            let [first, third] = FeatureStatistics::from_values(&mut values, false).quartiles;
             let below = values.iter().filter(|value| **value < first).count();
             let above = values.iter().filter(|value| **value > third).count();
             let quarter = count as usize / 4;
@@ -180,15 +179,15 @@ mod tests {
     #[test]
     fn quartiles_that_coincide_leave_room_for_the_other_values() {
         let mut values = [vec![0.0; 90], vec![4.0, 8.0, 12.0, 16.0, 1e9]].concat();
-        let statistics = FeatureStatistics::of(&mut values, false);
+        let statistics = FeatureStatistics::from_values(&mut values, false);
         assert_eq!((statistics.quartiles, statistics.spread_quartiles), ([0.0; 2], [0.0, 16.0]));
     }
 
     #[test]
     fn the_deviation_does_not_overflow() {
-        let statistics = FeatureStatistics::of(&mut [-1e308, 1e308], false);
+        let statistics = FeatureStatistics::from_values(&mut [-1e308, 1e308], false);
         assert!((statistics.deviation / 1e308 - 1.0).abs() < 1e-12);
-        let statistics = FeatureStatistics::of(&mut [1.0, 3.0], false);
+        let statistics = FeatureStatistics::from_values(&mut [1.0, 3.0], false);
         assert_eq!(statistics.deviation, 1.0);
     }
 }

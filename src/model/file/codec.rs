@@ -302,7 +302,7 @@ impl Metadata {
         let inputs = self.all_inputs();
         let of_feature = |(j, kept): (usize, &Option<Vocabulary>)| match kept {
             Some(Vocabulary::Tensors(sizes)) => sizes.remembered + 1,
-            _ if Inputs::is_calendar(inputs.of_feature(j)) => CALENDAR_CLASSES,
+            _ if Inputs::is_calendar(inputs.feature(j)) => CALENDAR_CLASSES,
             _ => 0,
         };
         self.frequencies.iter().enumerate().map(of_feature).collect()

@@ -213,14 +213,14 @@ impl Metadata {
     pub(crate) fn kept_views(&self) -> &'static [ViewKind] {
         match self.format {
             ..=4 => &[ViewKind::Scaled],
-            5 => ViewKind::OF_DRAWS,
-            _ => ViewKind::of(self.options.kept_draws),
+            5 => ViewKind::SEVERAL_DRAWS,
+            _ => ViewKind::for_draws(self.options.kept_draws),
         }
     }
 
     /// Whether kept rows have factors of distances.
     pub fn has_factors(&self) -> bool {
-        self.kept_views() == ViewKind::OF_ONE
+        self.kept_views() == ViewKind::ONE_DRAW
     }
 
     /// How kept rows are compared.

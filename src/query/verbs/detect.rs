@@ -69,7 +69,8 @@ impl Verb for Detect {
         let percentile = score.apply_values(|score| quantiles.share_below(score)).with_name("percentile".into());
         let outlier: BooleanChunked = score.iter().map(|score| Some(f64::from(score?) > threshold)).collect();
         let outlier = outlier.with_name("outlier".into());
-        let reasons = self.explain.map(|count| of_outliers(model, columns, count, &outlier, device)).transpose()?;
+        let reasons =
+            self.explain.map(|count| explain_outliers(model, columns, count, &outlier, device)).transpose()?;
         let rows = score.len();
         let mut fields = vec![score.into_series(), percentile.into_series(), outlier.into_series()];
         fields.extend(spread.map(IntoSeries::into_series));
@@ -105,7 +106,7 @@ impl Verb for Detect {
 }
 
 /// The reasons of outliers, null elsewhere. Only outliers are explained.
-fn of_outliers(
+fn explain_outliers(
     model: &Model,
     columns: &Columns,
     count: usize,

@@ -1,4 +1,4 @@
-//! Rows beside a model's training rows: each feature, and the scores.
+//! Compares rows with a model's training rows: each feature, and the scores.
 
 use polars::prelude::*;
 
@@ -12,9 +12,9 @@ use crate::scoring;
 use crate::scoring::{FeatureDrift, TrainingValues};
 
 /// The ratio of shares of outliers from which on the scores have drifted.
-const MORE: f64 = 1.5;
+const LEAST_RATIO: f64 = 1.5;
 /// The standard deviations that they must be apart as well.
-const APART: f64 = 4.0;
+const LEAST_DEVIATIONS: f64 = 4.0;
 
 /// The fields of a row of the result that are numbers.
 const NUMBERS: [&str; 12] = [
@@ -50,9 +50,10 @@ impl Drift {
         Ok(Self { contamination })
     }
 
-    pub fn of(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
-        let mut rows = of_features(model, columns)?;
-        rows.push(self.of_scores(model, columns, device)?);
+    /// Compares the rows with the training rows of the model.
+    pub fn compare(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
+        let mut rows = compare_features(model, columns)?;
+        rows.push(self.compare_scores(model, columns, device)?);
         let features: StringChunked = rows.iter().map(|row| row.feature.as_deref()).collect();
         let drifted: BooleanChunked = rows.iter().map(|row| row.drifted).collect();
         let mut fields =
@@ -76,7 +77,7 @@ impl Drift {
         DataType::List(Box::new(DataType::Struct(fields)))
     }
 
-    fn of_scores(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Row> {
+    fn compare_scores(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Row> {
         let threshold = model.threshold(self.contamination)?;
         let expected = 1.0 - f64::from(model.statistics().quantiles.share_below(threshold as f32));
         let scores = scoring::score(model, columns, device)?;
@@ -84,17 +85,17 @@ impl Drift {
         let above = scores.iter().flatten().filter(|score| f64::from(*score) > threshold).count() as f64;
         let share = above / scored;
         let deviation = (expected.max(1e-9) * (1.0 - expected) / scored).sqrt();
-        let is_other = share > MORE * expected || share < expected / MORE;
+        let is_other = share > LEAST_RATIO * expected || share < expected / LEAST_RATIO;
         let numbers = [("training_outliers", Some(expected)), ("outliers", (scored > 0.0).then_some(share))];
         Ok(Row {
             feature: None,
-            drifted: scored > 0.0 && is_other && (share - expected).abs() > APART * deviation,
+            drifted: scored > 0.0 && is_other && (share - expected).abs() > LEAST_DEVIATIONS * deviation,
             numbers: NUMBERS.map(|name| numbers.iter().find(|(of, _)| *of == name).and_then(|(_, number)| *number)),
         })
     }
 }
 
-fn of_features(model: &Model, columns: &Columns) -> PolarsResult<Vec<Row>> {
+fn compare_features(model: &Model, columns: &Columns) -> PolarsResult<Vec<Row>> {
     let quantiles = model.statistics().quantiles_of_features.as_ref().ok_or_else(|| {
         polars_err!(ComputeError:
             "anorand: the model was written before models kept the quantiles of their features: fit it again")
@@ -107,7 +108,7 @@ fn of_features(model: &Model, columns: &Columns) -> PolarsResult<Vec<Row>> {
     pool::map((0..coded.features().len()).collect(), |j| {
         let training = TrainingValues {
             kind: model.metadata().features[j].kind,
-            inputs: model.inputs().of_feature(j),
+            inputs: model.inputs().feature(j),
             rows: trained,
             missing: quantiles.missing[j],
             quantiles: &quantiles.values[j],
