@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from polars_anorand._values import of_feature, text
+from polars_anorand.model._values import of_feature, text
 
 _NUMBERS = ["minimum", "low", "lower_quartile", "median", "upper_quartile", "high", "maximum"]
 _PLACES = [0, 1, 5, 10, 15, 19, 20]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
 
-from polars_anorand._scan_groups import INIT
 from polars_anorand.model import Model
+from polars_anorand.scan._groups import INIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

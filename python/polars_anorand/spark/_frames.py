@@ -23,10 +23,11 @@ from pyspark.sql.types import (
     YearMonthIntervalType,
 )
 
-from polars_anorand import _arrow, _scan_parts, functions
+from polars_anorand import _arrow, functions
 from polars_anorand._arguments import unused
-from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
+from polars_anorand.scan import _parts
+from polars_anorand.spark._worker import Outputs, on_worker
 
 COUNTS = "part int, counts string"
 """What workers have counted, as they send it."""
@@ -103,7 +104,7 @@ def check_fit(schema: StructType, features: Sequence[str], **arguments: Any) -> 
 
 def check_refit(schema: StructType, features: Sequence[str], training: dict[str, Any], init: Model) -> None:
     """The same of a fit that goes on from a model; raises if that model is of other features or options."""
-    _scan_parts.check(_empty(schema, features, "inputCols names"), training, init)
+    _parts.check(_empty(schema, features, "inputCols names"), training, init)
 
 
 def check_there(schema: StructType, names: Sequence[str], what: str) -> None:
