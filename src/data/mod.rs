@@ -32,7 +32,7 @@ pub use counting::Counting;
 pub use curve::Curve;
 pub use drift::{FeatureDrift, TrainingValues};
 pub use feature::{feature_fields, Feature, Kind};
-pub use ids::Numbering;
+pub use ids::{words_are_ids, Counted, Numbering};
 #[cfg(test)]
 pub use inputs::Input;
 pub use inputs::Inputs;
