@@ -31,7 +31,7 @@ class _Column(NamedTuple):
     rises: int | None
     """For integers: the number of values above the value before. Nulls are skipped."""
     falls: int | None
-    """The same for values below the value before."""
+    """For integers: the number of values below the value before."""
     span: float | None
     """For integers: highest - lowest + 1."""
     deviation: float | None
@@ -208,7 +208,7 @@ def _refusal(name: str, dtype: pl.DataType) -> str | None:
 
 
 def _role(column: _Column) -> tuple[Role, str]:
-    """What a column is, and why."""
+    """Return what a column is, and why."""
     if _is(column.dtype, pl.Null):
         return "constant", "the dtype Null has no values"
     if column.rows == 0:

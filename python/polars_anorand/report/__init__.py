@@ -28,7 +28,7 @@ def report(
     top: int = 20,
     title: str | None = None,
 ) -> None:
-    """Write what a model makes of rows as one HTML file, which needs nothing else: no server, no network.
+    """Write an HTML file that shows how a model sees rows. It needs nothing else: no server, no network.
 
     It shows what the model is, the distribution of the scores with thresholds, the share of outliers by time or group,
     the highest rows with the features that add most to their scores, which features have drifted, and what the training
@@ -37,11 +37,11 @@ def report(
     Parameters
     ----------
     frame
-        Rows with the model's features, eager or lazy. Of a LazyFrame only what the file shows is collected.
+        Rows with the model's features, eager or lazy. A LazyFrame is not collected whole, but only what the file shows.
     model
         A path, bytes or a :class:`Model`.
     path
-        Of the file; a leading ``~`` is the home folder. A file that is there is replaced, whole or not at all.
+        The path of the file; a leading ``~`` is the home folder. A file that exists is replaced atomically.
     by
         A column to count outliers by. A Date or Datetime is taken in steps of ``every``; of any other column, the 50
         most frequent values are shown.
@@ -52,7 +52,7 @@ def report(
     top
         The number of rows that are listed, at least 1.
     title
-        Of the page; the file of the model, or "AnoRand", if None.
+        The title of the page. By default it is the path of the model's file, or "AnoRand" for a model in memory.
 
     Raises
     ------

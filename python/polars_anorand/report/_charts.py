@@ -1,4 +1,4 @@
-"""The charts of the page, by Altair."""
+"""Draws the charts of the page with Altair."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from polars_anorand.report._findings import BINS, GROUPS, Findings
 
 _WIDTH = 760
 _CONTAMINATIONS = [0.05, 0.01, 0.001]
-"""The thresholds that are drawn, in addition to the one that is asked for."""
+"""The thresholds that are drawn, in addition to the one that the user asked for."""
 
 
 def scores(found: Findings, alt: Any) -> Any:
-    """The distribution of the scores, with thresholds."""
+    """Draw the distribution of the scores, with thresholds."""
     edges = found.histogram.drop_nulls("bin").select(
         (pl.col("bin") / BINS).alias("from"), ((pl.col("bin") + 1) / BINS).alias("to"), pl.col("len").alias("rows")
     )
@@ -43,7 +43,7 @@ def scores(found: Findings, alt: Any) -> Any:
 
 
 def outliers_by_group(found: Findings, alt: Any) -> Any:
-    """The share of outliers in each step of time, or in each group."""
+    """Draw the share of outliers in each step of time, or in each group."""
     groups = cast("pl.DataFrame", found.groups)
     values = groups.with_columns(pl.col("group").cast(pl.String)).to_dicts()
     chart = alt.Chart(alt.Data(values=values))
@@ -57,7 +57,7 @@ def outliers_by_group(found: Findings, alt: Any) -> Any:
 
 
 def drift(found: Findings, alt: Any) -> Any:
-    """The population stability index of each feature, the largest first."""
+    """Draw the population stability index of each feature, the largest first."""
     values = found.drift.drop_nulls(["feature", "psi"]).select("feature", "drifted", "psi").head(GROUPS).to_dicts()
     return (
         alt.Chart(alt.Data(values=values))

@@ -1,4 +1,4 @@
-"""What the page shows: all numbers and rows of it, from one reading of the frame."""
+"""Collects the numbers and rows that the page shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS = 50
 
 
 class Findings:
-    """What the page shows, collected in one go."""
+    """All numbers and rows that the page shows. Creating it runs the queries."""
 
     def __init__(
         self, frame: pl.LazyFrame, model: Model, contamination: float, top: int, by: str | None, every: str
@@ -63,7 +63,7 @@ class Findings:
 
 
 def _is_time(by: object, schema: pl.Schema) -> bool:
-    """Whether groups are steps of time; an error if the column has no values that can be groups."""
+    """Return whether the groups are steps of time; raise if the column can't be grouped by."""
     if not isinstance(by, str):
         raise TypeError(f"by must be the name of one column, a str, got {by!r} ({type(by).__name__})")
     if by not in schema:

@@ -1,4 +1,4 @@
-"""The page: its template, and what goes into it."""
+"""Puts the page together: its template, and what goes into it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polars_anorand.report._findings import Findings
 
 
 def page(title: str, found: Findings, alt: Any) -> str:
-    """The whole page as HTML."""
+    """Write the whole page as HTML."""
     charts = {"scores": _charts.scores(found, alt)}
     if found.groups is not None:
         charts["groups"] = _charts.outliers_by_group(found, alt)
@@ -35,7 +35,7 @@ def page(title: str, found: Findings, alt: Any) -> str:
         if found.by is None
         else f'<h2>Outliers by {html.escape(found.by)}</h2><div id="groups" class="chart"></div>',
     }
-    # In one pass: a part may have a text that looks like the place of another one.
+    # All places are filled in one pass, since a part may contain text that looks like a place.
     return re.sub(r"@@(\w+)@@", lambda place: parts[place[1]], _TEMPLATE)
 
 
@@ -43,7 +43,7 @@ def page(title: str, found: Findings, alt: Any) -> str:
 def _bundle() -> str:
     """Vega, Vega-Lite and their embedding, as one script."""
     bundle = importlib.import_module("vl_convert").javascript_bundle()
-    # Within a string of the script, which this ends elsewhere.
+    # In the bundle, this text stands in strings, but it would end the script element.
     return str(bundle).replace("</script", "<\\/script")
 
 

@@ -1,4 +1,4 @@
-"""The tables of the page, as HTML."""
+"""Writes the tables of the page as HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from polars_anorand.report._findings import Findings
 
 
 def highest_rows(found: Findings) -> str:
-    """The rows with the highest scores, with the reasons for them."""
+    """List the rows with the highest scores, with the reasons for them."""
     usual = {row["feature"]: row for row in found.model.statistics.iter_rows(named=True)}
     features = found.model.features
     others = [name for name in found.highest.columns if name not in features]
@@ -28,13 +28,13 @@ def highest_rows(found: Findings) -> str:
 
 
 def _reason(value: object, usual: dict[str, Any]) -> str:
-    """A value, with digits that tell it from the ends of the usual range."""
+    """Describe a value, with as many digits as tell it from the ends of the usual range."""
     ends = [end for end in (usual["low"], usual["high"]) if end is not None]
     return f"{usual['feature']} {_text(value, *ends)} (usual {usual['usual']})"
 
 
 def drift(found: Findings) -> str:
-    """Each feature's drift, with its medians and missing values now and in training."""
+    """List each feature's drift, with its medians and missing values now and in training."""
     columns = ["feature", "drifted", "psi", "training_median", "median", "training_missing", "missing", "unseen"]
     rows: list[list[object]] = []
     for row in found.drift.filter(pl.col("feature").is_not_null()).select(columns).iter_rows(named=True):

@@ -1,4 +1,4 @@
-"""Fits on data larger than memory: one pass for counts and a sample, one for the quantiles of the scores."""
+"""Fits on data larger than memory: one pass counts and samples the rows, another scores them for the quantiles."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def fit_scan(
 
 
 def _checked(training: Training, frame: pl.LazyFrame, init: ModelsOfGroups | None) -> Init:
-    """The models to go on from. What can't be fitted is refused before a row is read."""
+    """Return the models to go on from; raise for what can't be fitted, before a row is read."""
     kwargs = training.kwargs
     frame.select(plugin_call("anorand_check_scan", kwargs, pl.col(INPUT))).collect_schema()
     models = Init(init, keys_of(frame, INPUT) if training.has_groups else None)

@@ -1,4 +1,4 @@
-"""The passes over a scan: what is counted, sampled and scored in each."""
+"""The passes over a scan: the first counts and samples the rows, the second scores them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MODEL = "anorand model"
 
 
 class Fit(NamedTuple):
-    """How to fit, checked."""
+    """How to fit. All arguments have been checked."""
 
     training: Training
     init: Init
@@ -36,7 +36,7 @@ class Fit(NamedTuple):
     placement: dict[str, str]
 
     def observed(self, frame: pl.LazyFrame, init: list[pl.Expr]) -> tuple[_core.Scan, int]:
-        """What is gathered of all rows, and the number of those that a fit can use."""
+        """Gather counts and a sample of all rows; also return the number of rows that a fit can use."""
         gathered = _core.Scan(self.sample)
         kwargs = {"scan": gathered.id, "training": self.training.kwargs}
         call = plugin_call("anorand_observe", kwargs, pl.col(INPUT), *init)
@@ -46,12 +46,12 @@ class Fit(NamedTuple):
         return gathered, rows
 
     def kwargs(self, gathered: _core.Scan) -> dict[str, Any]:
-        """Of the fit of what is gathered."""
+        """Return the kwargs of the call that fits what was gathered."""
         fit = {"training": self.training.kwargs, **self.placement, "path": None, "progress": None, "name": "model"}
         return {"scan": gathered.id, "fit": fit}
 
     def scores(self, model: bytes | pl.Expr) -> pl.Expr:
-        """The scores of the rows of a scan."""
+        """Return the expression that scores the rows of a scan."""
         is_packed = self.training.is_packed
         features = pl.col(INPUT).struct.field("features") if is_packed else pl.col(INPUT)
         precision = cast("Precision", self.placement["precision"])
@@ -59,7 +59,7 @@ class Fit(NamedTuple):
 
 
 def fit_all(fit: Fit, frame: pl.LazyFrame) -> bytes:
-    """The model of all rows."""
+    """Fit one model on all rows."""
     init = fit.init.inputs()
     gathered, rows = fit.observed(frame, init)
     data: bytes = pl.select(plugin_call("anorand_fit_scan", fit.kwargs(gathered), pl.lit(0), *init)).item()
@@ -72,7 +72,7 @@ def fit_all(fit: Fit, frame: pl.LazyFrame) -> bytes:
 
 
 def fit_groups(fit: Fit, frame: pl.LazyFrame) -> pl.DataFrame:
-    """The models of all groups, and their keys."""
+    """Fit a model for each group; return the keys and the models."""
     groups = Groups(frame, INPUT, fit.init.of_groups)
     parts = [groups.none()]
     for part in groups.parts(max(fit.sample, Groups.SAMPLED_ROWS), fit.sample):
@@ -88,7 +88,7 @@ def fit_groups(fit: Fit, frame: pl.LazyFrame) -> pl.DataFrame:
 def _calibrated_groups(
     fit: Fit, groups: Groups, gathered: _core.Scan, part: pl.DataFrame, models: pl.DataFrame
 ) -> pl.DataFrame:
-    """The models with the quantiles of the scores of all rows, where the sample is not all of them."""
+    """Return the models with quantiles from the scores of all rows, for groups that are larger than their sample."""
     data = cast("list[bytes | None]", models["model"].to_list())
     observe = plugin_call("anorand_observe_scores", {"scan": gathered.id}, pl.col(_SCORE), pl.col(NUMBER))
     sampled = [number for number in gathered.larger() if data[number] is not None]
@@ -102,12 +102,12 @@ def _calibrated_groups(
 
 
 def plugin_call(function: str, kwargs: dict[str, Any], *on: pl.Expr) -> pl.Expr:
-    """A call of the plugin, which sees all rows of a batch at once."""
+    """Return a call of the plugin that sees all rows of a batch at once."""
     return _register.aggregation(function, list(on), kwargs)
 
 
 def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """The rows in their order."""
+    """Yield the rows in batches, in their order."""
     if hasattr(frame, "collect_batches"):
         yield from frame.collect_batches(maintain_order=True)
     else:

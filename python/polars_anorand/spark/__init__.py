@@ -3,9 +3,9 @@
 :class:`AnoRand` fits on the driver, on all rows or on a sample that it can hold, and :class:`AnoRandModel` scores on
 the workers, row by row. :class:`GroupedAnoRand` fits a model for each group on the workers. :func:`score_udf` is for
 columns and SQL.
-Both kinds of sessions work, classic ones and Spark Connect, and streams do with ``transform``.
+Classic sessions and Spark Connect both work; ``transform`` also works on streams.
 
-Every worker needs this package, in the driver's version. Scores are :func:`polars_anorand.score`'s, to the bit.
+Every worker needs this package, in the driver's version. Scores equal those of :func:`polars_anorand.score` to the bit.
 """
 
 from __future__ import annotations

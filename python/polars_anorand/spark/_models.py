@@ -86,7 +86,7 @@ class GroupedAnoRandModel(SparkModel, HasGroups, Stored):
 
 
 def given_model(model: Model | bytes | str | os.PathLike[str], name: str = "model") -> Model:
-    """The model that a user gave; ``name`` is the argument's, for the error."""
+    """Read the model that a user gave; ``name`` is the argument's name, for the error."""
     known = known_model(model)
     if known is None:
         raise TypeError(f"{name} must be a Model, its bytes or the path of its file, got {type(model).__name__}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class HasOutputs(HasOutputCol, HasPredictionCol):
-    """What scoring adds to a frame."""
+    """The parameters of the columns that scoring adds to a frame."""
 
     contamination = Param(
         Params._dummy(),
@@ -97,7 +97,7 @@ class HasOutputs(HasOutputCol, HasPredictionCol):
 
 
 class HasFit(HasInputCols, HasSeed, HasOutputs):
-    """How to fit."""
+    """The parameters of a fit."""
 
     options = Param(
         Params._dummy(),
@@ -131,7 +131,7 @@ class HasFit(HasInputCols, HasSeed, HasOutputs):
 
 
 class HasGroups(HasFit):
-    """How to fit groups."""
+    """The parameters of fits of groups."""
 
     by = Param(Params._dummy(), "by", "the keys of the groups", TypeConverters.toListString)
     minGroupRows = Param(  # noqa: N815

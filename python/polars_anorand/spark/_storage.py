@@ -1,4 +1,4 @@
-"""How estimators and models are written to disk and read again."""
+"""Writes estimators and models, and reads them again."""
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnusedImport=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -14,7 +14,7 @@ from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable
 
 
 class Writer(MLWriter):
-    """Writes metadata as Spark ML does, so that pipelines can read it, and what else there is as Parquet beside it."""
+    """Writes metadata as Spark ML does, so that pipelines can read it, and the model as Parquet in another folder."""
 
     def __init__(self, instance: Any) -> None:
         super().__init__()
@@ -73,8 +73,8 @@ class Stored(MLReadable, MLWritable):
         return Reader(cls)
 
     def _data(self, spark: Any) -> Any:
-        """What is to be written beside the parameters, as a frame."""
+        """Return what is to be written in addition to the parameters, as a frame."""
         return None
 
     def _read_data(self, spark: Any, path: str) -> None:
-        """Take in what was written beside the parameters."""
+        """Read what was written in addition to the parameters."""

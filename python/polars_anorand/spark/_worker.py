@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Outputs(NamedTuple):
-    """What scoring adds to a row: names of columns, none for what is not wanted."""
+    """The names of the columns that scoring adds, None for each that is not wanted."""
 
     score: str
     label: str | None = None
@@ -59,7 +59,7 @@ class Outputs(NamedTuple):
 
 
 def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
-    """A function of ``arity`` arguments that calls a function of this module, with what is ``given`` before them.
+    """Return a function of ``arity`` arguments that calls a function of this module, with ``given`` before them.
 
     What is given must be of Python's own types: a class of this package would be imported before the process is ready.
     """
@@ -115,7 +115,7 @@ def count_scores(names: list[str], data: bytes, batches: Iterable[pa.RecordBatch
 
 
 def add_counts(of_scores: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """What all processes have counted in the same parts, one part after the other; for ``mapInArrow``."""
+    """Add up what all processes have counted in the same parts, one part after the other; for ``mapInArrow``."""
     counts = (part for batch in batches for part in batch.column(1).to_pylist())
     for part in _parts.together(of_scores, counts):
         yield _as_batch([(0, part)])
@@ -204,7 +204,7 @@ def score_groups(
 
 
 def _runs(names: list[str], by: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Table, bool]]:
-    """Rows with the same keys that follow one another, and whether they are another group than those before them."""
+    """Yield each run of rows with the same keys, and whether it begins a new group."""
     # By place: a frame may have a column with the name of one that was added.
     places = [names.index(name) for name in by]
     last: pl.DataFrame | None = None
