@@ -16,17 +16,32 @@ Parts = tuple[str, ...]
 """A path in Rust, without the leading ``crate``; a file is named by its module."""
 
 
-def python_violations(folder: Path, layers: Sequence[str]) -> list[str]:
-    """The imports of a package that do not go down; ``layers`` are its modules, lowest first."""
-    found = {file.stem for file in folder.glob("*.py")} - set(layers)
-    violations = [f"{name}.py is in no layer" for name in sorted(found)]
-    for file in sorted(folder.glob("*.py")):
-        if file.stem not in layers:
+def python_violations(folder: Path, layers: Sequence[str], doors: Collection[str] = ()) -> list[str]:
+    """The imports of a package that do not go down, or that reach into a folder.
+
+    ``layers`` are the package's modules, lowest first; ``report._page`` is a file of the folder ``report``, and
+    ``report`` is its ``__init__.py``. Only the folder itself may import its files, except for those in ``doors``.
+    """
+    modules = {_python_module(file.relative_to(folder)): file for file in sorted(folder.rglob("*.py"))}
+    violations = [
+        f"{modules[name].relative_to(folder)} is in no layer" for name in sorted(modules.keys() - set(layers))
+    ]
+    for module, file in modules.items():
+        if module not in layers:
             continue
+        here, name = module.partition(".")[0], file.relative_to(folder)
         for target in _python_imports(file, folder.name, layers):
-            if layers.index(target) >= layers.index(file.stem):
-                violations.append(f"{file.name} imports {target}, which is not below it")
+            there, _, inner = target.partition(".")
+            if layers.index(target) >= layers.index(module):
+                violations.append(f"{name} imports {target}, which is not below it")
+            elif inner and there != here and target not in doors:
+                violations.append(f"{name} imports {target}: it goes past the door of {there}")
     return violations
+
+
+def _python_module(file: Path) -> str:
+    parts = file.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 def imports(file: Path, package: str = "") -> list[str]:
@@ -46,8 +61,9 @@ def _python_imports(file: Path, package: str, layers: Sequence[str]) -> Iterator
     for name in imports(file, package):
         first, *rest = name.split(".")
         if first == package:
+            within = [".".join(rest[:depth]) for depth in (2, 1)]
             # What is no module is a name that the package exports.
-            yield rest[0] if rest and rest[0] in layers else "__init__"
+            yield next((module for module in within if module in layers), "__init__")
 
 
 def rust_violations(source: Path, allowed: Mapping[str, Collection[str]], doors: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether rows are still like the training rows: each feature beside its training values, and the scores."""
+"""Whether rows are still like the training rows, feature by feature and in their scores."""
 
 from __future__ import annotations
 
@@ -45,11 +45,15 @@ def drift(
 ) -> pl.DataFrame | pl.Expr:
     """How far rows have moved away from a model's training rows, feature by feature, and in their scores.
 
+    The kind of the first argument decides what it returns: a frame gives a DataFrame at once, columns give an
+    expression for a query.
+
     Parameters
     ----------
     data
-        A frame, eager or lazy, that has the model's features. Or the features as columns of a query: then the result
-        is an aggregation, as in ``group_by("day").agg(x.anorand.drift(model))``.
+        A frame, eager or lazy, that has the model's features; a LazyFrame is collected. Or the features as columns of a
+        query, by name, as expressions or as a list of both; then the result is an aggregation, as in
+        ``group_by("day").agg(x.anorand.drift(model))``.
     model
         A path, bytes or a :class:`Model`. It must be known when the query is built: not an expression.
     contamination
@@ -57,14 +61,14 @@ def drift(
     device
         As :func:`polars_anorand.score`.
     name
-        Of the result of an aggregation.
+        The name of the column that an aggregation gives.
 
     Returns
     -------
-    DataFrame or Expr
-        Of a frame, a row for each feature, the largest ``psi`` first, and a last row, whose ``feature`` is null, for
-        the scores. As an aggregation, a list of such rows as structs, in the model's order; ``explode`` and ``unnest``
-        make a frame of them.
+    DataFrame of a DataFrame or a LazyFrame, Expr of columns
+        The DataFrame has a row for each feature, the largest ``psi`` first, and a last row, whose ``feature`` is null,
+        for the scores. The Expr gives a list of such rows as structs, in the model's order; ``explode`` and ``unnest``
+        make a frame of them. Both have the fields
 
         * ``feature`` (String).
         * ``drifted`` (Boolean): of a feature, a ``psi`` above 0.1 that a sample of that size from the training rows

@@ -6,6 +6,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 import polars as pl
 
+from polars_anorand import _polars_anorand as _core
+
 Role = Literal["feature", "id", "counter", "constant", "text", "unsupported"]
 
 _SCHEMA = {
@@ -13,17 +15,6 @@ _SCHEMA = {
     "reason": pl.String,
 }  # fmt: skip
 
-# These numbers and the rules that use them are in src/data/ids.rs too; tests/input/test_ids.py compares the two.
-_FEW = 20
-"""Roles other than constant and unsupported need more rows than this."""
-_MANY = 1_000
-"""Tables with this number of rows are judged by weaker signs of an id."""
-_NEARLY_ALL = 0.95
-"""Share of distinct integers in an id, and of steps in one direction in a counter."""
-_ROWS_OF_A_VALUE = 5
-"""A value of a String feature occurs in this number of rows on average, or in more."""
-_FLAT = 0.2
-"""Standard deviation / range: 0.29 if values are spread evenly; below 0.16 for bell-shaped and skewed measurements."""
 _LONG = 40
 """Mean number of characters of free text."""
 
@@ -40,7 +31,7 @@ class _Column(NamedTuple):
     rises: int | None
     """For integers: the number of values above the value before. Nulls are skipped."""
     falls: int | None
-    """The same for values below the value before."""
+    """For integers: the number of values below the value before."""
     span: float | None
     """For integers: highest - lowest + 1."""
     deviation: float | None
@@ -217,7 +208,7 @@ def _refusal(name: str, dtype: pl.DataType) -> str | None:
 
 
 def _role(column: _Column) -> tuple[Role, str]:
-    """What a column is, and why."""
+    """Return what a column is, and why."""
     if _is(column.dtype, pl.Null):
         return "constant", "the dtype Null has no values"
     if column.rows == 0:
@@ -226,42 +217,30 @@ def _role(column: _Column) -> tuple[Role, str]:
         return "constant", f"no value in {_count(column.rows, 'row')}"
     if column.distinct == 1 and column.nulls == 0:
         return "constant", "one distinct value"
-    found = None
-    if column.known > _FEW:
-        found = _role_of_words(column) if _is(column.dtype, *_WORDS) else _role_of_numbers(column)
+    found = _role_of_words(column) if _is(column.dtype, *_WORDS) else _role_of_numbers(column)
     return found or ("feature", _distinct(column))
 
 
 def _role_of_words(column: _Column) -> tuple[Role, str] | None:
     distinct, known = column.distinct, column.known
+    if not _core.words_are_ids(distinct, known):
+        return None
     if column.length is not None and column.length > _LONG and distinct > known / 2:
         return "text", f"{distinct:,} distinct strings, {column.length:.0f} characters on average"
-    # In a small table, a name of a city or a product may occur once or twice and still recur in other rows.
-    if distinct > known / (2 if known < _MANY else _ROWS_OF_A_VALUE):
-        return "id", _distinct(column)
-    return None
+    return "id", _distinct(column)
 
 
 def _role_of_numbers(column: _Column) -> tuple[Role, str] | None:
-    if column.rises is None or column.falls is None:
+    rises, falls = column.rises, column.falls
+    if rises is None or falls is None or column.span is None:
         return None
-    steps = column.known - 1
-    for verb, along, against in [("rises", column.rises, column.falls), ("falls", column.falls, column.rises)]:
-        if against == 0 and along > _NEARLY_ALL * steps:
-            return "counter", f"{verb} with the rows, in {along:,} of {_count(steps, 'step')}"
-    return ("id", _distinct(column)) if _are_ids(column) else None
-
-
-def _are_ids(column: _Column) -> bool:
-    """Whether integers that nearly all differ are ids; measurements may differ as well."""
-    known, repeats = column.known, column.known - column.distinct
-    if column.span is None or column.deviation is None or column.distinct <= _NEARLY_ALL * known:
-        return False
-    # Drawn evenly from the span, this number of pairs would be equal; measurements crowd, and repeat more often.
-    by_chance = known**2 / (2 * column.span)
-    if by_chance >= 5 and repeats < by_chance / 2:
-        return True
-    return known >= _MANY and column.deviation > _FLAT * column.span
+    how = _core.numbering(column.known, rises, falls, column.span, column.deviation or 0.0, column.distinct)
+    if how is None:
+        return None
+    if how == "ids":
+        return "id", _distinct(column)
+    along = rises if how == "rises" else falls
+    return "counter", f"{how} with the rows, in {along:,} of {_count(column.known - 1, 'step')}"
 
 
 def _distinct(column: _Column) -> str:

@@ -1,16 +1,16 @@
 //! Which columns look like ids or counters: they number the rows, and say nothing else about them.
 //!
-//! The rules and their constants are those of `profile` in `python/polars_anorand/profile.py`, and `tests/input/test_ids.py`
-//! compares the two. Whoever changes one changes the other.
+//! A fit counts here what the rules need. `python/polars_anorand/profile.py` counts it in a query,
+//! and asks the same rules through `src/plugin/module.rs`.
 
 use polars::prelude::*;
 
 use crate::memory::reserved;
 
 /// Neither ids nor counters can be told in this number of rows or fewer.
-const FEW: usize = 20;
+const FEW: u64 = 20;
 /// Tables with this number of rows are judged by weaker signs of an id.
-const MANY: usize = 1_000;
+const MANY: u64 = 1_000;
 /// Share of distinct integers in an id, and of steps in one direction in a counter.
 const NEARLY_ALL: f64 = 0.95;
 /// A value of a category occurs in this number of rows on average, or in more.
@@ -31,7 +31,7 @@ pub enum Numbering {
 
 /// Whether values of a category look like ids: too many for the number of rows that have one.
 pub fn words_are_ids(distinct: u64, rows: u64) -> bool {
-    rows > FEW as u64 && distinct > rows / if rows < MANY as u64 { 2 } else { ROWS_OF_A_VALUE }
+    rows > FEW && distinct > rows / if rows < MANY { 2 } else { ROWS_OF_A_VALUE }
 }
 
 /// Whether a column numbers the rows, in the order in which they stand; nulls are skipped. None for a dtype that is no integer.
@@ -62,39 +62,68 @@ fn judged<V: Copy + Ord, I: Iterator<Item = V>>(
     distance: impl Fn(V, V) -> u128,
 ) -> PolarsResult<Option<Numbering>> {
     let Some(first) = values().next() else { return Ok(None) };
-    let (mut known, mut rises, mut falls, mut sum) = (0usize, 0usize, 0usize, 0.0);
+    let (mut known, mut rises, mut falls, mut sum) = (0u64, 0u64, 0u64, 0.0);
     let (mut low, mut high, mut before) = (first, first, first);
     for value in values() {
         known += 1;
-        rises += usize::from(value > before);
-        falls += usize::from(value < before);
+        rises += u64::from(value > before);
+        falls += u64::from(value < before);
         sum += number(value);
         (low, high, before) = (low.min(value), high.max(value), value);
     }
-    if known <= FEW {
-        return Ok(None);
-    }
-    for (numbering, along, against) in [(Numbering::Rises, rises, falls), (Numbering::Falls, falls, rises)] {
-        if against == 0 && along as f64 > NEARLY_ALL * (known - 1) as f64 {
-            return Ok(Some(numbering));
-        }
-    }
-    let span = distance(low, high).saturating_add(1) as f64;
-    let rows = known as f64;
-    // Drawn evenly from the span, this number of pairs would be equal; measurements crowd, and repeat more often.
-    let by_chance = rows * rows / (2.0 * span);
-    let flat = || {
-        let squares: f64 = values().map(|value| (number(value) - sum / rows).powi(2)).sum();
-        known >= MANY && (squares / (rows - 1.0)).sqrt() > FLAT * span
+    let deviation = || {
+        let mean = sum / known as f64;
+        let squares: f64 = values().map(|value| (number(value) - mean).powi(2)).sum();
+        (squares / (known - 1) as f64).sqrt()
     };
-    // There are no more distinct values than the span has: mostly, they need no count.
-    if span <= NEARLY_ALL * rows || !(by_chance >= 5.0 || flat()) {
-        return Ok(None);
+    let counted = Counted { known, rises, falls, span: distance(low, high).saturating_add(1) as f64 };
+    counted.numbering(deviation, || distinct(values(), known as usize))
+}
+
+/// What is counted of a column of integers, nulls left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// The number of values.
+    pub known: u64,
+    /// The number of values above the value before.
+    pub rises: u64,
+    /// The number of values below the value before.
+    pub falls: u64,
+    /// Highest − lowest + 1.
+    pub span: f64,
+}
+
+impl Counted {
+    /// Whether the column numbers the rows. The standard deviation and the number of distinct
+    /// values cost another pass each, so they are computed only where they decide.
+    pub fn numbering(
+        &self,
+        deviation: impl Fn() -> f64,
+        distinct: impl FnOnce() -> PolarsResult<usize>,
+    ) -> PolarsResult<Option<Numbering>> {
+        let Counted { known, rises, falls, span } = *self;
+        if known <= FEW {
+            return Ok(None);
+        }
+        for (numbering, along, against) in [(Numbering::Rises, rises, falls), (Numbering::Falls, falls, rises)] {
+            if against == 0 && along as f64 > NEARLY_ALL * (known - 1) as f64 {
+                return Ok(Some(numbering));
+            }
+        }
+        let rows = known as f64;
+        // If values were drawn evenly from the span, this number of pairs would be equal.
+        // Measurements crowd, and repeat more often.
+        let by_chance = rows * rows / (2.0 * span);
+        let flat = || known >= MANY && deviation() > FLAT * span;
+        // A column can't have more distinct values than its span: mostly, they need no count.
+        if span <= NEARLY_ALL * rows || !(by_chance >= 5.0 || flat()) {
+            return Ok(None);
+        }
+        let distinct = distinct()? as f64;
+        let repeats_little = by_chance >= 5.0 && rows - distinct < by_chance / 2.0;
+        let are_ids = distinct > NEARLY_ALL * rows && (repeats_little || flat());
+        Ok(are_ids.then_some(Numbering::Ids))
     }
-    let distinct = distinct(values(), known)?;
-    let repeats = (known - distinct) as f64;
-    let are_ids = distinct as f64 > NEARLY_ALL * rows && ((by_chance >= 5.0 && repeats < by_chance / 2.0) || flat());
-    Ok(are_ids.then_some(Numbering::Ids))
 }
 
 fn distinct<V: Copy + Ord>(values: impl Iterator<Item = V>, count: usize) -> PolarsResult<usize> {

@@ -28,7 +28,7 @@ pub use encode::{
     NORMAL_IQR, QUANTILES,
 };
 pub use feature::{feature_fields, Feature, Kind};
-pub use ids::Numbering;
+pub use ids::{words_are_ids, Counted, Numbering};
 pub use labels::Labels;
 pub use row_text::value_text;
 pub use surprisal::{Earlier, OfValue, Surprisal, Surprisals, Surprise};

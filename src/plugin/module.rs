@@ -1,4 +1,4 @@
-//! The Python module inside the plugin's library: what `polars_anorand.Model` and `devices` need of the core.
+//! The Python module inside the plugin's library: what `polars_anorand.Model`, `devices` and `profile` need of the core.
 
 use std::ffi::CString;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use polars::prelude::PolarsError;
 use pyo3::exceptions::{PyOSError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
-use crate::data::Frequencies;
+use crate::data::{self, Counted, Frequencies, Numbering};
 use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
@@ -122,6 +122,32 @@ fn write_file(py: Python<'_>, path: PathBuf, bytes: &[u8]) -> PyResult<()> {
     written.map_err(|error| os_error(py, error))
 }
 
+/// Whether integers number the rows: they rise, they fall, or they are ids; None if they do not.
+/// See [`Counted::numbering`].
+#[pyfunction]
+fn numbering(
+    known: u64,
+    rises: u64,
+    falls: u64,
+    span: f64,
+    deviation: f64,
+    distinct: usize,
+) -> PyResult<Option<&'static str>> {
+    let counted = Counted { known, rises, falls, span };
+    let found = counted.numbering(|| deviation, || Ok(distinct)).map_err(value_error)?;
+    Ok(found.map(|numbering| match numbering {
+        Numbering::Rises => "rises",
+        Numbering::Falls => "falls",
+        Numbering::Ids => "ids",
+    }))
+}
+
+/// See [`data::words_are_ids`].
+#[pyfunction]
+fn words_are_ids(distinct: u64, rows: u64) -> bool {
+    data::words_are_ids(distinct, rows)
+}
+
 /// See [`device::all`].
 #[pyfunction]
 fn devices(py: Python<'_>) -> Vec<(String, bool, String)> {
@@ -164,6 +190,8 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model_quantiles, module)?)?;
     module.add_function(wrap_pyfunction!(model_categories, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
+    module.add_function(wrap_pyfunction!(numbering, module)?)?;
+    module.add_function(wrap_pyfunction!(words_are_ids, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;
     module.add_function(wrap_pyfunction!(watch_calls, module)?)?;
     module.add_class::<Counters>()?;

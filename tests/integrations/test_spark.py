@@ -19,9 +19,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 import polars_anorand as anorand
 from polars_anorand import _polars_anorand as _core
-from polars_anorand import _spark_frames
-from polars_anorand._spark_worker import on_worker
-from polars_anorand.spark import AnoRand, AnoRandModel, score_udf
+from polars_anorand.spark import AnoRand, AnoRandModel, _frames, score_udf
+from polars_anorand.spark._worker import on_worker
 
 OUTPUTS = ["outlierScore", "predictedLabel"]
 
@@ -211,7 +210,7 @@ def test_a_sample_has_its_share_of_a_value_that_most_rows_have(spark: Any) -> No
     with pytest.warns(UserWarning, match="sample of 2,000 of 100,000"):
         fitted = AnoRand(inputCols=["x", "y"], maxRows=2000, options=FAST).fit(mostly)
     assert fitted.toModel().training["sampled"] == 2000
-    sample, rows = _spark_frames.sampled(mostly, ["x", "y"], 2000, seed=0)
+    sample, rows = _frames.sampled(mostly, ["x", "y"], 2000, seed=0)
     assert rows == 100_000
     # 1,600 are expected; the standard deviation is 18.
     assert abs((sample["x"] == 0).sum() - 1600) < 90

@@ -15,8 +15,8 @@ from engines import FAST, FEATURES, ROWS, collected, run
 from pyspark.sql import functions as F  # noqa: N812
 
 import polars_anorand as anorand
-from polars_anorand._spark_worker import on_worker
 from polars_anorand.spark import AnoRand, AnoRandModel, score_udf
+from polars_anorand.spark._worker import on_worker
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import polars_anorand as anorand
-from polars_anorand import _scan_parts
+from polars_anorand.scan import _parts
 
 FAST: anorand.FitOptions = {"epochs": 2, "min_steps": 0, "members": 3}
 ROWS = 3000
@@ -29,18 +29,18 @@ FRAME = pl.DataFrame(
 
 def fitted(parts: list[list[pl.DataFrame]], options: Any = FAST, given: int = ROWS) -> anorand.Model:
     """The model of rows that lie in several processes, where 200 of them are the sample."""
-    training = _scan_parts.training(options)
-    counts = [part for frames in parts for part in _scan_parts.counts_of_rows(frames, training)]
-    data = _scan_parts.fit_counted(FRAME.head(200), merged(False, counts), training, given)
-    scores = [part for frames in parts for part in _scan_parts.counts_of_scores(frames, data)]
-    return anorand.Model(_scan_parts.calibrated(data, merged(True, scores)))
+    training = _parts.training(options)
+    counts = [part for frames in parts for part in _parts.counts_of_rows(frames, training)]
+    data = _parts.fit_counted(FRAME.head(200), merged(False, counts), training, given)
+    scores = [part for frames in parts for part in _parts.counts_of_scores(frames, data)]
+    return anorand.Model(_parts.calibrated(data, merged(True, scores)))
 
 
 def merged(of_scores: bool, counts: list[tuple[int, str]]) -> list[str]:
     """As the workers of three processes bring the parts together, in any order."""
     random.Random(0).shuffle(counts)
     processes = [[text for part, text in counts if part % 3 == number] for number in range(3)]
-    return [text for process in processes for text in _scan_parts.together(of_scores, process)]
+    return [text for process in processes for text in _parts.together(of_scores, process)]
 
 
 def test_a_model_does_not_depend_on_the_processes_that_count() -> None:
@@ -72,25 +72,25 @@ def test_rows_that_change_between_two_reads_are_an_error() -> None:
         ValueError, match="had 2,999 rows when it was read first, and 3,000 .* must not change in a fit"
     ):
         fitted([[FRAME]], given=2999)
-    training = _scan_parts.training(FAST)
-    counts = [text for _, text in _scan_parts.counts_of_rows([FRAME], training)]
-    data = _scan_parts.fit_counted(FRAME.head(200), counts, training, ROWS)
-    scores = [text for _, text in _scan_parts.counts_of_scores([FRAME.head(2998)], data)]
+    training = _parts.training(FAST)
+    counts = [text for _, text in _parts.counts_of_rows([FRAME], training)]
+    data = _parts.fit_counted(FRAME.head(200), counts, training, ROWS)
+    scores = [text for _, text in _parts.counts_of_scores([FRAME.head(2998)], data)]
     with pytest.raises(ValueError, match="had 3,000 rows when it was read first, and 2,998"):
-        _scan_parts.calibrated(data, scores)
+        _parts.calibrated(data, scores)
 
 
 def test_counts_that_lack_a_part_or_are_damaged_are_an_error() -> None:
-    training = _scan_parts.training(FAST)
-    counts = [text for _, text in _scan_parts.counts_of_rows([FRAME], training)]
+    training = _parts.training(FAST)
+    counts = [text for _, text in _parts.counts_of_rows([FRAME], training)]
     assert len(counts) > 10
     cases = [(counts[:-1], "some counts are missing"), ([*counts, counts[-1]], "or were added twice")]
     for some, message in cases:
         with pytest.raises(pl.exceptions.PolarsError, match=message):
-            _scan_parts.fit_counted(FRAME.head(200), some, training, ROWS)
+            _parts.fit_counted(FRAME.head(200), some, training, ROWS)
     with pytest.raises(ValueError, match="not counts of rows"):
-        _scan_parts.fit_counted(FRAME.head(200), [counts[0][:-9]], training, ROWS)
+        _parts.fit_counted(FRAME.head(200), [counts[0][:-9]], training, ROWS)
     with pytest.raises(pl.exceptions.PolarsError, match="the sample's features are not those that were counted"):
-        _scan_parts.fit_counted(FRAME.head(200).select("x", "n"), counts, training, ROWS)
+        _parts.fit_counted(FRAME.head(200).select("x", "n"), counts, training, ROWS)
     with pytest.raises(pl.exceptions.PolarsError, match="no rows were counted"):
-        _scan_parts.fit_counted(FRAME.head(200), [], training, 0)
+        _parts.fit_counted(FRAME.head(200), [], training, 0)

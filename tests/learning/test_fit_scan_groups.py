@@ -13,7 +13,7 @@ import pytest
 from conftest import FAST
 
 import polars_anorand as anorand
-from polars_anorand._scan_groups import Groups
+from polars_anorand.scan._groups import Groups
 
 FEATURES = ["x", "y", "word"]
 ROWS = 9_000

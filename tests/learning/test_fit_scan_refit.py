@@ -14,7 +14,7 @@ from conftest import FAST
 from refits import FEATURES, rows
 
 import polars_anorand as anorand
-from polars_anorand._scan_groups import Groups
+from polars_anorand.scan._groups import Groups
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -53,6 +53,17 @@ def test_the_accessor() -> None:
     assert (lazy.collect().height, models.height, joined.height) == (8, 2, 8)
 
 
+def test_drift_has_one_type_for_each_kind_of_argument() -> None:
+    model = Model(flights().select(anorand.fit(["delay", "distance"], **QUICK)).item())
+    eager: pl.DataFrame = anorand.drift(flights(), model)
+    lazy: pl.DataFrame = anorand.drift(flights().lazy(), model, contamination=0.1)
+    named: pl.Expr = anorand.drift(["delay", pl.col("distance")], model)
+    one: pl.Expr = anorand.drift(pl.col("delay", "distance"), model, name="moved")
+    accessor: pl.Expr = anorand.anorand(pl.col("delay", "distance")).drift(model)
+    assert (eager.height, lazy.height) == (3, 3)
+    assert flights().select(named, one, accessor.alias("again")).columns == ["drift", "moved", "again"]
+
+
 def test_the_model(tmp_path: Path) -> None:
     model = Model(flights().select(anorand.fit("delay", **QUICK)).item())
     model.save(tmp_path / "model.safetensors")

@@ -1,23 +1,21 @@
-"""Fits on data larger than memory: one pass for counts and a sample, one for the quantiles of the scores."""
+"""Fits on data larger than memory: one pass counts and samples the rows, another scores them for the quantiles."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Literal, cast, overload
 
 import polars as pl
 
-from polars_anorand import _paths, _register
-from polars_anorand import _polars_anorand as _core
+from polars_anorand import _paths
 from polars_anorand._arguments import Columns, Labels, Training, placed
 from polars_anorand._options import integer
-from polars_anorand._scan_groups import NUMBER, Groups, keys_of
-from polars_anorand._scan_init import Init, ModelsOfGroups, OneModel
-from polars_anorand.functions import score
 from polars_anorand.model import Model
 from polars_anorand.progress import progress as show_progress
+from polars_anorand.scan._groups import keys_of
+from polars_anorand.scan._init import Init, ModelsOfGroups, OneModel
+from polars_anorand.scan._passes import INPUT, Fit, fit_all, fit_groups, plugin_call
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,10 +23,9 @@ if TYPE_CHECKING:
     from polars_anorand._options import FitOptions, Precision, SmallGroups
 
 _ROWS = 1_000_000
+"""The size of the sample by default."""
 _ROWS_OF_GROUP = 100_000
-_INPUT = "anorand input"
-_SCORE = "anorand score"
-_MODEL = "anorand model"
+"""The size of the sample of each group by default."""
 
 
 @overload
@@ -172,103 +169,28 @@ def fit_scan(
     given = cast("object", scan)
     if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
         raise TypeError(f"scan must be a polars LazyFrame or DataFrame, got {type(given).__name__}")
-    frame = given.lazy().select(training.input(features).alias(_INPUT))
+    frame = given.lazy().select(training.input(features).alias(INPUT))
     models = _checked(training, frame, init)
     if sample is None and options.get("max_samples") is None and models.learn_from_all():
         raise _no_sample("max_samples=0 of the model of init")
-    fit = _Fit(training, models, rows, calibrate == "all", placement)
+    fit = Fit(training, models, rows, calibrate == "all", placement)
     with show_progress(always=progress == "always") if progress else contextlib.nullcontext():
         if by is not None:
-            return _of_groups(fit, frame)
-        model = Model(_of_all(fit, frame))
+            return fit_groups(fit, frame)
+        model = Model(fit_all(fit, frame))
     if destination is not None:
         model.save(destination)
     return model
 
 
-class _Fit(NamedTuple):
-    """How to fit, checked."""
-
-    training: Training
-    init: Init
-    sample: int
-    is_calibrated: bool
-    placement: dict[str, str]
-
-    def observed(self, frame: pl.LazyFrame, init: list[pl.Expr]) -> tuple[_core.Scan, int]:
-        """What is gathered of all rows, and the number of those that a fit can use."""
-        gathered = _core.Scan(self.sample)
-        kwargs = {"scan": gathered.id, "training": self.training.kwargs}
-        call = _call("anorand_observe", kwargs, pl.col(_INPUT), *init)
-        rows = 0
-        for batch in _batches(frame):
-            rows = batch.select(call).item()
-        return gathered, rows
-
-    def kwargs(self, gathered: _core.Scan) -> dict[str, Any]:
-        """Of the fit of what is gathered."""
-        fit = {"training": self.training.kwargs, **self.placement, "path": None, "progress": None, "name": "model"}
-        return {"scan": gathered.id, "fit": fit}
-
-    def scores(self, model: bytes | pl.Expr) -> pl.Expr:
-        """The scores of the rows of a scan."""
-        is_packed = self.training.is_packed
-        features = pl.col(_INPUT).struct.field("features") if is_packed else pl.col(_INPUT)
-        precision = cast("Precision", self.placement["precision"])
-        return score(features, model, device=self.placement["device"], precision=precision, name=_SCORE)
-
-
-def _of_all(fit: _Fit, frame: pl.LazyFrame) -> bytes:
-    """The model of all rows."""
-    init = fit.init.inputs()
-    gathered, rows = fit.observed(frame, init)
-    data: bytes = pl.select(_call("anorand_fit_scan", fit.kwargs(gathered), pl.lit(0), *init)).item()
-    if not fit.is_calibrated or rows <= fit.sample:
-        return data
-    observe = _call("anorand_observe_scores", {"scan": gathered.id}, pl.col(_SCORE))
-    for batch in _batches(frame):
-        batch.select(fit.scores(data)).select(observe)
-    return gathered.calibrated(data)
-
-
-def _of_groups(fit: _Fit, frame: pl.LazyFrame) -> pl.DataFrame:
-    """The models of all groups, and their keys."""
-    groups = Groups(frame, _INPUT, fit.init.of_groups)
-    parts = [groups.none()]
-    for part in groups.parts(max(fit.sample, Groups.SAMPLED_ROWS), fit.sample):
-        init = fit.init.inputs(part)
-        gathered, _ = fit.observed(groups.rows_of(part), init)
-        keys = pl.lit(None, dtype=pl.Struct(groups.keys))
-        call = _register.rows_of_groups("anorand_fit_scan", [keys, *init], fit.kwargs(gathered))
-        models = pl.select(call).to_series().struct.unnest()
-        parts.append(_calibrated_groups(fit, groups, gathered, part, models) if fit.is_calibrated else models)
-    return pl.concat(parts)
-
-
-def _calibrated_groups(
-    fit: _Fit, groups: Groups, gathered: _core.Scan, part: pl.DataFrame, models: pl.DataFrame
-) -> pl.DataFrame:
-    """The models with the quantiles of the scores of all rows, where the sample is not all of them."""
-    data = cast("list[bytes | None]", models["model"].to_list())
-    observe = _call("anorand_observe_scores", {"scan": gathered.id}, pl.col(_SCORE), pl.col(NUMBER))
-    sampled = [number for number in gathered.larger() if data[number] is not None]
-    larger = part.with_columns(models["model"].alias(_MODEL))[sampled]
-    for some in groups.split(larger, Groups.SCORED_ROWS, Groups.DISTINCT_SCORES):
-        for batch in _batches(groups.rows_of(some, _MODEL)):
-            batch.select(fit.scores(pl.col(_MODEL)), NUMBER).select(observe)
-        for number in cast("list[int]", some[NUMBER].to_list()):
-            data[number] = gathered.calibrated(data[number] or b"", number)
-    return models.with_columns(pl.Series("model", data, dtype=pl.Binary))
-
-
 def _checked(training: Training, frame: pl.LazyFrame, init: ModelsOfGroups | None) -> Init:
-    """The models to go on from. What can't be fitted is refused before a row is read."""
+    """Return the models to go on from; raise for what can't be fitted, before a row is read."""
     kwargs = training.kwargs
-    frame.select(_call("anorand_check_scan", kwargs, pl.col(_INPUT))).collect_schema()
-    models = Init(init, keys_of(frame, _INPUT) if training.has_groups else None)
+    frame.select(plugin_call("anorand_check_scan", kwargs, pl.col(INPUT))).collect_schema()
+    models = Init(init, keys_of(frame, INPUT) if training.has_groups else None)
     if init is not None:
         none = pl.DataFrame(schema=frame.collect_schema())
-        none.select(_call("anorand_check_scan", kwargs, pl.col(_INPUT), *models.inputs()))
+        none.select(plugin_call("anorand_check_scan", kwargs, pl.col(INPUT), *models.inputs()))
     return models
 
 
@@ -286,15 +208,3 @@ def _sample(sample: int | None, labels: Labels | None, options: FitOptions, defa
 
 def _no_sample(reason: str) -> TypeError:
     return TypeError(f"with {reason}, fit_scan needs to be told the number of rows to learn from: sample=…")
-
-
-def _call(function: str, kwargs: dict[str, Any], *on: pl.Expr) -> pl.Expr:
-    return _register.aggregation(function, list(on), kwargs)
-
-
-def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """The rows in their order."""
-    if hasattr(frame, "collect_batches"):
-        yield from frame.collect_batches(maintain_order=True)
-    else:
-        yield from frame.collect().iter_slices(_ROWS)

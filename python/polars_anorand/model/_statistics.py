@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from polars_anorand._values import of_feature, text
+from polars_anorand.model._values import of_feature, text
 
 _NUMBERS = ["minimum", "low", "lower_quartile", "median", "upper_quartile", "high", "maximum"]
 _PLACES = [0, 1, 5, 10, 15, 19, 20]
-"""Of these among the quantiles at 0, 0.05, …, 1."""
+"""The places of these numbers among the quantiles at 0, 0.05, …, 1."""
 
 _CATEGORIES = pl.List(pl.Struct({"value": pl.String, "share": pl.Float64}))
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -93,8 +93,8 @@ def _usual(feature: dict[str, Any], quantiles: list[float] | None, category: Cat
     return low if low == high else f"{low} to {high}"
 
 
-def _text(feature: dict[str, Any], number: float, *beside: float) -> str:
+def _text(feature: dict[str, Any], number: float, *near: float) -> str:
     if feature["dtype"] == "bool":
         return "true" if number else "false"
     value = of_feature(feature, None, number)
-    return text(value, *beside) if isinstance(value, float) else str(value)
+    return text(value, *near) if isinstance(value, float) else str(value)

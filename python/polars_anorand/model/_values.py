@@ -9,13 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 
-def text(number: float, *beside: float) -> str:
-    """A number for people to read, with at least 4 digits and those that tell it from others that differ from it."""
+def text(number: float, *near: float) -> str:
+    """Write a number for people to read: with at least 4 digits, and enough to tell it from the numbers ``near`` it."""
     if not math.isfinite(number):
         return str(number)
     for digits in range(4, 17):
         shown = _text(number, digits)
-        if all(other == number or _text(other, digits) != shown for other in beside):
+        if all(other == number or _text(other, digits) != shown for other in near):
             return shown
     return repr(number)
 

@@ -1,7 +1,7 @@
-"""Scans whose rows lie in several processes: each counts its own, and all counts come together in one fit.
+"""Scans whose rows lie in several processes: each process counts its own rows, and one fit adds up all counts.
 
-Counts travel as text, in parts: every value of a category, and every score, belongs to one part. So a process can bring
-the same part of all others together, and keep of it what a model remembers.
+Counts travel as text, in parts: every value of a category, and every score, belongs to one part. So one process can
+add up the same part from all others, and keep only what a model remembers.
 """
 
 from __future__ import annotations
@@ -21,28 +21,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PARTS = 64
-"""Parts of the counts of a process."""
+"""The number of parts that the counts of a process are split into."""
 
 Counts = list[tuple[int, str]]
 """Parts, each with its number."""
 
 
 def training(options: Mapping[str, object], init: Model | None = None) -> dict[str, Any]:
-    """How to fit one model without labels, or to go on from one, checked: what :func:`counts_of_rows` and
-    :func:`fit_counted` take.
-    """
+    """Return the checked kwargs of a fit without labels, for :func:`counts_of_rows` and :func:`fit_counted`."""
     # The model does not go to those who count rows, but which of them count is its policy to say.
     given = options if init is None else {"missing": init.options["missing"], **options}
     return Training(given, None, None, SMALL_GROUPS, MIN_GROUP_ROWS, has_models=init is not None).kwargs
 
 
 def check(none: pl.DataFrame, training: dict[str, Any], init: Model | None) -> None:
-    """Raises PolarsError, if rows as those of a frame without rows can't be fitted, or not from that model."""
+    """Raise PolarsError if rows of this empty frame's schema can't be fitted, or can't be with that model."""
     none.select(_register.aggregation("anorand_check_scan", [pl.struct(pl.all()), *_inputs(init)], training))
 
 
 def counts_of_rows(frames: Iterable[pl.DataFrame], training: dict[str, Any]) -> Counts:
-    """Counts and extremes of rows, whose columns are the features."""
+    """Count rows, whose columns are the features, and find their extremes."""
     scan = _core.Scan(0)
     call = _register.aggregation("anorand_observe", [pl.struct(pl.all())], {"scan": scan.id, "training": training})
     for frame in frames:
@@ -51,7 +49,7 @@ def counts_of_rows(frames: Iterable[pl.DataFrame], training: dict[str, Any]) -> 
 
 
 def counts_of_scores(frames: Iterable[pl.DataFrame], model: bytes) -> Counts:
-    """Counts of the scores of rows, whose columns are the model's features."""
+    """Count the scores of rows, whose columns are the model's features."""
     scan = _core.Scan(0)
     observe = _register.aggregation("anorand_observe_scores", [pl.nth(0)], {"scan": scan.id})
     for frame in frames:
@@ -60,7 +58,7 @@ def counts_of_scores(frames: Iterable[pl.DataFrame], model: bytes) -> Counts:
 
 
 def together(of_scores: bool, counts: Iterable[str]) -> Iterator[str]:
-    """The counts of all processes. Of each part that is among them, those of every process must be."""
+    """Add up the counts of all processes. Each part must be given by every process or by none."""
     scan = _core.Scan(0)
     for part in counts:
         scan.add_counts(of_scores, part)
@@ -72,7 +70,7 @@ def together(of_scores: bool, counts: Iterable[str]) -> Iterator[str]:
 def fit_counted(
     sample: pl.DataFrame, counts: Iterable[str], training: dict[str, Any], given: int, init: Model | None = None
 ) -> bytes:
-    """The model of a table, from a sample of its rows and the counts of all.
+    """Fit the model of a table on a sample of its rows, with the counts of all rows.
 
     Raises
     ------
@@ -92,8 +90,9 @@ def fit_counted(
 
 
 def calibrated(model: bytes, counts: Iterable[str], init: Model | None = None) -> bytes:
-    """The model with the quantiles of the scores of all its rows, but for those that the model which it went on from
-    has counted; raises as :func:`fit_counted`.
+    """Return the model with quantiles from the counted scores; raise as :func:`fit_counted`.
+
+    The rows of ``init``, the model that it went on from, are not counted again.
     """
     scan = _core.Scan(0)
     for part in counts:

@@ -23,13 +23,14 @@ from pyspark.sql.types import (
     YearMonthIntervalType,
 )
 
-from polars_anorand import _arrow, _scan_parts, functions
+from polars_anorand import _arrow, functions
 from polars_anorand._arguments import unused
-from polars_anorand._spark_worker import Outputs, on_worker
 from polars_anorand.model import Model
+from polars_anorand.scan import _parts
+from polars_anorand.spark._worker import Outputs, on_worker
 
 COUNTS = "part int, counts string"
-"""What workers have counted, as they send it."""
+"""The schema in which workers send what they have counted."""
 
 _BLOCK = 4096
 """The number of equal rows that are numbered at a time."""
@@ -102,8 +103,8 @@ def check_fit(schema: StructType, features: Sequence[str], **arguments: Any) -> 
 
 
 def check_refit(schema: StructType, features: Sequence[str], training: dict[str, Any], init: Model) -> None:
-    """The same of a fit that goes on from a model; raises if that model is of other features or options."""
-    _scan_parts.check(_empty(schema, features, "inputCols names"), training, init)
+    """Check a fit that goes on from a model; raise if that model has other features or options."""
+    _parts.check(_empty(schema, features, "inputCols names"), training, init)
 
 
 def check_there(schema: StructType, names: Sequence[str], what: str) -> None:
@@ -128,7 +129,7 @@ def sampled(frame: Any, features: Sequence[str], most: int, seed: int) -> tuple[
 
 
 def check_keys(schema: StructType, keys: Sequence[str], models: StructType | None = None) -> None:
-    """Whether rows can be grouped by these columns, and find the models that were fitted for them.
+    """Check that rows can be grouped by these columns, and that the models' keys have the same types.
 
     Raises
     ------
@@ -173,9 +174,9 @@ def with_models(frame: Any, models: Any, keys: Sequence[str], tasks: int) -> Any
 
 
 def counted(frame: Any, features: Sequence[str], count: Any, *, of_scores: bool) -> list[str]:
-    """What a function counts of each partition's features on the workers, brought together.
+    """Let the workers count the features of each partition, and return the sums of all counts.
 
-    Workers bring together the counts of the same part first, so that the driver gets no more of a category of very many
+    Workers add up the counts of the same part first, so that the driver gets no more of a category of very many
     values than a model remembers.
     """
     rows = numbered(frame.select(*[column(name) for name in features]))

@@ -1,4 +1,4 @@
-"""The models that fits of a scan go on from: one, or a frame of those of its groups."""
+"""The models that fits of a scan go on from: one model, or a frame with a model for each group."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
 
-from polars_anorand._scan_groups import INIT
 from polars_anorand.model import Model
+from polars_anorand.scan._groups import INIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,12 +52,12 @@ class Init:
         self._models = pl.Series(one, dtype=pl.Binary) if self.of_groups is None else self.of_groups[_MODEL]
 
     def learn_from_all(self) -> bool:
-        """Whether each member learns from all its rows, by the options of one of the models."""
+        """Return whether the options of any model let each member learn from all its rows."""
         found = (Model(data) for data in cast("list[bytes]", self._models.drop_nulls().to_list()))
         return any(model.options["max_samples"] == 0 for model in found)
 
     def inputs(self, part: pl.DataFrame | None = None) -> list[pl.Expr]:
-        """What a call of the plugin gets: all models, or those of a part of the groups; nothing if there is none."""
+        """Return the inputs of a call: all models, or those of a part of the groups; an empty list without models."""
         models = self._models if part is None or self.of_groups is None else part[INIT]
         return [] if self._models.is_empty() else [pl.lit(models)]
 

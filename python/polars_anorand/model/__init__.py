@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from polars_anorand import _paths, _plot, _statistics
+from polars_anorand import _paths
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._options import number
-from polars_anorand._values import of_feature
+from polars_anorand.model import _plot, _statistics
+from polars_anorand.model._values import of_feature
 
 if TYPE_CHECKING:
     import altair as alt

@@ -1,4 +1,4 @@
-"""A model for people to look at: its losses as a chart, and itself as a table."""
+"""Shows a model to people: its losses as a chart, and itself as a table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def altair() -> Any:
 
 
 def losses(course: list[dict[str, Any]]) -> alt.FacetChart:
-    """Both losses, each on a scale of its own."""
+    """Draw both losses, each on a scale of its own."""
     charts = altair()
     values = [
         {"epochs": each["epochs"], "loss": each[name], "of": label} for each in course for name, label in LOSSES.items()
@@ -51,7 +51,7 @@ def losses(course: list[dict[str, Any]]) -> alt.FacetChart:
 
 
 def about(features: list[str], options: dict[str, Any], training: dict[str, Any], members: int) -> dict[str, object]:
-    """What a model is, in a few lines."""
+    """Describe a model in a few lines."""
     more = f" and {len(features) - _SHOWN} more" if len(features) > _SHOWN else ""
     found = {
         "features": ", ".join(features[:_SHOWN]) + more,
@@ -67,7 +67,7 @@ def about(features: list[str], options: dict[str, Any], training: dict[str, Any]
 
 
 def table(features: list[str], options: dict[str, Any], training: dict[str, Any], members: int) -> str:
-    """The same as HTML."""
+    """Write :func:`about` as an HTML table."""
     lines = about(features, options, training, members).items()
     cells = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in lines]
     return "<table>" + "".join(cells) + "</table>"

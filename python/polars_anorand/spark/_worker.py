@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from polars_anorand import _scan_parts, functions
+from polars_anorand import functions
 from polars_anorand._arguments import unused
 from polars_anorand._arrow import detected, fit_group, frame, in_utc
 from polars_anorand.model import Model
+from polars_anorand.scan import _parts
 
 __all__ = [
     "Outputs",
@@ -36,7 +37,7 @@ __all__ = [
 
 
 class Outputs(NamedTuple):
-    """What scoring adds to a row: names of columns, none for what is not wanted."""
+    """The names of the columns that scoring adds, None for each that is not wanted."""
 
     score: str
     label: str | None = None
@@ -58,7 +59,7 @@ class Outputs(NamedTuple):
 
 
 def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
-    """A function of ``arity`` arguments that calls a function of this module, with what is ``given`` before them.
+    """Return a function of ``arity`` arguments that calls a function of this module, with ``given`` before them.
 
     What is given must be of Python's own types: a class of this package would be imported before the process is ready.
     """
@@ -73,7 +74,7 @@ def on_worker(function: str, arity: int, *given: object) -> Callable[..., Any]:
         # Spark sets OMP_NUM_THREADS to the cores of a task; Polars reads its own variable once, when it is imported.
         os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
         try:
-            call = getattr(importlib.import_module("polars_anorand._spark_worker"), function)
+            call = getattr(importlib.import_module("polars_anorand.spark._worker"), function)
         except (ImportError, AttributeError) as error:
             raise RuntimeError(
                 f"the worker on {socket.gethostname()} ({sys.executable}) can't import the polars_anorand that the "
@@ -104,23 +105,23 @@ def count_rows(
     names: list[str], training: dict[str, Any], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Counts and extremes of the rows, as parts of text; for ``mapInArrow``."""
-    yield _parts(_scan_parts.counts_of_rows(_frames(names, batches), training))
+    yield _as_batch(_parts.counts_of_rows(_frames(names, batches), training))
 
 
 def count_scores(names: list[str], data: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Counts of the scores of the rows, as parts of text; for ``mapInArrow``."""
     _check(data)
-    yield _parts(_scan_parts.counts_of_scores(_frames(names, batches), data))
+    yield _as_batch(_parts.counts_of_scores(_frames(names, batches), data))
 
 
 def add_counts(of_scores: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """What all processes have counted in the same parts, one part after the other; for ``mapInArrow``."""
+    """Add up what all processes have counted in the same parts, one part after the other; for ``mapInArrow``."""
     counts = (part for batch in batches for part in batch.column(1).to_pylist())
-    for part in _scan_parts.together(of_scores, counts):
-        yield _parts([(0, part)])
+    for part in _parts.together(of_scores, counts):
+        yield _as_batch([(0, part)])
 
 
-def _parts(counts: list[tuple[int, str]]) -> pa.RecordBatch:
+def _as_batch(counts: list[tuple[int, str]]) -> pa.RecordBatch:
     numbers, parts = [number for number, _ in counts], [part for _, part in counts]
     return pa.RecordBatch.from_arrays(
         [pa.array(numbers, pa.int32()), pa.array(parts, pa.string())], names=["part", "counts"]
@@ -203,7 +204,7 @@ def score_groups(
 
 
 def _runs(names: list[str], by: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Table, bool]]:
-    """Rows with the same keys that follow one another, and whether they are another group than those before them."""
+    """Yield each run of rows with the same keys, and whether it begins a new group."""
     # By place: a frame may have a column with the name of one that was added.
     places = [names.index(name) for name in by]
     last: pl.DataFrame | None = None
