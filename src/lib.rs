@@ -1,8 +1,10 @@
-//! AnoRand anomaly detection for Polars: an autoencoder (AE) and a noise-detection MLP (ND), trained jointly on rows that
-//! are taken as normal plus synthetic anomalies made from a few of them.
+//! AnoRand anomaly detection for Polars: an autoencoder (AE) and a noise-detection MLP (ND),
+//! trained jointly on rows that are taken as normal plus synthetic anomalies made from a few of
+//! them.
 //!
 //! ```text
-//! plugin → query → {fit, device} → scoring → model → {engine, data} → {options, pool, simd, memory} → job
+//! plugin → query → {fit, device} → scoring → model → {neighbours, combiner} → {data, engine}
+//!   → pool → {job, memory, options, robust, simd}
 //! ```
 //!
 //! Rust programs use it without Python:
@@ -22,7 +24,8 @@
 //! # }
 //! ```
 
-// What a Rust program can reach, it can also name. PyO3 makes classes reachable that are no part of that.
+// What a Rust program can reach, it can also name. PyO3 makes classes reachable that are no part of
+// that.
 #![cfg_attr(not(feature = "python"), warn(unnameable_types))]
 // User data reaches every path: a panic would be an error without its reason.
 #![cfg_attr(

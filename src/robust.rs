@@ -36,8 +36,8 @@ pub fn spread_of(head: &[f32]) -> f64 {
     (q3 - median).max(least_spread(&in_order))
 }
 
-/// The least spread of a head, so that one that is the same for most training rows does not outweigh the
-/// other.
+/// The least spread of a head, so that one that is the same for most training rows does not
+/// outweigh the other.
 pub fn least_spread<T: Number>(head: &[T]) -> f64 {
     1e-3 * deviation(head) + 1e-9
 }
@@ -50,8 +50,8 @@ pub fn deviation<T: Number>(numbers: &[T]) -> f64 {
     variance.sqrt()
 }
 
-/// The median of at least one number; of an even number of them, the upper one of the two in the middle.
-/// Reorders the numbers.
+/// The median of at least one number; of an even number of them, the upper one of the two in the
+/// middle. Reorders the numbers.
 pub fn upper_median<T: Number>(numbers: &mut [T]) -> T {
     nth(numbers, numbers.len() / 2)
 }
@@ -68,8 +68,8 @@ pub fn sorted(head: &[f32]) -> Vec<f32> {
     head
 }
 
-/// Writes the values of some ranks into `found`. The ranks rise, and the first of the values has the rank
-/// `first`. It halves ranks and values, so that it takes less than a sort.
+/// Writes the values of some ranks into `found`. The ranks rise, and the first of the values has
+/// the rank `first`. It halves ranks and values, so that it takes less than a sort.
 pub fn select(values: &mut [f64], first: usize, ranks: &[usize], found: &mut [f64]) {
     let middle = ranks.len() / 2;
     let Some(rank) = ranks.get(middle) else { return };

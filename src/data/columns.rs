@@ -1,7 +1,7 @@
 //! Series in and out: named feature columns, their rows, and their values as numbers.
 //!
-//! The one idea: every feature value is read as an f64, and NaN stands for a missing value (null, NaN or
-//! infinite). Categories become codes first, see [`Columns::coded`].
+//! The one idea: every feature value is read as an f64, and NaN stands for a missing value (null,
+//! NaN or infinite). Categories become codes first, see [`Columns::coded`].
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The features of one input: the fields of a struct, or the column itself.
+    /// Reads the features of one input: the fields of a struct, or the column itself.
     pub fn from_series(input: &Series) -> PolarsResult<Self> {
         let Ok(fields) = input.struct_() else {
             return Self::new(vec![input.clone()], input.len());
@@ -38,7 +38,7 @@ impl Columns {
         }
     }
 
-    /// The features of a frame: all its columns.
+    /// Reads the features of a frame: all its columns.
     pub fn from_frame(frame: &DataFrame) -> PolarsResult<Self> {
         let columns = frame.columns().iter().map(|c| c.as_materialized_series().clone()).collect();
         Self::new(columns, frame.height())
@@ -60,19 +60,19 @@ impl Columns {
         self.rows
     }
 
-    /// Rows `start .. start + len`, without a copy.
+    /// Returns rows `start .. start + len`, without a copy.
     pub fn slice(&self, start: usize, len: usize) -> Self {
         let columns = self.columns.iter().map(|column| column.slice(start as i64, len)).collect();
         Self { features: self.features.clone(), columns, rows: len }
     }
 
-    /// The rows at `index`, in that order.
+    /// Returns the rows at `index`, in that order.
     pub fn gather(&self, index: &IdxCa) -> PolarsResult<Self> {
         let columns = self.columns.iter().map(|column| column.take(index)).collect::<PolarsResult<_>>()?;
         Ok(Self { features: self.features.clone(), columns, rows: index.len() })
     }
 
-    /// The rows for which `kept` holds, in their order.
+    /// Returns the rows for which `kept` holds, in their order.
     pub fn filter(&self, kept: &[bool]) -> PolarsResult<Self> {
         if !kept.contains(&false) {
             return Ok(self.clone());
@@ -83,14 +83,14 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns, rows })
     }
 
-    /// The integer features that number the rows, in the order in which these stand, by name.
+    /// Finds the integer features that number the rows, in the order in which these stand, by name.
     pub fn numberings(&self) -> PolarsResult<Vec<(String, Numbering)>> {
         let columns = self.features.iter().zip(&self.columns);
         let numberings = columns.map(|(feature, column)| Ok(numbering(column)?.map(|how| (feature.name.clone(), how))));
         numberings.filter_map(Result::transpose).collect()
     }
 
-    /// The text of feature `j` if it is a category that is not coded yet.
+    /// Returns the text of feature `j` if it is a category that is not coded yet.
     pub(crate) fn text(&self, j: usize) -> PolarsResult<Option<Series>> {
         match self.columns[j].dtype() {
             DataType::String | DataType::Categorical(_, _) | DataType::Enum(_, _) => {
@@ -100,7 +100,8 @@ impl Columns {
         }
     }
 
-    /// The values of feature `j` from the first row to the last, into `values`; NaN where one is missing.
+    /// Reads the values of feature `j` from the first row to the last, into `values`; NaN where one is
+    /// missing.
     pub(crate) fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
         values.clear();
         reserve(values, self.rows, "a feature's values")?;
@@ -140,7 +141,7 @@ impl Columns {
         Ok(())
     }
 
-    /// The same; `as_clock`: a time with a zone as its clocks show it.
+    /// Reads them too; with `as_clock`, a time with a zone as its clocks show it.
     pub(crate) fn read_as(&self, j: usize, as_clock: bool, values: &mut Vec<f64>) -> PolarsResult<()> {
         self.read(j, values)?;
         if as_clock {
@@ -172,7 +173,7 @@ fn finite_or_nan(value: f64) -> f64 {
     }
 }
 
-/// What a column's physical numbers are multiplied with, so that all time units of a kind agree.
+/// Returns the multiplier of a column's physical numbers, so that all time units of a kind agree.
 fn microseconds(dtype: &DataType) -> f64 {
     match dtype {
         DataType::Datetime(unit, _) | DataType::Duration(unit) => match unit {

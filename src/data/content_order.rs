@@ -1,5 +1,6 @@
-//! An order of rows that comes from what they hold, not from where they stand: rows that were sorted, joined or partitioned in
-//! another way come out in the same order. Rows with equal contents are interchangeable.
+//! An order of rows that comes from what they hold, not from where they stand: rows that were
+//! sorted, joined or partitioned in another way come out in the same order. Rows with equal
+//! contents are interchangeable.
 
 use std::cmp::Ordering;
 
@@ -29,8 +30,8 @@ impl Keys {
 }
 
 impl Columns {
-    /// The numbers of all rows in the order of their features, the first one first; known anomalies after others that are equal, and
-    /// replayed rows after new ones.
+    /// The numbers of all rows in the order of their features, the first one first; known anomalies
+    /// after others that are equal, and replayed rows after new ones.
     pub fn content_order(&self, labels: Option<&Labels>, replayed: Option<&[bool]>) -> PolarsResult<IdxCa> {
         let mut keys = Vec::with_capacity(self.features().len());
         for j in 0..self.features().len() {
@@ -59,9 +60,10 @@ impl Columns {
 }
 
 impl Columns {
-    /// The numbers of `count` rows, a uniform sample that does not depend on where the rows stand: those with the lowest hashes of
-    /// their contents, of whether they are replayed, and of how many equal rows came before. With the contents alone, all copies of a
-    /// row or none would be taken.
+    /// The numbers of `count` rows, a uniform sample that does not depend on where the rows stand:
+    /// those with the lowest hashes of their contents, of whether they are replayed, and of how
+    /// many equal rows came before. With the contents alone, all copies of a row or none would be
+    /// taken.
     pub fn content_sample(&self, count: usize, seed: u64, replayed: Option<&[bool]>) -> PolarsResult<IdxCa> {
         let mut hashes: Vec<(u64, IdxSize)> = zeros(self.rows(), "the sample of the rows")?;
         hashes.iter_mut().enumerate().for_each(|(row, hashed)| *hashed = (seed, row as IdxSize));

@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::options::Encode;
 
-/// What a feature's numbers mean. Features of one kind can be compared, whatever their dtype: an Int8 column scores
-/// against a model fitted on Float64, and `Datetime[ms]` against `Datetime[ns]`.
+/// What a feature's numbers mean. Features of one kind can be compared, whatever their dtype: an
+/// Int8 column scores against a model fitted on Float64, and `Datetime[ms]` against `Datetime[ns]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Integers, floats, Decimal; Boolean as 0 and 1.
     Number,
     /// Days since 1970-01-01.
     Date,
-    /// Microseconds since 1970-01-01, UTC where there is a time zone; a time with one and a time without one can't be compared.
+    /// Microseconds since 1970-01-01, UTC where there is a time zone; a time with one and a time
+    /// without one can't be compared.
     Datetime,
     /// Microseconds.
     Duration,

@@ -15,7 +15,8 @@ const MANY: u64 = 1_000;
 const NEARLY_ALL: f64 = 0.95;
 /// A value of a category occurs in this number of rows on average, or in more.
 const ROWS_OF_A_VALUE: u64 = 5;
-/// Standard deviation / range: 0.29 if values are spread evenly; below 0.16 for bell-shaped and skewed measurements.
+/// Standard deviation / range: 0.29 if values are spread evenly; below 0.16 for bell-shaped and
+/// skewed measurements.
 const FLAT: f64 = 0.2;
 
 /// What an integer column that numbers the rows does.
@@ -34,7 +35,8 @@ pub fn words_are_ids(distinct: u64, rows: u64) -> bool {
     rows > FEW && distinct > rows / if rows < MANY { 2 } else { ROWS_OF_A_VALUE }
 }
 
-/// Whether a column numbers the rows, in the order in which they stand; nulls are skipped. None for a dtype that is no integer.
+/// Whether a column numbers the rows, in the order in which they stand; nulls are skipped. None for
+/// a dtype that is no integer.
 pub fn numbering(column: &Series) -> PolarsResult<Option<Numbering>> {
     macro_rules! by_dtype {
         ($($dtype:ident $typed:ident $native:ty,)+) => {

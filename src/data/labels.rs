@@ -1,7 +1,7 @@
 //! Known labels of the training rows: 1 is an anomaly, 0 is normal, null is unlabelled.
 //!
-//! Labelled anomalies take the place of the synthetic ones (§6, table 2). An unlabelled row counts as normal, as every row does
-//! in a fit without labels.
+//! Labelled anomalies take the place of the synthetic ones (§6, table 2). An unlabelled row counts
+//! as normal, as every row does in a fit without labels.
 
 use polars::prelude::*;
 
@@ -22,7 +22,7 @@ impl Labels {
         Ok(())
     }
 
-    /// From a Boolean column, or one of 0 and 1.
+    /// Reads a Boolean column, or one of 0 and 1.
     pub fn from_series(column: &Series) -> PolarsResult<Self> {
         Self::check_dtype(&column.field())?;
         let numbers = column.cast(&DataType::Float64)?;
@@ -47,7 +47,8 @@ impl Labels {
         Self(index.iter().map(|row| self.0[*row as usize]).collect())
     }
 
-    /// The labels of the rows for which `kept` holds, in their order; an error unless there is one for each row.
+    /// The labels of the rows for which `kept` holds, in their order; an error unless there is one
+    /// for each row.
     pub fn filter(&self, kept: &[bool]) -> PolarsResult<Self> {
         polars_ensure!(self.0.len() == kept.len(), ShapeMismatch:
             "anorand: there are {} labels for {} rows, expected one label for each row", self.0.len(), kept.len());
@@ -72,7 +73,8 @@ impl Labels {
         self.0.iter().map(|label| *label == Some(true)).collect()
     }
 
-    /// The number of rows with a label: `Some(true)` is an anomaly, `Some(false)` normal, and `None` unlabelled.
+    /// The number of rows with a label: `Some(true)` is an anomaly, `Some(false)` normal, and
+    /// `None` unlabelled.
     pub fn count(&self, label: Option<bool>) -> usize {
         self.0.iter().filter(|known| **known == label).count()
     }

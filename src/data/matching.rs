@@ -1,4 +1,4 @@
-//! The features of a call in the order of a model's, matched by name.
+//! Matches the features of a call with those of a model, by name.
 
 use polars::prelude::*;
 
@@ -6,7 +6,7 @@ use super::columns::Columns;
 use super::feature::Feature;
 
 impl Columns {
-    /// The same features in the order of `wanted`, matched by name.
+    /// Puts the features in the order of `wanted`, matched by name.
     pub fn align_to(&self, wanted: &[Feature]) -> PolarsResult<Self> {
         let position: PlHashMap<&str, usize> =
             self.features.iter().enumerate().map(|(at, feature)| (feature.name.as_str(), at)).collect();
@@ -44,7 +44,7 @@ impl Columns {
     }
 }
 
-/// A time with a zone, on the clocks of another one; None where it is there already, or has none.
+/// Moves a time to the clocks of another zone; None where it is there already, or has no zone.
 fn in_zone(column: &Series, zone: Option<&str>) -> PolarsResult<Option<Series>> {
     match (column.dtype(), zone) {
         (DataType::Datetime(unit, Some(own)), Some(zone)) if own.as_str() != zone => {

@@ -7,7 +7,7 @@ use super::row_text::row_text;
 use crate::options::Missing;
 
 impl Columns {
-    /// For each feature, the number of rows with a null, NaN or infinity in it.
+    /// Counts, for each feature, the rows with a null, NaN or infinity in it.
     pub fn missing_values(&self) -> PolarsResult<Vec<usize>> {
         let mut values = vec![];
         let counts = (0..self.features().len()).map(|j| {
@@ -17,7 +17,7 @@ impl Columns {
         counts.collect()
     }
 
-    /// Which rows a fit can use, under a policy for missing values.
+    /// Says which rows a fit can use, under a policy for missing values.
     pub fn usable_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
         if missing == Missing::Error {
             self.refuse_missing()?;
@@ -33,7 +33,7 @@ impl Columns {
         Ok(usable)
     }
 
-    /// The same rows; at least two, or an error that says why not.
+    /// Says the same, and returns an error if there are fewer than two, which says why.
     pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
         let usable = self.usable_rows(missing)?;
         polars_ensure!(self.rows >= 2, NoData:
@@ -46,7 +46,8 @@ impl Columns {
         Ok(usable)
     }
 
-    /// Which group the one row may be, for an error: Polars calls a verb with the rows of a group, and without its key.
+    /// Names the group that the one row may be, for an error: Polars calls a verb with the rows of
+    /// a group, and without its key.
     fn only_row(&self) -> String {
         match self.rows {
             0 => String::new(),
@@ -54,7 +55,7 @@ impl Columns {
         }
     }
 
-    /// An error that names the first missing value, if there is one.
+    /// Returns an error that names the first missing value, if there is one.
     pub fn refuse_missing(&self) -> PolarsResult<()> {
         let mut values = vec![];
         for (j, feature) in self.features.iter().enumerate() {

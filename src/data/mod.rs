@@ -1,4 +1,5 @@
-//! Data as the networks take it: which columns are features, what is missing, labels, and scaled rows.
+//! Data as the networks take it: which columns are features, what is missing, labels, and scaled
+//! rows.
 
 mod classes;
 mod columns;

@@ -15,7 +15,8 @@ pub fn row_text(columns: &[Series], row: usize) -> String {
     format!("{{{}{more}}}", values.join(", "))
 }
 
-/// A value of a column. A date or time beyond the calendar is shown as its number: Polars' own text would panic.
+/// A value of a column. A date or time beyond the calendar is shown as its number: Polars' own text
+/// would panic.
 pub fn value_text(column: &Series, row: usize) -> String {
     match column.get(row) {
         Ok(value) if is_in_calendar(&value) => value.to_string(),
@@ -24,7 +25,8 @@ pub fn value_text(column: &Series, row: usize) -> String {
     }
 }
 
-/// Whether a value has a text: of dates and times, only those of the years that chrono knows do, in any time zone.
+/// Whether a value has a text: of dates and times, only those of the years that chrono knows do, in
+/// any time zone.
 fn is_in_calendar(value: &AnyValue) -> bool {
     const DAY: i64 = 86_400;
     /// A little less than chrono's 262,000 years.

@@ -1,5 +1,5 @@
-//! Another view of scaled inputs: asinh of robust standard scores. In it, what is usual for a feature has the same size in all of
-//! them, and what is far out counts by its logarithm.
+//! Another view of scaled inputs: asinh of robust standard scores. In it, what is usual for a
+//! feature has the same size in all of them, and what is far out counts by its logarithm.
 
 use ndarray::Array2;
 use polars::prelude::PolarsResult;
@@ -17,7 +17,8 @@ pub struct Asinh {
     scale: Vec<f32>,
 }
 
-/// A scale is at least this, so that the square of a score is a finite f32: scaled inputs are held within ±1e6.
+/// A scale is at least this, so that the square of a score is a finite f32: scaled inputs are held
+/// within ±1e6.
 const LEAST_SCALE: f32 = 1e-12;
 
 impl Asinh {
@@ -25,8 +26,8 @@ impl Asinh {
         Self { centre, scale }
     }
 
-    /// Medians, and interquartile ranges in standard deviations, of at least one row, `[n, inputs]`; where the quartiles coincide, the
-    /// standard deviation; of a constant input, 1.
+    /// Fits medians, and interquartile ranges in standard deviations, of at least one row, `[n,
+    /// inputs]`; where the quartiles coincide, the standard deviation; of a constant input, 1.
     pub fn fit(rows: &Array2<f32>) -> PolarsResult<Self> {
         let lines = pool::map((0..rows.ncols()).collect(), |input| {
             let column = collected(rows.column(input).iter().copied(), "the inputs of the kept rows")?;
@@ -100,8 +101,8 @@ fn line(mut numbers: Vec<f32>) -> (f32, f32) {
     (median, scale as f32)
 }
 
-/// asinh to 2e-7 of its absolute value, or of 1. It has no branch and rounds each operation, so that a loop over it becomes vectors, and
-/// all of them give the same bits.
+/// asinh to 2e-7 of its absolute value, or of 1. It has no branch and rounds each operation, so
+/// that a loop over it becomes vectors, and all of them give the same bits.
 #[inline(always)]
 fn asinh(number: f32) -> f32 {
     let size = number.abs();

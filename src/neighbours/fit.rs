@@ -1,4 +1,5 @@
-//! Which training rows a model keeps, and what they add to the training rows' errors.
+//! Chooses the training rows that a model keeps, and says what they add to the training rows'
+//! errors.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use polars::prelude::{polars_err, PolarsResult};
@@ -16,9 +17,10 @@ use crate::simd::Simd;
 
 const KEPT_ROWS: &str = "the kept rows";
 
-/// The shares of both views, see [`ViewKind::of`], in the weight of the distances, of one draw and of several. On the sets of
-/// docs/quality.md, any mix is better than one view alone. In raw tables that hold anomalies, distances in ranges of the features let rows of rare categories hide faults in
-/// other rows, so that they weigh less there.
+/// The shares of both views, see [`ViewKind::of`], in the weight of the distances, of one draw and
+/// of several. On the sets of docs/quality.md, any mix is better than one view alone. In raw tables
+/// that hold anomalies, distances in ranges of the features let rows of rare categories hide faults
+/// in other rows, so that they weigh less there.
 const SHARES_OF_ONE: [f64; 2] = [0.5, 0.5];
 const SHARES_OF_SEVERAL: [f64; 2] = [0.25, 0.75];
 
@@ -29,14 +31,15 @@ const SHUFFLED: usize = 1_000;
 #[derive(Clone)]
 pub struct Kept {
     rows: KeptRows,
-    /// Of each scored row
+    /// The distances of each scored row
     scored: [Vec<f32>; 2],
-    /// Of [`SHUFFLED`] rows, each feature's value of which comes from another training row
+    /// The distances of [`SHUFFLED`] rows, each feature's value of which comes from another
+    /// training row
     shuffled: [Vec<f32>; 2],
 }
 
-/// Rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any; and the distances of the rows `scored`.
-/// `owners` says which feature each input belongs to.
+/// Draws rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any;
+/// and the distances of the rows `scored`. `owners` says which feature each input belongs to.
 pub fn keep(
     rows: &Array2<f32>,
     owners: &[usize],
@@ -51,7 +54,8 @@ pub fn keep(
         return Ok(None);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    // Members use the streams from 0 on, a choice among candidates the last two, the rows to be scored the one before them.
+    // Members use the streams from 0 on, a choice among candidates the last two, the rows to be
+    // scored the one before them.
     rng.set_stream(u64::MAX - 3);
     let mut numbers: Vec<usize> = reserved(draws * draw_rows, KEPT_ROWS)?;
     for _ in 0..draws {
@@ -80,8 +84,10 @@ pub fn keep(
     Ok(Some(Kept { rows: kept, scored, shuffled }))
 }
 
-/// The factor of each kept row: 1 over the fourth root of its own distance from the others, in medians of these. The root is a compromise. Undivided
-/// distances miss anomalies among rows that lie close together, and distances divided by the whole spacing make anomalies of rows that lie near such.
+/// The factor of each kept row: 1 over the fourth root of its own distance from the others, in
+/// medians of these. The root is a compromise. Undivided distances miss anomalies among rows that
+/// lie close together, and distances divided by the whole spacing make anomalies of rows that lie
+/// near such.
 fn factors(spacings: Vec<f32>) -> Vec<f32> {
     /// The least spacing in medians, as of rows that are there twice
     const LEAST: f32 = 0.01;
@@ -109,9 +115,10 @@ fn shuffled(rows: &Array2<f32>, owners: &[usize], among: &[usize], rng: &mut imp
 }
 
 impl Kept {
-    /// The kept rows with the units in which the distances in both views together have `weight` times the odds times the spread of the
-    /// networks' errors, to which they are added. And the odds, that a shuffled row is farther from the kept ones than a scored row, at least 1: where features
-    /// depend on one another, distances tell more than single values do.
+    /// The kept rows with the units in which the distances in both views together have `weight`
+    /// times the odds times the spread of the networks' errors, to which they are added. And the
+    /// odds, that a shuffled row is farther from the kept ones than a scored row, at least 1: where
+    /// features depend on one another, distances tell more than single values do.
     pub fn weighed(self, weight: f64, errors: &mut [f32]) -> (KeptRows, f64) {
         let shares = if self.rows.draws() > 1 { SHARES_OF_SEVERAL } else { SHARES_OF_ONE };
         let spreads = [0, 1].map(|view| spread_of(&self.scored[view]));
@@ -131,7 +138,8 @@ impl Kept {
     }
 }
 
-/// The odds that a number of `those` is above one of `others`, half of equal ones counted; finite, since another pair counts as one half.
+/// The odds that a number of `those` is above one of `others`, half of equal ones counted; finite,
+/// since another pair counts as one half.
 fn odds_of_farther(those: Vec<f32>, others: Vec<f32>) -> f64 {
     let others = sorted(&others);
     let below = |number: &f32| {

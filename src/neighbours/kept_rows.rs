@@ -1,19 +1,24 @@
 //! Training rows that a model keeps: an autoencoder whose decoder is a look-up.
 //!
-//! Such a one reconstructs a row by the nearest rows that it keeps. The distance from them is a reconstruction error like
-//! that of eq. 6, and is added to it, in the unit that gives both errors comparable spreads over the training rows. What is like
-//! none of the training rows is then an anomaly, even if the networks have learned to reconstruct it.
+//! Such a one reconstructs a row by the nearest rows that it keeps. The distance from them is a
+//! reconstruction error like that of eq. 6, and is added to it, in the unit that gives both errors
+//! comparable spreads over the training rows. What is like none of the training rows is then an
+//! anomaly, even if the networks have learned to reconstruct it.
 //!
-//! The kept rows may be several draws. Each is a look-up of its own, and the distances are averaged: an anomaly is far from most small
-//! draws of rows, even if other anomalies are like it (Sugiyama and Borgwardt, 2013). The distances from the nearest rows of a draw are
-//! averaged too, the k-th nearest with the weight 1 / √k. Of one draw, the mean is multiplied with a factor of the nearest row, which is larger where kept rows lie
-//! close together: what is usual among them is far for another one.
+//! The kept rows may be several draws. Each is a look-up of its own, and the distances are
+//! averaged: an anomaly is far from most small draws of rows, even if other anomalies are like it
+//! (Sugiyama and Borgwardt, 2013). The distances from the nearest rows of a draw are averaged too,
+//! the k-th nearest with the weight 1 / √k. Of one draw, the mean is multiplied with a factor of
+//! the nearest row, which is larger where kept rows lie close together: what is usual among them is
+//! far for another one.
 //!
-//! Rows are compared in two views. One is their [`Asinh`], in which a feature counts by how much is usual. Beside several draws, the other one has them
-//! scaled, as the networks take them: a feature counts by its range. Beside one draw, it is their [`LogOdds`]: a feature counts by ranks.
+//! Rows are compared in two views. One is their [`Asinh`], in which a feature counts by how much is
+//! usual. With several draws, the other one has them scaled, as the networks take them: a feature
+//! counts by its range. With one draw, it is their [`LogOdds`]: a feature counts by ranks.
 //!
-//! A kept row is not compared with itself, so that it has the score that it had in the training: where the nearest row of a draw is at
-//! distance 0, those after it take its place. (In models of format 4, they do not.)
+//! A kept row is not compared with itself, so that it has the score that it had in the training:
+//! where the nearest row of a draw is at distance 0, those after it take its place. (In models of
+//! format 4, they do not.)
 
 use polars::prelude::PolarsResult;
 
@@ -42,7 +47,7 @@ pub struct Comparison {
 }
 
 impl KeptRows {
-    /// From scaled `rows`, `[draws, kept, inputs]`, and the views with their units.
+    /// Takes scaled `rows`, `[draws, kept, inputs]`, and the views with their units.
     pub fn new(
         rows: Vec<f32>,
         Comparison { draws, inputs, neighbours }: Comparison,
@@ -54,13 +59,13 @@ impl KeptRows {
         Ok(Self { rows, draws, inputs, neighbours, views })
     }
 
-    /// The same rows, with distances in other units.
+    /// Gives the distances other units.
     pub fn with_units(mut self, units: [f32; 2]) -> Self {
         self.views.iter_mut().zip(units).for_each(|(view, unit)| view.unit = unit);
         self
     }
 
-    /// The same rows, with the factors of both views.
+    /// Takes the factors of both views.
     pub fn with_factors(mut self, factors: [Vec<f32>; 2]) -> Self {
         self.views.iter_mut().zip(factors).for_each(|(view, factors)| view.factors = factors);
         self
@@ -84,7 +89,7 @@ impl KeptRows {
         self.views.iter().flat_map(|view| view.transform.tensors())
     }
 
-    /// Of both views, `[2, kept]`; nothing of several draws.
+    /// The factors of both views, `[2, kept]`; nothing for several draws.
     pub fn factors(&self) -> Vec<f32> {
         self.views.iter().flat_map(|view| &view.factors).copied().collect()
     }
@@ -108,7 +113,8 @@ impl KeptRows {
             })
     }
 
-    /// Adds each row's distances as reconstruction errors to `errors`; rows come in tiles, `[tiles, inputs, tile]`.
+    /// Adds each row's distances as reconstruction errors to `errors`; rows come in tiles, `[tiles,
+    /// inputs, tile]`.
     pub fn add_errors(&self, tiles: &[f32], tile: usize, errors: &mut [f32]) {
         let mut distances = [vec![0f32; errors.len()], vec![0f32; errors.len()]];
         self.add_distances(tiles, tile, distances.each_mut().map(Vec::as_mut_slice));
@@ -122,15 +128,16 @@ impl KeptRows {
         }
     }
 
-    /// Adds the gradient of `weights` · error to `out`, which is as `tiles`. There is a weight for each row, which is not compared with
-    /// the kept ones that it [`equals`](Self::equals) at the end of its way.
+    /// Adds the gradient of `weights` · error to `out`, which is as `tiles`. There is a weight for
+    /// each row, which is not compared with the kept ones that it [`equals`](Self::equals) at the
+    /// end of its way.
     pub fn add_gradients(&self, tiles: &[f32], tile: usize, weights: &[f32], equal: &[u32], out: &mut [f32]) {
         let compared = self.compared(tiles, tile, weights.len(), LeaveOut::Those(equal));
         self.views.iter().for_each(|view| view.add_gradients(compared, weights, out));
     }
 
-    /// Of each draw and row, `[draws, rows]`, the number of the kept row that the row is not compared with, since it is that row; else
-    /// [`NO_ROW`].
+    /// Finds, for each draw and row, `[draws, rows]`, the number of the kept row that the row is
+    /// not compared with, since it is that row; else [`NO_ROW`].
     pub fn equals(&self, tiles: &[f32], tile: usize, rows: usize) -> Vec<u32> {
         let mut equal = vec![NO_ROW; self.draws * rows];
         if self.leaves_itself_out() {
@@ -192,7 +199,7 @@ mod tests {
         [vec![Transform::Scaled], vec![Transform::Scaled, asinh()], vec![asinh(), log_odds()]]
     }
 
-    /// With factors, if they have one draw.
+    /// Adds factors, if there is one draw.
     fn with_factors(kept: KeptRows) -> KeptRows {
         let count = kept.rows.len() / INPUTS;
         let factors_in = |view: usize| (0..count).map(|at| 0.5 + ((at + view) % 3) as f32).collect();
@@ -207,7 +214,8 @@ mod tests {
         row.iter().zip(kept).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
     }
 
-    /// The sum of the mean distances from the nearest rows of each draw in each view, in their units.
+    /// The sum of the mean distances from the nearest rows of each draw in each view, in their
+    /// units.
     fn error(kept_rows: &KeptRows, row: &[f32]) -> f32 {
         let mean_distance = |view: &View| {
             let (row, rows) = (view.transform.rows(row).unwrap(), view.transform.rows(&kept_rows.rows).unwrap());
@@ -265,7 +273,8 @@ mod tests {
                             error(&kept, &row)
                         };
                         let [before, here, after] = [-step, 0.0, step].map(moved);
-                        // Where the nearest row changes, or near one, the error bends within a step.
+                        // Where the nearest row changes, or near one, the error bends within a
+                        // step.
                         if (before + after - 2.0 * here).abs() > 0.1 * step {
                             continue;
                         }

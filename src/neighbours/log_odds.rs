@@ -1,6 +1,7 @@
 //! Scaled inputs as log odds: of an input x, the log odds that a kept row's is below it.
 //!
-//! In this view, inputs are compared by how many kept rows lie between them, whatever the shape of their distributions.
+//! In this view, inputs are compared by how many kept rows lie between them, whatever the shape of
+//! their distributions.
 
 use polars::prelude::PolarsResult;
 
@@ -20,12 +21,13 @@ pub struct LogOdds {
 }
 
 impl LogOdds {
-    /// From knots and their log odds, `[inputs, LOG_ODDS_KNOTS]`.
+    /// Takes knots and their log odds, `[inputs, LOG_ODDS_KNOTS]`.
     pub fn new(knots: Vec<f32>, odds: Vec<f32>) -> Self {
         Self { knots, odds }
     }
 
-    /// Of at least one row, `[n, inputs]`. The knots are quantiles whose log odds are evenly spaced, so that the tails have some.
+    /// Fits the curves to at least one row, `[n, inputs]`. The knots are quantiles whose log odds
+    /// are evenly spaced, so that the tails have some.
     pub fn fit(rows: &[f32], inputs: usize) -> PolarsResult<Self> {
         let n = rows.len() / inputs;
         let mut column: Vec<f32> = reserved(n, "the inputs of the kept rows")?;
@@ -74,7 +76,8 @@ impl LogOdds {
         Ok(found)
     }
 
-    /// The slope of an input's number in this view, at `number`; at a knot, of the segment above it.
+    /// The slope of an input's number in this view, at `number`; at a knot, of the segment above
+    /// it.
     pub fn slope(&self, input: usize, number: f32) -> f32 {
         let (knots, odds) = self.curve(input);
         let above = knots.partition_point(|knot| *knot <= number);
@@ -106,7 +109,8 @@ pub struct OddsOfTile<'a> {
 impl Task for OddsOfTile<'_> {
     type Output = ();
 
-    /// Plain loops over the rows, which the compiler makes vectors of: a row passes all segments rather than search its own.
+    /// Plain loops over the rows, which the compiler makes vectors of: a row passes all segments
+    /// rather than search its own.
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { view, tile, out } = self;
@@ -122,7 +126,8 @@ impl Task for OddsOfTile<'_> {
     }
 }
 
-/// What the segment between two knots adds to the log odds of a number. Its bounds are exact, so that the sum is that of the knots.
+/// What the segment between two knots adds to the log odds of a number. Its bounds are exact, so
+/// that the sum is that of the knots.
 #[inline(always)]
 fn part(number: f32, knots: &[f32], odds: &[f32]) -> f32 {
     ((number - knots[0]) * slope(knots, odds)).max(0.0).min(odds[1] - odds[0])
@@ -151,7 +156,8 @@ fn quantiles(column: &[f32]) -> impl Iterator<Item = f32> + '_ {
     })
 }
 
-/// The log odds that a number of a sorted column is below `number`, which is one of them; of those that are equal to it, half are.
+/// The log odds that a number of a sorted column is below `number`, which is one of them; of those
+/// that are equal to it, half are.
 fn odds_in(column: &[f32], number: f32) -> f32 {
     let below = column.partition_point(|other| *other < number);
     let up_to = column.partition_point(|other| *other <= number);

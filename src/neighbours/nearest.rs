@@ -5,7 +5,8 @@ use crate::simd::{Task, Vector, MOST_LANES, VECTORS};
 /// The most rows of a tile, whatever the vectors.
 const MOST_TILE: usize = VECTORS * MOST_LANES;
 
-/// Kept rows that are compared with a tile together, so that a number of the tile is loaded once for all of them.
+/// Kept rows that are compared with a tile together, so that a number of the tile is loaded once
+/// for all of them.
 const TOGETHER: usize = 4;
 
 /// The most neighbours whose distances count.
@@ -13,12 +14,14 @@ pub const MOST_NEIGHBOURS: usize = 5;
 /// One more is found, since the nearest may be the row itself.
 pub const SLOTS: usize = MOST_NEIGHBOURS + 1;
 
-/// The nearest of some rows to each row of a tile, the nearest one first: minus the squares of their distances, [`NONE`] where there is no
-/// further one or it was not asked for; and their numbers, if they were asked for, else 0.
+/// The nearest of some rows to each row of a tile, the nearest one first: minus the squares of
+/// their distances, [`NONE`] where there is no further one or it was not asked for; and their
+/// numbers, if they were asked for, else 0.
 pub struct Nearest {
     pub minus_squares: [[f32; MOST_TILE]; SLOTS],
     pub numbers: [[f32; MOST_TILE]; SLOTS],
-    /// The mean distance from the nearest ones, by [`rank_weights`], of the rows that [`Nearest::is_plain`] says
+    /// The mean distance from the nearest ones, by [`rank_weights`], of the rows that
+    /// [`Nearest::is_plain`] says
     pub distances: [f32; MOST_TILE],
 }
 
@@ -35,7 +38,8 @@ pub const NO_ROW: u32 = u32::MAX;
 /// Below all squares with a minus.
 pub const NONE: f32 = f32::MIN;
 
-/// The weights of the distances from the `count` nearest rows in their mean: of the k-th nearest, 1 / √k, over the sum.
+/// The weights of the distances from the `count` nearest rows in their mean: of the k-th nearest, 1
+/// / √k, over the sum.
 pub fn rank_weights(count: usize) -> [f32; MOST_NEIGHBOURS] {
     let weight = |rank: usize| 1.0 / (rank as f32).sqrt();
     let sum: f32 = (1..=count).map(weight).sum();
@@ -53,7 +57,7 @@ pub struct Search<'a> {
     pub numbered: Numbered,
 }
 
-/// For which of the nearest rows the search also finds their numbers.
+/// Says for which of the nearest rows the search also finds their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbered {
     None,
@@ -83,10 +87,10 @@ impl Task for Search<'_> {
 }
 
 impl Search<'_> {
-    /// For the `K` nearest rows, and the numbers of `W` of them.
+    /// Finds the `K` nearest rows, and the numbers of `W` of them.
     ///
     /// # Safety
-    /// As of [`Task::run`].
+    /// The promise of [`Task::run`] holds.
     #[inline(always)]
     unsafe fn search<V: Vector, const K: usize, const W: usize>(self) -> Nearest {
         let Self { kept, inputs, numbers, neighbours, .. } = self;
@@ -96,8 +100,9 @@ impl Search<'_> {
             numbers: [[0.0; MOST_TILE]; SLOTS],
             distances: [0.0; MOST_TILE],
         };
-        // SAFETY: the caller has found the vector's support; a tile has `VECTORS` vectors of each input, and so have the arrays of what was
-        // found, since no vector has more than `MOST_LANES` lanes.
+        // SAFETY: the caller has found the vector's support; a tile has `VECTORS` vectors of each
+        // input, and so have the arrays of what was found, since no vector has more than
+        // `MOST_LANES` lanes.
         unsafe {
             let zero = V::splat(0.0);
             let mut best = [[V::splat(NONE); VECTORS]; K];
@@ -122,7 +127,8 @@ impl Search<'_> {
                 }
                 for (at, sums) in sums[..count].iter().enumerate() {
                     for (vector, sum) in sums.iter().enumerate() {
-                        // The row goes down the ranks: at each, the farther one of it and the row that has the rank goes on.
+                        // The row goes down the ranks: at each, the farther one of it and the row
+                        // that has the rank goes on.
                         let mut minus = zero.sub(*sum);
                         let mut number = V::splat((first + at) as f32);
                         for rank in 0..K {

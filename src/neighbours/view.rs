@@ -79,12 +79,12 @@ pub enum ViewKind {
 }
 
 impl ViewKind {
-    /// Of several draws, whose rows are too few for ranks.
+    /// The views of several draws, whose rows are too few for ranks.
     pub const SEVERAL_DRAWS: &[Self] = &[Self::Scaled, Self::Asinh];
-    /// Of one draw.
+    /// The views of one draw.
     pub const ONE_DRAW: &[Self] = &[Self::Asinh, Self::LogOdds];
 
-    /// Of that number of draws.
+    /// Returns the views of that number of draws.
     pub fn for_draws(draws: usize) -> &'static [Self] {
         if draws > 1 {
             Self::SEVERAL_DRAWS
@@ -102,8 +102,8 @@ pub struct View {
     rows: Vec<f32>,
     /// The multiplier that makes a reconstruction error of a distance
     pub unit: f32,
-    /// Per kept row of one draw: the multiplier for rows whose nearest neighbour it is; empty for several
-    /// draws
+    /// Per kept row of one draw: the multiplier for rows whose nearest neighbour it is; empty for
+    /// several draws
     pub factors: Vec<f32>,
 }
 
@@ -135,7 +135,7 @@ pub enum LeaveOut<'a> {
 }
 
 impl View {
-    /// Of scaled rows, `[draws, kept, inputs]`.
+    /// Makes the view of scaled rows, `[draws, kept, inputs]`.
     pub fn new(transform: Transform, scaled: &[f32], unit: f32) -> PolarsResult<Self> {
         let rows = if transform == Transform::Scaled { vec![] } else { transform.rows(scaled)? };
         Ok(Self { transform, rows, unit, factors: vec![] })

@@ -1,9 +1,10 @@
 //! The C interface between Polars and the plugin: Polars' plugin ABI, version 0.1.
 //!
-//! Polars looks up two functions for each expression: `_polars_plugin_<name>` computes a series, and
-//! `_polars_plugin_field_<name>` resolves its name and dtype when a plan is built. Both leave the return value empty when they
-//! fail, and Polars then asks for the message. `pyo3-polars` generates the same functions with a macro, whose crate compiles
-//! Polars' planner, IO, Parquet and time crates, and Polars' core a second time for the macro itself.
+//! Polars looks up two functions for each expression: `_polars_plugin_<name>` computes a series,
+//! and `_polars_plugin_field_<name>` resolves its name and dtype when a plan is built. Both leave
+//! the return value empty when they fail, and Polars then asks for the message. `pyo3-polars`
+//! generates the same functions with a macro, whose crate compiles Polars' planner, IO, Parquet and
+//! time crates, and Polars' core a second time for the macro itself.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -59,10 +60,12 @@ impl Kwargs {
     }
 }
 
-/// Computes an expression: reads its inputs and arguments, and writes the series, or keeps the error's message.
+/// Computes an expression: reads its inputs and arguments, and writes the series, or keeps the
+/// error's message.
 ///
 /// # Safety
-/// `inputs` points to `count` exported series that are the callee's to release, and `output` to an empty one.
+/// `inputs` points to `count` exported series that are the callee's to release, and `output` to an
+/// empty one.
 pub unsafe fn compute<K: DeserializeOwned>(
     inputs: *mut SeriesExport,
     count: usize,

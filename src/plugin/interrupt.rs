@@ -1,13 +1,17 @@
-//! Ctrl-C while a query is under way. Python's own handler only takes note of it until the main thread is back from Polars, which waits
-//! for our calls. So they listen too, and stop; and Python's KeyboardInterrupt takes the place of Polars' error.
+//! Ctrl-C while a query is under way. Python's own handler only takes note of it until the main
+//! thread is back from Polars, which waits for our calls. So they listen too, and stop; and
+//! Python's KeyboardInterrupt takes the place of Polars' error.
 //!
-//! A query makes several calls: one for each part of a table, for each expression, for each group. A signal may come between two of
-//! them, and one that was heard is for those that begin later as well. No call knows its query; but the main thread does not run
-//! Python while it waits for one. So a request to stop lasts until the main thread runs Python again, which a pending call of the
-//! interpreter tells. Python handles signals before pending calls: the KeyboardInterrupt is raised by then.
+//! A query makes several calls: one for each part of a table, for each expression, for each group.
+//! A signal may come between two of them, and one that was heard is for those that begin later as
+//! well. No call knows its query; but the main thread does not run Python while it waits for one.
+//! So a request to stop lasts until the main thread runs Python again, which a pending call of the
+//! interpreter tells. Python handles signals before pending calls: the KeyboardInterrupt is raised
+//! by then.
 //!
-//! The handler is there only while it is needed: it hands each signal on to the handler that it found, and puts that one back. One
-//! that is set for good, as signal-hook's, would be lost where a notebook's kernel sets Python's handler anew for each cell.
+//! The handler is there only while it is needed: it hands each signal on to the handler that it
+//! found, and puts that one back. One that is set for good, as signal-hook's, would be lost where a
+//! notebook's kernel sets Python's handler anew for each cell.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
@@ -35,7 +39,8 @@ struct Listeners {
 static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { calls: 0, query: false });
 
 impl Listeners {
-    /// Never waits for the interpreter while it is locked: who holds the interpreter may wait for it.
+    /// Never waits for the interpreter while it is locked: who holds the interpreter may wait for
+    /// it.
     fn lock() -> MutexGuard<'static, Self> {
         // A poisoned lock holds a count still.
         LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -50,8 +55,9 @@ impl Listeners {
         if self.query {
             return;
         }
-        // It needs no interpreter. It fails where too much is pending: the request to stop then is for the calls under way alone.
-        // SAFETY: the function has the form that is asked for, and lives as long as the process.
+        // It needs no interpreter. It fails where too much is pending: the request to stop then is
+        // for the calls under way alone. SAFETY: the function has the form that is asked for, and
+        // lives as long as the process.
         let is_pending = unsafe { Py_AddPendingCall(Some(on_return), null_mut()) } == 0;
         if is_pending {
             hold();
@@ -66,7 +72,8 @@ impl Listeners {
     }
 }
 
-/// The main thread runs Python: it has left the query, if it was in one, and has handled the signals that came until now.
+/// The main thread runs Python: it has left the query, if it was in one, and has handled the
+/// signals that came until now.
 extern "C" fn on_return(_: *mut c_void) -> c_int {
     let mut listeners = Listeners::lock();
     listeners.query = false;
@@ -78,7 +85,8 @@ extern "C" fn on_return(_: *mut c_void) -> c_int {
     0
 }
 
-/// Listens from now on until the main thread runs Python: a plan is being made, and calls will follow.
+/// Listens from now on until the main thread runs Python: a plan is being made, and calls will
+/// follow.
 pub fn expect_calls() {
     let mut listeners = Listeners::lock();
     if listeners.is_empty() {
@@ -111,12 +119,14 @@ impl Drop for Listening {
     }
 }
 
-/// If a call fails since it was stopped, KeyboardInterrupt is to be raised in the place of the error that Polars makes of that. It is
-/// pending, but Python would first hand Polars' error to the `except` clauses that are there: those of a loop that goes on after errors.
+/// If a call fails since it was stopped, KeyboardInterrupt is to be raised in the place of the
+/// error that Polars makes of that. It is pending, but Python would first hand Polars' error to the
+/// `except` clauses that are there: those of a loop that goes on after errors.
 ///
-/// A plugin can only return a message, of which Polars makes a `ComputeError`: it can't raise, and a result without values would be
-/// written to a sink. Polars raises a KeyboardInterrupt of its own only between its own steps. So the one place that is left is where
-/// the main thread makes that error.
+/// A plugin can only return a message, of which Polars makes a `ComputeError`: it can't raise, and
+/// a result without values would be written to a sink. Polars raises a KeyboardInterrupt of its own
+/// only between its own steps. So the one place that is left is where the main thread makes that
+/// error.
 pub fn give_way() {
     if !is_stopped() {
         return;
@@ -131,7 +141,8 @@ pub fn give_way() {
 /// Whether the next error is to give way.
 static GIVES_WAY: AtomicBool = AtomicBool::new(false);
 
-/// The next `ComputeError` that the main thread makes runs the handlers of pending signals first, and is theirs if they raise one.
+/// The next `ComputeError` that the main thread makes runs the handlers of pending signals first,
+/// and is theirs if they raise one.
 fn replace_next_error(py: Python<'_>) -> PyResult<()> {
     let init = PyCFunction::new_closure(py, None, None, |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
         let py = args.py();
@@ -144,7 +155,8 @@ fn replace_next_error(py: Python<'_>) -> PyResult<()> {
         Ok::<_, PyErr>(py.None())
     })?;
     GIVES_WAY.store(true, Ordering::Relaxed);
-    // Not a Python function, so that it is not bound to the error, whose arguments it has no need to see.
+    // Not a Python function, so that it is not bound to the error, whose arguments it has no need
+    // to see.
     compute_error(py)?.setattr(INIT, init)
 }
 
@@ -225,8 +237,8 @@ mod signals {
 
     /// The handler that ours took the place of.
     static FORMER: Former = Former::none();
-    /// The one before it, where another library set its handler over ours. That one may call ours, which we then call: this breaks
-    /// the circle.
+    /// The one before it, where another library set its handler over ours. That one may call ours,
+    /// which we then call: this breaks the circle.
     static BENEATH: Former = Former::none();
     static IS_HANDING_ON: AtomicBool = AtomicBool::new(false);
 
@@ -253,7 +265,8 @@ mod signals {
         (asked == 0).then_some(current)
     }
 
-    /// Sets our handler over a handler of the process. Where there is none, the signal ends the process or is ignored, and does so still.
+    /// Sets our handler over a handler of the process. Where there is none, the signal ends the
+    /// process or is ignored, and does so still.
     pub fn listen() {
         let Some(former) = current() else { return };
         let handler = former.sa_sigaction;
@@ -265,7 +278,8 @@ mod signals {
         let mut action = former;
         action.sa_sigaction = ours();
         action.sa_flags |= SA_SIGINFO;
-        // SAFETY: our handler has the form that the flags say, and does nothing but atomic operations before it hands on.
+        // SAFETY: our handler has the form that the flags say, and does nothing but atomic
+        // operations before it hands on.
         unsafe { sigaction(SIGINT, &action, null_mut()) };
     }
 

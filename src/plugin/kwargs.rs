@@ -10,8 +10,10 @@ use crate::fit::check_size;
 use crate::options::{Candidates, UncheckedOptions};
 use crate::query::{Groups, Init, SmallGroups, Training};
 
-/// How to fit a model. With labels or groups, the first input is a struct of structs: the features, then the labels if there
-/// are any, the keys if there are groups, the models to start from, and which rows are replayed. One input, since Polars then runs the groups of a `group_by` side by side.
+/// Says how to fit a model. With labels or groups, the first input is a struct of structs: the
+/// features, then the labels if there are any, the keys if there are groups, the models to start
+/// from, and which rows are replayed. One input, since Polars then runs the groups of a `group_by`
+/// side by side.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingKwargs {
@@ -53,7 +55,8 @@ pub struct FitKwargs {
     pub name: String,
 }
 
-/// A batch of a table that comes in batches. Inputs: its rows, then the models to start from, if there are some: one, or one for each group.
+/// A batch of a table that comes in batches. Inputs: its rows, then the models to start from, if
+/// there are some: one, or one for each group.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObserveKwargs {
@@ -62,14 +65,15 @@ pub struct ObserveKwargs {
     pub training: TrainingKwargs,
 }
 
-/// The scores of a batch, of one group or of those whose numbers are beside them.
+/// The scores of a batch, of one group or of several, whose numbers are the second input.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoresKwargs {
     pub scan: u64,
 }
 
-/// `fit` of what a scan has gathered. Inputs: the sample, where the scan only counts rows, or a null of the keys' dtypes; then the models.
+/// `fit` of what a scan has gathered. Inputs: the sample, where the scan only counts rows, or a
+/// null of the keys' dtypes; then the models.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FitScanKwargs {
@@ -77,7 +81,8 @@ pub struct FitScanKwargs {
     pub fit: FitKwargs,
 }
 
-/// What comes with a call that applies a model. Inputs: the features, then the model if it is a value.
+/// What comes with a call that applies a model. Inputs: the features, then the model if it is a
+/// value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyKwargs {
@@ -127,7 +132,7 @@ pub struct EmbedKwargs {
     pub width: i64,
 }
 
-/// The features, and how to fit on them.
+/// Reads the features, and how to fit on them.
 pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
     let parts = Parts::from_input(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
@@ -142,7 +147,7 @@ pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Colu
 pub struct Parts {
     pub columns: Columns,
     pub labels: Option<Labels>,
-    /// Of the groups
+    /// The key columns of the groups
     pub keys: Option<Vec<Series>>,
     pub init: Option<Init>,
     pub replayed: Option<Vec<bool>>,
@@ -170,7 +175,8 @@ impl Parts {
         Ok(Self { columns, labels, keys, init: init.transpose()?, replayed: replayed.transpose()? })
     }
 
-    /// Of a batch of a scan: the number of each row's group, which is the first of the keys.
+    /// Takes, from a batch of a scan, the number of each row's group, which is the first of the
+    /// keys.
     pub fn take_numbers(&mut self) -> PolarsResult<Option<Vec<u32>>> {
         let Some(keys) = &mut self.keys else { return Ok(None) };
         polars_ensure!(!keys.is_empty(), ComputeError: "anorand: a scan with groups has no numbers of them");
@@ -214,7 +220,7 @@ impl PackedFields {
         feature_fields(&self.features)?.iter().map(Feature::from_field).collect()
     }
 
-    /// That names, dtypes and options fit together. `output` is the name of the result.
+    /// Checks that names, dtypes and options fit together. `output` is the name of the result.
     pub fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
         let features = self.features()?;
         if let Some(training) = training {
@@ -245,7 +251,7 @@ impl PackedFields {
     }
 }
 
-/// The one column that an argument must be.
+/// Returns the one column that an argument must be.
 fn only<T>(mut columns: Vec<T>, argument: &str) -> PolarsResult<T> {
     match (columns.pop(), columns.len()) {
         (Some(column), 0) => Ok(column),

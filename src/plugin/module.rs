@@ -1,4 +1,5 @@
-//! The Python module inside the plugin's library: what `polars_anorand.Model`, `devices` and `profile` need of the core.
+//! The Python module inside the plugin's library: what `polars_anorand.Model`, `devices` and
+//! `profile` need of the core.
 
 use std::ffi::CString;
 use std::io::ErrorKind;
@@ -18,7 +19,8 @@ use crate::options::InFull;
 use super::progress::{watch_calls, Counters};
 use super::scan::PyScan;
 
-// Other Python threads run while a model is parsed or a file is written: each function lets go of the interpreter for that.
+// Other Python threads run while a model is parsed or a file is written: each function lets go of
+// the interpreter for that.
 
 fn value_error(error: PolarsError) -> PyErr {
     PyValueError::new_err(error.to_string())
@@ -48,7 +50,8 @@ fn model_metadata(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     })
 }
 
-/// A model's options and those of each of its candidates, all of them, as JSON; none of a model without candidates.
+/// A model's options and those of each of its candidates, all of them, as JSON; none of a model
+/// without candidates.
 #[pyfunction]
 fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<(String, Vec<String>)> {
     py.detach(|| {
@@ -74,7 +77,8 @@ fn model_share_below(py: Python<'_>, bytes: &[u8], score: f64) -> PyResult<f64> 
     share.map(f64::from).map_err(value_error)
 }
 
-/// Each feature's number in the reference row, in its own unit, and of a category the log-frequency; None where it has none.
+/// Each feature's number in the reference row, in its own unit, and of a category the
+/// log-frequency; None where it has none.
 #[pyfunction]
 fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     let medians = py.detach(|| {
@@ -86,8 +90,8 @@ fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     medians.map_err(value_error)
 }
 
-/// Of each feature, its quantiles, the number of values up to each, and the number of training rows without a value; None for a
-/// model of a format without them.
+/// Of each feature, its quantiles, the number of values up to each, and the number of training rows
+/// without a value; None for a model of a format without them.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // A tuple, as Python sees it.
 fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64>>, Vec<Vec<u64>>, Vec<u64>)>> {
@@ -103,7 +107,8 @@ fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64
     found.map_err(value_error)
 }
 
-/// Of each feature that is a category, its values, the number of training rows with each, and with a value beyond those.
+/// Of each feature that is a category, its values, the number of training rows with each, and with
+/// a value beyond those.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // A tuple, as Python sees it.
 fn model_categories(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<(Vec<String>, Vec<u64>, u64)>>> {
@@ -154,8 +159,8 @@ fn devices(py: Python<'_>) -> Vec<(String, bool, String)> {
     py.detach(device::all)
 }
 
-/// A warning as Python's, from whichever thread Polars works on. Where warnings are errors, it is reported as one that can't
-/// be raised, which is all that a query under way allows.
+/// A warning as Python's, from whichever thread Polars works on. Where warnings are errors, it is
+/// reported as one that can't be raised, which is all that a query under way allows.
 fn warn(message: &str, _: PolarsWarning) {
     Python::attach(|py| {
         let warned = CString::new(message)

@@ -19,7 +19,8 @@ impl Counters {
         Self::default()
     }
 
-    /// Of each unit that is counted, its name, what is done, and what is expected: 0 if that is not known.
+    /// Of each unit that is counted, its name, what is done, and what is expected: 0 if that is not
+    /// known.
     fn read(&self) -> Vec<(&'static str, u64, u64)> {
         let counted = Unit::ALL.map(|unit| (unit.name(), self.0.read(unit).0, self.0.read(unit).1));
         counted.into_iter().filter(|(_, done, expected)| *done > 0 || *expected > 0).collect()
@@ -40,7 +41,8 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// `shown`: None, or where a call is drawn, as the Python package's module says. `name` is that of its result.
+    /// `shown`: None, or where a call is drawn, as the Python package's module says. `name` is that
+    /// of its result.
     pub fn begin(shown: Option<&str>, name: &str) -> PolarsResult<Self> {
         let Some(shown) = shown else {
             return Ok(Self { drawn: None, _working: WorkingFor::begin(of_all_calls()) });

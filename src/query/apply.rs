@@ -1,4 +1,4 @@
-//! A model, or a column of models, applied to columns: which rows go to which model.
+//! Applies a model, or a column of models, to columns: decides which rows go to which model.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub enum Source<'a> {
     Rows(Box<Training>),
 }
 
-/// Apply a verb to every row, with the row's model.
+/// Applies a verb to every row, with the row's model.
 pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, request: Request) -> PolarsResult<Series> {
     match source {
         Source::File(path) => with_model(verb, &*model::from_path(path)?, columns, request),
@@ -70,7 +70,7 @@ fn by_row(verb: &impl Verb, columns: &Columns, models: &Series, request: Request
     in_place(verb, rows, parts)
 }
 
-/// The outputs of some of the rows, each part with the rows that it is of, in the place of their rows; null elsewhere.
+/// Puts outputs in the places of their rows; null elsewhere. Each part comes with its rows.
 fn in_place<'a>(
     verb: &impl Verb,
     rows: usize,
@@ -91,7 +91,7 @@ fn in_place<'a>(
     all.take(&IdxCa::from_iter_options(PlSmallStr::EMPTY, place.into_iter()))
 }
 
-/// One row of features stands for all, if there are more models.
+/// Repeats a single row of features if there are more models.
 fn broadcast(columns: &Columns, models: usize) -> PolarsResult<Cow<'_, Columns>> {
     match (columns.rows(), models) {
         (rows, models) if rows == models || models == 1 => Ok(Cow::Borrowed(columns)),
@@ -112,7 +112,8 @@ impl<'a> ModelRows<'a> {
     fn from_column(models: &'a BinaryChunked) -> Self {
         let mut groups = Self { models: vec![], rows: vec![], null_rows: 0 };
         let mut by_content: PlHashMap<&[u8], usize> = PlHashMap::new();
-        // A model that was joined or broadcast to many rows is the same memory in all of them: no need to read it again.
+        // A model that was joined or broadcast to many rows is the same memory in all of them: no
+        // need to read it again.
         let mut by_address: PlHashMap<(*const u8, usize), usize> = PlHashMap::new();
         for (row, model) in models.iter().enumerate() {
             let Some(model) = model else {

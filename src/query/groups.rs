@@ -1,4 +1,4 @@
-//! One model a group: which rows belong to which key, and a fit of each.
+//! One model per group: says which rows belong to which key, and a fit of each.
 
 use polars::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::job::{self, Unit};
 use crate::options::{Range, Whole};
 use crate::pool;
 
-/// Which groups are too small for a model, and what they get.
+/// Says which groups are too small for a model, and what they get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmallGroups {
     /// A group needs this number of rows that a fit can use.
@@ -26,7 +26,8 @@ impl SmallGroups {
                 polars_bail!(ComputeError: "anorand: small_groups must be \"null\" or \"error\", got {other:?}")
             }
         };
-        // The default: with contamination=0.01, a group of five rows has an outlier as any other, which is 20 % of it.
+        // The default: with contamination=0.01, a group of five rows has an outlier as any other,
+        // which is 20 % of it.
         let min_rows = Whole(2, i64::MAX).check("min_group_rows", min_rows, 20)?;
         Ok(Self { min_rows, refused })
     }
@@ -53,7 +54,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// By one or more key columns of equal length; a null is a key as any other.
+    /// Groups rows by key columns of equal length; a null is a key like any other.
     pub fn from_keys(keys: Vec<Series>, small: SmallGroups) -> PolarsResult<Self> {
         let rows = keys.first().map_or(0, |key| key.len());
         let keys: Vec<Column> = keys.into_iter().map(Series::into_column).collect();
@@ -66,7 +67,7 @@ impl Groups {
         Ok(Self { rows: rows.collect(), keys: grouped.keys(), small })
     }
 
-    /// Groups whose rows are known, with their key columns, one row a group.
+    /// Takes groups whose rows are known, with their key columns, one row per group.
     pub fn known(keys: Vec<Series>, rows: Vec<Vec<IdxSize>>, small: SmallGroups) -> Self {
         Self { keys: keys.into_iter().map(Series::into_column).collect(), rows, small }
     }
@@ -86,8 +87,9 @@ impl Groups {
         self.small
     }
 
-    /// What `fit` makes of the numbers of groups, of each group its own; None where it has too few rows. On the CPU it gets one group at
-    /// a time, on each of the plugin's threads; for a GPU all groups that `at_a_time` rows have room for.
+    /// Gives `fit` the numbers of groups and returns what it makes of each; None where one has too
+    /// few rows. On the CPU it gets one group at a time, on each of the plugin's threads; for a GPU
+    /// all groups that `at_a_time` rows have room for.
     pub fn each<T: Send>(
         &self,
         device: Device,

@@ -20,12 +20,12 @@ pub enum Init {
 }
 
 impl Init {
-    /// From a column of models, as `fit` returns them, or of nulls.
+    /// Reads a column of models, as `fit` returns them, or of nulls.
     pub fn column(models: &Series) -> PolarsResult<Self> {
         Self::read(models).map(Self::Column)
     }
 
-    /// From one model, or from those of groups, null where a group is new.
+    /// Reads one model, or those of groups: null where a group is new.
     pub fn groups(models: &Series) -> PolarsResult<Self> {
         Self::read(models).map(Self::Groups)
     }
@@ -35,14 +35,15 @@ impl Init {
         Ok(models.cast(&DataType::Binary)?.binary()?.clone())
     }
 
-    /// An error unless a column can hold models.
+    /// Returns an error unless a column can hold models.
     pub fn check_dtype(dtype: &DataType) -> PolarsResult<()> {
         polars_ensure!(matches!(dtype, DataType::Binary | DataType::Null), SchemaMismatch:
             "anorand: init has dtype {dtype}, expected Binary, as fit() returns it");
         Ok(())
     }
 
-    /// An error if a fit of these features and options could not go on from one of the models, which names its row where there are more.
+    /// Returns an error if a fit of these features and options could not go on from one of the
+    /// models, which names its row where there are more.
     pub fn check(models: &Series, features: &Columns, given: &UncheckedOptions) -> PolarsResult<()> {
         let models = Self::read(models)?;
         for (row, bytes) in models.iter().enumerate() {
@@ -62,7 +63,8 @@ impl Init {
         Ok(())
     }
 
-    /// The model of a group, which has some of the rows or all; None where it is null, as for a group that is new.
+    /// The model of a group, which has some of the rows or all; None where it is null, as for a
+    /// group that is new.
     pub fn model(&self, group: usize, rows: Option<&[IdxSize]>) -> PolarsResult<Option<Arc<Model>>> {
         let models = match self {
             Self::File(path) => return model::from_path(path).map(Some),
@@ -79,7 +81,8 @@ impl Init {
             None => &mut (0..models.len()),
         };
         for model in rows.filter_map(|row| models.get(row)) {
-            // One that was joined or broadcast to many rows is the same memory in all of them: no need to read it again.
+            // One that was joined or broadcast to many rows is the same memory in all of them: no
+            // need to read it again.
             let is_other = found.is_some_and(|found| !std::ptr::eq(found, model) && found != model);
             polars_ensure!(!is_other, ComputeError:
                 "anorand: init has more than one model for the rows of a fit, expected the same one in each of them: fit with by= or in a \

@@ -1,4 +1,4 @@
-//! How to fit: the options, labels and groups that a call brings.
+//! Says how to fit: the options, labels and groups that a call brings.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,25 +18,25 @@ use super::groups::Groups;
 use super::init::Init;
 use super::scan::{Gathering, Sampled};
 
-/// How a model is fitted on rows: all of them, or those of each group.
+/// Says how a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
     /// One, or those to choose from
     pub candidates: Candidates,
     pub labels: Option<Labels>,
     pub groups: Option<Groups>,
-    /// Where the fits start, and the options that were given beside it
+    /// Where the fits start, and the options that were given with it
     pub init: Option<(Init, UncheckedOptions)>,
     /// Which rows the model of `init` has seen
     pub replayed: Option<Vec<bool>>,
 }
 
 impl Training {
-    /// The model of all rows.
+    /// Fits a model on all rows.
     pub fn fit(&self, columns: &Columns, request: Request) -> PolarsResult<Model> {
         self.fit_sample(columns, None, request)
     }
 
-    /// The same where the rows are a sample of a table, of which this is known.
+    /// Fits a model on a sample of a table; `sampled` is what is known of the table.
     pub fn fit_sample(&self, columns: &Columns, sampled: Option<&Sampled>, request: Request) -> PolarsResult<Model> {
         let labels = self.labels.as_ref();
         let Resolved { model, candidates } = self.resolved(0, None, labels)?;
@@ -50,7 +50,8 @@ impl Training {
         Ok(model)
     }
 
-    /// A model of each group and what `then` makes of it and its rows; None for a group too small for one.
+    /// Fits a model on each group, and returns what `then` makes of it and its rows; None for a group too small
+    /// for one.
     ///
     /// A group's model is the one that a fit of its rows alone would give.
     pub fn fit_each<T: Send>(
@@ -63,7 +64,7 @@ impl Training {
         self.fit_each_sample(groups, None, columns, request, then)
     }
 
-    /// The same where the rows are samples of the groups, of which this is known.
+    /// Fits models on samples of groups; `samples` is what is known of the groups.
     pub fn fit_each_sample<T: Send>(
         &self,
         groups: &Groups,
@@ -90,13 +91,14 @@ impl Training {
                 pool::map(fitted, |fitted| Ok(fitted.and_then(then)))
             })
         })?;
-        // Of all rows, not of each group: rows that are sorted within each group are not numbered by that.
+        // Of all rows, not of each group: rows that are sorted within each group are not numbered
+        // by that.
         warnings_of_table(columns)?.iter().for_each(|warning| polars_warn!("{warning}"));
         warned.say(groups.rows().len());
         Ok(models)
     }
 
-    /// A group's rows, if they are enough for a fit.
+    /// Gathers a group's rows, if they are enough for a fit.
     fn gather_group<'a>(
         &'a self,
         groups: &Groups,
@@ -122,14 +124,15 @@ impl Training {
         Ok(GroupFit { columns, labels, replayed, totals, model, candidates })
     }
 
-    /// What the fit of a group will ask of its rows, before they are gathered.
+    /// Says what the fit of a group will ask of its rows, before they are gathered.
     pub fn gathering(&self, group: usize) -> PolarsResult<Gathering> {
         let Resolved { model, candidates } = self.resolved(group, None, None)?;
         let Options { missing, seed, .. } = candidates[0];
         Ok(Gathering { missing, seed, goes_on: model.is_some() })
     }
 
-    /// Where the fit of a group starts, whose rows are some of all or all, and its options.
+    /// Says where the fit of a group starts, and with which options. `rows` are its rows; None:
+    /// all.
     fn resolved(&self, group: usize, rows: Option<&[IdxSize]>, labels: Option<&Labels>) -> PolarsResult<Resolved<'_>> {
         let init =
             self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(group, rows)?.zip(Some(given))));
@@ -143,7 +146,8 @@ impl Training {
     }
 }
 
-/// An error if more rows of a scan are replayed than the model has seen, of which the sample may have fewer.
+/// Returns an error if more rows of a scan are replayed than the model has seen, of which the
+/// sample may have fewer.
 fn check_replayed(start: Option<Start>, sampled: Option<&Sampled>) -> PolarsResult<()> {
     let new = sampled.and_then(|sampled| Some((sampled.usable, sampled.totals.as_ref()?.rows)));
     start.zip(new).map_or(Ok(()), |(start, (usable, new))| start.check_replayed(usable.saturating_sub(new)))
@@ -152,8 +156,8 @@ fn check_replayed(start: Option<Start>, sampled: Option<&Sampled>) -> PolarsResu
 /// Bytes of the rows of groups that a GPU fits together, as they are before they are scaled.
 const BYTES_AT_A_TIME: usize = 1 << 30;
 
-/// What a fit starts from, and the options to choose from: at least one set. All have the same seed and the same policy for missing
-/// values, since these can't be given as lists.
+/// The model that a fit starts from, and the options to choose from: at least one set. All have the
+/// same seed and the same policy for missing values, since these can't be given as lists.
 struct Resolved<'a> {
     model: Option<Arc<Model>>,
     candidates: Cow<'a, [Options]>,
@@ -177,12 +181,13 @@ impl GroupFit<'_> {
     }
 }
 
-/// Below this number of known anomalies among unlabelled rows, a network that learns from them alone would miss anomalies of other
-/// kinds: those are then found as without labels, and the known ones only help.
+/// Below this number of known anomalies among unlabelled rows, a network that learns from them
+/// alone would miss anomalies of other kinds: those are then found as without labels, and the known
+/// ones only help.
 const FEW: usize = 10;
 
-/// Whether few anomalies are known, and most of the other rows have no label. Where they are labelled as normal, there are no others
-/// to be found.
+/// Whether few anomalies are known, and most of the other rows have no label. Where they are
+/// labelled as normal, there are no others to be found.
 fn knows_few(labels: Option<&Labels>) -> bool {
     labels.is_some_and(|labels| labels.count(Some(true)) < FEW && labels.count(None) > labels.count(Some(false)))
 }

@@ -1,18 +1,18 @@
-"""Contract: imports go down the layers, in Python and in Rust, and docs/architecture.md names every room.
+"""Contract: imports of the Python package go down its layers, and docs/architecture.md names every module.
 
-``tests/layout.py`` reads the imports. What it finds is tested here too, on small made-up sources.
+``tests/layout.rs`` is the same for the crate.
 """
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from layout import imports, python_violations, rust_violations
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "polars_anorand"
-SOURCE = ROOT / "src"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 LAYERS = [
@@ -58,34 +58,12 @@ LAYERS = [
 ]
 """The modules of the package, lowest first: each may import those before it. A folder is its ``__init__.py``."""
 
-PYTHON_DOORS = {"model._plot", "model._values", "scan._parts"}
+INTERFACES = {"model._plot", "model._values", "scan._parts"}
 """Files of a folder that other files of the package may import too; users import none of them."""
-
-GROUND = {"job", "memory", "options", "pool", "simd"}
-ROOMS: dict[str, set[str]] = {
-    "job": set(),
-    "memory": set(),
-    "options": set(),
-    "pool": {"job"},
-    "simd": set(),
-    "data": {*GROUND},
-    "engine": {*GROUND},
-    "model": {"data", "engine", *GROUND},
-    "scoring": {"model", "data", "engine", *GROUND},
-    "device": {"scoring", "model", "data", "engine", *GROUND},
-    "fit": {"scoring", "model", "data", "engine", *GROUND},
-    "query": {"fit", "device", "scoring", "model", "data", "engine", *GROUND},
-    "fuzzing": {"fit", "scoring", "model", "data", "engine", *GROUND},
-    "plugin": {"query", "fit", "device", "scoring", "model", "data", "engine", *GROUND},
-}
-"""For each room of the crate, the rooms that it may import. lib.rs may import all."""
-
-DOORS = {"engine::cpu", "engine::torch", "query::verbs"}
-"""Rooms within rooms with a door of their own."""
 
 
 def test_the_packages_imports_go_down() -> None:
-    assert python_violations(PACKAGE, LAYERS, PYTHON_DOORS) == []
+    assert python_violations(PACKAGE, LAYERS, INTERFACES) == []
 
 
 def test_the_architecture_names_every_module_of_the_package() -> None:
@@ -93,20 +71,6 @@ def test_the_architecture_names_every_module_of_the_package() -> None:
     folders = {f"{file.parent}/" for file in files if file.parent != Path()}
     names = {file.name for file in files} | folders
     assert {name for name in names if f"`{name}`" not in ARCHITECTURE} == set()
-
-
-def test_the_crates_imports_go_down_and_through_doors() -> None:
-    assert rust_violations(SOURCE, ROOMS, DOORS) == []
-
-
-def test_every_declared_room_is_there() -> None:
-    there = {path.stem for path in SOURCE.iterdir()} - {"lib"}
-    assert there == ROOMS.keys()
-
-
-def test_the_architecture_names_every_room() -> None:
-    rooms = {f"{path.name}/" if path.is_dir() else path.name for path in SOURCE.iterdir()}
-    assert {room for room in rooms if f"`{room}`" not in ARCHITECTURE} == set()
 
 
 def test_benches_share_only_what_is_in_common() -> None:
@@ -150,7 +114,7 @@ def test_a_python_import_that_does_not_go_down_is_found(tmp_path: Path, line: st
     assert python_violations(tmp_path / "p", layers) == [f"middle.py imports {imported}, which is not below it"]
 
 
-def test_a_python_import_past_the_door_of_a_folder_is_found(tmp_path: Path) -> None:
+def test_a_python_import_past_the_interface_of_a_folder_is_found(tmp_path: Path) -> None:
     layers = ["low._part", "low._shared", "low", "high._own", "high", "__init__"]
     files = {
         "low/_part.py": "",
@@ -160,16 +124,16 @@ def test_a_python_import_past_the_door_of_a_folder_is_found(tmp_path: Path) -> N
         "high/__init__.py": "from p.high import _own\nfrom p import low\n",
         "__init__.py": "from p.high import x\n",
     }
-    doors = {"low._shared"}
-    assert python_violations(written(tmp_path / "p", files), layers, doors) == []
+    interfaces = {"low._shared"}
+    assert python_violations(written(tmp_path / "p", files), layers, interfaces) == []
     for line in ["from p.low import _part", "from p.low._part import x", "import p.low._part"]:
         written(tmp_path / "p", {"high/__init__.py": f"{line}\n"})
-        complaint = "high/__init__.py imports low._part: it goes past the door of low"
-        assert python_violations(tmp_path / "p", layers, doors) == [complaint]
+        complaint = "high/__init__.py imports low._part: it goes past the interface of low"
+        assert python_violations(tmp_path / "p", layers, interfaces) == [complaint]
     written(tmp_path / "p", {**files, "low/_part.py": "from p import low\n"})
-    assert python_violations(tmp_path / "p", layers, doors) == ["low/_part.py imports low, which is not below it"]
+    assert python_violations(tmp_path / "p", layers, interfaces) == ["low/_part.py imports low, which is not below it"]
     written(tmp_path / "p", {**files, "low/new.py": ""})
-    assert "low/new.py is in no layer" in python_violations(tmp_path / "p", layers, doors)
+    assert "low/new.py is in no layer" in python_violations(tmp_path / "p", layers, interfaces)
 
 
 def test_a_python_module_in_no_layer_is_found(tmp_path: Path) -> None:
@@ -177,89 +141,51 @@ def test_a_python_module_in_no_layer_is_found(tmp_path: Path) -> None:
     assert python_violations(tmp_path / "p", ["__init__"]) == ["new.py is in no layer"]
 
 
-SOUND = {
-    "lib.rs": "mod base;\nmod left;\nmod right;\nmod top;\npub use top::deep::Deep;\npub use left::Left;\n",
-    "base.rs": "use polars::prelude::*;\npub struct Base;\n",
-    "left/mod.rs": "mod first;\nmod second;\npub mod inner;\npub use first::First;\npub(crate) use second::*;\n",
-    "left/first.rs": "use super::second::{self, Second};\nuse crate::base::Base;\nfn f() { second::g(super::h()) }\n",
-    "left/second.rs": "use std::{fmt, io::{self, Read}};\nuse super::Left;\n",
-    "left/inner/mod.rs": "mod far;\npub use far::Far;\n",
-    "left/inner/far.rs": "use super::super::first::First;\nuse crate::left::second::Second;\n",
-    "right.rs": "use crate::base::{self, Base as B};\nfn f() -> base::Base { base::Kind::Some(1) }\n",
-    "top/mod.rs": "mod deep;\n#[cfg(test)]\nmod checks;\nuse self::deep::Deep;\nuse crate::left::inner::Far;\n",
-    "top/deep.rs": "use crate::{base, left::{First, inner::{self, Far}}, right};\nfn f() { right::f(inner::g()) }\n",
-    "top/checks.rs": "use crate::not_a_room::Anything;\n",
-}
-ALLOWED: dict[str, set[str]] = {
-    "base": set(),
-    "left": {"base"},
-    "right": {"base"},
-    "top": {"left", "right", "base"},
-}
-INNER = {"left::inner"}
+def python_violations(folder: Path, layers: Sequence[str], interfaces: Collection[str] = ()) -> list[str]:
+    """The imports of a package that do not go down, or that reach into a folder.
+
+    ``layers`` are the package's modules, lowest first; ``report._page`` is a file of the folder ``report``, and
+    ``report`` is its ``__init__.py``. Only the folder itself may import its files, except for those in ``interfaces``.
+    """
+    modules = {_python_module(file.relative_to(folder)): file for file in sorted(folder.rglob("*.py"))}
+    violations = [
+        f"{modules[name].relative_to(folder)} is in no layer" for name in sorted(modules.keys() - set(layers))
+    ]
+    for module, file in modules.items():
+        if module not in layers:
+            continue
+        here, name = module.partition(".")[0], file.relative_to(folder)
+        for target in _python_imports(file, folder.name, layers):
+            there, _, inner = target.partition(".")
+            if layers.index(target) >= layers.index(module):
+                violations.append(f"{name} imports {target}, which is not below it")
+            elif inner and there != here and target not in interfaces:
+                violations.append(f"{name} imports {target}: it goes past the interface of {there}")
+    return violations
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "complaint"),
-    [
-        ("base.rs", "use crate::left::First;", "base.rs uses crate::left::First: left is not below base"),
-        ("right.rs", "use crate::left::First;", "right.rs uses crate::left::First: left is not below right"),
-        ("left/first.rs", "fn f() { crate::top::g() }", "left/first.rs uses crate::top::g: top is not below left"),
-        ("left/inner/far.rs", "use crate::{base, top};", "left/inner/far.rs uses crate::top: top is not below left"),
-        ("left/first.rs", "use super::super::right::f;", "left/first.rs uses crate::right::f: right is not below left"),
-        ("base.rs", "use crate::Deep;", "base.rs uses crate::Deep: a name of lib.rs, which is above all rooms"),
-        (
-            "top/deep.rs",
-            "use crate::left::first::First;",
-            "top/deep.rs uses crate::left::first::First: it goes past the door of left",
-        ),
-        (
-            "base.rs",
-            "use crate::right::R;\nfn f() { R::g(R::h()) }",
-            "base.rs uses crate::right::R: right is not below base",
-        ),
-        (
-            "top/deep.rs",
-            "use crate::left;\nfn f() { left::second::g() }",
-            "top/deep.rs uses crate::left::second::g: it goes past the door of left",
-        ),
-        (
-            "top/deep.rs",
-            "use crate::left::{First, inner::{far::{Far}}};",
-            "top/deep.rs uses crate::left::inner::far::Far: it goes past the door of left::inner",
-        ),
-        ("left/second.rs", "use super::first::f;", "a circle: left/first.rs → left/second.rs → left/first.rs"),
-        ("left/second.rs", "use crate::left::First;", "a circle: left/first.rs → left/second.rs → left/first.rs"),
-        (
-            "left/second.rs",
-            "use super::inner::Far;",
-            "a circle: left/first.rs → left/second.rs → left/inner/far.rs → left/first.rs",
-        ),
-        ("new/mod.rs", "", "new is in no layer"),
-        ("top/shut/file.rs", "", "top/shut has no mod.rs"),
-    ],
-)
-def test_a_rust_import_that_does_not_go_down_through_a_door_is_found(
-    tmp_path: Path, file: str, line: str, complaint: str
-) -> None:
-    assert rust_violations(written(tmp_path, SOUND), ALLOWED, INNER) == []
-    written(tmp_path, {file: f"{line}\n{SOUND.get(file, '')}"})
-    assert complaint in rust_violations(tmp_path, ALLOWED, INNER)
+def _python_module(file: Path) -> str:
+    parts = file.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "// use crate::top::Deep;\n/* crate::top::f() */\n//! [`crate::top`]",
-        'const A: &str = "crate::top::f";\nconst B: &str = r#"use crate::top::"Deep";"#;\nconst C: char = \'"\';',
-        "#[cfg(test)]\nmod tests {\n    use crate::top::Deep;\n    fn f() { if true { crate::top::g() } }\n}",
-        "#[cfg(test)]\nuse crate::top::{Deep, f};",
-        "#[cfg(all(test, unix))]\n#[allow(unused)]\nfn f(x: [u8; 3]) { crate::top::g() }",
-        "struct S { a: u8, #[cfg(test)] b: crate::top::Deep }",
-    ],
-)
-def test_comments_strings_and_tests_are_not_looked_at(tmp_path: Path, text: str) -> None:
-    written(tmp_path, {**SOUND, "base.rs": text})
-    assert rust_violations(tmp_path, ALLOWED, INNER) == []
-    written(tmp_path, {"base.rs": f"{text}\nuse crate::top::f;"})
-    assert rust_violations(tmp_path, ALLOWED, INNER) == ["base.rs uses crate::top::f: top is not below base"]
+def imports(file: Path, package: str = "") -> list[str]:
+    """The dotted names that a Python file imports, those for type checkers alone included."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, [package if node.level else "", node.module]))
+            names += [f"{base}.{alias.name}" for alias in node.names]
+    return names
+
+
+def _python_imports(file: Path, package: str, layers: Sequence[str]) -> Iterator[str]:
+    """The modules of its package that a file imports."""
+    for name in imports(file, package):
+        first, *rest = name.split(".")
+        if first == package:
+            within = [".".join(rest[:depth]) for depth in (2, 1)]
+            # What is no module is a name that the package exports.
+            yield next((module for module in within if module in layers), "__init__")

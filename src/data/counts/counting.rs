@@ -11,13 +11,14 @@ use crate::data::feature::{Feature, Kind};
 
 /// Counts and extremes of the rows so far, in any order and in batches of any size.
 ///
-/// Another process can go on with it, as text: counts are integers, and the lowest and the highest value keep their last bit.
+/// Another process can go on with it, as text: counts are integers, and the lowest and the highest
+/// value keep their last bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counting {
     features: Vec<Feature>,
     rows: u64,
-    /// Of each feature
+    /// The counts of each feature
     counted: Vec<Counted>,
 }
 
@@ -27,7 +28,7 @@ struct Counted {
     missing: u64,
     /// The lowest and the highest number
     range: Option<[f64; 2]>,
-    /// Of a category: each value and its rows
+    /// Each value of a category and its rows
     values: PlHashMap<String, u64>,
     /// The values that are known to be too rare to be remembered
     rare: Rare,
@@ -133,7 +134,8 @@ impl Counting {
         self.counted.iter_mut().zip(other.counted).try_for_each(|(counted, other)| counted.add(other))
     }
 
-    /// The same counts in parts: each value of a category is in the part that its text says, all else in the first.
+    /// Splits the counts into parts: each value of a category is in the part that its text says,
+    /// all else in the first.
     pub fn split(self, parts: usize) -> Vec<Self> {
         let mut split = vec![Self::new(&self.features); parts.max(1)];
         split[0].rows = self.rows;
@@ -152,7 +154,8 @@ impl Counting {
         self.rows == 0 && self.counted.iter().all(|counted| *counted == Counted::default())
     }
 
-    /// Forgets the text of values that are too rare to be remembered. All rows with the values that are here must have been counted.
+    /// Forgets the text of values that are too rare to be remembered. All rows with the values that
+    /// are here must have been counted.
     pub fn forget_rare(&mut self) -> PolarsResult<()> {
         for counted in &mut self.counted {
             counted.rare = counted.rare.plus(forget_rare(&mut counted.values)?)?;
@@ -161,7 +164,8 @@ impl Counting {
     }
 
     /// # Errors
-    /// `ComputeError` if a part of what was counted elsewhere is missing, or is there twice, or if there are more rows than a table has.
+    /// `ComputeError` if a part of what was counted elsewhere is missing, or is there twice, or if
+    /// there are more rows than a table has.
     pub fn totals(self) -> PolarsResult<Totals> {
         polars_ensure!(self.rows <= MOST_ROWS as u64, ComputeError:
             "anorand: {} rows were counted, expected at most {MOST_ROWS}", self.rows);

@@ -1,5 +1,5 @@
-//! What is known of all rows of a table of which a fit has a sample: counts and extremes, so that what is rare is not taken for what
-//! was never seen.
+//! Says what is known of all rows of a table when a fit has a sample: counts and extremes, so that
+//! what is rare is not taken for what was never seen.
 
 use polars::prelude::PlHashMap;
 
@@ -7,15 +7,15 @@ use crate::data::encode::categories::Frequencies;
 use crate::data::encode::statistics::{FeatureStatistics, QUANTILES};
 use crate::data::feature::Feature;
 
-/// More training rows than any table has. Numbers of rows up to here, from a file or from another process, have sums that no integer
-/// is too small for.
+/// More training rows than any table has. Numbers of rows up to here, from a file or from another
+/// process, have sums that no integer is too small for.
 pub const MOST_ROWS: usize = 1 << 48;
 
-/// Of all rows.
+/// Counts and extremes of all rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
     pub rows: usize,
-    /// Of each feature
+    /// The totals of each feature
     pub features: Vec<FeatureTotals>,
 }
 
@@ -24,12 +24,13 @@ pub struct FeatureTotals {
     pub missing: usize,
     /// The lowest and the highest value; None for a category, and where there is no value
     pub range: Option<[f64; 2]>,
-    /// Of a category
+    /// The frequencies of a category's values
     pub frequencies: Option<Frequencies>,
 }
 
 impl Totals {
-    /// The same totals, which are of `features`, in the order of `wanted`; matched by name, as columns are.
+    /// Puts the totals, which are of `features`, in the order of `wanted`, matched by name, as
+    /// columns are.
     pub fn align_to(&self, features: &[Feature], wanted: &[Feature]) -> Self {
         let names = features.iter().map(|feature| feature.name.as_str());
         let by_name: PlHashMap<&str, &FeatureTotals> = names.zip(&self.features).collect();
@@ -37,7 +38,8 @@ impl Totals {
         Self { rows: self.rows, features: found.collect() }
     }
 
-    /// With the rows of another table with the same features. Sums saturate, beyond [`MOST_ROWS`]: a model with such a number is refused.
+    /// Adds the rows of another table with the same features. Sums saturate, beyond [`MOST_ROWS`]:
+    /// a model with such a number is refused.
     pub fn plus(&self, other: &Self) -> Self {
         let both = |(a, b): (&FeatureTotals, &FeatureTotals)| FeatureTotals {
             missing: a.missing.saturating_add(b.missing),
@@ -58,8 +60,9 @@ impl Totals {
         self.features.iter().map(|feature| feature.frequencies.clone()).collect()
     }
 
-    /// Statistics of a sample, with the counts and the extremes of all rows. Of a feature without a value in the sample, an earlier
-    /// model's quantiles are what is known, or else the extremes of all rows.
+    /// Statistics of a sample, with the counts and the extremes of all rows. Of a feature without a
+    /// value in the sample, an earlier model's quantiles are what is known, or else the extremes of
+    /// all rows.
     pub fn complete(&self, statistics: &mut [FeatureStatistics], earlier: Option<&[[f64; QUANTILES]]>) {
         for (at, (feature, total)) in statistics.iter_mut().zip(&self.features).enumerate() {
             if let (0, Some(mut range)) = (feature.known, total.range) {

@@ -1,4 +1,5 @@
-//! What recurs in a time: the hour of the day, the day of the week and of the month, the month of the year.
+//! What recurs in a time: the hour of the day, the day of the week and of the month, the month of
+//! the year.
 
 use chrono::{DateTime, Datelike, NaiveDate};
 use polars::prelude::*;
@@ -81,7 +82,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// From a feature's number in its own unit; None beyond the years that a calendar has.
+    /// Takes a feature's number in its own unit apart; None beyond the years that a calendar has.
     pub fn from_number(kind: Kind, number: f64) -> Option<Self> {
         let (days, of_day) = match kind {
             Kind::Date => (number, 0.0),
@@ -103,8 +104,8 @@ pub fn recurring(kind: Kind, span: f64) -> Vec<Cycle> {
     }
 }
 
-/// Ten years, in the units of a kind: a time that far from all training rows is a wrong one, whatever recurs in it. None for
-/// times of a day.
+/// Ten years, in the units of a kind: a time that far from all training rows is a wrong one,
+/// whatever recurs in it. None for times of a day.
 pub fn far_away(kind: Kind) -> Option<f64> {
     let days = 3_653.0;
     match kind {

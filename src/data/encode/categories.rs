@@ -1,9 +1,10 @@
-//! Values ↔ codes and frequencies: a value of a String, Categorical or Enum feature is known by its place in the model's
-//! vocabulary, and by its log-frequency in the training rows.
+//! Values ↔ codes and frequencies: a value of a String, Categorical or Enum feature is known by its
+//! place in the model's vocabulary, and by its log-frequency in the training rows.
 //!
-//! A value is remembered as text, never as a column's physical code, so that a model scores other frames. One that was not
-//! seen has the code after the last one, and a frequency as if it had been seen half a time: rarer than any that was. Of very many values, as a column of ids has, only
-//! the most frequent are remembered; the others are rare, and count as if they had not been seen.
+//! A value is remembered as text, never as a column's physical code, so that a model scores other
+//! frames. One that was not seen has the code after the last one, and a frequency as if it had been
+//! seen half a time: rarer than any that was. Of very many values, as a column of ids has, only the
+//! most frequent are remembered; the others are rare, and count as if they had not been seen.
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,8 @@ const MOST_VALUES: usize = 1 << 16;
 /// Bytes of their text.
 const MOST_TEXT: usize = 16 << 20;
 
-/// The values of one feature in the training rows, the most frequent first, equally frequent ones in order of their text.
+/// The values of one feature in the training rows, the most frequent first, equally frequent ones
+/// in order of their text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Frequencies {
@@ -38,7 +40,8 @@ pub struct Rare {
 }
 
 impl Rare {
-    /// With others; an error if there are more than can be counted, as numbers that come from elsewhere may be.
+    /// Adds others; returns an error if there are more than can be counted, as numbers that come
+    /// from elsewhere may be.
     pub fn plus(self, other: Self) -> PolarsResult<Self> {
         let sums = self.values.checked_add(other.values).zip(self.rows.checked_add(other.rows));
         let (values, rows) =
@@ -53,7 +56,7 @@ impl Rare {
 }
 
 impl Frequencies {
-    /// Of all rows of `column`, nulls left out.
+    /// Counts the rows of `column`, nulls left out.
     pub fn from_column(column: &Series) -> PolarsResult<Self> {
         let text = column.cast(&DataType::String)?;
         let mut counts: PlHashMap<&str, u64> = PlHashMap::new();
@@ -63,7 +66,8 @@ impl Frequencies {
         Ok(Self::from_counts(counts))
     }
 
-    /// Of each value and the number of rows that have it; sums saturate, as the counts may be a file's.
+    /// Takes each value and the number of rows that have it; sums saturate, as the counts may be a
+    /// file's.
     pub fn from_counts<T: AsRef<str> + Into<String>>(counts: impl IntoIterator<Item = (T, u64)>) -> Self {
         let mut counted: Vec<(T, u64)> = counts.into_iter().collect();
         in_order(&mut counted);
@@ -79,7 +83,7 @@ impl Frequencies {
         self.counts.len() - self.counts.partition_point(|count| *count > 1)
     }
 
-    /// With the rows of another table; sums saturate.
+    /// Adds the rows of another table; sums saturate.
     pub fn plus(&self, other: &Self) -> Self {
         let both = || [self, other].into_iter().flat_map(|of| of.values.iter().zip(&of.counts));
         let mut counts: PlHashMap<&str, u64> = PlHashMap::new();
@@ -100,7 +104,8 @@ impl Frequencies {
         self.values.len() as u64 + self.rare.values
     }
 
-    /// Whether there are too many values for the number of rows, as for ids: their frequencies then say nothing.
+    /// Whether there are too many values for the number of rows, as for ids: their frequencies then
+    /// say nothing.
     pub fn look_like_ids(&self) -> bool {
         words_are_ids(self.distinct(), self.rows())
     }
@@ -136,8 +141,8 @@ fn remembered<T: AsRef<str>>(counted: &[(T, u64)]) -> usize {
     counted.iter().take(MOST_VALUES).take_while(fits).count().max(1).min(counted.len())
 }
 
-/// Takes those out that will not be remembered, wherever the other values are counted. The most frequent one of them stays: in
-/// [`remembered`], its text keeps all less frequent ones out.
+/// Takes those out that will not be remembered, wherever the other values are counted. The most
+/// frequent one of them stays: in [`remembered`], its text keeps all less frequent ones out.
 pub fn forget_rare(counts: &mut PlHashMap<String, u64>) -> PolarsResult<Rare> {
     let mut counted: Vec<(String, u64)> = counts.drain().collect();
     in_order(&mut counted);
@@ -152,13 +157,14 @@ fn in_order<T: AsRef<str>>(counted: &mut [(T, u64)]) {
     counted.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.as_ref().cmp(b.0.as_ref())));
 }
 
-/// What makes numbers of each feature that is a category.
+/// Makes the encoder of each feature that is a category.
 pub fn encoders(frequencies: &[Option<Frequencies>]) -> Vec<Option<Encoder>> {
     frequencies.iter().map(|counted| counted.as_ref().map(Frequencies::encoder)).collect()
 }
 
-/// Codes with every other value of a single row as a value that was not seen. None unless more than the share [`ALONE`] of the rows are
-/// alone in their value: new values are then to be expected, and are as ordinary as those.
+/// Codes with every other value of a single row as a value that was not seen. None unless more than
+/// the share [`ALONE`] of the rows are alone in their value: new values are then to be expected,
+/// and are as ordinary as those.
 pub fn with_unseen(codes: &Series, frequencies: &Frequencies, rows: usize) -> PolarsResult<Option<Series>> {
     let (unseen, alone) = (frequencies.counts.len() as u32, frequencies.alone() as u32);
     if f64::from(alone) <= ALONE * rows as f64 {
@@ -175,7 +181,7 @@ pub fn with_unseen(codes: &Series, frequencies: &Frequencies, rows: usize) -> Po
 #[derive(Clone, Debug)]
 pub struct Encoder {
     codes: PlHashMap<String, u32>,
-    /// By code; the last one is that of all other values
+    /// The number of each code; the last one is that of all other values
     numbers: Vec<f64>,
 }
 

@@ -10,7 +10,7 @@ use crate::data::feature::Kind;
 use crate::options::Missing;
 
 impl Columns {
-    /// How often each value of the categories occurs; None for other features.
+    /// Counts how often each value of the categories occurs; None for other features.
     pub(crate) fn frequencies(&self) -> PolarsResult<Vec<Option<Frequencies>>> {
         let columns = self.features.iter().zip(&self.columns);
         let frequencies = columns.map(|(feature, column)| match feature.kind {
@@ -20,7 +20,7 @@ impl Columns {
         frequencies.collect()
     }
 
-    /// The same columns with categories as codes. There is an encoder for each feature that is one.
+    /// Makes codes of the categories. There is an encoder for each feature that is one.
     pub(crate) fn coded(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
         let columns = self.columns.iter().zip(encoders).map(|(column, encoder)| match encoder {
             Some(encoder) => encoder.encode(column),
@@ -29,8 +29,9 @@ impl Columns {
         Ok(Self { features: self.features.clone(), columns: columns.collect::<PolarsResult<_>>()?, rows: self.rows })
     }
 
-    /// Coded columns with some of the values that a single row has as unseen ones, where new values are to be expected; None if they are to be
-    /// expected in no column. `rows` is the number of rows that were counted.
+    /// Coded columns with some of the values that a single row has as unseen ones, where new values
+    /// are to be expected; None if they are to be expected in no column. `rows` is the number of
+    /// rows that were counted.
     pub(crate) fn with_unseen(&self, frequencies: &[Option<Frequencies>], rows: usize) -> PolarsResult<Option<Self>> {
         let mut changed = None;
         for (j, frequencies) in frequencies.iter().enumerate() {
@@ -42,7 +43,8 @@ impl Columns {
         Ok(changed)
     }
 
-    /// The codes of each category of coded columns, with the number of its feature; NaN where one is missing.
+    /// Returns the codes of each category of coded columns, with the number of its feature; NaN
+    /// where one is missing.
     pub(crate) fn categories(&self) -> PolarsResult<Vec<(usize, Vec<f64>)>> {
         let mut found = vec![];
         for (j, feature) in self.features.iter().enumerate() {
@@ -55,8 +57,8 @@ impl Columns {
         Ok(found)
     }
 
-    /// Per feature of coded columns, what the values that are not missing are like; of a category, their log-frequencies, whose
-    /// median is that of a value.
+    /// Describes, per feature of coded columns, what the values that are not missing are like; of a category,
+    /// their log-frequencies, whose median is that of a value.
     pub(crate) fn statistics(
         &self,
         encoders: &[Option<Encoder>],

@@ -13,8 +13,9 @@ use crate::data::feature::{Feature, Kind};
 
 /// The most values of a category that have an input of their own.
 const MOST_VALUES: usize = 8;
-/// The share of the training rows that a value of a category, or the missing value, needs for an input of its own. Rarer ones
-/// are for the surprisals: an input that is nearly always 0 teaches a network little, and dominates it where it is 1.
+/// The share of the training rows that a value of a category, or the missing value, needs for an
+/// input of its own. Rarer ones are for the surprisals: an input that is nearly always 0 teaches a
+/// network little, and dominates it where it is 1.
 const LEAST_SHARE: f64 = 0.05;
 
 /// One of the numbers that a feature becomes.
@@ -45,7 +46,8 @@ impl Input {
         }
     }
 
-    /// The number that it has for a feature's value; NaN where that is missing, or no time of the calendar.
+    /// The number that it has for a feature's value; NaN where that is missing, or no time of the
+    /// calendar.
     pub fn number(self, kind: Kind, value: f64, encoder: Option<&Encoder>) -> f64 {
         let on_circle = |cycle: Cycle, part: fn(f64) -> f64| {
             Moment::from_number(kind, value).map_or(f64::NAN, |moment| part(TAU * cycle.share(&moment)))
@@ -79,7 +81,7 @@ impl Inputs {
         Self(inputs)
     }
 
-    /// As the options and the training rows say.
+    /// Chooses the inputs by the options and the training rows.
     pub fn choose(
         features: &[Feature],
         statistics: &[FeatureStatistics],
@@ -93,8 +95,8 @@ impl Inputs {
         )
     }
 
-    /// The same where values of categories have other codes, from each feature's values by code to the new ones; None if a value with an
-    /// input of its own is no longer there.
+    /// Returns the same inputs where values of categories have other codes, from each feature's
+    /// values by code to the new ones; None if a value with an input of its own is no longer there.
     pub fn recoded(&self, values: &[Option<Vec<String>>], encoders: &[Option<Encoder>]) -> Option<Self> {
         let recode = |j: usize, input: &Input| match (input, &values[j], &encoders[j]) {
             (Input::Is(code), Some(values), Some(encoder)) => encoder.code(values.get(*code)?).map(Input::Is),
@@ -105,7 +107,8 @@ impl Inputs {
         self.0.iter().enumerate().map(recode_all).collect::<Option<_>>().map(Self)
     }
 
-    /// What stands in for each input of a missing value: that of the median; for a time, the centre of the circle.
+    /// What stands in for each input of a missing value: that of the median; for a time, the centre
+    /// of the circle.
     pub fn reference(&self, statistics: &[FeatureStatistics], encoders: &[Option<Encoder>]) -> Vec<f64> {
         let mut reference = Vec::with_capacity(self.count());
         for ((inputs, statistics), encoder) in self.0.iter().zip(statistics).zip(encoders) {
@@ -163,7 +166,8 @@ impl Inputs {
         })
     }
 
-    /// What is wrong with them, as a file may have them: those of a feature of this kind, with this number of values.
+    /// What is wrong with them, as a file may have them: those of a feature of this kind, with this
+    /// number of values.
     pub fn fault(&self, feature: usize, kind: Kind, values: Option<usize>) -> Option<String> {
         let inputs = &self.0[feature];
         let fits = |input: &Input| match input {
@@ -181,7 +185,7 @@ fn is_time(kind: Kind) -> bool {
     matches!(kind, Kind::Date | Kind::Datetime | Kind::Time)
 }
 
-/// The inputs of one feature, as the options and its training values say.
+/// Chooses the inputs of one feature.
 fn choose_for_feature(
     feature: &Feature,
     statistics: &FeatureStatistics,

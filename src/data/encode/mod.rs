@@ -1,4 +1,5 @@
-//! What a feature's values become for the networks: codes, log-frequencies, places in a calendar, and scaled numbers.
+//! What a feature's values become for the networks: codes, log-frequencies, places in a calendar,
+//! and scaled numbers.
 
 pub mod calendar;
 pub mod categories;

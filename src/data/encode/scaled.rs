@@ -10,7 +10,7 @@ use crate::data::columns::Columns;
 use crate::data::feature::Kind;
 use crate::memory::matrix;
 
-/// How coded columns become scaled inputs.
+/// Says how coded columns become scaled inputs.
 #[derive(Clone, Copy)]
 pub struct Encoding<'a> {
     pub inputs: &'a Inputs,
@@ -21,7 +21,7 @@ pub struct Encoding<'a> {
 }
 
 impl Columns {
-    /// The scaled rows of coded columns, `[rows, inputs]`.
+    /// Scales the rows of coded columns into a matrix, `[rows, inputs]`.
     pub(crate) fn scaled(&self, encoding: &Encoding) -> PolarsResult<Array2<f32>> {
         let mut matrix = matrix(self.rows, encoding.inputs.count(), "the scaled rows")?;
         let mut values = vec![];
@@ -38,8 +38,9 @@ impl Columns {
         Ok(matrix)
     }
 
-    /// All rows of coded columns scaled into tiles of `tile` rows, `[tiles, inputs, tile]`; a missing value as the reference, and
-    /// the rows that have one marked in `incomplete`. Tiles of one row are a matrix, row by row.
+    /// Scales all rows of coded columns into tiles of `tile` rows, `[tiles, inputs, tile]`; a
+    /// missing value as the reference, and the rows that have one marked in `incomplete`. Tiles of
+    /// one row are a matrix, row by row.
     pub(crate) fn scale_into(
         &self,
         encoding: &Encoding,

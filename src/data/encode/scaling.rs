@@ -1,5 +1,7 @@
-//! The scaling of inputs, fitted on the training rows: min–max; the same on a range that a few values can't move, logarithmic
-//! beyond it; or asinh of robust scores, which keeps outliers of heavy tails apart without letting them squeeze the rest. Computed in f64, so that values near f32's limits survive.
+//! The scaling of inputs, fitted on the training rows: min–max; the same on a range that a few
+//! values can't move, logarithmic beyond it; or asinh of robust scores, which keeps outliers of
+//! heavy tails apart without letting them squeeze the rest. Computed in f64, so that values near
+//! f32's limits survive.
 
 use crate::options::ScalingKind;
 use crate::simd::{Simd, Task, Vector};
@@ -7,11 +9,12 @@ use crate::simd::{Simd, Task, Vector};
 use super::inputs::Inputs;
 use super::statistics::{FeatureStatistics, NORMAL_IQR};
 
-/// Scaled values are held within ± this, so that a row far outside the training range still has a finite f32 score.
+/// Scaled values are held within ± this, so that a row far outside the training range still has a
+/// finite f32 score.
 pub const CLIP: f64 = 1e6;
 
-/// `scaled = (value − offset) / scale`, one offset and one scale for each input; for `asinh`, asinh of that; for `robust`, s =
-/// scaled beyond \[0, 1\] becomes 1 + ln s, or −ln(1 − s).
+/// `scaled = (value − offset) / scale`, one offset and one scale for each input; for `asinh`, asinh
+/// of that; for `robust`, s = scaled beyond \[0, 1\] becomes 1 + ln s, or −ln(1 − s).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
     pub kind: ScalingKind,
@@ -20,7 +23,7 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// From each feature's training values, for its inputs.
+    /// Fits the scaling of all inputs to each feature's training values.
     pub fn fit(statistics: &[FeatureStatistics], inputs: &Inputs, kind: ScalingKind) -> Self {
         let mut lines = vec![];
         for ((_, inputs), feature) in inputs.enumerated().zip(statistics) {
@@ -53,8 +56,8 @@ impl Scaling {
         }
     }
 
-    /// Input `j`'s `values` in the scaled space, into its place in the tiles; for one that is not finite `fill`, and its row is
-    /// marked as `incomplete`.
+    /// Input `j`'s `values` in the scaled space, into its place in the tiles; for one that is not
+    /// finite `fill`, and its row is marked as `incomplete`.
     pub fn scale_tiles<T: Copy + Into<f64>>(
         &self,
         j: usize,
@@ -122,7 +125,8 @@ impl<T: Copy + Into<f64>> Task for Scale<'_, T> {
     }
 }
 
-/// IQR / 1.349, which a few outliers do not move; the standard deviation of the values if the quartiles coincide.
+/// IQR / 1.349, which a few outliers do not move; the standard deviation of the values if the
+/// quartiles coincide.
 fn spread(feature: &FeatureStatistics) -> f64 {
     let between = width(feature.quartiles[0] / NORMAL_IQR, feature.quartiles[1] / NORMAL_IQR);
     let constant = feature.quartiles[0] == feature.quartiles[1];
@@ -132,8 +136,8 @@ fn spread(feature: &FeatureStatistics) -> f64 {
     between
 }
 
-/// The offset and width of a feature's range, held to `REACH` interquartile ranges beyond the quartiles: wide enough for what is
-/// usual in a heavy tail, and not moved by a few absurd values.
+/// The offset and width of a feature's range, held to `REACH` interquartile ranges beyond the
+/// quartiles: wide enough for what is usual in a heavy tail, and not moved by a few absurd values.
 fn held(feature: &FeatureStatistics) -> (f64, f64) {
     const REACH: f64 = 20.0;
     let [first, third] = feature.spread_quartiles;
@@ -157,7 +161,8 @@ fn asinh(number: f32) -> f32 {
 
 #[inline(always)]
 fn scaled(value: f64, offset: f64, scale: f64) -> f64 {
-    // Halved, so that the difference of two huge values of opposite sign stays finite; halving is exact.
+    // Halved, so that the difference of two huge values of opposite sign stays finite; halving is
+    // exact.
     let scaled = (value * 0.5 - offset * 0.5) / (scale * 0.5);
     scaled.clamp(-CLIP, CLIP)
 }

@@ -30,9 +30,10 @@ pub struct FeatureStatistics {
 }
 
 impl FeatureStatistics {
-    /// Of at least one value; none of them NaN. Reorders the values.
+    /// Describes at least one value; none of them is NaN. Reorders the values.
     ///
-    /// The median of an even number of values is the mean of the two in the middle; their lower if it must be a value.
+    /// The median of an even number of values is the mean of the two in the middle; their lower if
+    /// it must be a value.
     pub fn from_values(values: &mut [f64], median_is_a_value: bool) -> Self {
         let count = values.len();
         let middle = if count.is_multiple_of(2) && median_is_a_value { count / 2 - 1 } else { count / 2 };
@@ -58,7 +59,7 @@ impl FeatureStatistics {
         Self { low, median, high, quartiles, spread_quartiles, quantiles, at_most, deviation, known: count, missing: 0 }
     }
 
-    /// Of a feature without any value.
+    /// Describes a feature without any value.
     pub fn without_values() -> Self {
         let zeros = [0.0; 2];
         Self {
@@ -76,7 +77,7 @@ impl FeatureStatistics {
     }
 }
 
-/// Of at least one value; reorders the values.
+/// Finds the quantiles of at least one value; reorders the values.
 fn quantiles(values: &mut [f64]) -> [f64; QUANTILES] {
     let last = values.len() - 1;
     let ranks: [usize; QUANTILES] = std::array::from_fn(|at| (last * at + (QUANTILES - 1) / 2) / (QUANTILES - 1));
@@ -96,7 +97,7 @@ fn at_most(values: &[f64], quantiles: &[f64; QUANTILES]) -> [u64; QUANTILES] {
     })
 }
 
-/// The quartiles of the values other than `one`, each moved to `one` where that is beyond it.
+/// Finds the quartiles of the values other than `one`, each moved to `one` where that is beyond it.
 fn quartiles_of_others(values: &[f64], one: f64) -> [f64; 2] {
     let mut others: Vec<f64> = values.iter().copied().filter(|value| *value != one).collect();
     if others.is_empty() {
@@ -106,7 +107,7 @@ fn quartiles_of_others(values: &[f64], one: f64) -> [f64; 2] {
     [nth(&mut others, count / 4).min(one), nth(&mut others, 3 * count / 4).max(one)]
 }
 
-/// In units of the largest value, so that no square overflows.
+/// The standard deviation, computed in units of the largest value, so that no square overflows.
 fn deviation(values: &[f64]) -> f64 {
     let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     if largest == 0.0 {

@@ -1,7 +1,7 @@
 //! All that Polars can call: kwargs → checked options → one call → a named column. No maths here.
 //!
-//! Each verb has a schema function, which Polars calls when a plan is built: it refuses a bad dtype or
-//! option there, before any row is read.
+//! Each verb has a schema function, which Polars calls when a plan is built: it refuses a bad dtype
+//! or option there, before any row is read.
 
 mod apply;
 mod drift;
@@ -17,8 +17,8 @@ use super::ffi::{compute, resolve, Kwargs};
 /// The share of the training rows that are outliers, by default.
 const OUTLIERS: f64 = 0.01;
 
-/// The functions by which Polars finds expressions: for each of ours, the one that computes it, and the
-/// one that resolves its field.
+/// The functions by which Polars finds expressions: for each of ours, the one that computes it, and
+/// the one that resolves its field.
 macro_rules! exported {
     ($($computes:ident => $compute:path, $resolves:ident => $resolve:path;)+) => {$(
         /// # Safety

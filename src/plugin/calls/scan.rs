@@ -75,8 +75,8 @@ pub fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResul
     Ok(Field::new("checked".into(), DataType::Boolean))
 }
 
-/// Returns an error if rows like these, which may be none, can't be fitted, or not from the models in the
-/// second input.
+/// Returns an error if rows like these, which may be none, can't be fitted, or not from the models
+/// in the second input.
 pub fn check_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Series> {
     let Parts { columns, .. } = Parts::from_input(first(inputs)?, &kwargs)?;
     let given = kwargs.candidates.first().cloned().unwrap_or_default();
@@ -84,8 +84,8 @@ pub fn check_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Ser
     Ok(Series::new("checked".into(), [true]))
 }
 
-/// Fits the model of a scan, or those of its groups. If the scan only counts rows, the sample is the first
-/// input.
+/// Fits the model of a scan, or those of its groups. If the scan only counts rows, the sample is
+/// the first input.
 pub fn fit_scan(inputs: &[Series], kwargs: FitScanKwargs) -> PolarsResult<Series> {
     let FitKwargs { training: how, device, precision, name, progress, path: _ } = kwargs.fit;
     let _watching = Watching::begin(progress.as_deref(), &name)?;

@@ -51,7 +51,8 @@ impl PyScan {
         self.on_gathered(|gathered| Ok(gathered.scores.get(&0).map_or(0, ScoreCounts::rows)))
     }
 
-    /// Takes what was counted of rows or of scores, for another process: parts, each with its number.
+    /// Takes what was counted of rows or of scores, for another process: parts, each with its
+    /// number.
     fn take_counts(&self, py: Python<'_>, of_scores: bool, parts: usize) -> PyResult<Vec<(usize, String)>> {
         py.detach(|| {
             self.on_gathered(|gathered| match of_scores {

@@ -21,9 +21,9 @@ struct Counted {
 }
 
 impl Scan {
-    /// What was counted so far, for other processes: in parts, so that a process can hold one of them where
-    /// a category has very many values. Parts in which nothing is counted are left out. The scan is empty
-    /// afterwards.
+    /// What was counted so far, for other processes: in parts, so that a process can hold one of
+    /// them where a category has very many values. Parts in which nothing is counted are left out.
+    /// The scan is empty afterwards.
     pub fn take_counts(&mut self, parts: usize) -> PolarsResult<Vec<(usize, String)>> {
         let Some((group, counting)) = self.groups.drain(..).zip(self.counting.drain(..)).next() else {
             return Ok(vec![]);
@@ -61,8 +61,8 @@ impl Scan {
         Ok(())
     }
 
-    /// Forgets the text of those values of categories that are too rare to be remembered. All rows with the
-    /// other values must have been counted here.
+    /// Forgets the text of those values of categories that are too rare to be remembered. All rows
+    /// with the other values must have been counted here.
     pub fn forget_rare(&mut self) -> PolarsResult<()> {
         self.counting.iter_mut().try_for_each(Counting::forget_rare)
     }

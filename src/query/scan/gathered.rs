@@ -1,4 +1,4 @@
-//! What a scan hands to the fits.
+//! The types by which a scan hands rows and totals to the fits.
 
 use polars::prelude::*;
 

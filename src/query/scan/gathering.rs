@@ -85,10 +85,10 @@ impl Scan {
         group.usable > self.sample.size()
     }
 
-    /// Takes a batch. `input` is what the call got, `features` the features in it, `group_of` the number of
-    /// each row's group if there are groups, and `replayed` says which rows the model that its fit goes on
-    /// from has seen. Of rows that a fit can't use, only their number is kept. `how` is asked once for each
-    /// group.
+    /// Takes a batch. `input` is what the call got, `features` the features in it, `group_of` the
+    /// number of each row's group if there are groups, and `replayed` says which rows the model
+    /// that its fit goes on from has seen. Of rows that a fit can't use, only their number is kept.
+    /// `how` is asked once for each group.
     pub fn add(
         &mut self,
         input: &Series,

@@ -1,4 +1,5 @@
-//! A table that comes in batches: what a fit needs of it, or of each of its groups, in bounded memory.
+//! A table that comes in batches: what a fit needs of it, or of each of its groups, in bounded
+//! memory.
 
 mod counts;
 mod gathered;

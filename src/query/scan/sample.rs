@@ -5,9 +5,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Keeps `size` rows of each group, or all while there are no more.
 ///
-/// A row is in the sample if the hash of its number in its group is among the lowest. So the sample is
-/// uniform and does not depend on the batches. A hash of the row's contents would take all rows that are
-/// equal, or none of them: the sample of a table of a few categories would look like no part of it.
+/// A row is in the sample if the hash of its number in its group is among the lowest. So the sample
+/// is uniform and does not depend on the batches. A hash of the row's contents would take all rows
+/// that are equal, or none of them: the sample of a table of a few categories would look like no
+/// part of it.
 pub struct Sample {
     size: usize,
     /// For each group, the hash above which a row is not in the sample
@@ -35,8 +36,8 @@ impl Sample {
         self.highest.push(u64::MAX);
     }
 
-    /// Decides on the row with this number in its group; a row that is taken must be among those that
-    /// [`add`](Self::add) gets next, in the same order.
+    /// Decides on the row with this number in its group; a row that is taken must be among those
+    /// that [`add`](Self::add) gets next, in the same order.
     pub fn takes(&mut self, group: usize, number: usize, seed: u64) -> bool {
         let hash = xxh3_64_with_seed(&(number as u64).to_le_bytes(), seed);
         let taken = self.size > 0 && hash <= self.highest[group];

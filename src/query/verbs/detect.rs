@@ -1,4 +1,5 @@
-//! The score, the percentile, and whether a row is an outlier; if asked, how far the members agree, and why.
+//! `detect`: gives the score, the percentile, and whether a row is an outlier; if asked, how far
+//! the members agree, and why.
 
 use polars::prelude::*;
 
@@ -28,14 +29,14 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// By a checked score.
+    /// Checks a score.
     pub fn threshold(score: f64) -> PolarsResult<Self> {
         polars_ensure!((0.0..=1.0).contains(&score), ComputeError:
             "anorand: threshold must be a score, a number from 0 to 1, got {score}; a share of the rows is contamination=");
         Ok(Self::Threshold(score))
     }
 
-    /// By a checked contamination.
+    /// Checks a contamination.
     pub fn contamination(share: f64) -> PolarsResult<Self> {
         check_contamination(share)?;
         Ok(Self::Contamination(share))
@@ -105,7 +106,7 @@ impl Verb for Detect {
     }
 }
 
-/// The reasons of outliers, null elsewhere. Only outliers are explained.
+/// Explains the outliers; a row that is none gets a null.
 fn explain_outliers(
     model: &Model,
     columns: &Columns,

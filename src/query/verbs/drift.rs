@@ -32,7 +32,8 @@ const NUMBERS: [&str; 12] = [
     "outliers",
 ];
 
-/// A row for each feature, and one for the scores, as one list: unlike a verb, which makes a series of the rows' length.
+/// A row for each feature, and one for the scores, as one list: unlike a verb, which makes a series
+/// of the rows' length.
 pub struct Drift {
     contamination: f64,
 }

@@ -1,4 +1,4 @@
-//! What each feature adds to the score.
+//! `explain`: says what each feature adds to the score.
 
 use ndarray::Array2;
 use polars::prelude::*;
@@ -12,11 +12,12 @@ use crate::scoring::explain;
 use super::reasons::{reasons, reasons_dtype};
 use super::{with_nulls, Verb};
 
-/// What each feature adds to the score.
+/// The verb `explain`.
 pub struct Explain {
     /// The names of the features as they are given, which is the order of the result.
     names: Vec<PlSmallStr>,
-    /// The number of largest contributions to give, by name; all of them, in the features' order, if None.
+    /// The number of largest contributions to give, by name; all of them, in the features' order,
+    /// if None.
     top: Option<usize>,
 }
 

@@ -20,11 +20,11 @@ use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::Model;
 
-/// What a verb makes of the rows of one model: a series of the same length.
+/// Makes a series of the rows of one model, of the same length.
 pub trait Verb: Sync {
     fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series>;
 
-    /// What that takes for `rows` rows.
+    /// Estimates what `rows` rows cost.
     fn cost(&self, model: &Model, rows: usize) -> Cost {
         Cost::of_heads(model.weights(), model.inputs().count(), rows)
     }
@@ -33,7 +33,7 @@ pub trait Verb: Sync {
     fn dtype(&self) -> DataType;
 }
 
-/// The series with nulls where `missing` holds.
+/// Puts nulls where `missing` holds.
 fn with_nulls(series: Series, missing: Option<&BooleanChunked>) -> PolarsResult<Series> {
     match missing {
         Some(missing) => {
