@@ -273,7 +273,7 @@ macro_rules! exported {
             output: *mut SeriesExport,
             _context: *mut CallerContext,
         ) {
-            // SAFETY: Polars' promise.
+            // SAFETY: Polars calls it as its plugin ABI says, which is what `compute` needs.
             unsafe { compute(inputs, count, Kwargs::new(kwargs, kwargs_len), output, $compute) }
         }
 
@@ -287,7 +287,7 @@ macro_rules! exported {
             kwargs: *const u8,
             kwargs_len: usize,
         ) {
-            // SAFETY: Polars' promise.
+            // SAFETY: Polars calls it as its plugin ABI says, which is what `resolve` needs.
             unsafe { resolve(inputs, count, Kwargs::new(kwargs, kwargs_len), output, $resolve) }
         }
     )+};
