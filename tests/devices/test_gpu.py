@@ -20,7 +20,7 @@ import polars_anorand as anorand
 FEATURES = ["a", "b", "c", "d"]
 PRESETS = ["default", "paper"]
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.torch]
 
 
 @pytest.fixture(autouse=True)
