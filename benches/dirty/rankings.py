@@ -16,6 +16,8 @@ from benches.common.models import model_of
 
 BINS = 32
 FOREST_SEEDS = 3
+RESULT = "result of the bench"
+"""A name that no column of a table has: one of them has a column `score`."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ def by_anorand(options: anorand.FitOptions, table: pl.DataFrame) -> Ranking:
     """`score` for the rows, `cells` for the cells; `explain` in a build that has no `cells`."""
     model = model_of(table, **({"seed": 0} | options))
     verb = getattr(anorand, "cells", anorand.explain)
-    rows = table.select(anorand.score(pl.all(), model)).to_series().to_numpy()
-    evidence = table.select(verb(pl.all(), model)).to_series().struct.unnest()
+    rows = table.select(anorand.score(pl.all(), model, name=RESULT)).to_series().to_numpy()
+    evidence = table.select(verb(pl.all(), model, name=RESULT)).to_series().struct.unnest()
     return Ranking(rows, evidence.select(table.columns).fill_null(0.0).to_numpy())
 
 

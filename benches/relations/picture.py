@@ -12,7 +12,7 @@ from .report import by_kind
 TITLE = "Share of faults that are found, by kind"
 COLORS = ("#2f6db3", "#e39b3c", "#a3adb8")
 SHAPES = ("circle", "square", "triangle-up")
-ROW_HEIGHT, PANEL_WIDTH = 20, 270
+ROW_HEIGHT, PANEL_WIDTH = 26, 270
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
@@ -25,13 +25,14 @@ def draw(frame: pl.DataFrame) -> str:
     legend = alt.Legend(title=None, orient="top", symbolSize=80)
     colors = alt.Scale(domain=detectors, range=list(COLORS[: len(detectors)]))
     shapes = alt.Scale(domain=detectors, range=list(SHAPES[: len(detectors)]))
-    ticks = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="~")
+    ticks = alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format="~g")
     dots = (
         alt.Chart(trained, width=PANEL_WIDTH, height=ROW_HEIGHT * len(kinds))
-        .mark_point(filled=True, size=70, opacity=0.9)
+        .mark_point(filled=True, size=45, opacity=0.9)
         .encode(
             x=alt.X("found:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=ticks),
             y=alt.Y("kind:N", title=None, sort=kinds, axis=alt.Axis(grid=True, labelLimit=220)),
+            yOffset=alt.YOffset("detector:N", sort=detectors),
             color=alt.Color("detector:N", scale=colors, legend=legend),
             shape=alt.Shape("detector:N", scale=shapes, legend=legend),
             column=alt.Column("panel:N", title=None, sort=trained["panel"].unique(maintain_order=True).to_list()),

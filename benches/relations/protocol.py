@@ -62,7 +62,7 @@ def trainings(kind: Kind, rows: int, rng: np.random.Generator) -> Iterator[Train
         yield Training("clean", made, 0.01)
         return
     yield Training("clean", kind.fault.plant(made, kind.fault.standing, rng), 0.01)
-    yield Training("dirty", kind.fault.plant(made, DIRTY_SHARE, rng), 0.02)
+    yield Training("dirty", kind.fault.plant(made, max(DIRTY_SHARE, kind.fault.standing), rng), 0.02)
 
 
 @dataclass(frozen=True)

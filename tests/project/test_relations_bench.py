@@ -14,7 +14,8 @@ import pytest
 from conftest import FAST
 
 from benches.common.coding import coding_of
-from benches.relations.catalogue import KINDS, asked_kinds
+from benches.relations import page
+from benches.relations.catalogue import INVISIBLE, KINDS, asked_kinds
 from benches.relations.detectors import detectors
 from benches.relations.kinds import Fault, Kind
 from benches.relations.picture import draw
@@ -124,6 +125,21 @@ def test_tables_compare_the_detectors_kind_by_kind() -> None:
     assert compared(RESULTS, "clean").rows() == [("a", 0.5, 0.5, 0.5, 0.75), ("b", 1.0, None, 1.0, 1.0)]
     assert flagged(RESULTS, "clean")["kind"].to_list() == ["a", "b", "none"]
     assert "means over the kinds" in render(RESULTS)
+
+
+def test_the_page_has_clean_and_dirty_training_in_one_cell() -> None:
+    both = pl.concat([RESULTS, RESULTS.filter(kind="b").with_columns(training=pl.lit("dirty"), found=0.5)])
+    lines = page.table(both).splitlines()
+    assert "| b | 1.00 / 0.50 |  | 1.00 / 1.00 | 1.00 / 1.00 |" in lines
+    assert "| a | 0.50 | 0.50 | 0.50 | 0.75 |" in lines
+    assert "| none | 0.10 |  |  |  |" in lines
+    assert {line.count("|") for line in lines} == {6}
+
+
+def test_a_common_fault_stands_in_a_third_of_the_training_rows() -> None:
+    (kind,) = asked_kinds(["unit"], INVISIBLE)
+    shares = [training.rows["load"].str.contains("kg").mean() for training in trainings(kind, 300, rng())]
+    assert shares == [pytest.approx(1 / 3)] * 2
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
