@@ -16,7 +16,9 @@ DAYS = 900
 LENGTHS = (15, 20, 30, 45, 60, 90, 120)
 """Minutes that a meeting can take."""
 
-HOUR_OF_JOB = {f"job {at}": at * 5 % 24 for at in range(12)}
+HOUR_OF_JOB = {f"job {at}": at % 6 * 4 for at in range(12)}
+"""Two jobs share each hour, so that the job tells the hour, and the hour does not tell the job."""
+
 SENTINELS = (date(1900, 1, 1), date(1970, 1, 1), date(9999, 12, 31))
 
 
