@@ -11,7 +11,7 @@ use crate::data::Columns;
 use crate::device::Request;
 use crate::job::{self, of_all_calls, Unit, WorkingFor};
 use crate::model::{self, Destination};
-use crate::options::Candidates;
+use crate::options::DEFAULT_CONTAMINATION;
 use crate::query::verbs::{Detect, Drift, Embed, Explain, Limit, Score, Verb};
 use crate::query::{apply, Gathered, Groups, Init, Source, Training};
 
@@ -102,10 +102,9 @@ fn anorand_observe_scores(inputs: &[Series], kwargs: ScoresKwargs) -> PolarsResu
 
 /// How to fit what a scan gathers; the models to start from are the second input.
 fn training_of_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Training> {
-    let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    let init = inputs.get(1).map(Init::groups).transpose()?.map(|init| (init, given));
-    let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
-    Ok(Training { candidates, labels: None, groups: None, init, replayed: None })
+    let options = kwargs.check_options()?;
+    let init = inputs.get(1).map(Init::groups).transpose()?.map(|init| (init, kwargs.options));
+    Ok(Training { options, labels: None, groups: None, init, replayed: None })
 }
 
 fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResult<Field> {
@@ -118,8 +117,7 @@ fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResult<Fi
 /// An error if rows as these, of which there may be none, can't be fitted, or not from the models that are the second input.
 fn anorand_check_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Series> {
     let Parts { columns, .. } = Parts::of(first(inputs)?, &kwargs)?;
-    let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    inputs.get(1).map_or(Ok(()), |models| Init::check(models, &columns, &given))?;
+    inputs.get(1).map_or(Ok(()), |models| Init::check(models, &columns, &kwargs.options))?;
     Ok(Series::new("checked".into(), [true]))
 }
 
@@ -182,13 +180,10 @@ fn anorand_detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Serie
     apply_to(inputs, kwargs.apply, |_| Ok(detect))
 }
 
-/// The share of the training rows that are outliers, if nothing is said.
-const OUTLIERS: f64 = 0.01;
-
 fn detect(kwargs: &DetectKwargs) -> PolarsResult<Detect> {
     let limit = match kwargs.threshold {
         Some(threshold) => Limit::threshold(threshold)?,
-        None => Limit::contamination(kwargs.contamination.unwrap_or(OUTLIERS))?,
+        None => Limit::contamination(kwargs.contamination.unwrap_or(DEFAULT_CONTAMINATION))?,
     };
     Detect::new(limit, kwargs.spread, kwargs.explain)
 }
@@ -196,13 +191,13 @@ fn detect(kwargs: &DetectKwargs) -> PolarsResult<Detect> {
 fn drift_field(inputs: &[Field], kwargs: DriftKwargs) -> PolarsResult<Field> {
     Request::parse(kwargs.device.as_deref(), None)?;
     PackedFields::of(inputs, None)?.features()?;
-    Drift::new(kwargs.contamination.unwrap_or(OUTLIERS))?;
+    Drift::new(kwargs.contamination.unwrap_or(DEFAULT_CONTAMINATION))?;
     Ok(Field::new(kwargs.name.into(), Drift::dtype()))
 }
 
 fn anorand_drift(inputs: &[Series], kwargs: DriftKwargs) -> PolarsResult<Series> {
     let (columns, drift) =
-        (Columns::from_series(first(inputs)?)?, Drift::new(kwargs.contamination.unwrap_or(OUTLIERS))?);
+        (Columns::from_series(first(inputs)?)?, Drift::new(kwargs.contamination.unwrap_or(DEFAULT_CONTAMINATION))?);
     let bytes = inputs.get(1).map(|models| Ok::<_, PolarsError>(models.binary()?.get(0))).transpose()?.flatten();
     let bytes =
         bytes.ok_or_else(|| polars_err!(ComputeError: "anorand: drift needs a model to compare with, got none"))?;
