@@ -52,7 +52,7 @@ QUERIES = {
     "path": "frame.select(anorand.fit(names, path=sys.argv[1], **LONG))",
     "fit_scan": "anorand.fit_scan(frame, names, path=sys.argv[1], **LONG)",
     "fit_scan by": "anorand.fit_scan(frame, names, by='key', **LONG)",
-    "init": "frame.select(anorand.fit(names, init=model, min_steps=100_000_000, max_epochs=1_000_000))",
+    "init": "frame.select(anorand.fit(names, init=model, min_steps=100_000_000))",
     "explain": "many.select(anorand.explain(names, model))",
     "explain, lazy": "many.lazy().select(anorand.explain(names, model)).collect()",
 }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 from refits import FEATURES, rows
 
 import polars_anorand as anorand
@@ -45,7 +45,7 @@ def by_key(*parts: tuple[str | None, pl.DataFrame]) -> pl.DataFrame:
         ({"seed": 3}, {"min_steps": 60}),
         ({"preset": "paper", "epochs": 2, "seed": 5}, {"learning_rate": 0.01}),
         ({"preset": "novelty", "kept_rows": 100, **FAST}, {}),
-        ({"missing": "impute", "scaling": "asinh", **FAST}, {"seed": 9}),
+        ({"missing": "impute", **internals(scaling="asinh"), **FAST}, {"seed": 9}),
         (FAST, {"distil": True}),
         (FAST, {"labels": "label"}),
         (FAST, {"replay": pl.col("old")}),

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 from refits import FEATURES, rows
 from safetensors.numpy import load
 
 import polars_anorand as anorand
+from polars_anorand._options import OPTIONS
 
 STEPS: dict[str, Any] = {"min_steps": 60}
 
@@ -69,7 +70,7 @@ def test_an_option_that_must_agree_and_does_not_is_named(
     month: anorand.Model, option: str, value: object, expected: str
 ) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match=f"fitted with {expected}; .* leave {option} out"):
-        refit(DAY, month, **{option: value})
+        refit(DAY, month, **({option: value} if option in OPTIONS else internals(**{option: value})))
 
 
 def test_its_networks_go_on() -> None:
