@@ -20,11 +20,6 @@ def internals(**constants: Any) -> dict[str, Any]:
     return {"_internals": constants}
 
 
-def internals(**constants: Any) -> dict[str, Any]:
-    """The argument of a fit that changes constants of the presets, which are not public options."""
-    return {"_internals": constants}
-
-
 def model_of(rows: pl.DataFrame, **options: Any) -> anorand.Model:
     """A model fitted on all columns."""
     return anorand.Model(rows.select(anorand.fit(pl.all(), **options)).item())

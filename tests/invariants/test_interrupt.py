@@ -48,7 +48,7 @@ QUERIES = {
     "score": "frame.with_columns(anorand.score(names, **LONG))",
     "by": "frame.select(anorand.fit(names, by='key', **LONG))",
     "group_by": "frame.group_by('key').agg(anorand.fit(names, **LONG))",
-    "grid": "frame.select(anorand.fit(names, latent=[2, 4, 8], **LONG))",
+    "grid": "frame.select(anorand.fit(names, loss_weight=[0.2, 0.4, 0.8], **LONG))",
     "path": "frame.select(anorand.fit(names, path=sys.argv[1], **LONG))",
     "fit_scan": "anorand.fit_scan(frame, names, path=sys.argv[1], **LONG)",
     "fit_scan by": "anorand.fit_scan(frame, names, by='key', **LONG)",

@@ -300,8 +300,8 @@ def test_what_makes_no_sense_is_refused_before_the_scan_is_read(month: anorand.M
     ]:
         with pytest.raises(error, match=expected):
             call(keyed, FEATURES, by="key", init=given)
-    with pytest.raises(TypeError, match="one value of each option"):
-        call(scan, FEATURES, init=month, latent=[2, 4])
+    with pytest.raises(TypeError, match="goes on with one loss_weight"):
+        call(scan, FEATURES, init=month, loss_weight=[0.2, 0.4])
     with pytest.raises(TypeError, match="give init, or leave replay out"):
         call(scan, FEATURES, replay="old")
     with pytest.raises(pl.exceptions.PolarsError, match="replay has dtype .*64, expected Boolean"):

@@ -254,8 +254,8 @@ def test_more_than_one_model_for_a_fit_is_refused(month: anorand.Model) -> None:
 
 
 def test_what_makes_no_sense_is_refused(month: anorand.Model) -> None:
-    with pytest.raises(TypeError, match="one value of each option"):
-        anorand.fit(FEATURES, init=month, latent=[2, 4])
+    with pytest.raises(TypeError, match="goes on with one loss_weight"):
+        anorand.fit(FEATURES, init=month, loss_weight=[0.2, 0.4])
     with pytest.raises(TypeError, match="give init, or leave replay out"):
         anorand.fit(FEATURES, replay="old")
     with pytest.raises(TypeError, match="init must be a path, bytes, a Model"):

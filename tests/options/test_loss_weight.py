@@ -1,4 +1,4 @@
-"""Contract: a fit chooses among a list of values of ``loss_weight``, without labels, and is then a fit like any other."""
+"""Contract: a fit chooses among values of ``loss_weight``, without labels, and is then a fit like any other."""
 
 from __future__ import annotations
 
