@@ -58,7 +58,7 @@ mod plugin;
 
 pub use data::{Columns, Feature, Kind, Labels, Numbering};
 pub use engine::{Checkpoint, Device, Losses};
-pub use fit::{fit_best, fit_with_labels as fit, Fitted, Subject, Warning};
+pub use fit::{fit_with_labels as fit, Fitted, Subject, Warning};
 pub use model::{Candidate, Distilled, LabelCounts, Metadata, Model, Report};
 pub use options::{
     Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, Temporal, UncheckedOptions,

@@ -83,12 +83,6 @@ impl Model {
         Self { metadata, statistics, weights, inputs, frequencies, encoders }
     }
 
-    /// The model, with what its options were chosen from.
-    pub fn with_candidates(mut self, candidates: Vec<Candidate>) -> Self {
-        self.metadata.candidates = Some(candidates);
-        self
-    }
-
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::data::{feature_fields, Columns, Feature, Labels};
 use crate::fit::check_size;
-use crate::options::{Candidates, UncheckedOptions};
+use crate::options::{OptionsByLabels, UncheckedOptions};
 use crate::query::{Groups, Init, SmallGroups, Training};
 
 /// Says how to fit a model. With labels or groups, the first input is a struct of structs: the
@@ -17,8 +17,9 @@ use crate::query::{Groups, Init, SmallGroups, Training};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingKwargs {
-    /// One of each, or all combinations of the options that were given as lists.
-    pub candidates: Vec<UncheckedOptions>,
+    pub options: UncheckedOptions,
+    /// The values to choose from, if `loss_weight` was given as a list.
+    pub loss_weights: Vec<f64>,
     pub labels: bool,
     /// Whether there is a model for each group.
     pub by: bool,
@@ -35,6 +36,10 @@ impl TrainingKwargs {
     /// Whether the features are one of several fields of the input.
     fn is_packed(&self) -> bool {
         self.labels || self.by || self.init || self.replay
+    }
+
+    pub fn check_options(&self) -> PolarsResult<OptionsByLabels> {
+        OptionsByLabels::check(&self.options, self.loss_weights.clone(), self.labels)
     }
 
     pub fn small_groups(&self) -> PolarsResult<SmallGroups> {
@@ -137,10 +142,9 @@ pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Colu
     let parts = Parts::from_input(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
     let groups = parts.keys.map(|keys| Groups::from_keys(keys, small)).transpose()?;
-    let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
-    let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, given));
-    Ok((parts.columns, Training { candidates, labels: parts.labels, groups, init, replayed: parts.replayed }))
+    let options = kwargs.check_options()?;
+    let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, kwargs.options));
+    Ok((parts.columns, Training { options, labels: parts.labels, groups, init, replayed: parts.replayed }))
 }
 
 /// The fields of the first input, read.
@@ -224,7 +228,7 @@ impl PackedFields {
     pub fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
         let features = self.features()?;
         if let Some(training) = training {
-            for options in Candidates::check(training.candidates.clone(), training.labels)?.all() {
+            for options in training.check_options()?.cases() {
                 features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
                 check_size(options, options.features_of_member(features.len()))?;
             }

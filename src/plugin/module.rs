@@ -50,17 +50,13 @@ fn model_metadata(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     })
 }
 
-/// A model's options and those of each of its candidates, all of them, as JSON; none of a model
-/// without candidates.
+/// All options of a model, as JSON; a ValueError if the bytes are not a model.
 #[pyfunction]
-fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<(String, Vec<String>)> {
+fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     py.detach(|| {
         let model = model::from_bytes(bytes).map_err(value_error)?;
-        let metadata = model.metadata();
-        let in_full =
-            |options| serde_json::to_string(&InFull(options)).map_err(|error| PyValueError::new_err(error.to_string()));
-        let candidates = metadata.candidates.iter().flatten().map(|candidate| in_full(&candidate.options));
-        Ok((in_full(&metadata.options)?, candidates.collect::<PyResult<_>>()?))
+        let options = InFull(&model.metadata().options);
+        serde_json::to_string(&options).map_err(|error| PyValueError::new_err(error.to_string()))
     })
 }
 

@@ -8,6 +8,7 @@ instead. For a new format, add a model.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,14 +17,21 @@ import polars_anorand as anorand
 
 FOLDER = Path(__file__).parent
 
-SMALL: anorand.FitOptions = {"hidden": [8, 4], "latent": 2, "batch_size": 32}
+SMALL: dict[str, Any] = {"hidden": [8, 4], "latent": 2, "batch_size": 32}
 
-MODELS: dict[str, anorand.FitOptions] = {
+MODELS: dict[str, dict[str, Any]] = {
     # Of format 2
     "default": {"members": 5, "max_samples": 64, "min_steps": 60, **SMALL},
     "paper": {"preset": "paper", "epochs": 10, **SMALL},
     "labelled": {"members": 2, "min_steps": 60, **SMALL},
-    "imputed": {"members": 3, "max_samples": 64, "min_steps": 60, "missing": "impute", "scaling": "asinh", **SMALL},
+    "imputed": {
+        "members": 3,
+        "max_samples": 64,
+        "min_steps": 60,
+        "missing": "impute",
+        "_internals": {"scaling": "asinh"},
+        **SMALL,
+    },
     "chosen": {"members": 2, "max_samples": 64, "min_steps": 30, "loss_weight": [0.2, 0.8], **SMALL},
     # Of format 3, with categories as tensors
     "tensors": {"members": 3, "max_samples": 64, "min_steps": 60, **SMALL},

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 from refits import FEATURES, rows
 
 import polars_anorand as anorand
@@ -45,7 +45,7 @@ def by_key(*parts: tuple[str | None, pl.DataFrame]) -> pl.DataFrame:
         ({"seed": 3}, {"min_steps": 60}),
         ({"preset": "paper", "epochs": 2, "seed": 5}, {"learning_rate": 0.01}),
         ({"preset": "novelty", "kept_rows": 100, **FAST}, {}),
-        ({"missing": "impute", "scaling": "asinh", **FAST}, {"seed": 9}),
+        ({"missing": "impute", **internals(scaling="asinh"), **FAST}, {"seed": 9}),
         (FAST, {"distil": True}),
         (FAST, {"labels": "label"}),
         (FAST, {"replay": pl.col("old")}),
@@ -300,8 +300,8 @@ def test_what_makes_no_sense_is_refused_before_the_scan_is_read(month: anorand.M
     ]:
         with pytest.raises(error, match=expected):
             call(keyed, FEATURES, by="key", init=given)
-    with pytest.raises(TypeError, match="one value of each option"):
-        call(scan, FEATURES, init=month, latent=[2, 4])
+    with pytest.raises(TypeError, match="goes on with one loss_weight"):
+        call(scan, FEATURES, init=month, loss_weight=[0.2, 0.4])
     with pytest.raises(TypeError, match="give init, or leave replay out"):
         call(scan, FEATURES, replay="old")
     with pytest.raises(pl.exceptions.PolarsError, match="replay has dtype .*64, expected Boolean"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from conftest import internals
 
 import polars_anorand as anorand
 
@@ -31,7 +32,7 @@ def test_losses_are_kept_from_the_first_epoch_to_the_last(frame: pl.DataFrame, p
 
 def test_losses_on_the_way_are_those_of_a_shorter_training(frame: pl.DataFrame) -> None:
     """With a constant learning rate, a training of k epochs is the beginning of a longer one."""
-    options = {"preset": "paper", "schedule": "constant"}
+    options = {"preset": "paper", **internals(schedule="constant")}
     long, short = (fitted(frame, epochs=epochs, **options).training for epochs in (40, 20))
     (at_20,) = [each for each in long["losses"] if each["epochs"] == 20]
     for name in ["cross_entropy", "reconstruction"]:

@@ -104,8 +104,8 @@ class Model:
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options of the fit, defaults included."""
-        found: dict[str, Any] = json.loads(_core.model_options(self._bytes)[0])
+        """All options of the fit, with their defaults and the constants of the preset."""
+        found: dict[str, Any] = json.loads(_core.model_options(self._bytes))
         return found
 
     @property
@@ -214,22 +214,6 @@ class Model:
         """Of a fit with labels, how many training rows were ``anomalies``, ``normal`` and ``unlabelled``."""
         found = self._metadata["labels"]
         return None if found is None else dict(found)
-
-    @property
-    def candidates(self) -> list[dict[str, Any]] | None:
-        """What the options were chosen from, if there was a choice: for each, the options that were given as lists, and
-        ``criterion``, the AUC-ROC that it reached on held-out rows, of which the first within one standard
-        error of the highest was chosen.
-        """
-        found = self._metadata["candidates"]
-        if found is None:
-            return None
-        options = [json.loads(each) for each in _core.model_options(self._bytes)[1]]
-        varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
-        return [
-            {name: of[name] for name in varied} | {"criterion": candidate["criterion"]}
-            for of, candidate in zip(options, found, strict=True)
-        ]
 
     @property
     def training(self) -> dict[str, Any]:
