@@ -2,7 +2,7 @@
 //! are taken as normal plus synthetic anomalies made from a few of them.
 //!
 //! ```text
-//! plugin → query → {fit, device} → scoring → model → {engine, data} → {options, pool, simd, memory} → job
+//! plugin → query → {fit, device} → scoring → model → {engine, data} → {options, pool, simd, memory, tensors} → job
 //! ```
 //!
 //! Rust programs use it without Python:
@@ -49,6 +49,7 @@ mod query;
 mod robust;
 mod scoring;
 mod simd;
+mod tensors;
 
 #[cfg(feature = "python")]
 mod plugin;

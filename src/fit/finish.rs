@@ -10,8 +10,8 @@ use crate::combiner::{Combiner, Heads};
 use crate::data::{FeatureStatistics, Frequencies, Labels, Surprisals, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
-    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
-    VocabularySizes, WithinSizes, FORMAT,
+    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes,
+    WithinSizes, FORMAT,
 };
 use crate::neighbours::{keep, Kept, KeptRows};
 use crate::options::Options;
@@ -52,18 +52,22 @@ impl Prepared {
         let surprises = surprises.transpose()?;
         let weight = kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
         let combination = self.options.combination;
-        let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), combination, weight);
-        let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprises.as_deref()));
+        let combiner = Combiner::fit(&heads, surprises.as_deref().unwrap_or_default(), combination, weight);
+        let quantiles = ScoreQuantiles::from_scores(&combiner.scores(&heads, surprises.as_deref()));
         self.warnings.extend(distilled.as_ref().and_then(warnings::of_distillation));
 
         let learning_rate = self.options.learning_rate;
         let metadata = Metadata {
             format: FORMAT,
             features: self.columns.features().to_vec(),
-            encoding: Some(self.inputs),
+            encoding: self.inputs,
             knots: self.surprisals.as_ref().map(Surprisals::knots),
             within: self.surprisals.as_ref().map(within),
-            frequencies: self.frequencies.iter().map(|found| found.as_ref().map(sizes)).collect(),
+            frequencies: self
+                .frequencies
+                .iter()
+                .map(|found| found.as_ref().map(VocabularySizes::from_frequencies))
+                .collect(),
             labels: self.labels.as_ref().map(counts),
             options: self.options,
             members: weights.members(),
@@ -77,7 +81,7 @@ impl Prepared {
         };
         let statistics = Statistics {
             medians: self.statistics.iter().map(|feature| feature.median).collect(),
-            quantiles_of_features: Some(quantiles_of(&self.statistics, &self.frequencies)),
+            feature_quantiles: feature_quantiles(&self.statistics, &self.frequencies),
             scaling: self.scaling,
             reference: self.reference,
             quantiles,
@@ -188,7 +192,7 @@ fn scored_rows(rows: usize, seed: u64) -> Option<Vec<usize>> {
     Some(scored)
 }
 
-fn quantiles_of(statistics: &[FeatureStatistics], frequencies: &[Option<Frequencies>]) -> FeatureQuantiles {
+fn feature_quantiles(statistics: &[FeatureStatistics], frequencies: &[Option<Frequencies>]) -> FeatureQuantiles {
     let in_order = |(feature, counts): (&FeatureStatistics, &Option<Frequencies>)| match counts {
         // The values of a category have no order.
         Some(_) => ([0.0; QUANTILES], [0; QUANTILES]),
@@ -199,12 +203,8 @@ fn quantiles_of(statistics: &[FeatureStatistics], frequencies: &[Option<Frequenc
     FeatureQuantiles { values, at_most, missing }
 }
 
-fn sizes(frequencies: &Frequencies) -> Vocabulary {
-    Vocabulary::Tensors(VocabularySizes::of(frequencies))
-}
-
 fn within(surprisals: &Surprisals) -> Vec<Option<WithinSizes>> {
-    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::of)).collect()
+    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::from_within)).collect()
 }
 
 fn counts(labels: &Labels) -> LabelCounts {

@@ -60,7 +60,7 @@ impl Prepared {
         let replayed = start.map(|start| start.replayed_of(given, options.missing)).transpose()?.flatten();
         let is_sampled =
             totals.is_none() && labels.is_none() && columns.rows() > MOST_ROWS && members_draw_few(options);
-        let of_model = start.map(Start::totals).transpose()?;
+        let of_model = start.map(Start::totals);
         let counted = match (&of_model, totals) {
             (Some(of_model), Some(of_new)) => Some(of_model.plus(&of_new.align_to(totals_features, given.features()))),
             (Some(of_model), None) => Some(of_model.plus(&count(&new_rows(&columns, replayed.as_deref())?)?)),
@@ -74,7 +74,7 @@ impl Prepared {
         let encoders = encoders(&frequencies);
         let (columns, labels, replayed) = in_content_order(columns.coded(&encoders)?, labels, replayed)?;
         let mut statistics = columns.statistics(&encoders, options.missing)?;
-        let earlier = start.and_then(Start::quantiles);
+        let earlier = start.map(Start::quantiles);
         totals.iter().for_each(|totals| totals.complete(&mut statistics, earlier));
         let inputs = match start {
             Some(start) => start.inputs(&encoders)?,

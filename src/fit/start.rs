@@ -20,14 +20,14 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// An error if its networks are not those that a fit trains, or if it has no counts to add to.
+    /// An error if its networks are not those that a fit trains.
     pub fn check(&self) -> PolarsResult<()> {
         if let Some(distilled) = &self.model.metadata().distilled {
             polars_bail!(ComputeError:
                 "anorand: the model of init= is one network that was distilled from an ensemble of {}, expected the ensemble itself: \
                  fit it without distil=True and keep it for later fits, each of which may have distil=True", distilled.members);
         }
-        self.totals().map(drop)
+        Ok(())
     }
 
     /// Which of the rows that a fit can use the model has seen.
@@ -51,17 +51,13 @@ impl Start<'_> {
     }
 
     /// The totals of the model's rows.
-    pub fn totals(&self) -> PolarsResult<Totals> {
-        self.model.totals().ok_or_else(|| {
-            polars_err!(ComputeError:
-                "anorand: the model of init= has format version {}, which has no counts to add to: fit a new one once",
-                self.model.metadata().format)
-        })
+    pub fn totals(&self) -> Totals {
+        self.model.totals()
     }
 
-    /// The quantiles of each feature's values, if the model knows them.
-    pub fn quantiles(&self) -> Option<&[[f64; QUANTILES]]> {
-        self.model.statistics().quantiles_of_features.as_ref().map(|of| of.values.as_slice())
+    /// The quantiles of each feature's values.
+    pub fn quantiles(&self) -> &[[f64; QUANTILES]] {
+        &self.model.statistics().feature_quantiles.values
     }
 
     /// What the model knows of its rows, of which these are the totals; None if it has no surprisals.

@@ -11,10 +11,9 @@ use crate::engine::{Losses, Shape, Weights};
 use crate::options::{Options, Preset, ScalingKind};
 
 use super::{
-    FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes, WithinSizes,
-    FORMAT,
+    FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes, WithinSizes, FORMAT,
 };
-use crate::combiner::{Combiner, Line};
+use crate::combiner::{Combiner, Line, Surprisal as SurprisalFormula};
 use crate::neighbours::{Asinh, Comparison, KeptRows, Transform};
 
 /// Which of its features is a category.
@@ -53,15 +52,15 @@ pub fn with_seed(seed: u64) -> Model {
     let metadata = Metadata {
         format: FORMAT,
         features: vec![feature("x", Kind::Number), feature("y", Kind::Date), feature("kind", Kind::Category)],
-        encoding: Some(inputs.clone()),
+        encoding: inputs,
         knots: Some(vec![3, 0, 0]),
         within: Some(vec![Some(WithinSizes { category: CATEGORY, groups: 2, knots: 3 }), None, None]),
-        frequencies: vec![None, None, Some(Vocabulary::Tensors(VocabularySizes::of(&frequencies)))],
+        frequencies: vec![None, None, Some(VocabularySizes::from_frequencies(&frequencies))],
         labels: None,
         members: 2,
         inputs: 2,
         distilled: None,
-        combiner: Combiner::Surprisal {
+        combiner: Combiner::Surprisal(SurprisalFormula {
             alpha: 0.1,
             median: [-2.3, 0.7],
             spread: [0.1, 0.2],
@@ -69,7 +68,7 @@ pub fn with_seed(seed: u64) -> Model {
             sum: Line { median: 2.0, unit: 0.5 },
             typical: 1.5,
             explains: 0.35,
-        },
+        }),
         kept_odds: Some(3.0),
         training: Report {
             rows: 10,
@@ -104,15 +103,15 @@ pub fn with_seed(seed: u64) -> Model {
             scale: vec![0.7, 2.0, 2.0, 2.0, 1.0],
         },
         medians: vec![0.3, 1.0, -0.7],
-        quantiles_of_features: Some(FeatureQuantiles {
+        feature_quantiles: FeatureQuantiles {
             values: vec![std::array::from_fn(|at| at as f64 / 10.0), [1.0; QUANTILES], [0.0; QUANTILES]],
             at_most: vec![std::array::from_fn(|at| at as u64 / 2), [9; QUANTILES], [0; QUANTILES]],
             missing: vec![0, 1, 2],
-        }),
+        },
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
         surprisals: Some(Surprisals { of, none }),
         kept: Some(kept()),
-        quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
+        quantiles: ScoreQuantiles::from_scores(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
     };
     Model::new(metadata, statistics, vec![None, None, Some(frequencies)], weights)
 }

@@ -16,7 +16,7 @@ use crate::simd::Simd;
 
 const WHAT: &str = "the kept rows";
 
-/// The shares of both views, see [`ViewKind::of`], in the weight of the distances, of one draw and of several. On the sets of
+/// The shares of both views, see [`ViewKind::for_draws`], in the weight of the distances, of one draw and of several. On the sets of
 /// docs/quality.md, any mix is better than one view alone. In raw tables that hold anomalies, distances in ranges of the features let rows of rare categories hide faults in
 /// other rows, so that they weigh less there.
 const SHARES_OF_ONE: [f64; 2] = [0.5, 0.5];
@@ -67,7 +67,7 @@ pub fn keep(
         ViewKind::Asinh => Asinh::of(rows).map(Transform::Asinh),
         ViewKind::LogOdds => LogOdds::of(&kept, rows.ncols()).map(Transform::LogOdds),
     };
-    let views = ViewKind::of(draws).iter().map(view).collect::<PolarsResult<_>>()?;
+    let views = ViewKind::for_draws(draws).iter().map(view).collect::<PolarsResult<_>>()?;
     let comparison = Comparison { draws, inputs: rows.ncols(), neighbours: options.kept_neighbors };
     let mut kept = KeptRows::new(kept, comparison, views, &[1.0; 2])?;
     if draws == 1 {

@@ -36,15 +36,6 @@ impl Transform {
         }
     }
 
-    /// Its tensors, in the order of a file.
-    pub fn tensors(&self) -> Vec<&[f32]> {
-        match self {
-            Self::Scaled => vec![],
-            Self::Asinh(view) => vec![view.centre(), view.scale()],
-            Self::LogOdds(view) => vec![view.knots(), view.odds()],
-        }
-    }
-
     /// The slope of an input's number in the view.
     fn slope(&self, input: usize, number: f32) -> f32 {
         match self {
@@ -79,13 +70,12 @@ pub enum ViewKind {
 }
 
 impl ViewKind {
-    /// Of several draws, whose rows are too few for ranks.
-    pub const OF_DRAWS: &[Self] = &[Self::Scaled, Self::Asinh];
-    /// Of one draw.
-    pub const OF_ONE: &[Self] = &[Self::Asinh, Self::LogOdds];
+    /// Several draws have too few rows each for ranks.
+    const OF_DRAWS: &[Self] = &[Self::Scaled, Self::Asinh];
+    const OF_ONE: &[Self] = &[Self::Asinh, Self::LogOdds];
 
-    /// Of that number of draws.
-    pub fn of(draws: usize) -> &'static [Self] {
+    /// Both views in which rows are compared where there is that number of draws.
+    pub fn for_draws(draws: usize) -> &'static [Self] {
         if draws > 1 {
             Self::OF_DRAWS
         } else {

@@ -22,7 +22,7 @@
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
-use crate::combiner::{finite, Decision};
+use crate::combiner::{finite, Decision, Row};
 use crate::data::{Columns, OfValue, Surprise};
 use crate::engine::{tiled, Device};
 use crate::memory::{collected, zeros};
@@ -136,12 +136,9 @@ fn explain_batch(
     let heads: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
     let values = values_of(model, coded)?;
     let combiner = &model.metadata().combiner;
-    let start = (reference.heads, reference.values.surprise);
-    let decisions: Vec<Decision> = heads
-        .iter()
-        .zip(&values)
-        .map(|(heads, values)| combiner.decision(start, (finite(*heads), values.surprise)))
-        .collect();
+    let start = Row { heads: reference.heads, surprise: reference.values.surprise };
+    let row = |(heads, values): (&(f32, f32), &Values)| Row { heads: finite(*heads), surprise: values.surprise };
+    let decisions: Vec<Decision> = heads.iter().zip(&values).map(|of| combiner.decide(start, row(of))).collect();
     // The padding's weights stay 0.
     let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
     for (row, decision) in decisions.iter().enumerate() {
@@ -151,7 +148,7 @@ fn explain_batch(
         }
     }
     let (way, sum) = along_the_way(networks, reference.row, (tiles, *tile, *inputs), &weights)?;
-    let at_start = f64::from(combiner.score(start.0[0] as f32, start.0[1] as f32, start.1));
+    let at_start = f64::from(combiner.score(start.heads[0] as f32, start.heads[1] as f32, start.surprise));
     let place = |row: usize, input: usize| (row / tile * inputs + input) * tile + row % tile;
     let owners = model.inputs().owners();
     let features = model.metadata().features.len();

@@ -17,8 +17,8 @@ impl<'a> Networks<'a> {
         Ok(Self { engine: Engine::open(model.weights(), device)?, kept: model.statistics().kept.as_ref() })
     }
 
-    /// Of a model in the making, beside the rows that it keeps.
-    pub fn beside(weights: &'a Weights, kept: Option<&'a KeptRows>, device: Device) -> PolarsResult<Self> {
+    /// Opens the networks of a model in the making, with the rows that it keeps.
+    pub fn with_kept(weights: &'a Weights, kept: Option<&'a KeptRows>, device: Device) -> PolarsResult<Self> {
         Ok(Self { engine: Engine::open(weights, device)?, kept })
     }
 

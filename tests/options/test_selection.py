@@ -34,8 +34,7 @@ def test_the_choice_is_the_first_of_the_best_and_fitted_as_if_alone(frame: pl.Da
     assert alone.candidates is None
 
 
-def test_values_that_a_model_file_leaves_out_are_listed_as_any_others(frame: pl.DataFrame) -> None:
-    """A file does not say an option that has the value of an earlier format, which had no such option."""
+def test_several_lists_are_tried_together(frame: pl.DataFrame) -> None:
     lists = {"kept_rows": [32, 0], "kept_weight": [0.5, 8.0], "kept_draws": [1, 20]}
     model = chosen(frame, members=2, **lists)
     assert model.candidates is not None

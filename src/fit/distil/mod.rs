@@ -149,7 +149,7 @@ fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
         Combination::Probability | Combination::Novelties => Combination::Probability,
         Combination::Robust | Combination::Surprisal => Combination::Robust,
     };
-    Combiner::of(heads, &[], of_heads, weight).scores(heads, None)
+    Combiner::fit(heads, &[], of_heads, weight).scores(heads, None)
 }
 
 /// Spearman's rank correlation: Pearson's of the ranks, equal numbers at their mean rank. 1 if all are equal on both sides.
