@@ -1,8 +1,9 @@
 //! Named tensors: how a part of a model gives its numbers to a file, and takes them back.
 //!
-//! A part puts each of its tensors into [`TensorsOut`], and reads it from [`TensorsIn`], by name. Which
-//! tensors a file has, of what dtypes and shapes, is stated once, in the table of `model/file/table.rs`:
-//! a file is checked against the table before anything is read, and so is what is written.
+//! A part puts each of its tensors into [`TensorsOut`], and reads it from [`TensorsIn`], by name.
+//! Which tensors a file has, of what dtypes and shapes, is stated once, in the table of
+//! `model/file/table.rs`: a file is checked against the table before anything is read, and so is
+//! what is written.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ pub trait Element: Copy {
     /// Adds the numbers that `bytes` are to `numbers`.
     fn read(bytes: &[u8], numbers: &mut Vec<Self>);
 
-    /// The number of numbers in `bytes`.
+    /// Counts the numbers in `bytes`.
     fn count(bytes: &[u8]) -> usize {
         bytes.len() / size_of::<Self>()
     }
@@ -63,7 +64,7 @@ impl TensorsOut {
         self.0.insert(name.into(), (T::DTYPE, bytes));
     }
 
-    /// The bytes of each tensor, if they are those that `specs` ask for.
+    /// Returns the bytes of each tensor, if they are those that `specs` ask for.
     pub fn checked(self, specs: &BTreeMap<String, TensorSpec>) -> PolarsResult<BTreeMap<String, Vec<u8>>> {
         let put = self.0.iter().map(|(name, (dtype, _))| (name, dtype));
         let asked = specs.iter().map(|(name, spec)| (name, &spec.dtype));
@@ -80,7 +81,8 @@ pub struct TensorsIn<'a> {
 }
 
 impl<'a> TensorsIn<'a> {
-    /// Checks the tensors of a file, other than the one named `besides`. `needing` says in an error what needs them.
+    /// Checks the tensors of a file, other than the one named `besides`. `needing` says in an error
+    /// what needs them.
     pub fn check(
         file: &'a SafeTensors<'a>,
         specs: BTreeMap<String, TensorSpec>,
@@ -100,17 +102,17 @@ impl<'a> TensorsIn<'a> {
         Ok(Self { file, specs })
     }
 
-    /// The bytes of all tensors, in the order of their names.
+    /// Returns the bytes of all tensors, in the order of their names.
     pub fn contents(&self) -> PolarsResult<Vec<&'a [u8]>> {
         self.specs.keys().map(|name| self.bytes(name)).collect()
     }
 
-    /// Whether the file has a tensor of that name.
+    /// Returns whether the file has a tensor of that name.
     pub fn has(&self, name: &str) -> bool {
         self.specs.contains_key(name)
     }
 
-    /// The numbers of a tensor. An error if the table has no such one.
+    /// Returns the numbers of a tensor. It is an error if the table has no such one.
     pub fn numbers<T: Element>(&self, name: &str) -> PolarsResult<Vec<T>> {
         // To size: models are kept, and a vector that grows would keep up to twice the memory.
         let mut numbers = Vec::with_capacity(T::count(self.bytes(name)?));
@@ -118,7 +120,7 @@ impl<'a> TensorsIn<'a> {
         Ok(numbers)
     }
 
-    /// The rows of a tensor of the shape `[rows, N]`.
+    /// Returns the rows of a tensor of the shape `[rows, N]`.
     pub fn rows<T: Element, const N: usize>(&self, name: &str) -> PolarsResult<Vec<[T; N]>> {
         Ok(self.numbers(name)?.as_chunks().0.to_vec())
     }

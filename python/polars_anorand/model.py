@@ -80,7 +80,8 @@ class Model:
         Raises
         ------
         OSError
-            If the file can't be written, or is a device, a pipe or a socket; as by ``open``, the kind of error and its ``errno`` say why.
+            If the file can't be written, or is a device, a pipe or a socket; as by ``open``, the kind of error and its
+            ``errno`` say why.
         ValueError
             If the path is a URL: write :meth:`to_bytes` with a client of your own.
 

@@ -1,6 +1,6 @@
 //! Both heads of a model's networks, and what becomes of heads that overflowed.
 
-/// What a head that overflowed counts as in f64: beyond every f32, and its square is still finite.
+/// A head that overflowed counts as this: it is beyond every f32, and its square is finite in f64.
 const OVERFLOWED: f64 = 1e60;
 
 /// Both heads of some rows, each the mean over the members.
@@ -11,14 +11,14 @@ pub struct Heads {
     pub error: Vec<f32>,
 }
 
-/// Whether a head says that the row's activations went beyond the range of f32: no row is further out.
+/// Returns whether the row's activations went beyond the range of f32. No row is further out.
 ///
-/// −∞ does not say so. Only a logit can be −∞, and it then continues what large negative logits mean.
+/// −∞ does not count. Only a logit can be −∞, and it then continues what large negative logits mean.
 fn overflowed(head: f32) -> bool {
     head.is_nan() || head == f32::INFINITY
 }
 
-/// A logit and an error as numbers to calculate with, whose score is that of the heads themselves.
+/// Makes numbers to calculate with of a logit and an error, with the same score.
 pub fn finite((logit, error): (f32, f32)) -> [f64; 2] {
     if overflowed(logit) || overflowed(error) {
         return [OVERFLOWED; 2];

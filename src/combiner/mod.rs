@@ -27,7 +27,7 @@ use crate::options::Combination;
 const LOWEST: f32 = f32::MIN_POSITIVE;
 const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
 
-/// How a model makes a score of its heads: one of the formulas, with its numbers from the training rows.
+/// A model makes a score of its heads by one of these formulas, with numbers from the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Combiner {
@@ -37,7 +37,7 @@ pub enum Combiner {
     Novelties(novelties::Novelties),
 }
 
-/// What a formula makes a score of: both heads, which are [`finite`], and the surprise of the values.
+/// A formula makes a score of these: both heads, which are [`finite`], and the surprise of the values.
 #[derive(Clone, Copy)]
 pub struct Row {
     pub heads: [f64; 2],
@@ -46,9 +46,10 @@ pub struct Row {
 
 /// What explains a row's score.
 pub enum Decision {
-    /// The row as a whole: the slopes of the score with respect to both heads, and to the sum of the surprisals
+    /// The row as a whole does, with these slopes of the score: by both heads, and by the sum of the
+    /// surprisals
     Whole([f64; 3]),
-    /// A single value: the most surprising one
+    /// The most surprising value does
     Value,
 }
 
@@ -57,13 +58,13 @@ trait Formula {
     /// α of eq. 7: the weight of the ND head.
     fn alpha(&self) -> f32;
 
-    /// Eq. 8 for one row, neither of whose heads overflowed; see [`bounded`].
+    /// Computes eq. 8 for one row, neither of whose heads overflowed; see [`bounded`].
     fn score(&self, logit: f32, error: f32, surprise: Surprise) -> f32;
 
-    /// What explains the score of a row, compared with a reference row.
+    /// Decides what explains the score of a row, compared with a reference row.
     fn decide(&self, from: Row, to: Row) -> Decision;
 
-    /// What is wrong with its numbers other than α, if anything is.
+    /// Says what is wrong with its numbers other than α, if anything is.
     fn fault(&self) -> Option<String>;
 }
 
@@ -71,8 +72,8 @@ impl Combiner {
     /// Takes the numbers of a formula from the heads of at least one training row, and from their
     /// surprises where the combination takes them.
     ///
-    /// `weight` is that of the AE head beside the ND head and beside the sum of the surprisals, where
-    /// their spreads decide.
+    /// `weight` is that of the AE head beside the ND head and beside the sum of the surprisals,
+    /// where their spreads decide.
     pub fn fit(heads: &Heads, surprises: &[Surprise], combination: Combination, weight: f64) -> Self {
         match combination {
             Combination::Probability => Self::Probability(probability::Probability::fit(heads)),
@@ -100,7 +101,7 @@ impl Combiner {
         }
     }
 
-    /// What is wrong with it, if [`Combiner::fit`] can't have made it for such a combination.
+    /// Says what is wrong with it, if [`Combiner::fit`] can't have made it for such a combination.
     pub fn fault(&self, combination: Combination) -> Option<String> {
         let alpha = self.alpha();
         if !(0.0..=1.0).contains(&alpha) {
@@ -117,13 +118,13 @@ impl Combiner {
         self.formula().alpha()
     }
 
-    /// Eq. 8 for one row; the highest score where a head overflowed.
+    /// Computes eq. 8 for one row. Where a head overflowed, it is the highest score.
     pub fn score(&self, logit: f32, error: f32, surprise: Surprise) -> f32 {
         bounded(self.formula(), logit, error, surprise)
     }
 
-    /// Puts [`Combiner::score`] of some rows into the place of their logits. `surprises` are those of
-    /// the rows, if the combination takes them.
+    /// Puts [`Combiner::score`] of some rows into the place of their logits. `surprises` are those
+    /// of the rows, if the combination takes them.
     #[inline(always)]
     pub fn combine(&self, logits: &mut [f32], errors: &[f32], surprises: Option<&[Surprise]>) {
         match self {
@@ -134,15 +135,14 @@ impl Combiner {
         }
     }
 
-    /// The scores of some rows; see [`Combiner::combine`].
+    /// Returns the scores of some rows; see [`Combiner::combine`].
     pub fn scores(&self, heads: &Heads, surprises: Option<&[Surprise]>) -> Vec<f32> {
         let mut scores = heads.logit.clone();
         self.combine(&mut scores, &heads.error, surprises);
         scores
     }
 
-    /// The scores by the networks alone, of rows that have no values of their own, as noise in the
-    /// scaled space.
+    /// Scores rows by the networks alone. Noise in the scaled space has no values of its own.
     pub fn scores_of_networks(&self, heads: &Heads) -> Vec<f32> {
         match self {
             Self::Surprisal(formula) => Self::Robust(formula.networks()).scores(heads, None),
@@ -150,13 +150,13 @@ impl Combiner {
         }
     }
 
-    /// What explains the score of a row, compared with a reference row.
+    /// Decides what explains the score of a row, compared with a reference row.
     pub fn decide(&self, from: Row, to: Row) -> Decision {
         self.formula().decide(from, to)
     }
 }
 
-/// The one loop that makes scores, plain enough for the compiler to make vectors of it.
+/// Makes all scores. The loop is plain, so that the compiler makes vectors of it.
 #[inline(always)]
 fn combine(formula: &impl Formula, scores: &mut [f32], errors: &[f32], surprises: Option<&[Surprise]>) {
     let rows = scores.len();
@@ -173,8 +173,8 @@ fn combine(formula: &impl Formula, scores: &mut [f32], errors: &[f32], surprises
     }
 }
 
-/// A formula's score held inside (0, 1); the highest score where a head overflowed, since no row is
-/// further out.
+/// Holds a formula's score inside (0, 1). Where a head overflowed, it is the highest score, since no
+/// row is further out.
 #[inline(always)]
 fn bounded(formula: &(impl Formula + ?Sized), logit: f32, error: f32, surprise: Surprise) -> f32 {
     let score = formula.score(logit, error, surprise).clamp(LOWEST, HIGHEST);
@@ -186,7 +186,7 @@ fn bounded(formula: &(impl Formula + ?Sized), logit: f32, error: f32, surprise: 
     }
 }
 
-/// Eq. 7.
+/// Computes eq. 7.
 fn alpha([nd, ae]: [f64; 2]) -> f32 {
     (ae / (nd + ae)) as f32
 }

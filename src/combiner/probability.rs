@@ -33,7 +33,7 @@ impl Probability {
         Self { alpha: alpha([quartile(&heads.logit), quartile(&heads.error)]) }
     }
 
-    /// The score's slopes between two rows' heads: the score differs by
+    /// Returns the score's slopes between two rows' heads: the score differs by
     /// `slopes[0]`·Δlogit + `slopes[1]`·Δerror.
     pub fn slopes(&self, from: [f64; 2], to: [f64; 2]) -> [f64; 2] {
         let slope = |at: usize| secant(sigmoid, from[at], to[at]);

@@ -7,7 +7,8 @@
 //! score = σ(asinh(u) / 2)
 //! ```
 //!
-//! u is eq. 8 in units of its own third quartiles. The squash keeps the order of all rows, near and far.
+//! u is eq. 8 in units of its own third quartiles. The squash keeps the order of all rows, near and
+//! far.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ impl Robust {
         Self { alpha: alpha(spread), median: f32s(median), spread: f32s(spread) }
     }
 
-    /// u: eq. 8 divided by the harmonic sum of the spreads, so that α/spread of ND and
+    /// Computes u: eq. 8 divided by the harmonic sum of the spreads, so that α/spread of ND and
     /// (1 − α)/spread of AE are 1.
     #[inline(always)]
     pub fn combined(&self, heads: [f64; 2]) -> f64 {

@@ -4,7 +4,7 @@ pub fn sigmoid(number: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-number))
 }
 
-/// σ(asinh(u) / 2), written so that large numbers of either sign keep their digits.
+/// Computes σ(asinh(u) / 2), so that large numbers of either sign keep their digits.
 #[inline(always)]
 pub fn squash(u: f64) -> f64 {
     let root = (u.abs() + (u * u + 1.0).sqrt()).sqrt();
@@ -12,7 +12,8 @@ pub fn squash(u: f64) -> f64 {
     numerator / (1.0 + root)
 }
 
-/// The slope of a smooth function between two numbers; its derivative where they are too near for that.
+/// Returns the slope of a smooth function between two numbers. Where they are too near each other, it
+/// is the derivative.
 pub fn secant(function: fn(f64) -> f64, from: f64, to: f64) -> f64 {
     let least = 1e-4 * (1.0 + from.abs().max(to.abs()));
     let (from, to) =

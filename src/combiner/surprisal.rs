@@ -1,4 +1,5 @@
-//! `surprisal`: the networks and the surprisals of the row's values (see `data::surprisal`), in nats.
+//! `surprisal`: the networks and the surprisals of the row's values (see `data::surprisal`), in
+//! nats.
 //!
 //! ```text
 //! whole = 0.7·nats(u) + 0.3·nats(sum of the surprisals)      u as in `robust`
@@ -55,7 +56,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// An exponential tail through the median and the 90 % quantile of the numbers of at least one
+    /// Lays an exponential tail through the median and the 90 % quantile of the numbers of at least one
     /// training row.
     fn fit(mut numbers: Vec<f64>) -> Self {
         let count = numbers.len();
@@ -96,13 +97,13 @@ impl Surprisal {
         Self { alpha, median, spread, joint, sum, typical, explains: EXPLAINS }
     }
 
-    /// The formula of the networks alone.
+    /// Returns the formula of the networks alone.
     #[inline(always)]
     pub fn networks(&self) -> Robust {
         Robust { alpha: self.alpha, median: self.median, spread: self.spread }
     }
 
-    /// How unusual a row is as a whole, and by its most surprising value, in nats.
+    /// Measures how unusual a row is as a whole, and by its most surprising value, in nats.
     #[inline(always)]
     fn nats(&self, heads: [f64; 2], surprise: Surprise) -> [f64; 2] {
         let networks = self.joint.nats(self.networks().combined(heads));
@@ -152,7 +153,8 @@ mod tests {
         let combiner = Combiner::fit(&heads(), &surprises(), Combination::Surprisal, 1.0);
         let (usual, strange) = (surprise(3.0, 1.0), surprise(3.0, 30.0));
         let score = |of_row| combiner.score(-2.0, 0.3, of_row);
-        // Both medians: ln 2 on the whole; the typical row's highest surprisal is 4, and its nats ln 2.
+        // Both medians: ln 2 on the whole; the typical row's highest surprisal is 4, and its nats
+        // ln 2.
         assert!((f64::from(score(usual)) - squash(LN_2)).abs() < 1e-6);
         let expected = squash(30.0 - (4.0 / 2.0 + 1.0) + LN_2);
         assert!((f64::from(score(strange)) - expected).abs() < 0.05, "{} {expected}", score(strange));

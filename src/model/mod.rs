@@ -48,7 +48,8 @@ pub struct Statistics {
 /// Where each feature's training values lay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureQuantiles {
-    /// At 0, 0.05, …, 1, in the feature's own unit; zeros of a category, whose values have no order, and where no value is known
+    /// At 0, 0.05, …, 1, in the feature's own unit; zeros of a category, whose values have no
+    /// order, and where no value is known
     pub values: Vec<[f64; QUANTILES]>,
     /// The number of training values that are at most each of them; zeros of a category
     pub at_most: Vec<[u64; QUANTILES]>,
@@ -136,7 +137,8 @@ impl Model {
         &self.weights
     }
 
-    /// The model's features among the columns, in its order; missing values are an error if it was fitted to refuse them.
+    /// The model's features among the columns, in its order; missing values are an error if it was
+    /// fitted to refuse them.
     pub fn align(&self, columns: &Columns) -> PolarsResult<Columns> {
         let columns = columns.align_to(&self.metadata.features)?;
         if self.metadata.options.missing == Missing::Error {
@@ -192,8 +194,8 @@ impl Model {
         reference.iter().enumerate().map(|(input, number)| scaling.apply(input, *number)).collect()
     }
 
-    /// The number of each feature of the reference row, coded; NaN where the value is missing in most training rows, or where
-    /// a time has no median that recurs.
+    /// The number of each feature of the reference row, coded; NaN where the value is missing in
+    /// most training rows, or where a time has no median that recurs.
     pub fn coded_reference(&self) -> Vec<f64> {
         let Statistics { medians, feature_quantiles, .. } = &self.statistics;
         let rows = self.metadata.training.rows as u64;
@@ -207,18 +209,20 @@ impl Model {
         medians.iter().enumerate().map(code).collect()
     }
 
-    /// The score that separates the training rows that are flagged at a contamination from the others: what is above it is flagged.
+    /// The score that separates the training rows that are flagged at a contamination from the
+    /// others: what is above it is flagged.
     ///
-    /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at least that share of them; only
-    /// those above the last tie, if that were half of the rows or more.
+    /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at
+    /// least that share of them; only those above the last tie, if that were half of the rows or
+    /// more.
     pub fn threshold(&self, contamination: f64) -> PolarsResult<f64> {
         check_contamination(contamination)?;
         Ok(self.statistics.quantiles.threshold(contamination))
     }
 }
 
-/// The model of some bytes with the quantiles of the scores of this number of rows: of all its training rows, but for those that the model
-/// which the fit went on from had counted.
+/// The model of some bytes with the quantiles of the scores of this number of rows: of all its
+/// training rows, but for those that the model which the fit went on from had counted.
 pub fn with_quantiles(bytes: &[u8], quantiles: ScoreQuantiles, rows: usize) -> PolarsResult<Model> {
     let mut model = Model::from_bytes(bytes)?;
     model.metadata.training.scored = (rows < model.metadata.training.rows).then_some(rows);

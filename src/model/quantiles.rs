@@ -1,7 +1,9 @@
-//! The training scores as far as thresholds and percentiles need them, kept in the model, so that neither needs a refit.
+//! The training scores as far as thresholds and percentiles need them, kept in the model, so that
+//! neither needs a refit.
 //!
-//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties together, that holds at least
-//! ⌈c·n⌉ of the n rows. If the set were half of the rows or more, only the rows above its lowest score are flagged.
+//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole
+//! ties together, that holds at least ⌈c·n⌉ of the n rows. If the set were half of the rows or
+//! more, only the rows above its lowest score are flagged.
 
 use crate::robust::quantile_of_sorted;
 
@@ -37,7 +39,8 @@ impl ScoreQuantiles {
         rows.min(Self::MOST_SCORES)
     }
 
-    /// Takes the parts that [`ScoreQuantiles::body`] and [`ScoreQuantiles::top`] gave, of this number of rows.
+    /// Takes the parts that [`ScoreQuantiles::body`] and [`ScoreQuantiles::top`] gave, of this
+    /// number of rows.
     pub fn from_parts(body: Vec<f32>, top: Vec<f32>, rows: usize) -> Self {
         Self { body, top, rows }
     }
@@ -63,7 +66,8 @@ impl ScoreQuantiles {
         None
     }
 
-    /// The score that separates the training rows that are flagged at a contamination from the others: flagged is what is above.
+    /// The score that separates the training rows that are flagged at a contamination from the
+    /// others: flagged is what is above.
     pub fn threshold(&self, contamination: f64) -> f64 {
         let (scores, rows) = (self.top(), self.rows);
         // A product like 0.07 · 100 is a rounding above 7.
@@ -98,7 +102,8 @@ impl ScoreQuantiles {
         between(self.body[first - 1], self.body[first])
     }
 
-    /// The share of the training rows whose score is lower: exact among the highest scores, to 0.001 below them.
+    /// The share of the training rows whose score is lower: exact among the highest scores, to
+    /// 0.001 below them.
     pub fn share_below(&self, score: f32) -> f32 {
         let Self { body, top, rows } = self;
         if score <= top[0] && *rows > top.len() {
@@ -114,7 +119,8 @@ fn between(below: f32, above: f32) -> f64 {
     f64::midpoint(f64::from(below), f64::from(above))
 }
 
-/// Where a number lies among sorted ones, 0 at the first and 1 at the last; linear between two of them.
+/// Where a number lies among sorted ones, 0 at the first and 1 at the last; linear between two of
+/// them.
 fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
     let above = sorted.partition_point(|kept| *kept < number);
     if above == 0 {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::quantiles::ScoreQuantiles;
 
-/// Scores that come batch by batch, counted: their quantiles are exact by rank, and to 4e-6 of a score by value.
+/// Scores that come batch by batch, counted: their quantiles are exact by rank, and to 4e-6 of a
+/// score by value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreCounts {
@@ -48,7 +49,8 @@ impl ScoreCounts {
         }
     }
 
-    /// The same counts in parts, each with a share of the different scores, as text for another process; empty ones are left out.
+    /// The same counts in parts, each with a share of the different scores, as text for another
+    /// process; empty ones are left out.
     pub fn split(mut self, parts: usize) -> PolarsResult<Vec<(usize, String)>> {
         self.prune();
         let mut split = vec![Self::default(); parts.max(1)];

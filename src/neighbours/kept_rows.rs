@@ -1,19 +1,23 @@
 //! Training rows that a model keeps: an autoencoder whose decoder is a look-up.
 //!
-//! Such a one reconstructs a row by the nearest rows that it keeps. The distance from them is a reconstruction error like
-//! that of eq. 6, and is added to it, in the unit that gives both errors comparable spreads over the training rows. What is like
-//! none of the training rows is then an anomaly, even if the networks have learned to reconstruct it.
+//! Such a one reconstructs a row by the nearest rows that it keeps. The distance from them is a
+//! reconstruction error like that of eq. 6, and is added to it, in the unit that gives both errors
+//! comparable spreads over the training rows. What is like none of the training rows is then an
+//! anomaly, even if the networks have learned to reconstruct it.
 //!
-//! The kept rows may be several draws. Each is a look-up of its own, and the distances are averaged: an anomaly is far from most small
-//! draws of rows, even if other anomalies are like it (Sugiyama and Borgwardt, 2013). The distances from the nearest rows of a draw are
-//! averaged too, the k-th nearest with the weight 1 / √k. Of one draw, the mean is multiplied with a factor of the nearest row, which is larger where kept rows lie
-//! close together: what is usual among them is far for another one.
+//! The kept rows may be several draws. Each is a look-up of its own, and the distances are
+//! averaged: an anomaly is far from most small draws of rows, even if other anomalies are like it
+//! (Sugiyama and Borgwardt, 2013). The distances from the nearest rows of a draw are averaged too,
+//! the k-th nearest with the weight 1 / √k. Of one draw, the mean is multiplied with a factor of
+//! the nearest row, which is larger where kept rows lie close together: what is usual among them is
+//! far for another one.
 //!
-//! Rows are compared in two views. One is their [`Asinh`], in which a feature counts by how much is usual. Beside several draws, the other one has them
-//! scaled, as the networks take them: a feature counts by its range. Beside one draw, it is their [`LogOdds`]: a feature counts by ranks.
+//! Rows are compared in two views. One is their [`Asinh`], in which a feature counts by how much is
+//! usual. Beside several draws, the other one has them scaled, as the networks take them: a feature
+//! counts by its range. Beside one draw, it is their [`LogOdds`]: a feature counts by ranks.
 //!
-//! A kept row is not compared with itself, so that it has the score that it had in the training: where the nearest row of a draw is at
-//! distance 0, those after it take its place.
+//! A kept row is not compared with itself, so that it has the score that it had in the training:
+//! where the nearest row of a draw is at distance 0, those after it take its place.
 
 use polars::prelude::PolarsResult;
 
@@ -115,7 +119,8 @@ impl KeptRows {
             })
     }
 
-    /// Adds each row's distances as reconstruction errors to `errors`; rows come in tiles, `[tiles, inputs, tile]`.
+    /// Adds each row's distances as reconstruction errors to `errors`. Rows come in tiles,
+    /// `[tiles, inputs, tile]`.
     pub fn add_errors(&self, tiles: &[f32], tile: usize, errors: &mut [f32]) {
         let mut distances = [vec![0f32; errors.len()], vec![0f32; errors.len()]];
         self.add_distances(tiles, tile, distances.each_mut().map(Vec::as_mut_slice));
@@ -129,15 +134,16 @@ impl KeptRows {
         }
     }
 
-    /// Adds the gradient of `weights` · error to `out`, which is as `tiles`. There is a weight for each row, which is not compared with
-    /// the kept ones that it [`equals`](Self::equals) at the end of its way.
+    /// Adds the gradient of `weights` · error to `out`, which is as `tiles`. There is a weight for
+    /// each row, which is not compared with the kept ones that it [`equals`](Self::equals) at the
+    /// end of its way.
     pub fn add_gradients(&self, tiles: &[f32], tile: usize, weights: &[f32], equal: &[u32], out: &mut [f32]) {
         let of = self.compared(tiles, tile, weights.len(), LeaveOut::Those(equal));
         self.views.iter().for_each(|view| view.add_gradients(of, weights, out));
     }
 
-    /// Of each draw and row, `[draws, rows]`, the number of the kept row that the row is not compared with, since it is that row; else
-    /// [`NO_ROW`].
+    /// Of each draw and row, `[draws, rows]`, the number of the kept row that the row is not
+    /// compared with, since it is that row; else [`NO_ROW`].
     pub fn equals(&self, tiles: &[f32], tile: usize, rows: usize) -> Vec<u32> {
         let mut equal = vec![NO_ROW; self.draws * rows];
         let of = self.compared(tiles, tile, rows, LeaveOut::Nothing);
@@ -206,7 +212,8 @@ mod tests {
         row.iter().zip(kept).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
     }
 
-    /// The sum of the mean distances from the nearest rows of each draw in each view, in their units.
+    /// The sum of the mean distances from the nearest rows of each draw in each view, in their
+    /// units.
     fn error(of: &KeptRows, row: &[f32]) -> f32 {
         let of_view = |view: &View| {
             let (row, rows) = (view.transform.rows(row).unwrap(), view.transform.rows(&of.rows).unwrap());
@@ -264,7 +271,8 @@ mod tests {
                             error(&kept, &row)
                         };
                         let [before, here, after] = [-step, 0.0, step].map(moved);
-                        // Where the nearest row changes, or near one, the error bends within a step.
+                        // Where the nearest row changes, or near one, the error bends within a
+                        // step.
                         if (before + after - 2.0 * here).abs() > 0.1 * step {
                             continue;
                         }

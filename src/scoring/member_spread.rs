@@ -5,8 +5,8 @@ use crate::simd::{Task, Vector};
 
 use crate::combiner::Combiner;
 
-/// Computes the standard deviation of the members' scores. Each is eq. 8 of the member's own heads in
-/// the place of the ensemble's. For one member it is 0.
+/// Computes the standard deviation of the members' scores. Each is eq. 8 of the member's own heads
+/// in the place of the ensemble's. For one member it is 0.
 pub struct Spread<'a> {
     pub combiner: &'a Combiner,
     pub members: usize,

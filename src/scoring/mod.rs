@@ -1,4 +1,5 @@
-//! Rows → heads → score, latents and explanations, in blocks that fit the cache, on the plugin's threads.
+//! Rows → heads → score, latents and explanations, in blocks that fit the cache, on the plugin's
+//! threads.
 
 mod batches;
 mod drift;
@@ -27,8 +28,9 @@ use crate::pool;
 use batches::by_batch;
 use networks::Networks;
 
-/// Rows that one thread takes at a time on the CPU: few enough for the cache to keep them from column to score. On a GPU the
-/// threads' chunks follow each other, so that one is scaled while another is computed.
+/// Rows that one thread takes at a time on the CPU: few enough for the cache to keep them from
+/// column to score. On a GPU the threads' chunks follow each other, so that one is scaled while
+/// another is computed.
 const CHUNK: usize = 4_096;
 
 /// Computes both heads of scaled rows by networks alone.
@@ -63,11 +65,12 @@ fn all_heads(networks: &Networks, rows: ArrayView2<f32>) -> PolarsResult<Heads> 
     Ok(heads)
 }
 
-/// The anomaly score of every row, in (0, 1): the higher, the more anomalous. It is null for a row with
-/// a missing value where the model says so.
+/// The anomaly score of every row, in (0, 1): the higher, the more anomalous. It is null for a row
+/// with a missing value where the model says so.
 ///
 /// # Errors
-/// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if the device can't be used.
+/// `ColumnNotFound` or `SchemaMismatch` if the columns are not the model's, and `ComputeError` if
+/// the device can't be used.
 pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<Float32Chunked> {
     let networks = Networks::open(model, device)?;
     let combiner = &model.metadata().combiner;

@@ -16,8 +16,6 @@ from refits import FEATURES, rows
 import polars_anorand as anorand
 from polars_anorand._scan_groups import Groups
 
-
-
 MONTH = rows(3_000, 0)
 DAY = rows(2_000, 1, at=0.5, words=("a", "b", "b"))
 

@@ -1,12 +1,13 @@
 //! Files that are written whole or not at all.
 //!
-//! A file is written to a temporary one beside it, `.anorand-<name>-<random>.tmp`, and renamed. A process that is killed leaves
-//! its temporary file; the next one that claims the same destination removes it. Whether its owner lives is asked of a lock on
-//! the file, which the kernel releases when the owner dies, however it dies. A process id in the name would not do: in another
+//! A file is written to a temporary one beside it, `.anorand-<name>-<random>.tmp`, and renamed. A
+//! process that is killed leaves its temporary file; the next one that claims the same destination
+//! removes it. Whether its owner lives is asked of a lock on the file, which the kernel releases
+//! when the owner dies, however it dies. A process id in the name would not do: in another
 //! container, or on another machine, a living process looks dead.
 //!
-//! Only a regular file is replaced. A device, a pipe or a socket is refused; through a link, the file
-//! that it leads to is written, whether it is there yet or not.
+//! Only a regular file is replaced. A device, a pipe or a socket is refused; through a link, the
+//! file that it leads to is written, whether it is there yet or not.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -16,8 +17,8 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{polars_err, PolarsError};
 use tempfile::NamedTempFile;
 
-/// A place for a model file, claimed before a fit: that it can't be written is known at once, and whatever was there stays
-/// until the new model is complete on the disk.
+/// A place for a model file, claimed before a fit: that it can't be written is known at once, and
+/// whatever was there stays until the new model is complete on the disk.
 pub struct Destination {
     path: PathBuf,
     temporary: NamedTempFile,
@@ -86,7 +87,8 @@ impl Destination {
 
     /// Write the file whole, sync it, and put it in place of what was there.
     pub fn write(mut self, bytes: &[u8]) -> Result<(), Unwritable> {
-        // Of the file itself: the errors of `NamedTempFile` name the temporary file, and lose the system's number.
+        // Of the file itself: the errors of `NamedTempFile` name the temporary file, and lose the
+        // system's number.
         let file = self.temporary.as_file_mut();
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
         written.map_err(|error| Unwritable::from_error(&self.path, &error))?;
@@ -97,9 +99,9 @@ impl Destination {
     }
 }
 
-/// The path that links lead to, so that a link stays a link. It may lead to a file that is not there yet.
+/// Follows links, so that a link stays a link. It may lead to a file that is not there yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
+    /// Linux follows this number of links.
     const MOST_LINKS: usize = 40;
     let unresolved = match path.canonicalize() {
         Ok(target) => return Ok(target),
@@ -131,8 +133,8 @@ fn prefix(name: &OsStr) -> OsString {
     prefix
 }
 
-/// Whether a file is a temporary one with that prefix. The random part has no dash, so that the destination `model` leaves alone
-/// what belongs to `model-2`.
+/// Whether a file is a temporary one with that prefix. The random part has no dash, so that the
+/// destination `model` leaves alone what belongs to `model-2`.
 fn is_temporary(file: &OsStr, prefix: &OsStr) -> bool {
     let rest = file.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
     let random = rest.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
@@ -148,7 +150,8 @@ fn temporary(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::
             // Another process may have taken it for an abandoned one, before it was locked.
             Ok(()) if temporary.path().exists() => return Ok(temporary),
             Ok(()) | Err(fs::TryLockError::WouldBlock) => {}
-            // A file system without locks: nobody else can lock the file either, so nobody removes it.
+            // A file system without locks: nobody else can lock the file either, so nobody removes
+            // it.
             Err(fs::TryLockError::Error(_)) => return Ok(temporary),
         }
     }
@@ -160,7 +163,8 @@ fn create(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::Res
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
     let kept = replaced.map(|metadata| metadata.permissions().mode() & 0o777);
-    // For a new file, what the umask makes of any. One that replaces another is its owner's alone until it has that one's mode.
+    // For a new file, what the umask makes of any. One that replaces another is its owner's alone
+    // until it has that one's mode.
     let mode = if kept.is_some() { 0o600 } else { 0o666 };
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix).suffix(SUFFIX).permissions(Permissions::from_mode(mode));
@@ -179,7 +183,8 @@ fn create(folder: &Path, prefix: &OsStr, _replaced: Option<&Metadata>) -> io::Re
     tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).tempfile_in(folder)
 }
 
-/// Removes the temporary files with that prefix that no process holds. A failure only leaves one lying.
+/// Removes the temporary files with that prefix that no process holds. A failure only leaves one
+/// lying.
 fn remove_abandoned(folder: &Path, prefix: &OsStr) {
     let Ok(files) = fs::read_dir(folder) else { return };
     for file in files.flatten().filter(|file| is_temporary(&file.file_name(), prefix)) {
@@ -195,7 +200,8 @@ fn remove_abandoned(folder: &Path, prefix: &OsStr) {
 
 fn remove_unless_locked(path: &Path, file: &File) {
     if file.try_lock().is_ok() {
-        // Under the lock: whoever locks it later finds it gone, and makes another. Gone already is as good.
+        // Under the lock: whoever locks it later finds it gone, and makes another. Gone already is
+        // as good.
         let _ = fs::remove_file(path);
     }
 }

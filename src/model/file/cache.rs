@@ -1,15 +1,17 @@
 //! Models in files and in memory: read and parsed once a process, not once for each morsel.
 //!
-//! A parsed model is kept under its content, so that two files, or a file and a column, with the same bytes share one. For a
-//! file, its content is kept under its path. All parsed models together may take 1 GiB of memory, or as much as
-//! `POLARS_ANORAND_CACHE_MIB` says; beyond that, those that were used least are dropped, and parsed
-//! again when they are needed. A single model larger than that is kept alone.
+//! A parsed model is kept under its content, so that two files, or a file and a column, with the
+//! same bytes share one. For a file, its content is kept under its path. All parsed models together
+//! may take 1 GiB of memory, or as much as `POLARS_ANORAND_CACHE_MIB` says; beyond that, those that
+//! were used least are dropped, and parsed again when they are needed. A single model larger than
+//! that is kept alone.
 //!
-//! A file is read again when its [`Stamp`] differs from that of the last reading, or when the stamp was
-//! still young then: a change within the same tick of the file system's clock leaves the stamp as it is.
+//! A file is read again when its [`Stamp`] differs from that of the last reading, or when the stamp
+//! was still young then: a change within the same tick of the file system's clock leaves the stamp
+//! as it is.
 //!
-//! No lock is held while bytes are read, hashed or parsed. Whoever asks for a model that another thread is parsing waits for it;
-//! parsing waits for nobody.
+//! No lock is held while bytes are read, hashed or parsed. Whoever asks for a model that another
+//! thread is parsing waits for it; parsing waits for nobody.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -32,12 +34,12 @@ const BUDGET: usize = 1 << 30;
 /// Paths whose content is remembered.
 const FILES: usize = 10_000;
 
-/// The model that these bytes are.
+/// Returns the model that these bytes are.
 pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
     models()?.from_bytes(bytes)
 }
 
-/// The model in a file. A file that changed since it was read is read again.
+/// Returns the model in a file. A file that changed since it was read is read again.
 pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
     models()?.from_file(path)
 }
@@ -61,8 +63,9 @@ fn budget(asked: Option<&str>) -> Result<usize, String> {
     }
 }
 
-/// Which bytes a model was made of: their number and a 128-bit hash. Two models that a process meets by chance share one with a
-/// probability below 1e-20, and the seed, drawn by each process, keeps others from making two that do.
+/// Which bytes a model was made of: their number and a 128-bit hash. Two models that a process
+/// meets by chance share one with a probability below 1e-20, and the seed, drawn by each process,
+/// keeps others from making two that do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Content {
     length: usize,
@@ -73,8 +76,8 @@ struct Content {
 #[derive(Clone, Copy, PartialEq)]
 struct Stamp {
     modified: Option<SystemTime>,
-    /// When anything of the file changed. A program can set the time above to what it likes, as `cp -p`,
-    /// `tar` and `rsync -t` do, but not this one.
+    /// When anything of the file changed. `cp -p`, `tar` and `rsync -t` set the time above to what
+    /// they like, but no program can set this one.
     changed: Option<SystemTime>,
     length: u64,
     device: u64,
@@ -97,7 +100,7 @@ impl Stamp {
         Self { modified, changed, length: metadata.len(), device, inode }
     }
 
-    /// Whether a change after `now` gives the file another stamp.
+    /// Returns whether a change after `now` gives the file another stamp.
     fn has_settled(&self, now: SystemTime) -> bool {
         /// Longer than a tick of any file system's clock.
         const TICK: Duration = Duration::from_secs(2);
@@ -113,7 +116,8 @@ struct Known {
     content: Content,
 }
 
-/// A model's memory, and at most what the cache takes of one: it would not keep a larger one at all.
+/// A model's memory, and at most what the cache takes of one: it would not keep a larger one at
+/// all.
 #[derive(Clone)]
 struct Memory {
     largest: u64,
@@ -134,13 +138,15 @@ struct Models {
 }
 
 impl Models {
-    /// With a budget in bytes.
+    /// Makes an empty cache with a budget in bytes.
     fn within(budget: usize) -> Self {
-        /// A model of a few members on a few features; only a first guess of how many there will be.
+        /// A model of a few members on a few features; only a first guess of how many there will
+        /// be.
         const SMALL: usize = 64 << 10;
         let items = budget.min(BUDGET).div_ceil(SMALL);
         let hasher = DefaultHashBuilder::default();
-        // One shard: several would each take a share of the budget, which a large model would not fit in.
+        // One shard: several would each take a share of the budget, which a large model would not
+        // fit in.
         let options =
             OptionsBuilder::new().shards(1).weight_capacity(budget as u64).estimated_items_capacity(items).build();
         let weighter = Memory { largest: budget as u64 / 2 };
@@ -198,7 +204,7 @@ impl Models {
     }
 }
 
-/// An error unless it is a regular file: to open a pipe would wait for its other end, and a device has no
+/// Refuses all but a regular file: to open a pipe would wait for its other end, and a device has no
 /// end.
 fn check_kind(path: &Path, metadata: &Metadata) -> PolarsResult<()> {
     let kind = if metadata.is_dir() { "a folder" } else { "a device, a pipe or a socket" };

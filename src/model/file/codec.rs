@@ -1,11 +1,11 @@
 //! A model as bytes: one safetensors file, all numbers as tensors plus one JSON metadata entry.
 //!
-//! Which tensors a file has is stated in [`super::table`]; beside them stands `checksum`, U32 `[1]`: the
-//! CRC-32 of the metadata entry and then of all other tensors, in the order of their names. It finds
-//! damage, not tampering: numbers with a right checksum are checked as well.
+//! Which tensors a file has is stated in [`super::table`]; beside them stands `checksum`, U32
+//! `[1]`: the CRC-32 of the metadata entry and then of all other tensors, in the order of their
+//! names. It finds damage, not tampering: numbers with a right checksum are checked as well.
 //!
-//! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since safetensors keeps
-//! no order among entries, and the same model must be the same bytes.
+//! The metadata entry `anorand` is the JSON of [`Metadata`]. It is the only one, since safetensors
+//! keeps no order among entries, and the same model must be the same bytes.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
 
 impl Model {
-    /// The model as a safetensors file.
+    /// Writes the model as a safetensors file.
     pub fn to_bytes(&self) -> PolarsResult<Vec<u8>> {
         let entry = serde_json::to_string(&self.metadata).map_err(unwritable)?;
         let specs = self.metadata.tensors();
@@ -39,7 +39,7 @@ impl Model {
         serialize(tensors, Some(HashMap::from([(ENTRY.to_string(), entry)]))).map_err(unwritable)
     }
 
-    /// All of its numbers outside the metadata.
+    /// Collects all of its numbers outside the metadata.
     fn tensors(&self) -> TensorsOut {
         let mut out = TensorsOut::default();
         write_weights(&self.weights, &mut out);
@@ -62,8 +62,8 @@ impl Model {
         out
     }
 
-    /// Reads a safetensors file that [`Model::to_bytes`] wrote. Anything else is an error that says what
-    /// is wrong.
+    /// Reads a safetensors file that [`Model::to_bytes`] wrote. Anything else is an error that says
+    /// what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Self> {
         polars_ensure!(!bytes.is_empty(), ComputeError: "anorand: not a model: it is empty");
         let (file, entry) = open(bytes)?;
@@ -85,7 +85,7 @@ impl Model {
     }
 }
 
-/// A safetensors file, and its metadata entry.
+/// Opens a safetensors file, and finds its metadata entry.
 fn open(bytes: &[u8]) -> PolarsResult<(SafeTensors<'_>, String)> {
     let unreadable = |error| invalid(format!("it can't be read as safetensors ({error})"));
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
@@ -174,7 +174,7 @@ fn read_vocabularies(tensors: &TensorsIn, metadata: &Metadata) -> PolarsResult<V
     read.collect()
 }
 
-/// None if its tensors are not text and offsets in it.
+/// Returns None if its tensors are not text and offsets in it.
 fn read_vocabulary(tensors: &TensorsIn, j: usize, sizes: &VocabularySizes) -> PolarsResult<Option<Frequencies>> {
     let text: Vec<u8> = tensors.numbers(&format!("vocabulary.{j}.text"))?;
     let offsets: Vec<u64> = tensors.numbers(&format!("vocabulary.{j}.offsets"))?;
@@ -188,8 +188,8 @@ fn read_vocabulary(tensors: &TensorsIn, j: usize, sizes: &VocabularySizes) -> Po
 
 #[cfg(any(test, fuzzing))]
 impl Model {
-    /// The file with the checksum that its contents have, so that a fuzzer gets behind it; None if it
-    /// has no place for one.
+    /// The file with the checksum that its contents have, so that a fuzzer gets behind it; None if
+    /// it has no place for one.
     pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
         let (file, entry) = open(bytes).ok()?;
         let tensors = checked_tensors(&file, &Metadata::parse(&entry).ok()?).ok()?;

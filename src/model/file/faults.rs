@@ -1,5 +1,5 @@
-//! What can be wrong with a model's numbers. A file with a right checksum may hold any numbers; those that pass give every
-//! finite row a score, and every property a value.
+//! What can be wrong with a model's numbers. A file with a right checksum may hold any numbers;
+//! those that pass give every finite row a score, and every property a value.
 
 use std::collections::HashSet;
 

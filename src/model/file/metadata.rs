@@ -2,13 +2,14 @@
 //!
 //! The rules of the format's versions:
 //!
-//! 1. Any change of what a file holds, an added field or tensor included, gets a new number: [`FORMAT`].
+//! 1. Any change of what a file holds, an added field or tensor included, gets a new number:
+//!    [`FORMAT`].
 //! 2. From the first release on, a build reads all earlier numbers, for good. A model of an earlier
 //!    number that is written again keeps its number, and is the same bytes.
-//! 3. A later number is refused with the advice to upgrade. The number is read before anything else of
-//!    the entry is looked at.
-//! 4. In a format that is known, an unknown field or tensor is an error: it would be lost when the model
-//!    is written again.
+//! 3. A later number is refused with the advice to upgrade. The number is read before anything else
+//!    of the entry is looked at.
+//! 4. In a format that is known, an unknown field or tensor is an error: it would be lost when the
+//!    model is written again.
 
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,8 @@ pub struct Metadata {
     /// The number of knots of each feature's surprisals, if the combination takes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) knots: Option<Vec<usize>>,
-    /// Of each number whose surprisals a category explains, if the combination takes any.
+    /// The sizes of each number's surprisals within a category that explains it, if the combination
+    /// takes surprisals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) within: Option<Vec<Option<WithinSizes>>>,
     /// The sizes of each feature that is a category; None for other features
@@ -208,7 +210,7 @@ impl Metadata {
         features + self.frequencies.len() * size_of::<Option<VocabularySizes>>() + candidates
     }
 
-    /// From the JSON of a file, its sizes checked.
+    /// Reads the JSON of a file, and checks its sizes.
     pub fn parse(entry: &str) -> PolarsResult<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -224,7 +226,7 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// Sizes within bounds, so that no later product overflows.
+    /// Refuses sizes out of bounds, so that no later product overflows.
     fn check_sizes(&self) -> PolarsResult<()> {
         polars_ensure!((1..=MOST_FEATURES).contains(&self.features.len()), ComputeError:
             "anorand: not a model: it has {} features", self.features.len());
@@ -259,7 +261,7 @@ impl Metadata {
         Ok(())
     }
 
-    /// An error unless the inputs are those of the features.
+    /// Refuses inputs that are not those of the features.
     fn check_encoding(&self) -> PolarsResult<()> {
         let features = self.features.len();
         polars_ensure!(self.encoding.features() == features, ComputeError:
@@ -273,8 +275,8 @@ impl Metadata {
         Ok(())
     }
 
-    /// An error unless the sizes of the surprisals are those of the features, if the combination takes
-    /// surprisals.
+    /// Refuses sizes of surprisals that are not those of the features, or surprisals that the
+    /// combination does not take.
     fn check_surprisals(&self) -> PolarsResult<()> {
         const MOST_KNOTS: usize = 1 << 20;
         let features = self.features.len();
@@ -298,7 +300,8 @@ impl Metadata {
     }
 }
 
-/// An error if a model of these features could not be written, to be known before it is fitted: a file's header has a limit.
+/// Refuses features of which no model could be written, before it is fitted: a file's header has a
+/// limit.
 pub fn check_writable(features: &[Feature]) -> PolarsResult<()> {
     /// What the safetensors format allows, less 10 MB for all that does not grow with the features.
     const MOST_HEADER: usize = 90_000_000;

@@ -28,7 +28,7 @@ pub fn write(surprisals: &Surprisals, metadata: &Metadata, out: &mut TensorsOut)
     }
 }
 
-/// Takes what [`write`] gave; None for a model whose combination takes no surprisals.
+/// Takes what [`write`] gave. A model whose combination takes no surprisals has none.
 pub fn read(tensors: &TensorsIn, metadata: &Metadata) -> PolarsResult<Option<Surprisals>> {
     let (Some(knots), Some(within)) = (&metadata.knots, &metadata.within) else { return Ok(None) };
     let [values, counted] = [tensors.numbers("surprisal.knots")?, tensors.numbers("surprisal.counted")?];
@@ -53,7 +53,7 @@ pub fn read(tensors: &TensorsIn, metadata: &Metadata) -> PolarsResult<Option<Sur
     Ok(Some(Surprisals { of, none: Surprisals::none_of(metadata.training.rows) }))
 }
 
-/// The surprisals of a number within a category.
+/// Takes the surprisals of a number within a category.
 fn read_within(tensors: &TensorsIn, j: usize, category: usize) -> PolarsResult<Within> {
     let name = |part: &str| format!("within.{j}.{part}");
     let tails: Vec<[f64; 6]> = tensors.rows(&name("tails"))?;
@@ -66,7 +66,7 @@ fn tail_numbers(curve: &Curve) -> Vec<f64> {
     curve.tails().iter().flat_map(Tail::numbers).collect()
 }
 
-/// The name of the tensor with the surprisals of a feature's classes, if it has any.
+/// Names the tensor with the surprisals of a feature's classes, if it has any.
 fn classes_name(metadata: &Metadata, j: usize) -> String {
     let owner = if metadata.features[j].kind == Kind::Category { "vocabulary" } else { "calendar" };
     format!("{owner}.{j}.surprisal")

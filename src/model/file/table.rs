@@ -226,7 +226,7 @@ tensors! {
 }
 
 impl Tensor {
-    /// What it must be in a file, by its name there.
+    /// States what it must be in a file, by its name there.
     fn specs(&self, metadata: &Metadata) -> Vec<(String, TensorSpec)> {
         let Self { name, dtype, shape, owners, .. } = self;
         let spec = |(at, owner): (usize, String)| {
@@ -242,7 +242,7 @@ impl Tensor {
 }
 
 impl Metadata {
-    /// All tensors that a file of this metadata has, but for the checksum.
+    /// States all tensors that a file of this metadata has, but for the checksum.
     pub(crate) fn tensors(&self) -> BTreeMap<String, TensorSpec> {
         TABLE.iter().flat_map(|tensor| tensor.specs(self)).collect()
     }
