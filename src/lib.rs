@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! plugin → query → {fit, device} → scoring → model → {neighbours, combiner} → {data, engine}
-//!   → pool → {job, memory, options, robust, simd}
+//!   → pool → {job, memory, options, robust, simd, tensors}
 //! ```
 //!
 //! Rust programs use it without Python:
@@ -52,6 +52,7 @@ mod query;
 mod robust;
 mod scoring;
 mod simd;
+mod tensors;
 
 #[cfg(feature = "python")]
 mod plugin;
@@ -59,7 +60,7 @@ mod plugin;
 pub use data::{Columns, Feature, Kind, Labels, Numbering};
 pub use engine::{Checkpoint, Device, Losses};
 pub use fit::{fit_with_labels as fit, Fitted, Subject, Warning};
-pub use model::{Candidate, Distilled, LabelCounts, Metadata, Model, Report};
+pub use model::{Distilled, LabelCounts, Metadata, Model, Report};
 pub use options::{
     Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, Temporal, UncheckedOptions,
 };

@@ -6,7 +6,6 @@ from typing import overload
 
 import polars as pl
 
-from polars_anorand import _polars_anorand as _core
 from polars_anorand import _register
 from polars_anorand._arguments import Columns, ModelLike, one_model, struct, text
 from polars_anorand._options import CONTAMINATION, number
@@ -110,8 +109,6 @@ def drift(
 
     """
     known = one_model("drift", model)
-    if _core.model_quantiles(known.to_bytes()) is None:
-        raise ValueError("the model was written before models kept the quantiles of their features: fit it again")
     share = number("contamination", contamination)
     known.threshold(CONTAMINATION if share is None else share)  # An error at once, where it is out of its range.
     if isinstance(data, (pl.DataFrame, pl.LazyFrame)):

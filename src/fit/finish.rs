@@ -9,8 +9,8 @@ use crate::combiner::{Combiner, Heads};
 use crate::data::{FeatureStatistics, Frequencies, Labels, Surprisals, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
-    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
-    VocabularySizes, WithinSizes, FORMAT,
+    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes,
+    WithinSizes, FORMAT,
 };
 use crate::neighbours::{keep, Kept, KeptRows};
 use crate::options::Options;
@@ -74,8 +74,8 @@ impl Prepared {
         let surprises = surprisals.map(|all| all.of_training_rows(&self.columns, &self.encoded.inputs)).transpose()?;
         let weight = judged.kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
         let known = surprises.as_deref();
-        let combiner = Combiner::of(&judged.heads, known.unwrap_or_default(), self.options.combination, weight);
-        let quantiles = ScoreQuantiles::of(&combiner.scores(&judged.heads, known));
+        let combiner = Combiner::fit(&judged.heads, known.unwrap_or_default(), self.options.combination, weight);
+        let quantiles = ScoreQuantiles::from_scores(&combiner.scores(&judged.heads, known));
         Ok((combiner, quantiles))
     }
 
@@ -85,10 +85,14 @@ impl Prepared {
         let metadata = Metadata {
             format: FORMAT,
             features: self.columns.features().to_vec(),
-            encoding: Some(inputs),
+            encoding: inputs,
             knots: self.surprisals.as_ref().map(Surprisals::knots),
             within: self.surprisals.as_ref().map(within),
-            frequencies: self.frequencies.iter().map(|found| found.as_ref().map(sizes)).collect(),
+            frequencies: self
+                .frequencies
+                .iter()
+                .map(|found| found.as_ref().map(VocabularySizes::from_frequencies))
+                .collect(),
             labels: self.labels.as_ref().map(counts),
             options: self.options,
             members: weights.members(),
@@ -98,11 +102,10 @@ impl Prepared {
             // Only for a model that keeps rows.
             kept_odds: kept_odds.filter(|_| kept.is_some()),
             training: report,
-            candidates: None,
         };
         let statistics = Statistics {
             medians: statistics.iter().map(|feature| feature.median).collect(),
-            quantiles_of_features: Some(feature_quantiles(&statistics, &self.frequencies)),
+            feature_quantiles: feature_quantiles(&statistics, &self.frequencies),
             scaling,
             reference,
             quantiles,
@@ -236,12 +239,8 @@ fn feature_quantiles(statistics: &[FeatureStatistics], frequencies: &[Option<Fre
     FeatureQuantiles { values, at_most, missing }
 }
 
-fn sizes(frequencies: &Frequencies) -> Vocabulary {
-    Vocabulary::Tensors(VocabularySizes::of(frequencies))
-}
-
 fn within(surprisals: &Surprisals) -> Vec<Option<WithinSizes>> {
-    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::of)).collect()
+    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::from_within)).collect()
 }
 
 fn counts(labels: &Labels) -> LabelCounts {

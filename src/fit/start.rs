@@ -34,13 +34,8 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Refuses a distilled model, whose network no fit trains, and one without counts to add to.
+    /// Refuses a distilled model, whose network no fit trains.
     pub fn check(&self) -> PolarsResult<()> {
-        self.check_trainable()?;
-        self.totals().map(drop)
-    }
-
-    fn check_trainable(&self) -> PolarsResult<()> {
         if let Some(distilled) = &self.model.metadata().distilled {
             polars_bail!(ComputeError:
                 "anorand: the model of init= is one network that was distilled from an ensemble of {}, expected the ensemble itself: \
@@ -70,12 +65,8 @@ impl Start<'_> {
     }
 
     /// The totals of the model's rows.
-    fn totals(&self) -> PolarsResult<Totals> {
-        self.model.totals().ok_or_else(|| {
-            polars_err!(ComputeError:
-                "anorand: the model of init= has format version {}, which has no counts to add to: fit a new one once",
-                self.model.metadata().format)
-        })
+    fn totals(&self) -> Totals {
+        self.model.totals()
     }
 
     /// The model's inputs, with the codes that the categories' values have now.
@@ -102,8 +93,8 @@ impl<'a> Merging<'a> {
     /// Refuses a model that no fit can go on from.
     pub fn new(start: Option<Start<'a>>) -> PolarsResult<Self> {
         let with_totals = |start: Start<'a>| -> PolarsResult<(Start<'a>, Totals)> {
-            start.check_trainable()?;
-            Ok((start, start.totals()?))
+            start.check()?;
+            Ok((start, start.totals()))
         };
         Ok(Self { earlier: start.map(with_totals).transpose()? })
     }
@@ -156,8 +147,7 @@ impl<'a> Merging<'a> {
 
     /// The quantiles of each feature's values in the model's rows, if the model knows them.
     pub fn quantiles(&self) -> Option<&'a [[f64; QUANTILES]]> {
-        let quantiles = self.start()?.model.statistics().quantiles_of_features.as_ref()?;
-        Some(quantiles.values.as_slice())
+        Some(self.start()?.model.statistics().feature_quantiles.values.as_slice())
     }
 
     /// The inputs of each feature: those that the model's networks see, or new ones.

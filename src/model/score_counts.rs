@@ -3,9 +3,10 @@
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PlHashMap, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use super::quantiles::{ScoreQuantiles, Top};
+use super::quantiles::ScoreQuantiles;
 
-/// Scores that come batch by batch, counted: their quantiles are exact by rank, and to 4e-6 of a score by value.
+/// Scores that come batch by batch, counted: their quantiles are exact by rank, and to 4e-6 of a
+/// score by value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreCounts {
@@ -48,7 +49,8 @@ impl ScoreCounts {
         }
     }
 
-    /// The same counts in parts, each with a share of the different scores, as text for another process; empty ones are left out.
+    /// The same counts in parts, each with a share of the different scores, as text for another
+    /// process; empty ones are left out.
     pub fn split(mut self, parts: usize) -> PolarsResult<Vec<(usize, String)>> {
         self.prune();
         let mut split = vec![Self::default(); parts.max(1)];
@@ -114,7 +116,7 @@ impl ScoreCounts {
             body.push(f32::from_bits(middle).min(*highest));
         }
         body.push(*highest);
-        Ok(ScoreQuantiles::from_parts(body, Top::Scores { scores: self.highest.clone(), rows }))
+        Ok(ScoreQuantiles::from_parts(body, self.highest.clone(), rows))
     }
 }
 
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn counted_scores_have_the_quantiles_of_all_of_them() {
-        let (counted, exact) = (counted(&scores()).quantiles().unwrap(), ScoreQuantiles::of(&scores()));
+        let (counted, exact) = (counted(&scores()).quantiles().unwrap(), ScoreQuantiles::from_scores(&scores()));
         assert_eq!(counted.top(), exact.top());
         assert_eq!(counted.threshold(0.01), exact.threshold(0.01));
         for (counted, exact) in counted.body().iter().zip(exact.body()) {

@@ -5,8 +5,7 @@
 //! `Internals`, and with what the plugin does.
 
 use polars::prelude::PolarsResult;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 use super::ranges::{Between, Flag, OneOf, Positive, Range, Whole, Widths};
@@ -43,7 +42,6 @@ const FEW_LOSS_WEIGHT: f64 = 0.5;
 macro_rules! options {
     ($(
         $(#[doc = $meaning:literal])+
-        $(#[serde $serde:tt])?
         $name:ident: $given:ty => $type:ty, in $range:expr,
             paper $paper:expr, default $default:expr, labelled $labelled:expr;
     )+) => {
@@ -68,22 +66,8 @@ macro_rules! options {
                     "`", stringify!($range), "`; by default `", stringify!($default), "`, with labels `", stringify!($labelled),
                     "`, for the paper `", stringify!($paper), "`.",
                 )]
-                $(#[serde $serde])?
                 pub $name: $type,
             )+
-        }
-
-        /// All options, those that a model file leaves out since they are what an earlier format
-        /// had.
-        pub struct InFull<'a>(pub &'a Options);
-
-        impl Serialize for InFull<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut all = serializer.serialize_map(None)?;
-                all.serialize_entry("preset", &self.0.preset)?;
-                $(all.serialize_entry(stringify!($name), &self.0.$name)?;)+
-                all.end()
-            }
         }
 
         impl Options {
@@ -157,7 +141,6 @@ options! {
         paper Encode::Frequency, default Encode::Onehot, labelled Encode::Onehot;
 
     /// What a Date, Datetime or Time feature becomes.
-    #[serde(default = "as_number", skip_serializing_if = "is_number")]
     temporal: String => Temporal, in OneOf,
         paper Temporal::Number, default Temporal::Calendar, labelled Temporal::Calendar;
 
@@ -181,31 +164,26 @@ options! {
 
     /// The number of training rows of each draw that the model keeps; 0 means none. The distance
     /// from the nearest of them is added to the reconstruction error.
-    #[serde(default, skip_serializing_if = "is_none")]
     kept_rows: i64 => usize, in Whole(0, 65_536),
         paper 0, default 32, labelled 0;
 
     /// The number of draws of kept rows, whose distances are averaged.
-    #[serde(default = "one_draw", skip_serializing_if = "is_one_draw")]
     kept_draws: i64 => usize, in Whole(1, 1_000),
         paper 1, default 20, labelled 1;
 
     /// The number of nearest rows of a draw whose distances are averaged. The k-th nearest has the
     /// weight 1 / √k.
-    #[serde(default = "one_neighbour", skip_serializing_if = "is_one_neighbour")]
     kept_neighbors: i64 => usize, in Whole(1, 5),
         paper 1, default 2, labelled 1;
 
     /// The weight of the distances from kept rows, where each other part of the score has the
     /// weight 1. It is multiplied with the odds that a row of shuffled values is farther from the
     /// kept rows than a training row.
-    #[serde(default = "weight_of_format_4", skip_serializing_if = "is_weight_of_format_4")]
     kept_weight: f64 => f64, in Positive(1000.0),
         paper 2.0, default 0.5, labelled 2.0;
 
     /// Whether one network takes the place of all members. It learns their heads, kept rows
     /// included.
-    #[serde(default, skip_serializing_if = "is_false")]
     distil: bool => bool, in Flag,
         paper false, default false, labelled false;
 
@@ -265,7 +243,6 @@ options! {
 
     /// The upper bound on epochs, which avoids overfitting small tables. Known anomalies, which are
     /// few, need no such bound. An explicit `min_steps` lifts the default.
-    #[serde(default = "no_bound")]
     max_epochs: i64 => usize, in Whole(1, MOST_EPOCHS as i64),
         paper MOST_EPOCHS, default 100, labelled MOST_EPOCHS;
 
@@ -276,54 +253,4 @@ options! {
     /// Adam's step size.
     learning_rate: f64 => f64, in Positive(1.0),
         paper 1e-4, default 3e-3, labelled 3e-3;
-}
-
-fn as_number() -> Temporal {
-    Temporal::Number
-}
-
-/// It is not written then, so that a model of format 2 or 3 stays the same bytes.
-fn is_number(temporal: &Temporal) -> bool {
-    *temporal == Temporal::Number
-}
-
-/// It is not written then, so that a model without kept rows stays the same bytes.
-fn is_none(kept_rows: &usize) -> bool {
-    *kept_rows == 0
-}
-
-fn one_draw() -> usize {
-    1
-}
-
-/// It is not written then, so that a model of format 4 stays the same bytes.
-fn is_one_draw(kept_draws: &usize) -> bool {
-    *kept_draws == one_draw()
-}
-
-fn one_neighbour() -> usize {
-    1
-}
-
-/// It is not written then, so that a model of an earlier format stays the same bytes.
-fn is_one_neighbour(kept_neighbors: &usize) -> bool {
-    *kept_neighbors == one_neighbour()
-}
-
-fn weight_of_format_4() -> f64 {
-    8.0
-}
-
-/// It is not written then, so that a model of format 4 stays the same bytes.
-fn is_weight_of_format_4(kept_weight: &f64) -> bool {
-    *kept_weight == weight_of_format_4()
-}
-
-/// It is not written then, so that a model of an earlier format stays the same bytes.
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-fn no_bound() -> usize {
-    MOST_EPOCHS
 }

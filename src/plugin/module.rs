@@ -14,7 +14,6 @@ use crate::data::{self, Counted, Frequencies, Numbering};
 use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
-use crate::options::InFull;
 
 use super::progress::{watch_calls, Counters};
 use super::scan::PyScan;
@@ -33,6 +32,7 @@ fn os_error(py: Python<'_>, error: Unwritable) -> PyErr {
         (None, ErrorKind::NotFound) => py.import("errno")?.getattr("ENOENT")?.extract(),
         (None, ErrorKind::IsADirectory) => py.import("errno")?.getattr("EISDIR")?.extract(),
         (None, ErrorKind::NotADirectory) => py.import("errno")?.getattr("ENOTDIR")?.extract(),
+        (None, ErrorKind::InvalidInput) => py.import("errno")?.getattr("EINVAL")?.extract(),
         (None, _) => py.import("errno")?.getattr("EIO")?.extract(),
     };
     match errno() {
@@ -55,8 +55,7 @@ fn model_metadata(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
 fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     py.detach(|| {
         let model = model::from_bytes(bytes).map_err(value_error)?;
-        let options = InFull(&model.metadata().options);
-        serde_json::to_string(&options).map_err(|error| PyValueError::new_err(error.to_string()))
+        serde_json::to_string(&model.metadata().options).map_err(|error| PyValueError::new_err(error.to_string()))
     })
 }
 
@@ -86,19 +85,17 @@ fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     medians.map_err(value_error)
 }
 
-/// Of each feature, its quantiles, the number of values up to each, and the number of training rows
-/// without a value; None for a model of a format without them.
+/// The quantiles of each feature, the number of values up to each, and the number of training rows
+/// without a value.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // A tuple, as Python sees it.
-fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64>>, Vec<Vec<u64>>, Vec<u64>)>> {
+fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<(Vec<Vec<f64>>, Vec<Vec<u64>>, Vec<u64>)> {
     let found = py.detach(|| {
         let model = model::from_bytes(bytes)?;
-        let all = model.statistics().quantiles_of_features.as_ref();
-        Ok(all.map(|all| {
-            let values = all.values.iter().map(|values| values.to_vec());
-            let at_most = all.at_most.iter().map(|counts| counts.to_vec());
-            (values.collect(), at_most.collect(), all.missing.clone())
-        }))
+        let all = &model.statistics().feature_quantiles;
+        let values = all.values.iter().map(|values| values.to_vec());
+        let at_most = all.at_most.iter().map(|counts| counts.to_vec());
+        Ok((values.collect(), at_most.collect(), all.missing.clone()))
     });
     found.map_err(value_error)
 }

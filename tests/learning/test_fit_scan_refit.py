@@ -16,9 +16,6 @@ from refits import FEATURES, rows
 import polars_anorand as anorand
 from polars_anorand.scan._groups import Groups
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-
 MONTH = rows(3_000, 0)
 DAY = rows(2_000, 1, at=0.5, words=("a", "b", "b"))
 
@@ -252,7 +249,6 @@ def test_a_scan_that_is_read_says_so(month: anorand.Model) -> None:
         (None, {"hidden": [8]}, r"got hidden=\[8\]"),
         (None, {"learning_rate": 0}, "learning_rate must be"),
         (b"no model", {}, r"not a model: .*\(the model of init\)"),
-        ((GOLDEN / "tensors.safetensors").read_bytes(), {}, "no counts to add to: fit a new one once"),
         ((MONTH, {"distil": True}), {}, "distilled from an ensemble .* without distil=True"),
         ((MONTH.with_columns(x="word"), {}), {}, r'feature "x" is a .* cast the column \(the model of init\)'),
         (

@@ -62,13 +62,13 @@ class Model:
         Raises
         ------
         OSError
-            If the file can't be read.
+            If the file can't be read, or is a device, a pipe or a socket.
         ValueError
             If it is not a model, or if the path is a URL: pass the bytes of a remote file to ``Model``.
 
         """
         file = Path(_paths.to_read(path))
-        data = file.read_bytes()
+        data = _paths.read(file)
         try:
             return cls(data)
         except ValueError as error:
@@ -76,12 +76,13 @@ class Model:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file: to a temporary file beside it, which is synced and renamed, so that a file that is
-        there is replaced whole or not at all. A leading ``~`` is the home folder.
+        there is replaced whole or not at all. A link stays a link. A leading ``~`` is the home folder.
 
         Raises
         ------
         OSError
-            If the file can't be written; as by ``open``, the kind of error and its ``errno`` say why.
+            If the file can't be written, or is a device, a pipe or a socket; as by ``open``, the kind of error and its
+            ``errno`` say why.
         ValueError
             If the path is a URL: write :meth:`to_bytes` with a client of your own.
 
@@ -112,7 +113,7 @@ class Model:
     def kept_odds(self) -> float | None:
         """The odds that a row of shuffled values is farther from the kept rows than a training row, at least 1.
 
-        ``kept_weight`` was multiplied with it. None where the model keeps no rows, and of models of formats 4 and 5.
+        ``kept_weight`` was multiplied with it. None where the model keeps no rows.
         """
         odds: float | None = self._metadata.get("kept_odds")
         return odds
@@ -190,8 +191,6 @@ class Model:
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
         most five; a time with a zone as its clocks show it.
 
-        A model that was written by a version without these statistics has nulls in their place.
-
         Examples
         --------
         >>> import polars as pl
@@ -224,7 +223,7 @@ class Model:
         that is not trained on.
         """
         found = dict(self._metadata["training"])
-        between = [{"epochs": each["epochs"], **each["losses"]} for each in found.pop("between", [])]
+        between = [{"epochs": each["epochs"], **each["losses"]} for each in found.pop("between")]
         ends = [{"epochs": 0, **found["before"]}, {"epochs": found["epochs"], **found["after"]}]
         return {**found, "losses": [ends[0], *between, ends[1]]}
 

@@ -149,7 +149,7 @@ fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
         Combination::Probability | Combination::Novelties => Combination::Probability,
         Combination::Robust | Combination::Surprisal => Combination::Robust,
     };
-    Combiner::of(heads, &[], combination, weight).scores(heads, None)
+    Combiner::fit(heads, &[], combination, weight).scores(heads, None)
 }
 
 /// Spearman's rank correlation: Pearson's correlation of the ranks, where equal numbers have their
