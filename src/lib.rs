@@ -32,6 +32,7 @@
 // A Rust program uses only some of what the plugin's border does.
 #![cfg_attr(not(feature = "python"), allow(dead_code, unused_imports))]
 
+pub mod cells;
 mod data;
 mod device;
 mod engine;
