@@ -86,8 +86,8 @@ pub struct Read {
 }
 
 impl Column {
-    /// From the training rows, which may be a sample of all rows.
-    pub fn fit(column: &CellColumn, vocabulary: Option<&Vocabulary>, all: Option<AllRows>) -> Self {
+    /// From the training rows, which may be a sample of all rows; remembers up to `most` numbers.
+    pub fn fit(column: &CellColumn, vocabulary: Option<&Vocabulary>, all: Option<AllRows>, most: usize) -> Self {
         let all = all.unwrap_or_else(|| AllRows::count(column));
         let mut fitted = match (column, vocabulary) {
             (CellColumn::Text { codes, others }, Some(vocabulary)) => {
@@ -97,7 +97,7 @@ impl Column {
                 }
                 fitted
             }
-            _ => Self::fit_numbers(column, all),
+            _ => Self::fit_numbers(column, all, most),
         };
         fitted.prepare(vocabulary);
         let read = fitted.read(column);
@@ -113,7 +113,7 @@ impl Column {
         Self { time, nature, all, numbers: None, known, counts, rarity: None, texts: None, levels }
     }
 
-    fn fit_numbers(column: &CellColumn, all: AllRows) -> Self {
+    fn fit_numbers(column: &CellColumn, all: AllRows, most: usize) -> Self {
         let (time, values) = numbers_of(column);
         let meaning = match time {
             Some(Kind::Date | Kind::Datetime) => Meaning::Date,
@@ -122,7 +122,7 @@ impl Column {
         };
         let may_be_log = meaning == Meaning::Number;
         let numbers = Numbers::fit(&values, values.len(), 0, meaning == Meaning::Date, may_be_log);
-        let (known, counts) = frequent_numbers(&values, numbers.is_none());
+        let (known, counts) = frequent_numbers(&values, numbers.is_none(), most);
         let meaning = if numbers.is_some() { meaning } else { Meaning::Category };
         let is_discrete = !known.is_empty() || numbers.is_none();
         let nature = Nature { meaning, is_discrete, is_free_text: false, is_day_first: false, has_hours: false };
@@ -147,7 +147,8 @@ impl Column {
     pub fn prepare(&mut self, vocabulary: Option<&Vocabulary>) {
         self.texts = vocabulary.map(|vocabulary| Texts::fit(&self.nature, vocabulary, self.all));
         let counts = self.counts.iter().copied().chain([self.all.missing]);
-        self.rarity = self.nature.is_discrete.then(|| Rarity::fit(counts));
+        let known = counts.clone().fold(0, u64::saturating_add);
+        self.rarity = self.nature.is_discrete.then(|| Rarity::fit(counts, self.all.rows.saturating_sub(known)));
         self.levels = self.known_levels(vocabulary, false);
     }
 
@@ -349,7 +350,7 @@ fn numbers_of(column: &CellColumn) -> (Option<Kind>, Vec<f64>) {
 
 /// The numbers of a discrete column and how many rows have each; none of another column, unless
 /// `are_values`.
-fn frequent_numbers(values: &[f64], are_values: bool) -> (Vec<f64>, Vec<u64>) {
+fn frequent_numbers(values: &[f64], are_values: bool, most: usize) -> (Vec<f64>, Vec<u64>) {
     let mut rising: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     rising.sort_unstable_by(f64::total_cmp);
     let mut counted: Vec<(f64, u64)> = vec![];
@@ -365,7 +366,7 @@ fn frequent_numbers(values: &[f64], are_values: bool) -> (Vec<f64>, Vec<u64>) {
         return (vec![], vec![]);
     }
     counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.total_cmp(&b.0)));
-    counted.truncate(MOST_NUMBERS);
+    counted.truncate(most.min(MOST_NUMBERS));
     counted.sort_by(|a, b| a.0.total_cmp(&b.0));
     counted.into_iter().unzip()
 }
@@ -377,7 +378,7 @@ mod tests {
     #[test]
     fn a_column_of_few_numbers_is_discrete_and_knows_them() {
         let values: Vec<f64> = (0..200).map(|at| if at == 7 { f64::NAN } else { f64::from(at % 4) }).collect();
-        let column = Column::fit(&CellColumn::Number(&values), None, None);
+        let column = Column::fit(&CellColumn::Number(&values), None, None, MOST_NUMBERS);
         assert!(column.nature.is_discrete && column.known == [0.0, 1.0, 2.0, 3.0]);
         let read = column.read(&CellColumn::Number(&[2.0, 9.0, f64::NAN]));
         assert_eq!((read.levels.as_slice(), read.more.len()), (&[2u32, 5, 4][..], 1));
@@ -390,7 +391,7 @@ mod tests {
         let values: Vec<f64> =
             (0..100).map(|at| (18_000.0 + f64::from(at) + f64::from(at % 5) / 24.0) * 86_400e6).collect();
         let times = CellColumn::Time { kind: Kind::Datetime, values: &values };
-        let column = Column::fit(&times, None, None);
+        let column = Column::fit(&times, None, None, MOST_NUMBERS);
         assert!(column.nature.has_hours && column.nature.meaning == Meaning::Date && !column.nature.is_discrete);
         let read = column.read(&times);
         let level = column.level(&read, 13);
@@ -401,7 +402,7 @@ mod tests {
     fn training_rows_are_judged_without_themselves() {
         let values: Vec<f64> = (0..200).map(|at| if at == 7 { f64::NAN } else { f64::from(at) }).collect();
         let rows = CellColumn::Number(&values);
-        let column = Column::fit(&rows, None, None);
+        let column = Column::fit(&rows, None, None, MOST_NUMBERS);
         let read = column.read_training(&rows, None);
         assert_eq!(column.level(&read, 7).own.fixed, 201.0 / 0.5);
     }

@@ -17,8 +17,8 @@ use super::parents::{Aim, Said, Target};
 /// What an e counts for in a row's evidence.
 pub const SHARE: f64 = 0.02;
 const WHAT: &str = "the evidence of the cells";
-/// Two cells disagree only with each other if, in nats, the parent says at least so much against
-/// the one, the other has nearly as much evidence, and neither is odd by itself.
+/// Cells disagree only with each other if, in nats, a parent says at least so much against the one,
+/// the other has nearly as much evidence, and neither is odd by itself.
 const DISAGREES: f64 = 0.7;
 const NEARLY: f32 = 2.5;
 const ODD: [f64; 2] = [1.5, 2.5];
@@ -88,34 +88,45 @@ impl Statement<'_> {
         e + value + number
     }
 
-    /// Where two cells disagree only with each other, gives the evidence to the one that the other
-    /// determines, or to the number.
+    /// Where cells disagree only with each other, gives the evidence to the one that the others
+    /// determine best; if that is even, to a number, then to the later column, since what follows
+    /// from others mostly stands after them.
     fn name_determined(&self, row: usize, cells: &mut [f32]) {
         let highest = (0..cells.len()).reduce(|a, b| if cells[b] > cells[a] { b } else { a });
         let Some(first) = highest else { return };
         let by_itself = self.by_itself(first, row);
+        let Some(others) = self.opponents(first, row, by_itself).filter(|_| by_itself <= ODD[0]) else { return };
+        let group = [first, others[0], others[1]];
+        let is_number = |at: usize| self.columns[at].nature.meaning != Meaning::Category;
+        let mut best = first;
+        for other in others {
+            if cells[other] < cells[first] - NEARLY || self.by_itself(other, row) > ODD[1] {
+                continue;
+            }
+            let by_tenths = |at: usize| (self.determined(at, &group) * 10.0).round() / 10.0;
+            let more = by_tenths(other) - by_tenths(best);
+            let is_even = more.abs() <= EQUALLY;
+            let is_rather = (is_number(other), other) > (is_number(best), best);
+            if more > EQUALLY || is_even && is_rather {
+                best = other;
+            }
+        }
+        cells.swap(first, best);
+    }
+
+    /// The columns of the parent that speaks loudest against a cell, louder than the cell by itself.
+    fn opponents(&self, at: usize, row: usize, by_itself: f64) -> Option<[usize; 2]> {
         let mut most = by_itself.max(DISAGREES);
-        let mut other = None;
-        for target in &self.of_column[first] {
-            let ratios = self.targets[*target].parents.iter().zip(&self.said[*target].ratios);
-            for (parent, ratios) in ratios {
+        let mut opponents = None;
+        for target in &self.of_column[at] {
+            for (parent, ratios) in self.targets[*target].parents.iter().zip(&self.said[*target].ratios) {
                 let nats = -quick_ln(f64::from(ratios[row]));
                 if nats > most {
-                    (most, other) = (nats, (parent.columns[0] == parent.columns[1]).then_some(parent.columns[0]));
+                    (most, opponents) = (nats, Some(parent.columns));
                 }
             }
         }
-        let Some(other) = other.filter(|_| by_itself <= ODD[0]) else { return };
-        if cells[other] < cells[first] - NEARLY || self.by_itself(other, row) > ODD[1] {
-            return;
-        }
-        let by_tenths = |share: f64| (share * 10.0).round() / 10.0;
-        let [by_first, by_other] = [self.determines(first, other), self.determines(other, first)].map(by_tenths);
-        let is_number = |at: usize| self.columns[at].nature.meaning != Meaning::Category;
-        let is_even = (by_first - by_other).abs() <= EQUALLY + 1e-3;
-        if by_first > by_other + EQUALLY || is_even && is_number(other) && !is_number(first) {
-            cells.swap(first, other);
-        }
+        opponents
     }
 
     /// The nats that speak against a cell by itself.
@@ -125,10 +136,10 @@ impl Statement<'_> {
         quick_ln(most.max(1e-6))
     }
 
-    /// How far a parent determines a column.
-    fn determines(&self, parent: usize, column: usize) -> f64 {
-        let targets = self.of_column[column].iter().map(|target| &self.targets[*target]);
-        let parents = targets.flat_map(|target| &target.parents).filter(|one| one.columns == [parent; 2]);
-        parents.map(|parent| parent.determines).fold(0.0, f64::max)
+    /// How far other columns of a group determine a column.
+    fn determined(&self, column: usize, group: &[usize]) -> f64 {
+        let parents = self.of_column[column].iter().flat_map(|target| &self.targets[*target].parents);
+        let of_group = parents.filter(|parent| parent.columns.iter().all(|at| group.contains(at)));
+        of_group.map(|parent| parent.determines).fold(0.0, f64::max)
     }
 }

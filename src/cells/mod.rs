@@ -12,21 +12,27 @@
 //! | what other values say | `parents` |
 //! | everything together | `evidence` |
 //! | in words | `reason` |
-//! | in a file | `tensors` |
+//! | in a file | `tensors`, `restore` |
 
 mod batch;
 mod column;
 mod events;
 mod evidence;
+#[cfg(test)]
+mod examples;
 mod math;
 mod near_duplicates;
 mod numbers;
 mod parents;
 mod parse;
 mod reason;
+mod restore;
 mod sentinels;
 mod shapes;
 mod tails;
+mod tensors;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod values;
 mod words;
@@ -38,6 +44,7 @@ use crate::pool;
 pub use events::Own;
 pub use evidence::Evidence;
 pub use reason::{Reason, Why};
+pub use tensors::{CellsMetadata, Dtype, Spec, Values};
 pub use values::{AllRows, CellColumn, Description, Vocabulary, NULL};
 
 use batch::Batch;
@@ -46,6 +53,10 @@ use evidence::Statement;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
+
+/// The numbers of discrete columns that are remembered in all, and of each column at least.
+const MOST_NUMBERS: usize = 1 << 15;
+const FEWEST_NUMBERS: usize = 64;
 
 /// What is known of a table's columns and of how they depend on one another.
 #[derive(Clone, Debug)]
@@ -66,9 +77,10 @@ impl Cells {
         all: Option<&[AllRows]>,
     ) -> PolarsResult<(Self, Evidence)> {
         batch::check(described.len(), given)?;
+        let most = (MOST_NUMBERS / given.len().max(1)).max(FEWEST_NUMBERS);
         let columns = pool::map((0..given.len()).collect(), |at| {
             let all = all.and_then(|all| all.get(at)).copied();
-            Ok(Column::fit(&given[at], described[at].vocabulary.as_ref(), all))
+            Ok(Column::fit(&given[at], described[at].vocabulary.as_ref(), all, most))
         })?;
         let read = pool::map((0..given.len()).collect(), |at| {
             Ok(columns[at].read_training(&given[at], described[at].vocabulary.as_ref()))

@@ -142,13 +142,15 @@ impl NearDuplicates {
             by_length[length].push(one);
         }
         let mut fitted = Self { by_length, evidence: [0.0; 2] };
-        let (mut rare, mut near) = (0, 0);
+        let (mut rare, mut near) = (0u64, 0u64);
         for (level, (text, count)) in values.iter().zip(counts).enumerate() {
             if *count == 0 || count.saturating_mul(COMMONER) > most {
                 continue;
             }
-            rare += count;
-            near += if fitted.find(text, *count, level as u32).is_some() { *count } else { 0 };
+            rare = rare.saturating_add(*count);
+            if fitted.find(text, *count, level as u32).is_some() {
+                near = near.saturating_add(*count);
+            }
         }
         let rows = rows.max(1) as f64;
         fitted.evidence = [false, true].map(|is_left_out| {
@@ -201,10 +203,10 @@ impl NearDuplicates {
 
 /// How often a text of most rows has a near neighbour among the others of these.
 fn chance_of_neighbours(common: &[Common], counts: &[u64]) -> f64 {
-    let all: u64 = counts.iter().sum();
-    let (mut head, mut rows) = (0, 0);
-    while head < common.len() && (head == 0 || (rows as f64) < HEAD * all as f64) {
-        rows += common[head].count;
+    let all: f64 = counts.iter().map(|count| *count as f64).sum();
+    let (mut head, mut rows) = (0, 0.0);
+    while head < common.len() && (head == 0 || rows < HEAD * all) {
+        rows += common[head].count as f64;
         head += 1;
     }
     let head = &common[..head];

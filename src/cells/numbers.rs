@@ -33,9 +33,14 @@ impl Scale {
         Self { centre, spread: spread.max(step / 2.0), step }
     }
 
-    /// The smallest spread that numbers around an expected one are given.
+    /// The smallest spread of numbers in a group.
     pub fn least(&self) -> f64 {
         (self.step / 2.0).max(self.spread * 1e-3)
+    }
+
+    /// The smallest spread of numbers that follow from other numbers.
+    pub fn least_by_numbers(&self) -> f64 {
+        (self.step / 2.0).max(self.spread * 1e-6)
     }
 }
 

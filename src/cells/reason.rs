@@ -18,6 +18,8 @@ const EXPECTED: f64 = 0.8;
 const NARROW: f64 = 0.5;
 /// Numbers are mostly within so many spreads.
 const MOSTLY: f64 = 2.1;
+/// That a value is rare, or of an unusual form, is told only where nothing else says nearly as much.
+const LESS_TELLING: f64 = 0.2;
 /// A parent counts as disagreeing from this ratio on.
 const DISAGREES: f32 = 0.5;
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -111,8 +113,9 @@ impl Reasons<'_> {
         };
         for kind in OWN {
             let factor = match kind {
-                Own::Value => explained(Aim::Value),
+                Own::Value => LESS_TELLING * explained(Aim::Value),
                 Own::Number => explained(Aim::Number),
+                Own::Shape => LESS_TELLING,
                 _ => 1.0,
             };
             if parts.get(kind) * factor > most {

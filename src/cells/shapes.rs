@@ -209,15 +209,16 @@ impl Shapes {
     pub fn fit(values: &[(Shape, u64)]) -> Option<Self> {
         let every = values.len().div_ceil(MOST_VALUES).max(1);
         let values: Vec<(Shape, u64)> = values.iter().step_by(every).copied().collect();
-        if values.iter().map(|(_, count)| *count).sum::<u64>() < FEWEST {
+        if values.iter().fold(0, |rows: u64, (_, count)| rows.saturating_add(*count)) < FEWEST {
             return None;
         }
         let feature = |at: usize| {
             let mut counts = ByHash::<u64>::default();
             for (shape, count) in &values {
-                *counts.entry(shape.0[at]).or_default() += count;
+                let known = counts.entry(shape.0[at]).or_default();
+                *known = known.saturating_add(*count);
             }
-            let rarity = Rarity::fit(counts.values().copied());
+            let rarity = Rarity::fit(counts.values().copied(), 0);
             (counts, rarity)
         };
         let mut fitted = Self { features: (0..FEATURES).map(feature).collect(), tail: Tail::fit(vec![], SLOPE) };

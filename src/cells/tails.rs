@@ -127,12 +127,17 @@ pub struct Rarity {
 }
 
 impl Rarity {
-    /// From the number of rows that each value has.
-    pub fn fit(counts: impl IntoIterator<Item = u64>) -> Self {
+    /// From the number of rows that each value has, and the number of rows with values that are not
+    /// remembered: each of these counts as a value of its own.
+    pub fn fit(counts: impl IntoIterator<Item = u64>, alone: u64) -> Self {
         let mut sorted: Vec<u64> = counts.into_iter().filter(|count| *count > 0).collect();
         sorted.sort_unstable();
         let (mut counts, mut rows): (Vec<u64>, Vec<f64>) = (vec![], vec![]);
-        let mut all = 0.0;
+        let mut all = alone as f64;
+        if alone > 0 {
+            counts.push(1);
+            rows.push(all);
+        }
         for count in sorted {
             all += count as f64;
             match counts.last() == Some(&count) {
@@ -201,11 +206,12 @@ mod tests {
 
     #[test]
     fn a_value_is_as_rare_as_the_rows_with_no_commoner_one() {
-        let rarity = Rarity::fit([90, 6, 2, 1, 1]);
+        let rarity = Rarity::fit([90, 6, 2, 1, 1], 0);
         let shares = [0, 1, 2, 6, 90].map(|count| rarity.share(count) * 101.0);
         for (share, expected) in shares.into_iter().zip([2.5, 2.5, 4.5, 10.5, 100.5]) {
             assert!((share - expected).abs() < 1e-9);
         }
+        assert_eq!(Rarity::fit([90, 6, 2], 2), rarity);
         assert!(Rarity::default().share(0) <= 1.0);
     }
 }

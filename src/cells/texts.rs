@@ -113,11 +113,11 @@ impl Texts {
     pub fn fit(nature: &Nature, vocabulary: &Vocabulary, all: AllRows) -> Self {
         let texts = || vocabulary.values.iter().zip(vocabulary.counts);
         let counts: Vec<u64> = texts().map(|(text, count)| if parse::is_marker(text) { 0 } else { *count }).collect();
-        let marked = texts().zip(&counts).filter(|(_, kept)| **kept == 0).map(|((_, count), _)| *count).sum();
+        let marked = texts().zip(&counts).filter(|(_, kept)| **kept == 0).map(|((_, count), _)| *count);
+        let marked = marked.fold(0, u64::saturating_add);
         let is_date = matches!(nature.meaning, Meaning::Date | Meaning::Clock);
-        let others = std::iter::repeat_n(1, (vocabulary.other_rows as usize).min(1 << 16));
         let missing = all.missing.saturating_add(marked);
-        let rarity = || Rarity::fit(counts.iter().copied().chain(others).chain([missing]));
+        let rarity = || Rarity::fit(counts.iter().copied().chain([missing]), vocabulary.other_rows);
         let shapes: Vec<(Shape, u64)> = texts()
             .zip(&counts)
             .filter(|(_, count)| **count > 0)
@@ -211,7 +211,7 @@ mod tests {
         let codes: Vec<u32> = counts.iter().enumerate().flat_map(|(at, n)| vec![at as u32; *n as usize]).collect();
         let vocabulary = Vocabulary { values: &values, counts: &counts, other_rows: 0 };
         let column = CellColumn::Text { codes: &codes, others: &[] };
-        (Column::fit(&column, Some(&vocabulary), None), values)
+        (Column::fit(&column, Some(&vocabulary), None, 999), values)
     }
 
     /// The evidence of a new text.

@@ -36,7 +36,10 @@ pub fn short(text: &str) -> String {
 /// A number, a date or a time of a column. `is_exact`: as it is, not rounded to the column's step.
 pub fn number(column: &Column, number: f64, is_exact: bool) -> String {
     match (column.nature.meaning, column.time) {
-        (Meaning::Date, _) => date(number).unwrap_or_else(|| plain(number, None)),
+        (Meaning::Date, _) => {
+            let is_whole = !is_exact && column.numbers.as_ref().is_some_and(|numbers| numbers.raw.step >= 1.0);
+            date(if is_whole { number.round() } else { number }).unwrap_or_else(|| plain(number, None))
+        }
         (Meaning::Clock, _) => {
             let minutes = (number * 60.0).round().clamp(0.0, 1e6) as u64;
             format!("{:02}:{:02}", minutes / 60, minutes % 60)

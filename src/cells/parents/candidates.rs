@@ -118,7 +118,7 @@ impl Chooser<'_> {
                 let grouped = Grouped::new(&formed.codes[..rows], formed.coder.unseen());
                 let pairs = Pairs::count(&grouped, children, &mut scratch);
                 let likelihood = Likelihood::new(&pairs, &counts, rows);
-                let gain = |k0: f64| likelihood.gain(Smoothing { k0, c: 0.5 });
+                let gain = |k0: f64| likelihood.gain(Smoothing { k0, c: 0.5, r: 0.0 });
                 gain(0.1).max(gain(3.0))
             });
             gains.push((gain.fold(f64::NEG_INFINITY, f64::max), at));

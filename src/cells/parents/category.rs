@@ -1,19 +1,21 @@
 //! A category given a parent's code: p(b|a) from the counts of pairs.
 //!
 //! ```text
-//! p(b|a) = (n_ab + k·p_b) / (n_a + k),   k = k₀ + c · (children seen once with a)
+//! p(b|a) = (n_ab + k·p_b) / (n_a + k),   k = k₀ + c · (children seen once with a) + r · n_a
 //! ```
 //!
-//! k₀ and c are those of the highest likelihood of the training rows, each left out of the counts.
+//! k₀, c and r, the share of wrong rows, are those of the highest likelihood of the training rows, each
+//! left out of the counts.
 //! That alone guards against parents such as ids.
 
 use crate::cells::math::quick_ln;
 
 use super::grouped::Grouped;
 
-/// The values of k₀, and of c, that are tried.
+/// The values of k₀, c and r that are tried.
 const K0: [f64; 9] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 const C: [f64; 2] = [0.0, 0.5];
+const R: [f64; 3] = [0.003, 0.01, 0.03];
 /// No code has this group.
 const NONE: u32 = u32::MAX;
 
@@ -22,6 +24,14 @@ const NONE: u32 = u32::MAX;
 pub struct Smoothing {
     pub k0: f64,
     pub c: f64,
+    pub r: f64,
+}
+
+impl Smoothing {
+    /// k of a parent with a number of rows, and of children seen once.
+    fn k(&self, rows: f64, alone: f64) -> f64 {
+        self.k0 + self.c * alone + self.r * rows
+    }
 }
 
 /// The number of all rows.
@@ -155,26 +165,38 @@ impl Likelihood {
     /// By how many nats a row is likelier with the parent than without it.
     pub fn gain(&self, smoothing: Smoothing) -> f64 {
         let nats = self.pairs.iter().map(|[count, of_parent, alone, share]| {
-            let k = smoothing.k0 + smoothing.c * alone;
+            let k = smoothing.k(of_parent - 1.0, *alone);
             count * quick_ln((count - 1.0 + k * share) / ((of_parent - 1.0 + k) * share))
         });
         nats.sum::<f64>() / self.rows
     }
 
-    /// The best smoothing and its gain: k₀ on a coarse grid, then its neighbours, then c.
+    /// The best smoothing and its gain: k₀ on a coarse grid, then its neighbours, then c and r.
     pub fn best(&self) -> (Smoothing, f64) {
-        let gain = |at: usize, c: f64| self.gain(Smoothing { k0: K0[at], c });
-        let coarse = [0, 2, 4, 6, 8].map(|at| (at, C[0], gain(at, C[0])));
-        let higher = |a: (usize, f64, f64), b: (usize, f64, f64)| if b.2 > a.2 { b } else { a };
-        let mut best = coarse.into_iter().reduce(higher).unwrap_or((0, 0.0, 0.0));
-        for at in [best.0.saturating_sub(1), (best.0 + 1).min(K0.len() - 1)] {
-            best = higher(best, (at, C[0], gain(at, C[0])));
-        }
-        let centre = best.0;
+        let tried = |at: usize, c: f64, r: f64| {
+            let smoothing = Smoothing { k0: K0[at], c, r };
+            (at, smoothing, self.gain(smoothing))
+        };
+        let mut best = tried(4, C[0], 0.0);
+        let mut try_one = |at: usize, c: f64, r: f64| {
+            let one = tried(at, c, r);
+            if one.2 > best.2 {
+                best = one;
+            }
+            best.0
+        };
+        let centre = [0, 2, 6, 8].map(|at| try_one(at, C[0], 0.0))[3];
+        try_one(centre.saturating_sub(1), C[0], 0.0);
+        let centre = try_one((centre + 1).min(K0.len() - 1), C[0], 0.0);
         for at in [centre.saturating_sub(1), centre] {
-            best = higher(best, (at, C[1], gain(at, C[1])));
+            try_one(at, C[1], 0.0);
         }
-        (Smoothing { k0: K0[best.0], c: best.1 }, best.2)
+        for r in R {
+            for at in [centre.saturating_sub(2), centre.saturating_sub(1)] {
+                try_one(at, C[0], r);
+            }
+        }
+        (best.1, best.2)
     }
 }
 
@@ -204,7 +226,7 @@ impl CategoryGivenParent {
                 *of_code = group as u32;
             }
             let (of_parent, alone) = sums[group];
-            let k = smoothing.k0 + smoothing.c * alone;
+            let k = smoothing.k(of_parent, alone);
             lacking.push((k / (of_parent + k)) as f32);
             for at in pairs.range(group) {
                 let of_child = child_counts.get(pairs.children[at] as usize).copied().unwrap_or(0);
@@ -240,7 +262,7 @@ impl CategoryGivenParent {
         let (of_parent, alone) = self.sums[group];
         let count = self.pairs.counts[at];
         let alone = alone - f64::from(count == 1) + f64::from(count == 2);
-        let k = self.smoothing.k0 + self.smoothing.c * alone;
+        let k = self.smoothing.k(of_parent - 1.0, alone);
         let share = share_left_out(child_counts, child, all_rows);
         ((f64::from(count) - 1.0 + k * share) / ((of_parent - 1.0 + k) * share)) as f32
     }

@@ -24,8 +24,6 @@ use super::{compare, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOS
 
 /// A discrete column is predicted as a number as well if it has more values than this.
 const FEW_VALUES: usize = 12;
-/// The nats that a column of hours has to gain at most.
-const HOUR_NATS: f64 = 3.0;
 /// What the fitted pairs and groups take at most in a file, and the fewest rows that groups are
 /// held to, one after the other, until they fit.
 const MOST_BYTES: usize = 3 << 19;
@@ -182,8 +180,7 @@ impl Fitting<'_> {
             };
             let Some((relation, of_rows)) = fitted else { continue };
             let determines = match aim {
-                Aim::Value => choice.gain / entropy(&counts).max(1e-6),
-                Aim::Hour => choice.gain / HOUR_NATS,
+                Aim::Value | Aim::Hour => choice.gain / entropy(&counts).max(1e-6),
                 Aim::Number => 1.1 - libm::exp(-choice.gain.max(0.0)),
             };
             let (columns, determines) = (choice.columns, determines.clamp(0.0, 1.0));

@@ -207,7 +207,7 @@ mod tests {
         let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
         let codes: Vec<u32> = counts.iter().enumerate().flat_map(|(at, n)| vec![at as u32; *n as usize]).collect();
         let vocabulary = Vocabulary { values: &values, counts, other_rows: 0 };
-        let column = Column::fit(&CellColumn::Text { codes: &codes, others: &[] }, Some(&vocabulary), None);
+        let column = Column::fit(&CellColumn::Text { codes: &codes, others: &[] }, Some(&vocabulary), None, 999);
         (column, values, counts.to_vec())
     }
 
@@ -233,7 +233,7 @@ mod tests {
     fn numbers_have_bins_and_times_have_hours_weekdays_and_months() {
         let days: Vec<f64> = (0..400).map(|at| 18_628.0 + f64::from(at)).collect();
         let rows = CellColumn::Time { kind: crate::data::Kind::Date, values: &days };
-        let column = Column::fit(&rows, None, None);
+        let column = Column::fit(&rows, None, None, 999);
         let of = |form: Form, day: f64| {
             let coder = Coder::new(0, &column, form, None);
             let day = [day];

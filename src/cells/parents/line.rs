@@ -51,7 +51,7 @@ impl Line {
         away.iter_mut().for_each(|rest| *rest = (*rest - offset).abs());
         let usual = 1.4826 * median(&mut away)?;
         away.sort_unstable_by(f64::total_cmp);
-        let spread = usual.max(quantile(&away, 0.8) / 2.56).max(scale.least());
+        let spread = usual.max(quantile(&away, 0.8) / 2.56).max(scale.least_by_numbers());
         let Shape { parent_is_log, child_is_log, .. } = shape;
         Some(Self { parent_is_log, child_is_log, slope, offset, spread })
     }

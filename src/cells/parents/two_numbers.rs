@@ -117,7 +117,7 @@ impl NumberOfTwo {
         }
         let usual = 1.4826 * median(&mut rests)?;
         rests.sort_unstable_by(f64::total_cmp);
-        fitted.spread = usual.max(quantile(&rests, 0.8) / 2.56).max(scale.least());
+        fitted.spread = usual.max(quantile(&rests, 0.8) / 2.56).max(scale.least_by_numbers());
         Some(fitted)
     }
 
@@ -180,7 +180,7 @@ mod tests {
             (Operation::Sum, 1.0 / 1440.0, |a, b| a + b / 1440.0),
         ] {
             let fitted = fit(operation, result);
-            assert_eq!((fitted.factor, fitted.spread), (factor, 0.03), "{operation:?}");
+            assert_eq!((fitted.factor, fitted.spread), (factor, 0.005), "{operation:?}");
             let expected = fitted.expected(3.0, 4.0).unwrap();
             assert!((expected.place - result(3.0, 4.0)).abs() < 1e-9);
         }
