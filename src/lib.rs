@@ -35,6 +35,7 @@
 // A Rust program uses only some of what the plugin's border does.
 #![cfg_attr(not(feature = "python"), allow(dead_code, unused_imports))]
 
+mod cells;
 mod combiner;
 mod data;
 mod device;
