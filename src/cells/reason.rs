@@ -287,7 +287,9 @@ impl Reasons<'_> {
     fn operation_in_words(&self, two: &NumberOfTwo, columns: [usize; 2]) -> String {
         let [first, second] = columns.map(|at| self.name(at));
         let factor = two.factor.abs();
-        let second = if (factor - 1.0).abs() < 1e-9 || two.operation != Operation::Sum {
+        // Days per minute and the like are units.
+        let is_unit = (factor - 1.0).abs() < 1e-9 || self.column(columns[0]).nature.meaning != Meaning::Number;
+        let second = if is_unit || two.operation != Operation::Sum {
             second.to_string()
         } else {
             format!("{factor} × {second}")
@@ -348,6 +350,7 @@ impl Reasons<'_> {
                 let usual = column.texts.as_ref().and_then(|texts| texts.format_in_words());
                 format!("'{value}' is not written as most are ({})", usual.unwrap_or("another way"))
             }
+            Own::Garbled => format!("'{value}' was read in another encoding than it was written in"),
             Own::Sentinel => {
                 let count = column
                     .numbers
@@ -401,7 +404,7 @@ fn range(column: &Column, expected: Expected, is_log: bool) -> String {
         let place = expected.place + side * MOSTLY * expected.spread;
         words::number(column, if is_log { libm::exp(place) } else { place }, false)
     };
-    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.step);
+    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
     let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
     if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
         return middle;

@@ -1,7 +1,7 @@
 //! Several parents of one child are a mixture: Σ wᵢ p(b|aᵢ), with the weights of the highest
 //! likelihood of the training rows, each left out.
 
-/// The lowest weight, and how often the weights are improved.
+/// The lowest weight on the way, and how often the weights are improved.
 const FLOOR: f64 = 0.001;
 const STEPS: usize = 60;
 /// The most that one parent says for or against a value.

@@ -152,7 +152,7 @@ pub fn unexplained(operation: Operation, rows: &[[f64; 3]], spread: f64) -> Opti
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { centre: 50.0, spread: 30.0, step: 0.01 };
+    const SCALE: Scale = Scale { centre: 50.0, spread: 30.0, grain: 0.01 };
 
     fn numbers() -> (Vec<f64>, Vec<f64>) {
         let first = (0..200).map(|row| f64::from(row % 9 + 1)).collect();
