@@ -23,6 +23,8 @@ const DISAGREES: f64 = 0.7;
 const DISPUTES: f32 = 0.2;
 const NEARLY: f32 = 2.5;
 const ODD: [f64; 2] = [1.5, 2.5];
+/// The cell that is named has at least so much more evidence than those it disagrees with.
+const STRICTLY: f32 = 0.01;
 /// Determined equally, to this much.
 const EQUALLY: f64 = 0.05;
 
@@ -117,6 +119,9 @@ impl Statement<'_> {
             }
         }
         cells.swap(first, best);
+        for at in group.into_iter().filter(|at| *at != best) {
+            cells[at] = cells[at].min(cells[best] - STRICTLY);
+        }
     }
 
     /// Whether the others of a group speak against a cell.

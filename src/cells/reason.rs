@@ -299,9 +299,14 @@ impl Reasons<'_> {
             Operation::Ratio => format!("{first} / {second}"),
             Operation::Sum if two.factor < 0.0 => format!("{first} − {second}"),
             Operation::Sum => format!("{first} + {second}"),
+            Operation::Difference if two.factor < 0.0 => format!("{second} − {first}"),
+            Operation::Difference => format!("{first} − {second}"),
         };
+        let are_times = self.column(columns[0]).nature.meaning != Meaning::Number;
         match two.operation {
             Operation::Sum => whole,
+            Operation::Difference if are_times || (factor - 1.0).abs() < 1e-9 => whole,
+            Operation::Difference => format!("{factor} × ({whole})"),
             _ if (two.factor - 1.0).abs() < 1e-9 => whole,
             _ => format!("{} × {whole}", two.factor),
         }

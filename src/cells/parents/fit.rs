@@ -212,7 +212,7 @@ impl Fitting<'_> {
         let (children, parents) = (&self.batch.codes[child], &self.batch.codes[parent]);
         let coder = &self.coders[parent];
         let pairs = Pairs::count(&Grouped::new(parents, coder.unseen()), children, &mut vec![0; counts.len()]);
-        let (smoothing, _) = Likelihood::new(&pairs, counts, self.batch.rows).best();
+        let (smoothing, _) = Likelihood::new(&pairs, counts, self.batch.rows).best(f64::NEG_INFINITY);
         let given = CategoryGivenParent::new(pairs, smoothing, counts, coder.count + 2);
         let all_rows = sum(counts);
         let codes = parents.iter().zip(children);

@@ -14,6 +14,8 @@ use super::grouped::Grouped;
 /// The rows that parents are chosen on, and those that a line goes through.
 pub const CHOSEN_ON: usize = 6_000;
 pub const LINE_ROWS: usize = 20_000;
+/// The rows of a cheap look at all pairs of columns.
+const GLANCE_ROWS: usize = 1_500;
 /// The parts of a cross-fit.
 pub const FOLDS: u8 = 4;
 /// The seed of the rows that are taken: of a fit's own, since parents are not to change with seeds.
@@ -25,6 +27,8 @@ pub struct Formed {
     pub coder: Coder,
     pub codes: Vec<u32>,
     pub grouped: Grouped,
+    /// Some of the rows alone, for a cheap look at many columns.
+    pub glance: Grouped,
 }
 
 /// A sample of the training rows, in a random order.
@@ -58,6 +62,11 @@ impl Sample {
         &self.order[..self.rows]
     }
 
+    /// The number of rows of a cheap look.
+    pub fn glance_rows(&self) -> usize {
+        GLANCE_ROWS.min(self.rows)
+    }
+
     /// The forms of a column in the sample.
     pub fn form(&self, at: usize, column: &Column, batch: &Batch, of: &Description) -> Vec<Formed> {
         let vocabulary = of.vocabulary.as_ref();
@@ -66,7 +75,8 @@ impl Sample {
             let all = coder.codes(column, &batch.read[at], &batch.given[at]);
             let codes: Vec<u32> = self.taken().iter().map(|row| all[*row as usize]).collect();
             let grouped = Grouped::new(&codes, coder.unseen());
-            Formed { form, coder, codes, grouped }
+            let glance = Grouped::new(&codes[..self.glance_rows()], coder.unseen());
+            Formed { form, coder, codes, grouped, glance }
         };
         let formed = forms(column, vocabulary, batch.rows).into_iter().map(formed);
         formed.filter(|formed| formed.grouped.keys.len() > 1).collect()

@@ -18,9 +18,11 @@ pub enum Operation {
     Ratio,
     /// first + factor · second
     Sum,
+    /// factor · (first − second)
+    Difference,
 }
 
-pub const OPERATIONS: [Operation; 3] = [Operation::Product, Operation::Ratio, Operation::Sum];
+pub const OPERATIONS: [Operation; 4] = [Operation::Product, Operation::Ratio, Operation::Sum, Operation::Difference];
 
 /// Factors that a near one is taken for.
 const USUAL_FACTORS: [f64; 16] = [
@@ -63,6 +65,7 @@ impl Operation {
             Self::Product => factor * first * second,
             Self::Ratio => factor * first / second,
             Self::Sum => first + factor * second,
+            Self::Difference => factor * (first - second),
         }
     }
 
@@ -72,12 +75,13 @@ impl Operation {
             Self::Product => number / (first * second),
             Self::Ratio => number * second / first,
             Self::Sum => (number - first) / second,
+            Self::Difference => number / (first - second),
         }
     }
 
-    /// Whether the order of the two others doesn't matter.
+    /// Whether the order of the two others doesn't matter, but for the sign of the factor.
     pub fn is_symmetric(self) -> bool {
-        self == Self::Product
+        matches!(self, Self::Product | Self::Difference)
     }
 }
 
@@ -178,6 +182,7 @@ mod tests {
             (Operation::Sum, 1.0, |a, b| a + b),
             (Operation::Sum, -1.0, |a, b| a - b),
             (Operation::Sum, 1.0 / 1440.0, |a, b| a + b / 1440.0),
+            (Operation::Difference, -24.0, |a, b| (b - a) * 24.0),
         ] {
             let fitted = fit(operation, result);
             assert_eq!((fitted.factor, fitted.spread), (factor, 0.005), "{operation:?}");
