@@ -92,8 +92,8 @@ impl Statement<'_> {
     }
 
     /// Where cells disagree with each other, gives the evidence to the one that disagrees with more
-    /// of the other columns, then to the one that the others determine best; if that is even, to a number, then to the later column, since what follows
-    /// from others mostly stands after them.
+    /// of the other columns, then to the one that the others determine best. If that is even, a
+    /// number gets it, then the later column, since what follows from others mostly stands after them.
     fn name_determined(&self, row: usize, cells: &mut [f32]) {
         let highest = (0..cells.len()).reduce(|a, b| if cells[b] > cells[a] { b } else { a });
         let Some(first) = highest else { return };

@@ -125,15 +125,6 @@ impl Numbers {
         }
     }
 
-    /// The number that is at a place of the scale.
-    pub fn from_scale(&self, place: f64) -> f64 {
-        if self.is_log {
-            libm::exp(place)
-        } else {
-            place
-        }
-    }
-
     /// How many rows have this number in the place of a missing one.
     pub fn sentinel(&self, number: f64) -> Option<u64> {
         self.sentinels.iter().find(|(sentinel, _)| *sentinel == number).map(|(_, count)| *count)

@@ -163,11 +163,11 @@ impl Reader<'_> {
         ];
         let count = self.0.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (name, rest) = self.0.split_at(count);
-        let is_named = |month: &&str| match name.len() {
+        let is_named = |month: &str| match name.len() {
             3 => month[..3].eq_ignore_ascii_case(name),
             _ => month.eq_ignore_ascii_case(name),
         };
-        let at = MONTHS.iter().position(|month| is_named(&month))?;
+        let at = MONTHS.iter().position(|month| is_named(month))?;
         self.0 = rest;
         Some(at as u32 + 1)
     }

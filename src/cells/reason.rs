@@ -130,10 +130,10 @@ impl Reasons<'_> {
             }
         }
         match (why, by) {
-            (Why::Parent, Some((target, parent))) => self.from_parent(target, parent, row),
-            (Why::Own(kind), _) if most > 3.0 => self.from_itself(at, row, kind),
-            (Why::Own(kind), _) => self.from_child(at, row).unwrap_or_else(|| self.from_itself(at, row, kind)),
-            _ => self.from_itself(at, row, Own::Value),
+            (Why::Parent, Some((target, parent))) => self.by_parent(target, parent, row),
+            (Why::Own(kind), _) if most > 3.0 => self.by_itself(at, row, kind),
+            (Why::Own(kind), _) => self.by_child(at, row).unwrap_or_else(|| self.by_itself(at, row, kind)),
+            _ => self.by_itself(at, row, Own::Value),
         }
     }
 
@@ -175,7 +175,7 @@ impl Reasons<'_> {
         (0..parents.len()).filter(|at| parents[*at].weight > 0.02).max_by(|a, b| loud(*a).total_cmp(&loud(*b)))
     }
 
-    fn from_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
+    fn by_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
         let target = &self.statement.targets[target];
         let parent = &target.parents[parent];
         let mut reason = Reason {
@@ -313,7 +313,7 @@ impl Reasons<'_> {
     }
 
     /// "sku SKU-1007 goes with price 7.25, not 64.99": a cell that predicts another one.
-    fn from_child(&self, at: usize, row: usize) -> Option<Reason> {
+    fn by_child(&self, at: usize, row: usize) -> Option<Reason> {
         let mut loudest: Option<(f32, usize, usize)> = None;
         for (target, of) in self.statement.targets.iter().enumerate() {
             for (parent, one) in of.parents.iter().enumerate() {
@@ -324,7 +324,7 @@ impl Reasons<'_> {
             }
         }
         let (_, target, parent) = loudest?;
-        let of_child = self.from_parent(target, parent, row);
+        let of_child = self.by_parent(target, parent, row);
         let child = self.statement.targets[target].column;
         Some(Reason {
             why: Why::Disagrees,
@@ -337,7 +337,7 @@ impl Reasons<'_> {
     }
 
     /// What a value says by itself.
-    fn from_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
+    fn by_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
         let rows = column.all.rows.max(1) as f64;
         let in_rows = |count: u64| match count {

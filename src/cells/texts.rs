@@ -154,7 +154,7 @@ impl Texts {
             parts
                 .add(Own::Garbled, GARBLED.max(of_event(self.garbled, column.all.rows, is_left_out).min(MOST_GARBLED)));
         }
-        if let Some(near) = self.near.as_ref().filter(|near| near.find(text, count, at).is_some()) {
+        if let Some(near) = self.near.as_ref().filter(|near| near.is_near(text, count, at)) {
             parts.add(Own::NearDuplicate, near.evidence(is_left_out));
         }
         if let Some(format) = &self.format {

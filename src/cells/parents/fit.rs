@@ -88,7 +88,7 @@ pub fn fit(columns: &[Column], described: &[Description], batch: &mut Batch) -> 
 
 /// The sample, with the forms and the numbers of all columns.
 fn sampled(columns: &[Column], described: &[Description], batch: &Batch) -> PolarsResult<Sample> {
-    let mut sample = Sample::new(batch.rows);
+    let mut sample = Sample::new(batch.rows, columns.len());
     let forms = pool::map((0..columns.len()).collect(), |at| {
         let numbers = sample.number(&batch.numbers[at]);
         let rising = rising(&numbers);

@@ -58,7 +58,7 @@ impl Line {
 
     pub fn expected(&self, parent: f64) -> Option<Expected> {
         let x = taken(parent, self.parent_is_log);
-        x.is_finite().then(|| Expected { place: self.offset + self.slope * x, spread: self.spread })
+        x.is_finite().then_some(Expected { place: self.offset + self.slope * x, spread: self.spread })
     }
 }
 

@@ -103,10 +103,9 @@ impl NumberOfTwo {
     /// is that of the child's numbers or logarithms.
     pub fn fit(operation: Operation, is_log: bool, others: [&[f64]; 2], seen: Seen, scale: &Scale) -> Option<Self> {
         let mut rows = vec![];
-        for row in 0..seen.places.len() {
-            let (first, second) = (others[0][row], others[1][row]);
+        for (row, (first, second)) in others[0].iter().zip(others[1]).enumerate() {
             if let Some(number) = seen.place(row).filter(|_| !first.is_nan() && !second.is_nan()) {
-                rows.push([number, first, second]);
+                rows.push([number, *first, *second]);
             }
         }
         if rows.len() < FEWEST {
