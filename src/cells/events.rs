@@ -9,6 +9,8 @@ pub enum Own {
     Unread,
     /// A date that is written in another way.
     Format,
+    /// A text that was read in the wrong encoding.
+    Garbled,
     /// A number or a date that stands for a missing value.
     Sentinel,
     /// A number far out.
@@ -24,10 +26,11 @@ pub enum Own {
 }
 
 /// All kinds, in the order of their numbers.
-pub const OWN: [Own; 9] = [
+pub const OWN: [Own; 10] = [
     Own::Missing,
     Own::Unread,
     Own::Format,
+    Own::Garbled,
     Own::Sentinel,
     Own::Far,
     Own::NearDuplicate,

@@ -20,8 +20,11 @@ const WHAT: &str = "the evidence of the cells";
 /// Cells disagree only with each other if, in nats, a parent says at least so much against the one,
 /// the other has nearly as much evidence, and neither is odd by itself.
 const DISAGREES: f64 = 0.7;
+const DISPUTES: f32 = 0.2;
 const NEARLY: f32 = 2.5;
 const ODD: [f64; 2] = [1.5, 2.5];
+/// The cell that is named has at least so much more evidence than those it disagrees with.
+const STRICTLY: f32 = 0.01;
 /// Determined equally, to this much.
 const EQUALLY: f64 = 0.05;
 
@@ -88,9 +91,9 @@ impl Statement<'_> {
         e + value + number
     }
 
-    /// Where cells disagree only with each other, gives the evidence to the one that the others
-    /// determine best; if that is even, to a number, then to the later column, since what follows
-    /// from others mostly stands after them.
+    /// Where cells disagree with each other, gives the evidence to the one that disagrees with more
+    /// of the other columns, then to the one that the others determine best. If that is even, a
+    /// number gets it, then the later column, since what follows from others mostly stands after them.
     fn name_determined(&self, row: usize, cells: &mut [f32]) {
         let highest = (0..cells.len()).reduce(|a, b| if cells[b] > cells[a] { b } else { a });
         let Some(first) = highest else { return };
@@ -100,18 +103,51 @@ impl Statement<'_> {
         let is_number = |at: usize| self.columns[at].nature.meaning != Meaning::Category;
         let mut best = first;
         for other in others {
-            if cells[other] < cells[first] - NEARLY || self.by_itself(other, row) > ODD[1] {
+            let is_near = cells[other] >= cells[first] - NEARLY || self.disputed(other, &group, row);
+            if !is_near || self.by_itself(other, row) > ODD[1] {
                 continue;
             }
             let by_tenths = |at: usize| (self.determined(at, &group) * 10.0).round() / 10.0;
             let more = by_tenths(other) - by_tenths(best);
-            let is_even = more.abs() <= EQUALLY;
-            let is_rather = (is_number(other), other) > (is_number(best), best);
-            if more > EQUALLY || is_even && is_rather {
+            let is_rather = match more.abs() <= EQUALLY {
+                true => (is_number(other), other) > (is_number(best), best),
+                false => more > 0.0,
+            };
+            let [disputes, of_best] = [other, best].map(|at| self.disputes(at, &group, row));
+            if disputes > of_best || disputes == of_best && is_rather {
                 best = other;
             }
         }
         cells.swap(first, best);
+        for at in group.into_iter().filter(|at| *at != best) {
+            cells[at] = cells[at].min(cells[best] - STRICTLY);
+        }
+    }
+
+    /// Whether the others of a group speak against a cell.
+    fn disputed(&self, at: usize, group: &[usize], row: usize) -> bool {
+        let said = self.of_column[at].iter().map(|target| (&self.targets[*target].parents, &self.said[*target].ratios));
+        let mut ratios = said.flat_map(|(parents, ratios)| parents.iter().zip(ratios));
+        ratios.any(|(parent, ratios)| ratios[row] < DISPUTES && parent.columns.iter().all(|at| group.contains(at)))
+    }
+
+    /// How many columns outside of a group a cell disagrees with.
+    fn disputes(&self, at: usize, group: &[usize], row: usize) -> usize {
+        let mut columns = vec![];
+        for (target, said) in self.targets.iter().zip(self.said) {
+            for (parent, ratios) in target.parents.iter().zip(&said.ratios) {
+                let other = match (target.column == at, parent.columns == [at; 2]) {
+                    (true, _) if parent.columns[0] == parent.columns[1] => parent.columns[0],
+                    (_, true) => target.column,
+                    _ => continue,
+                };
+                let is_new = !group.contains(&other) && !columns.contains(&other);
+                if is_new && ratios[row] < DISPUTES {
+                    columns.push(other);
+                }
+            }
+        }
+        columns.len()
     }
 
     /// The columns of the parent that speaks loudest against a cell, louder than the cell by itself.

@@ -1,7 +1,7 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::math::{centre_and_spread, quick_ln, step, t_density, t_ln_density};
+use super::math::{centre_and_spread, grain, quick_ln, t_density, t_ln_density};
 use super::sentinels::{self, Counted};
 use super::tails::Tail;
 
@@ -18,29 +18,28 @@ const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
 const BELOW: f64 = 15.0;
 
-/// The centre and the spread of numbers, or of their logarithms, and the step they come in.
+/// The centre and the spread of numbers, or of their logarithms, and the unit they are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     pub centre: f64,
     pub spread: f64,
-    pub step: f64,
+    pub grain: f64,
 }
 
 impl Scale {
-    fn fit(rising: &[f64]) -> Self {
+    fn fit(rising: &[f64], grain: f64) -> Self {
         let (centre, spread) = centre_and_spread(rising);
-        let step = step(rising);
-        Self { centre, spread: spread.max(step / 2.0), step }
+        Self { centre, spread: spread.max(grain / 2.0), grain }
     }
 
     /// The smallest spread of numbers in a group.
     pub fn least(&self) -> f64 {
-        (self.step / 2.0).max(self.spread * 1e-3)
+        (self.grain / 2.0).max(self.spread * 1e-3)
     }
 
     /// The smallest spread of numbers that follow from other numbers.
     pub fn least_by_numbers(&self) -> f64 {
-        (self.step / 2.0).max(self.spread * 1e-6)
+        (self.grain / 2.0).max(self.spread * 1e-6)
     }
 }
 
@@ -76,10 +75,12 @@ impl Numbers {
         all.sort_unstable_by(f64::total_cmp);
         let sentinels = sentinels::find(&all, are_days);
         all.retain(|number| sentinels.iter().all(|(sentinel, _)| sentinel != number));
-        let raw = Scale::fit(&all);
+        let grain = grain(&all, are_days);
+        let raw = Scale::fit(&all, grain);
         let positive: Vec<f64> = all.iter().filter(|number| **number > 0.0).map(|x| libm::log(*x)).collect();
+        let median_of_logs = super::math::quantile(&positive, 0.5);
         let is_positive = may_be_log && positive.len() as f64 > POSITIVE * all.len() as f64;
-        let log = is_positive.then(|| Scale::fit(&positive));
+        let log = is_positive.then(|| Scale::fit(&positive, grain / libm::exp(median_of_logs)));
         let is_log = log.is_some_and(|log| log_fits_better(&all, &raw, &positive, &log));
         let (edges, edges_are_values) = bins(&all);
         let mut fitted = Self {
@@ -121,15 +122,6 @@ impl Numbers {
             false => number,
             true if number > 0.0 => libm::log(number),
             true => scale.centre - BELOW * scale.spread,
-        }
-    }
-
-    /// The number that is at a place of the scale.
-    pub fn from_scale(&self, place: f64) -> f64 {
-        if self.is_log {
-            libm::exp(place)
-        } else {
-            place
         }
     }
 

@@ -130,10 +130,10 @@ impl Reasons<'_> {
             }
         }
         match (why, by) {
-            (Why::Parent, Some((target, parent))) => self.from_parent(target, parent, row),
-            (Why::Own(kind), _) if most > 3.0 => self.from_itself(at, row, kind),
-            (Why::Own(kind), _) => self.from_child(at, row).unwrap_or_else(|| self.from_itself(at, row, kind)),
-            _ => self.from_itself(at, row, Own::Value),
+            (Why::Parent, Some((target, parent))) => self.by_parent(target, parent, row),
+            (Why::Own(kind), _) if most > 3.0 => self.by_itself(at, row, kind),
+            (Why::Own(kind), _) => self.by_child(at, row).unwrap_or_else(|| self.by_itself(at, row, kind)),
+            _ => self.by_itself(at, row, Own::Value),
         }
     }
 
@@ -175,7 +175,7 @@ impl Reasons<'_> {
         (0..parents.len()).filter(|at| parents[*at].weight > 0.02).max_by(|a, b| loud(*a).total_cmp(&loud(*b)))
     }
 
-    fn from_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
+    fn by_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
         let target = &self.statement.targets[target];
         let parent = &target.parents[parent];
         let mut reason = Reason {
@@ -287,7 +287,9 @@ impl Reasons<'_> {
     fn operation_in_words(&self, two: &NumberOfTwo, columns: [usize; 2]) -> String {
         let [first, second] = columns.map(|at| self.name(at));
         let factor = two.factor.abs();
-        let second = if (factor - 1.0).abs() < 1e-9 || two.operation != Operation::Sum {
+        // Days per minute and the like are units.
+        let is_unit = (factor - 1.0).abs() < 1e-9 || self.column(columns[0]).nature.meaning != Meaning::Number;
+        let second = if is_unit || two.operation != Operation::Sum {
             second.to_string()
         } else {
             format!("{factor} × {second}")
@@ -297,16 +299,21 @@ impl Reasons<'_> {
             Operation::Ratio => format!("{first} / {second}"),
             Operation::Sum if two.factor < 0.0 => format!("{first} − {second}"),
             Operation::Sum => format!("{first} + {second}"),
+            Operation::Difference if two.factor < 0.0 => format!("{second} − {first}"),
+            Operation::Difference => format!("{first} − {second}"),
         };
+        let are_times = self.column(columns[0]).nature.meaning != Meaning::Number;
         match two.operation {
             Operation::Sum => whole,
+            Operation::Difference if are_times || (factor - 1.0).abs() < 1e-9 => whole,
+            Operation::Difference => format!("{factor} × ({whole})"),
             _ if (two.factor - 1.0).abs() < 1e-9 => whole,
             _ => format!("{} × {whole}", two.factor),
         }
     }
 
     /// "sku SKU-1007 goes with price 7.25, not 64.99": a cell that predicts another one.
-    fn from_child(&self, at: usize, row: usize) -> Option<Reason> {
+    fn by_child(&self, at: usize, row: usize) -> Option<Reason> {
         let mut loudest: Option<(f32, usize, usize)> = None;
         for (target, of) in self.statement.targets.iter().enumerate() {
             for (parent, one) in of.parents.iter().enumerate() {
@@ -317,7 +324,7 @@ impl Reasons<'_> {
             }
         }
         let (_, target, parent) = loudest?;
-        let of_child = self.from_parent(target, parent, row);
+        let of_child = self.by_parent(target, parent, row);
         let child = self.statement.targets[target].column;
         Some(Reason {
             why: Why::Disagrees,
@@ -330,7 +337,7 @@ impl Reasons<'_> {
     }
 
     /// What a value says by itself.
-    fn from_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
+    fn by_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
         let rows = column.all.rows.max(1) as f64;
         let in_rows = |count: u64| match count {
@@ -348,6 +355,7 @@ impl Reasons<'_> {
                 let usual = column.texts.as_ref().and_then(|texts| texts.format_in_words());
                 format!("'{value}' is not written as most are ({})", usual.unwrap_or("another way"))
             }
+            Own::Garbled => format!("'{value}' was read in another encoding than it was written in"),
             Own::Sentinel => {
                 let count = column
                     .numbers
@@ -401,7 +409,7 @@ fn range(column: &Column, expected: Expected, is_log: bool) -> String {
         let place = expected.place + side * MOSTLY * expected.spread;
         words::number(column, if is_log { libm::exp(place) } else { place }, false)
     };
-    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.step);
+    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
     let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
     if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
         return middle;

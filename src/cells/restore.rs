@@ -115,11 +115,11 @@ impl<'a> Fronts<'a> {
     }
 
     fn numbers(&mut self, metadata: &NumbersMetadata) -> Checked<Numbers> {
-        let [centre, spread, step, log_centre, log_spread, log_step] = self.f64s[at::SCALES].array()?;
-        let raw = Scale { centre, spread, step };
-        let log = metadata.has_log.then_some(Scale { centre: log_centre, spread: log_spread, step: log_step });
+        let [centre, spread, grain, log_centre, log_spread, log_grain] = self.f64s[at::SCALES].array()?;
+        let raw = Scale { centre, spread, grain };
+        let log = metadata.has_log.then_some(Scale { centre: log_centre, spread: log_spread, grain: log_grain });
         let is_right = |scale: &Scale| {
-            scale.centre.is_finite() && (1e-300..1e300).contains(&scale.spread) && (0.0..1e300).contains(&scale.step)
+            scale.centre.is_finite() && (1e-300..1e300).contains(&scale.spread) && (0.0..1e300).contains(&scale.grain)
         };
         let is_used = log.is_some() || !metadata.is_log;
         check(is_used && is_right(&raw) && log.as_ref().is_none_or(is_right), "the scales")?;

@@ -8,7 +8,7 @@
 //! | `cells.rows` | U64 `[d, 2]` | all rows of each column, and those with a missing value |
 //! | `cells.known` | F64 `[values]` | the numbers of discrete columns, in rising order |
 //! | `cells.known_rows` | U64 `[values]` | the rows that have each |
-//! | `cells.scales` | F64 `[numbers, 6]` | of each column of numbers: centre, spread and step, and those of the logarithms |
+//! | `cells.scales` | F64 `[numbers, 6]` | of each column of numbers: centre, spread and grain, and those of the logarithms |
 //! | `cells.events` | U64 `[numbers, 4]` | rows, rows 6 and 12 spreads out, rows with a text that is no number |
 //! | `cells.sentinels` | F64 `[sentinels, 2]` | numbers that stand for missing ones, and their rows |
 //! | `cells.edges` | F64 `[edges]` | the bounds of bins |
@@ -210,7 +210,7 @@ impl Cells {
     pub fn tensors(&self) -> Vec<Values> {
         let numbers = || self.columns.iter().filter_map(|column| column.numbers.as_ref());
         let parents = || self.targets.iter().flat_map(|target| &target.parents);
-        let scale = |scale: &Scale| [scale.centre, scale.spread, scale.step];
+        let scale = |scale: &Scale| [scale.centre, scale.spread, scale.grain];
         let scales = |of: &Numbers| [scale(&of.raw), of.log.as_ref().map_or([0.0; 3], scale)].concat();
         let mut tensors = vec![
             Values::U64(self.columns.iter().flat_map(|column| [column.all.rows, column.all.missing]).collect()),

@@ -264,6 +264,31 @@ fn a_fault_that_repeats_among_the_training_rows_is_still_rare() {
 }
 
 #[test]
+fn of_many_columns_the_promising_ones_are_looked_at() {
+    const NAMES: [&str; 20] = [
+        "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7",
+        "t8", "t9",
+    ];
+    let others = NAMES.iter().enumerate().map(|(at, name)| {
+        let stream = 200 + at as u64;
+        let column = match at {
+            0..10 => numbers(ROWS, move |row| (random(row, stream) * (8.0 + 3.0 * at as f64)).floor()),
+            _ => texts(ROWS, move |row| format!("v{}", pick(row, stream, 3 * at - 20))),
+        };
+        (*name, column)
+    });
+    let zip = ("zip", texts(ROWS, |row| format!("{:05}", 1_000 + 7 * pick(row, 1, 40))));
+    let state = ("state", texts(ROWS, |row| ["MA", "NH", "VT", "ME", "CT"][pick(row, 1, 40) % 5].to_string()));
+    let sum = ("sum", numbers(ROWS, |row| (random(row, 208) * 32.0).floor() + (random(row, 209) * 35.0).floor()));
+    let table = table(others.chain([zip, state, sum]).collect());
+    let wrong = if pick(7, 1, 40) % 5 == 1 { "ME" } else { "NH" };
+    assert_eq!(found(&table, "state", wrong).parents, [20]);
+    let sum = (random(7, 208) * 32.0).floor() + (random(7, 209) * 35.0).floor();
+    let reason = found(&table, "sum", &(sum + 9.0).to_string());
+    assert_eq!(reason.parents, [8, 9], "{}", reason.sentence);
+}
+
+#[test]
 fn cells_go_through_a_file() {
     let table = items();
     let fitted = table.fit();

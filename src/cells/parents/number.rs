@@ -131,7 +131,7 @@ fn spread_within(mut away: Vec<f64>, mut telling: Vec<f64>, scale: &Scale) -> f6
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { centre: 15.0, spread: 10.0, step: 0.0 };
+    const SCALE: Scale = Scale { centre: 15.0, spread: 10.0, grain: 0.0 };
 
     fn fitted(noise: f64) -> NumberInGroups {
         let codes: Vec<u32> = (0..200).map(|row| row % 4).collect();
