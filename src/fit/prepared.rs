@@ -73,7 +73,7 @@ impl Prepared {
         let (columns, replayed) = if is_sampled { sampled(columns, replayed, options)? } else { (columns, replayed) };
         let encoders = encoders(&frequencies);
         let (columns, labels, replayed) = in_content_order(columns.coded(&encoders)?, labels, replayed)?;
-        let mut statistics = columns.statistics(&encoders, options.missing)?;
+        let mut statistics = columns.statistics(&encoders, options.missing, totals)?;
         let earlier = start.and_then(Start::quantiles);
         totals.iter().for_each(|totals| totals.complete(&mut statistics, earlier));
         let inputs = match start {
