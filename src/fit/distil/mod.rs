@@ -130,8 +130,8 @@ struct Unit {
 impl Unit {
     fn of(head: &[f32]) -> Self {
         let median = upper_median(&mut head.to_vec());
-        // Held where the square of its inverse is far from overflow.
-        Self { median: f64::from(median), spread: spread_of(head).max(1e-6) }
+        // Held where the square of its inverse is far from overflow. Two rows may have heads that hardly differ.
+        Self { median: f64::from(median), spread: spread_of(head).max(1e-3) }
     }
 
     /// Of a squared difference from a target.
