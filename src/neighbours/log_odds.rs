@@ -224,7 +224,7 @@ mod tests {
         let view = view();
         for number in [-2.0f32, 0.013, 1.7, 300.0, 1e4] {
             let step = number.abs() * 1e-3;
-            let [above, below] = [number + step, number - step].map(|number| view.of_input(0, number));
+            let [above, below] = [number + step, number - step].map(|number| view.apply(0, number));
             let expected = (above - below) / (2.0 * step);
             assert!((view.slope(0, number) - expected).abs() <= 0.05 * expected, "{number}");
         }

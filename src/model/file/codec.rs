@@ -486,19 +486,19 @@ mod tests {
     #[test]
     fn a_model_of_each_format_is_read_and_is_the_same_bytes_when_it_is_written_again() {
         for (format, bytes) in [
-            (2, include_bytes!("../../tests/golden/chosen.safetensors").as_slice()),
-            (2, include_bytes!("../../tests/golden/default.safetensors")),
-            (2, include_bytes!("../../tests/golden/imputed.safetensors")),
-            (2, include_bytes!("../../tests/golden/labelled.safetensors")),
-            (2, include_bytes!("../../tests/golden/paper.safetensors")),
-            (3, include_bytes!("../../tests/golden/tensors.safetensors")),
-            (4, include_bytes!("../../tests/golden/surprisals.safetensors")),
-            (4, include_bytes!("../../tests/golden/kept.safetensors")),
-            (5, include_bytes!("../../tests/golden/drawn.safetensors")),
-            (5, include_bytes!("../../tests/golden/novelty.safetensors")),
-            (6, include_bytes!("../../tests/golden/neighbors.safetensors")),
-            (6, include_bytes!("../../tests/golden/ranked.safetensors")),
-            (6, include_bytes!("../../tests/golden/distilled.safetensors")),
+            (2, include_bytes!("../../../tests/golden/chosen.safetensors").as_slice()),
+            (2, include_bytes!("../../../tests/golden/default.safetensors")),
+            (2, include_bytes!("../../../tests/golden/imputed.safetensors")),
+            (2, include_bytes!("../../../tests/golden/labelled.safetensors")),
+            (2, include_bytes!("../../../tests/golden/paper.safetensors")),
+            (3, include_bytes!("../../../tests/golden/tensors.safetensors")),
+            (4, include_bytes!("../../../tests/golden/surprisals.safetensors")),
+            (4, include_bytes!("../../../tests/golden/kept.safetensors")),
+            (5, include_bytes!("../../../tests/golden/drawn.safetensors")),
+            (5, include_bytes!("../../../tests/golden/novelty.safetensors")),
+            (6, include_bytes!("../../../tests/golden/neighbors.safetensors")),
+            (6, include_bytes!("../../../tests/golden/ranked.safetensors")),
+            (6, include_bytes!("../../../tests/golden/distilled.safetensors")),
         ] {
             let model = Model::from_bytes(bytes).unwrap();
             assert_eq!(model.metadata().format, format);
