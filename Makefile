@@ -1,8 +1,8 @@
-# make demo: set up, build, and find the strangest flights of a year. make test: set up, build, and run every test.
+# make demo: set up, build, and find the strangest flights of a year. make test: set up, build, and run the tests.
 # A second run does nothing twice: each step leaves a stamp, and runs again only when what it depends on has changed.
 #
-# The plugin needs no torch. The tests also build the libtorch engine for GPUs, against the torch package: TORCH=full takes the
-# whole CUDA build (5.5 GB) instead of the parts that the CPU needs (0.5 GB).
+# Neither the plugin nor its tests need torch. What has `engine` in its name, and test-torch, build or use the libtorch engine for
+# GPUs, against the torch package: TORCH=full takes the whole CUDA build (5.5 GB) instead of the parts that the CPU needs (0.5 GB).
 
 PYTHON ?= python3
 TORCH ?= lean
@@ -27,7 +27,7 @@ RUST_SOURCES := $(SHARED_SOURCES) pyproject.toml $(shell find src -name '*.rs')
 ENGINE_SOURCES := $(SHARED_SOURCES) torch-engine/Cargo.toml src/engine/adam.rs src/engine/shape.rs src/engine/torch/interface.rs \
 	$(shell find torch-engine -name '*.rs')
 
-.PHONY: demo test test-rust test-python test-versions test-wheel test-torch test-integrations lint build engine wheel docs bench-kernels fuzz clean
+.PHONY: demo test test-rust test-python test-engine test-versions test-wheel test-torch test-integrations lint lint-engine build engine wheel docs bench-kernels fuzz clean
 
 demo: build
 	$(BIN)/python examples/nyc_flights.py
@@ -36,13 +36,19 @@ demo: build
 
 test: test-rust test-python
 
-test-rust: engine
-	LIBTORCH=$(LIBTORCH) POLARS_ANORAND_TORCH=$(CURDIR)/$(ENGINE) cargo test --locked
-	$(WITH_LIBTORCH) cargo test --locked -p polars-anorand-torch
+test-rust:
+	cargo test --locked
 	cargo run --locked --example fit_and_score
 
-test-python: build engine
+test-python: build
 	$(BIN)/python -m pytest
+
+# The engine for GPUs, by libtorch on the CPU: its own tests, those that compare it with the CPU's kernels (which `cargo test`
+# ignores), and those of pytest's marker `torch`, some of which need a GPU.
+test-engine: build engine
+	$(WITH_LIBTORCH) cargo test --locked -p polars-anorand-torch
+	LIBTORCH=$(LIBTORCH) POLARS_ANORAND_TORCH=$(CURDIR)/$(ENGINE) cargo test --locked --lib -- --ignored
+	$(BIN)/python -m pytest -m torch
 
 # The wheel that is published for Linux on x86-64, its needs checked. It compiles again only the last crate of `make build`.
 wheel: build $(STAMPS)/wheel-packages
@@ -84,18 +90,21 @@ test-torch: engine
 		[ -e $$folder/torch ] || $(BIN)/python -m pip install --quiet --target $$folder --no-deps torch==$$version \
 			'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' || exit 1; \
 		LIBTORCH=$$folder/torch POLARS_ANORAND_TORCH=$(CURDIR)/$(ENGINE) \
-			cargo test --locked --lib engine::torch::tests || exit 1; \
+			cargo test --locked --lib -- --ignored || exit 1; \
 	done
 
-lint: $(STAMPS)/packages $(STAMPS)/torch-$(TORCH)
+lint: $(STAMPS)/packages
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --features python --lib -- -D warnings
-	$(WITH_LIBTORCH) cargo clippy --locked -p polars-anorand-torch --all-targets -- -D warnings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+# Clippy on the engine for GPUs, which needs libtorch's headers.
+lint-engine: $(STAMPS)/torch-$(TORCH)
+	$(WITH_LIBTORCH) cargo clippy --locked -p polars-anorand-torch --all-targets -- -D warnings
 
 build: $(STAMPS)/build
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! plugin → query → {fit, device} → scoring → model → {neighbours, combiner} → {data, engine}
-//!   → pool → {job, memory, options, robust, simd}
+//!   → pool → {job, memory, options, robust, simd, tensors}
 //! ```
 //!
 //! Rust programs use it without Python:
@@ -35,6 +35,7 @@
 // A Rust program uses only some of what the plugin's border does.
 #![cfg_attr(not(feature = "python"), allow(dead_code, unused_imports))]
 
+mod cells;
 mod combiner;
 mod data;
 mod device;
@@ -52,14 +53,15 @@ mod query;
 mod robust;
 mod scoring;
 mod simd;
+mod tensors;
 
 #[cfg(feature = "python")]
 mod plugin;
 
 pub use data::{Columns, Feature, Kind, Labels, Numbering};
 pub use engine::{Checkpoint, Device, Losses};
-pub use fit::{fit_best, fit_with_labels as fit, Fitted, Subject, Warning};
-pub use model::{Candidate, Distilled, LabelCounts, Metadata, Model, Report};
+pub use fit::{fit_with_labels as fit, Fitted, Subject, Warning};
+pub use model::{Distilled, LabelCounts, Metadata, Model, Report};
 pub use options::{
     Combination, Encode, Missing, Noise, Options, Preset, ScalingKind, Schedule, Temporal, UncheckedOptions,
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,11 @@ FAST: anorand.FitOptions = {"epochs": 2, "min_steps": 0}
 """Options of a fit that is over at once, for tests that are not about learning."""
 
 FEATURES = ["a", "b", "c"]
+
+
+def internals(**constants: Any) -> dict[str, Any]:
+    """The argument of a fit that changes constants of the presets, which are not public options."""
+    return {"_internals": constants}
 
 
 @pytest.fixture(scope="session")

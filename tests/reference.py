@@ -42,9 +42,8 @@ class Pass:
 
 
 def encoding(data: bytes) -> list[list[Any]]:
-    """The inputs of each feature; its value alone before format 4."""
-    entry = metadata(data)
-    inputs: list[list[Any]] = entry.get("encoding") or [["value"]] * len(entry["features"])
+    """The inputs of each feature."""
+    inputs: list[list[Any]] = metadata(data)["encoding"]
     return inputs
 
 
@@ -73,7 +72,7 @@ def inputs(data: bytes, rows: Array) -> Array:
                 angle = 2 * np.pi * _share_of_cycle(cycle, metadata(data)["features"][j]["kind"], value)
                 columns.append(np.sin(angle) if part == "sine" else np.cos(angle))
     found = np.stack(columns, axis=1)
-    return np.where(np.isnan(found), tensors["reference"] if "reference" in tensors else tensors["median"], found)
+    return np.where(np.isnan(found), tensors["reference"], found)
 
 
 def _log_frequency(counts: Array, codes: Array) -> Array:
@@ -207,22 +206,18 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
     total, gradient = np.zeros(len(x)), np.zeros_like(x)
     if "kept.rows" not in tensors:
         return total, gradient
-    draws = tensors["kept.rows"].astype(np.float64).reshape(-1, *tensors["kept.rows"].shape[-2:])
+    draws = tensors["kept.rows"].astype(np.float64)
     units = tensors["kept.unit"].astype(np.float64)
-    neighbours = metadata(data)["options"].get("kept_neighbors", 1)
-    if "kept.knots" in tensors:
-        views = [_asinh(tensors), _log_odds(tensors)]
-    elif "kept.centre" in tensors:
-        views = [_scaled, _asinh(tensors)]
-    else:
-        views = [_scaled]
+    neighbours = metadata(data)["options"]["kept_neighbors"]
+    asinh = _asinh(tensors)
+    views = [asinh, _log_odds(tensors)] if len(draws) == 1 else [_scaled, asinh]
     factors = tensors.get("kept.factors", np.ones((len(views), draws.shape[1]))).astype(np.float64)
     for view, unit, of_nearest in zip(views, units, factors, strict=True):
         seen, slopes = view(x)
         for scaled in draws:
             draw, _ = view(scaled)
             apart = _distances(seen, draw)
-            if len(units) > 1 and len(draw) > 1:
+            if len(draw) > 1:
                 at_end = _distances(ends, scaled)
                 first = at_end.argmin(axis=1)
                 itself = np.flatnonzero(at_end.min(axis=1) < 1e-6)  # rows are kept in f32
@@ -353,7 +348,7 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
         parts = 0.3 / how["sum"]["unit"] * (held[1] - held[0])
         highest = deciding.max(axis=1)
         value = highest - how["typical"]
-        decided = (value > how.get("explains", 0.5) * unusual[1]) & (value > 0) & (highest > 0)
+        decided = (value > how["explains"] * unusual[1]) & (value > 0) & (highest > 0)
         total = score(data, rows) - score(data, median)
         with np.errstate(divide="ignore", invalid="ignore"):
             shapley = total[:, None] * np.array([_shapley_of_maximum(each) for each in deciding]) / highest[:, None]

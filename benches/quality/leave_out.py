@@ -9,45 +9,46 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from benches.common.datasets import add_arguments, asked_paths
 from benches.common.detectors import BASELINES, Detector, anorand_detector
 from benches.common.evaluation import Cache, add_cache_argument, evaluate_cached
-from polars_anorand import FitOptions
+from benches.common.models import internals
 
 PRESET = "as it is"
 # Each constant of the preset on its own, by half and by twice or so.
-VARIANTS: dict[str, FitOptions] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     PRESET: {},
     "members=10": {"members": 10},
     "members=40": {"members": 40},
     "max_samples=128": {"max_samples": 128},
     "max_samples=512": {"max_samples": 512},
-    "max_features=0.2": {"max_features": 0.2},
-    "max_features=0.6": {"max_features": 0.6},
-    "noise_margin=0.25": {"noise_margin": 0.25},
-    "noise_margin=1": {"noise_margin": 1.0},
-    "synthetic_fraction=0.25": {"synthetic_fraction": 0.25},
+    "max_features=0.2": internals(max_features=0.2),
+    "max_features=0.6": internals(max_features=0.6),
+    "noise_margin=0.25": internals(noise_margin=0.25),
+    "noise_margin=1": internals(noise_margin=1.0),
+    "synthetic_fraction=0.25": internals(synthetic_fraction=0.25),
     "loss_weight=0.1": {"loss_weight": 0.1},
     "loss_weight=0.5": {"loss_weight": 0.5},
-    "150 steps": {"min_steps": 150, "max_epochs": 100},
-    "600 steps": {"min_steps": 600, "max_epochs": 200},
-    "max_epochs=50": {"max_epochs": 50},
-    "max_epochs=300": {"max_epochs": 300},
-    "scaling=asinh": {"scaling": "asinh"},
-    "scaling=minmax": {"scaling": "minmax"},
-    "combination=robust": {"combination": "robust"},
+    "150 steps": {"min_steps": 150, **internals(max_epochs=100)},
+    "600 steps": {"min_steps": 600, **internals(max_epochs=200)},
+    "max_epochs=50": internals(max_epochs=50),
+    "max_epochs=300": internals(max_epochs=300),
+    "scaling=asinh": internals(scaling="asinh"),
+    "scaling=minmax": internals(scaling="minmax"),
+    "combination=robust": internals(combination="robust"),
     "kept_rows=0": {"kept_rows": 0},
     "kept_rows=16": {"kept_rows": 16},
     "kept_rows=64": {"kept_rows": 64},
-    "kept_draws=10": {"kept_draws": 10},
-    "kept_draws=40": {"kept_draws": 40},
-    "kept_neighbors=1": {"kept_neighbors": 1},
-    "kept_neighbors=3": {"kept_neighbors": 3},
-    "kept_weight=0.25": {"kept_weight": 0.25},
-    "kept_weight=1": {"kept_weight": 1.0},
+    "kept_draws=10": internals(kept_draws=10),
+    "kept_draws=40": internals(kept_draws=40),
+    "kept_neighbors=1": internals(kept_neighbors=1),
+    "kept_neighbors=3": internals(kept_neighbors=3),
+    "kept_weight=0.25": internals(kept_weight=0.25),
+    "kept_weight=1": internals(kept_weight=1.0),
 }
 HALVINGS = 1_000
 

@@ -10,19 +10,21 @@ import argparse
 import time
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 import polars_anorand as anorand
 from benches.common.datasets import LABEL, MAX_ROWS, add_arguments, asked_paths
+from benches.common.models import internals
 
-VARIANTS: dict[str, anorand.FitOptions] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "distil": {"distil": True},
     "distil, members=80": {"distil": True, "members": 80},
     "distil, members=160": {"distil": True, "members": 160},
-    "distil, members=160, kept_draws=80": {"distil": True, "members": 160, "kept_draws": 80},
+    "distil, members=160, kept_draws=80": {"distil": True, "members": 160, **internals(kept_draws=80)},
 }
 SHARE = 0.01
 
@@ -34,7 +36,7 @@ def jaccard(both: list[np.ndarray], share: float = SHARE) -> float:
     return len(one & other) / len(one | other)
 
 
-def agreement(rows: pl.DataFrame, seeds: int, options: anorand.FitOptions) -> float:
+def agreement(rows: pl.DataFrame, seeds: int, options: dict[str, Any]) -> float:
     """The mean over all pairs of seeds."""
     scores = [
         rows.select(anorand.score(pl.all(), seed=seed, **options)).to_series().to_numpy() for seed in range(seeds)

@@ -13,8 +13,7 @@ from sklearn.ensemble import IsolationForest
 import polars_anorand as anorand
 from benches.common.models import model_of
 
-UNSEEN_COUNT = 0.5
-"""How often a category counts as seen that the training rows do not have."""
+from .coding import coding_of
 
 
 class Detector(Protocol):
@@ -31,6 +30,9 @@ class Detector(Protocol):
 
 Fit = Callable[[pl.DataFrame, float, int], Detector]
 """Training rows, the share of them to flag, and a seed give a fitted detector."""
+
+Coding = Callable[[pl.DataFrame], list[pl.Expr]]
+"""Training rows give the expressions that turn rows into numbers."""
 
 
 def detectors(options: anorand.FitOptions) -> dict[str, Fit]:
@@ -77,9 +79,14 @@ class Threshold:
         return
 
 
-def fit_rules(train: pl.DataFrame, contamination: float, _seed: int) -> Threshold:
+def fit_rules(
+    train: pl.DataFrame,
+    contamination: float,
+    _seed: int,
+    code: Coding = coding_of,
+) -> Threshold:
     """A limit for each column, as is written by hand: the largest robust z-score of a row's columns."""
-    coding = coding_of(train)
+    coding = code(train)
     known = coded(train, coding)
     low, median, high = np.quantile(known, [0.25, 0.5, 0.75], axis=0)
     spread = known.std(axis=0)
@@ -92,9 +99,14 @@ def fit_rules(train: pl.DataFrame, contamination: float, _seed: int) -> Threshol
     return Threshold(coding, score, float(np.quantile(score(known), 1 - contamination)))
 
 
-def fit_forest(train: pl.DataFrame, contamination: float, seed: int) -> Threshold:
+def fit_forest(
+    train: pl.DataFrame,
+    contamination: float,
+    seed: int,
+    code: Coding = coding_of,
+) -> Threshold:
     """scikit-learn's IsolationForest with its defaults."""
-    coding = coding_of(train)
+    coding = code(train)
     known = coded(train, coding)
     forest = IsolationForest(random_state=seed).fit(known)
 
@@ -108,21 +120,3 @@ def fit_forest(train: pl.DataFrame, contamination: float, seed: int) -> Threshol
 def coded(rows: pl.DataFrame, coding: list[pl.Expr]) -> np.ndarray:
     """The rows as a matrix of numbers."""
     return rows.select(coding).to_numpy()
-
-
-def coding_of(train: pl.DataFrame) -> list[pl.Expr]:
-    """How each column becomes a number: a category by its log-frequency, a missing number by the median."""
-    return [_log_frequency(column) if column.dtype == pl.String else _imputed(column) for column in train]
-
-
-def _imputed(column: pl.Series) -> pl.Expr:
-    median = column.median()
-    return pl.col(column.name).fill_null(0.0 if median is None else median)
-
-
-def _log_frequency(column: pl.Series) -> pl.Expr:
-    """A missing value counts as a category that was not seen."""
-    counts = column.drop_nulls().value_counts(name="count")
-    known = (counts["count"] / len(column)).log()
-    unseen = float(np.log(UNSEEN_COUNT / len(column)))
-    return pl.col(column.name).replace_strict(counts[column.name], known, default=unseen, return_dtype=pl.Float64)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import polars as pl
+
+from benches.common import output
 
 from .faults import FAULTS
 from .protocol import Result
@@ -70,15 +71,7 @@ def summary_line(frame: pl.DataFrame, training: str) -> str:
 
 def render(frame: pl.DataFrame) -> str:
     """All tables as Markdown, then the summary lines."""
-    with pl.Config(
-        tbl_formatting="MARKDOWN",
-        tbl_rows=-1,
-        tbl_cols=-1,
-        tbl_width_chars=240,
-        float_precision=2,
-        tbl_hide_dataframe_shape=True,
-        tbl_hide_column_data_types=True,
-    ):
+    with output.markdown():
         return "\n\n".join(_sections(frame))
 
 
@@ -94,9 +87,4 @@ def _sections(frame: pl.DataFrame) -> Iterator[str]:
 
 def to_json(frame: pl.DataFrame) -> str:
     """The summary and all results as JSON, one row a line."""
-    parts = {"summary": summary(frame), "results": frame}
-    lists = (
-        f'"{name}": [\n' + ",\n".join(json.dumps(row) for row in part.to_dicts()) + "\n]"
-        for name, part in parts.items()
-    )
-    return "{\n" + ",\n".join(lists) + "\n}\n"
+    return output.to_json({"summary": summary(frame), "results": frame})

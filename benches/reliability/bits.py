@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -20,12 +21,12 @@ GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 GOLDEN_FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]
 FEATURES = ["a", "b", "ab", "count", "kind", "time"]
 # Few steps, so that it ends soon where a processor is emulated.
-SMALL: anorand.FitOptions = {"seed": 3, "members": 3, "min_steps": 100, "max_epochs": 10}
-FITS: dict[str, anorand.FitOptions] = {
+SMALL: dict[str, Any] = {"seed": 3, "members": 3, "min_steps": 100, "_internals": {"max_epochs": 10}}
+FITS: dict[str, dict[str, Any]] = {
     "default": {**SMALL},
     "novelty": {"preset": "novelty", **SMALL},
     "paper": {"seed": 3, "preset": "paper", "epochs": 5},
-    "imputed": {"missing": "impute", "scaling": "asinh", **SMALL},
+    "imputed": {**SMALL, "missing": "impute", "_internals": {"max_epochs": 10, "scaling": "asinh"}},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import torch
@@ -10,7 +11,7 @@ from pyod.models.auto_encoder import AutoEncoder
 from sklearn.ensemble import IsolationForest
 
 import polars_anorand as anorand
-from benches.common.models import model_of
+from benches.common.models import internals, model_of
 from benches.common.workloads import BRIEF, THREADS, frame, network_flops, seconds
 
 from .rivals import eager_fit, sgemm_flops
@@ -27,7 +28,7 @@ def scoring() -> None:
     torch.set_num_threads(THREADS)
     encoder = AutoEncoder(epoch_num=1, verbose=0, random_state=0).fit(train.to_numpy())
     encoder_rate = few.height / seconds(lambda: encoder.decision_function(few.to_numpy()))
-    networks: anorand.FitOptions = {"combination": "robust", "kept_rows": 0}
+    networks: dict[str, Any] = {"kept_rows": 0, **internals(combination="robust")}
     of_default = 20 * network_flops(9)
     for preset, options, flops in [
         ("paper", {"preset": "paper"}, network_flops(30)),

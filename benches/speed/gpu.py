@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 import torch
 
 import polars_anorand as anorand
-from benches.common.models import model_of
+from benches.common.models import internals, model_of
 from benches.common.workloads import BRIEF, THREADS, frame, seconds
 
 
@@ -65,9 +67,9 @@ def fitting() -> None:
 
 def fit_seconds(rows: pl.DataFrame, members: int, device: str) -> float:
     """The time of one fit."""
-    options: anorand.FitOptions = {
+    options: dict[str, Any] = {
         "preset": "paper",
-        "noise": "uniform",
+        **internals(noise="uniform"),
         "max_samples": 256,
         "members": members,
         "epochs": 1,
@@ -79,9 +81,9 @@ def fit_seconds(rows: pl.DataFrame, members: int, device: str) -> float:
 def groups() -> None:
     """One model a group, trained together on the GPU, with what comes before and after: 1,000 × 600 rows, d = 30."""
     rows = frame(600_000, 30).with_columns(group=pl.int_range(pl.len()) % 1_000)
-    options: anorand.FitOptions = {
+    options: dict[str, Any] = {
         "preset": "paper",
-        "noise": "uniform",
+        **internals(noise="uniform"),
         "max_samples": 256,
         "epochs": 1,
         "min_steps": 100,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+from typing import Any
 
 import polars_anorand as anorand
-from benches.common.models import model_of
+from benches.common.models import internals, model_of
 from benches.common.workloads import BRIEF, frame, seconds
 
 PROGRAM = """
@@ -36,7 +37,7 @@ def startup() -> None:
     print(f"({ours_time / time:.2f} × Polars' own), {(ours_memory - memory) / 2**20:.0f} MiB resident")
 
 
-PARTS: dict[str, anorand.FitOptions] = {"surprisals": {"combination": "robust"}, "kept rows": {"kept_rows": 0}}
+PARTS: dict[str, dict[str, Any]] = {"surprisals": internals(combination="robust"), "kept rows": {"kept_rows": 0}}
 """The options that leave a part of the default preset's score out."""
 
 

@@ -1,4 +1,4 @@
-"""How a verb's arguments become a call of the plugin: the inputs, and the kwargs beside them."""
+"""Turns a verb's arguments into a call of the plugin: into its inputs and its kwargs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import polars as pl
 
 from polars_anorand import _paths, _register
-from polars_anorand._options import candidates, integer
+from polars_anorand._options import check, integer
 from polars_anorand.model import Model
 from polars_anorand.progress import shown
 
@@ -25,25 +25,25 @@ Labels: TypeAlias = "str | pl.Expr | pl.Series"
 """One column of labels."""
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Series"
-"""A model: a file's path, the bytes of one, a :class:`Model`, or an expression of Binary, with one model for all rows
-or one for each row."""
+"""A model: the path of a file, the bytes of one, a :class:`Model`, or an expression of Binary that has one model for
+all rows or one for each row."""
 
 
 SMALL_GROUPS: SmallGroups = "null"
 MIN_GROUP_ROWS = 20
-"""What is said about small groups if nothing is."""
+"""The defaults of a fit by groups."""
 
 
-def of_groups(small_groups: object, min_group_rows: object) -> list[str]:
-    """Those arguments of a fit by groups that are given, by name: they differ from their defaults."""
+def group_arguments(small_groups: object, min_group_rows: object) -> list[str]:
+    """The names of the arguments for groups that differ from their defaults."""
     given = {"small_groups": small_groups != SMALL_GROUPS, "min_group_rows": min_group_rows != MIN_GROUP_ROWS}
     return [name for name, is_given in given.items() if is_given]
 
 
 class Training:
-    """How to fit a model on rows, checked: the plugin's kwargs, and the inputs beside the features.
+    """The checked arguments of a fit: the plugin's kwargs, and the inputs that come with the features.
 
-    With ``has_models``, there are models to go on from that don't come with the rows, and ``init`` is None.
+    With ``has_models``, the models to go on from don't come with the rows, and ``init`` is None.
     """
 
     def __init__(
@@ -61,14 +61,16 @@ class Training:
     ) -> None:
         self.progress = shown(progress)
         text("small_groups", small_groups)
-        if by is None and (given := of_groups(small_groups, min_group_rows)):
+        if by is None and (given := group_arguments(small_groups, min_group_rows)):
             raise TypeError(
                 f"{' and '.join(given)} go with by, which fits a model for each group: give by, or leave them out"
             )
         is_refit = init is not None or has_models
         is_file = isinstance(init, (str, os.PathLike))
+        checked = check(options)
         self.kwargs: dict[str, Any] = {
-            "candidates": candidates(options),
+            "options": checked.options,
+            "loss_weights": checked.loss_weights,
             "labels": labels is not None,
             "by": by is not None,
             "small_groups": small_groups,
@@ -77,8 +79,8 @@ class Training:
             "init_path": _paths.as_argument(_paths.to_read(init)) if isinstance(init, (str, os.PathLike)) else None,
             "replay": replay is not None,
         }
-        if is_refit and len(self.kwargs["candidates"]) > 1:
-            raise TypeError("a fit with init goes on with one value of each option, got lists of them to choose from")
+        if is_refit and checked.loss_weights:
+            raise TypeError("a fit with init goes on with one loss_weight, got a list of them to choose from")
         if not is_refit and replay is not None:
             raise TypeError("replay marks the rows that the model of init has seen: give init, or leave replay out")
         self._parts: list[pl.Expr] = []
@@ -93,7 +95,7 @@ class Training:
 
     @property
     def is_packed(self) -> bool:
-        """Whether there is more than the features in the input, which are its field ``features`` then."""
+        """Whether the input has more than the features, which are then its field ``features``."""
         return bool(self._parts)
 
     @property
@@ -102,7 +104,7 @@ class Training:
         return bool(self.kwargs["by"])
 
     def input(self, features: Columns) -> pl.Expr:
-        """The features, with labels and keys if there are any, as one input."""
+        """The features as one input, together with labels and keys if there are any."""
         packed = struct(features)
         return pl.struct([packed.alias("features"), *self._parts]) if self._parts else packed
 
@@ -115,7 +117,7 @@ def applied(
     name: str,
     more: dict[str, Any],
 ) -> pl.Expr:
-    """A call that applies a model, or fits one on the rows themselves; what the verb takes ``more`` goes beside it."""
+    """A call that applies a model, or fits one on the rows themselves; ``more`` are the verb's own kwargs."""
     apply: dict[str, Any] = {
         "model": None,
         "training": None,
@@ -138,12 +140,12 @@ def applied(
 
 
 def placed(device: str, precision: Precision) -> dict[str, str]:
-    """Where a call is to run, and how precisely: the plugin's kwargs."""
+    """The plugin's kwargs for the device and the precision."""
     return {"device": text("device", device), "precision": text("precision", precision)}
 
 
 def struct(features: Columns) -> pl.Expr:
-    """Columns as one input, so that the names travel with them, and so that Polars runs groups in parallel."""
+    """Columns as one input, which keeps their names, and lets Polars run groups in parallel."""
     if isinstance(features, (list, tuple)) and not features:
         raise ValueError("there is no feature: the list is empty")
     return pl.struct(features)
@@ -192,7 +194,7 @@ def _model_value(model: object, name: str = "model") -> pl.Expr:
 
 
 def known_model(model: ModelLike) -> Model | None:
-    """The model, where it can be known before the query runs: not from an expression.
+    """The model, if it is known before the query runs, as it is not from an expression.
 
     Raises
     ------
@@ -213,12 +215,12 @@ def known_model(model: ModelLike) -> Model | None:
 
 
 def one_model(what: str, model: ModelLike) -> Model:
-    """The one model that all rows are compared with by what is called.
+    """The one model that the function ``what`` compares all rows with.
 
     Raises
     ------
     TypeError
-        If it is an expression, or nothing that can be a model.
+        If it is an expression, or can't be a model.
     OSError, ValueError
         If it can't be read, or if a Series has no model or several.
 

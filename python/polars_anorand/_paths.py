@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
+from pathlib import Path
 from typing import cast
 
 # "s3://bucket/key", and "s3:/bucket/key", which pathlib.Path makes of it. A single letter is a drive.
@@ -22,6 +25,22 @@ def to_read(path: str | os.PathLike[str]) -> str:
 
     """
     return _local(path, 'read its bytes with a client of your own, such as fsspec.open(url, "rb"), and pass the bytes')
+
+
+def read(file: Path) -> bytes:
+    """The bytes of a regular file.
+
+    Raises
+    ------
+    OSError
+        If it can't be read, or is a device, a pipe or a socket: to open a pipe would wait for its other end.
+
+    """
+    mode = os.stat(file).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        what = "is a device, a pipe or a socket, expected the path of a model file"
+        raise OSError(errno.EINVAL, f"anorand: the model {file} {what}", str(file))
+    return file.read_bytes()
 
 
 def to_write(path: str | os.PathLike[str]) -> str:

@@ -6,10 +6,9 @@ from typing import overload
 
 import polars as pl
 
-from polars_anorand import _polars_anorand as _core
 from polars_anorand import _register
 from polars_anorand._arguments import Columns, ModelLike, one_model, struct, text
-from polars_anorand._options import number
+from polars_anorand._options import CONTAMINATION, number
 from polars_anorand.model import Model
 
 
@@ -39,7 +38,7 @@ def drift(
     data: pl.DataFrame | pl.LazyFrame | Columns,
     model: ModelLike,
     *,
-    contamination: float = 0.01,
+    contamination: float = CONTAMINATION,
     device: str = "auto",
     name: str = "drift",
 ) -> pl.DataFrame | pl.Expr:
@@ -110,10 +109,8 @@ def drift(
 
     """
     known = one_model("drift", model)
-    if _core.model_quantiles(known.to_bytes()) is None:
-        raise ValueError("the model was written before models kept the quantiles of their features: fit it again")
     share = number("contamination", contamination)
-    known.threshold(0.01 if share is None else share)  # An error at once, where it is out of its range.
+    known.threshold(CONTAMINATION if share is None else share)  # An error at once, where it is out of its range.
     if isinstance(data, (pl.DataFrame, pl.LazyFrame)):
         call = _call(pl.struct(known.features), known, share, device, "drift")
         found = data.lazy().select(call).collect().explode("drift").unnest("drift")

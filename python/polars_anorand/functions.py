@@ -1,4 +1,4 @@
-"""The verbs as plain functions, which type checkers can see. The namespace calls them."""
+"""The verbs as plain functions, which type checkers see. The namespace calls them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from polars_anorand._arguments import (
     ModelLike,
     Training,
     applied,
+    group_arguments,
     known_model,
-    of_groups,
     placed,
     text,
 )
@@ -43,7 +43,7 @@ def fit(
     name: str = "model",
     **options: Unpack[FitOptions],
 ) -> pl.Expr:
-    """Fit a model on all rows: one value, the bytes of the model.
+    """Fit a model on all rows. The result is one value: the bytes of the model.
 
     Parameters
     ----------
@@ -51,54 +51,55 @@ def fit(
         The columns to learn from: integers, floats, Decimal, Boolean, Date, Datetime, Duration, Time, String,
         Categorical or Enum. A struct stands for its fields.
     labels
-        Known labels, one column: True or 1 for an anomaly, False or 0 for a normal row, null for an unlabelled one,
+        One column of known labels: True or 1 is an anomaly, False or 0 is a normal row, and null is an unlabelled row,
         which counts as normal. The known anomalies take the place of synthetic ones (§6 of the paper, table 2). There
-        must be at least two of them, and two other rows.
+        must be at least two anomalies, and two other rows.
     by
-        One or more key columns: fit one model for each group, all in one call.
+        One or more key columns. Fits one model for each group, all in one call.
     small_groups
-        With ``by``, what a group too small for a model gets: ``"null"`` (a null model, and one warning for all), or
-        ``"error"``.
+        With ``by``, what happens to a group that is too small for a model: ``"null"`` gives it a null model, with one
+        warning for all such groups; ``"error"`` is an error.
     min_group_rows
-        With ``by``, a group with fewer rows that a fit can use is too small, at least 2. The rows that
-        ``missing="null"`` skips don't count. Of a group of a few rows, one would always be an outlier.
+        With ``by``, a group is too small if a fit can use fewer rows of it, at least 2. The rows that
+        ``missing="null"`` skips don't count. In a tiny group, one row would always be flagged.
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
         :func:`polars_anorand.devices`.
     precision
-        Of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. The CPU's are in
-        float32 always.
+        The precision of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. A CPU
+        always computes in float32.
     path
-        Also write the model to this file, whole or not at all. In a ``group_by`` every group would write to it: leave
-        it out there.
+        Also saves the model to this file, atomically. Leave it out in a ``group_by``, where every group would write to
+        the same file.
     init
-        A model to go on from, as that of :func:`score`: its networks are trained further, and its counts and extremes
-        are added to. Options that are not given are its own. Those that its networks depend on (``preset``,
-        ``missing``, ``encode``, ``temporal``, ``scaling``, ``members``, ``max_features``, ``hidden``, ``latent``) must
-        agree. An expression has the same model in all rows of a fit: each group its own. Where all are null, the fit
-        is a new one. A distilled model is refused.
+        A model to go on from, given as to :func:`score`. Its networks are trained further, and the new rows are added
+        to its counts and extremes. Options that are not given are the model's. Those that its networks depend on
+        (``preset``, ``missing``, ``encode``, ``members``, ``hidden``, ``latent``) must agree. An expression must have
+        the same model in all rows of a fit, so that each group may have its own. If all are null, the fit is a new one.
+        A distilled model is refused.
     replay
-        With ``init``, a Boolean column: True for rows that the model has seen, which are there again so that it does
-        not forget them. Half of the rows that are drawn for a member are such rows, as far as they go. A member that is
-        trained on all rows, as with ``max_samples=0``, takes them as any others. They are not counted again.
+        With ``init``, a Boolean column that is True for rows that the model has seen, which are given again so that it
+        does not forget them. Half of the rows that are drawn for a member are replayed ones, if there are enough. A
+        member that is trained on all rows (``max_samples=0``) takes them like any others. They are not counted again.
     progress
-        Show how far the call is: True where stderr is a terminal and in a notebook, ``"always"`` anywhere. It takes
-        tqdm (``pip install 'polars-anorand[progress]'``); :class:`polars_anorand.progress` shows that of whole queries.
+        True shows a progress bar in a terminal or a notebook, ``"always"`` shows it anywhere. It needs tqdm
+        (``pip install 'polars-anorand[progress]'``). :class:`polars_anorand.progress` shows the progress of whole
+        queries.
     name
-        Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
+        The name of the result. No feature may have it, since the result would replace it in ``with_columns``.
     **options
-        See :class:`polars_anorand.FitOptions`.
+        The options of the fit; see :class:`polars_anorand.FitOptions`.
 
     Returns
     -------
     Expr
-        An aggregation of dtype Binary. With ``by``, a row for each group in the order in which they appear: a struct of
-        the keys and ``model`` (Binary); ``.struct.unnest()`` makes columns of it.
+        An aggregation of dtype Binary. With ``by``, there is one row for each group, in the order in which the groups
+        appear: a struct of the keys and ``model`` (Binary), which ``.struct.unnest()`` turns into columns.
 
     Raises
     ------
     TypeError
-        At once, for an option that does not exist or has another type.
+        At once, for an option that does not exist or has the wrong type.
     ValueError
         At once, for a path that is a URL, or an integer beyond 64 bits.
     ComputeError
@@ -157,20 +158,20 @@ def score(
     Parameters
     ----------
     features
-        The columns that the model was fitted on, in any order: they are matched by name.
+        The columns that the model was fitted on, in any order. They are matched by name.
     model
-        The model, or one for each row. Without one, a model is fitted on the rows themselves, or on those of each
-        group of ``by``.
+        The model, or a model for each row. Without it, a model is fitted on the rows themselves, or on the rows of
+        each group of ``by``.
     labels, by, small_groups, min_group_rows, progress, **options
-        Of the fit, only without a model; see :func:`fit`. Rows of a group too small for a model get a null.
+        The arguments of the fit, without a model; see :func:`fit`. Rows of a group too small for a model get a null.
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
         :func:`polars_anorand.devices`.
     precision
-        Of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. The CPU's are in
-        float32 always.
+        The precision of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. A CPU
+        always computes in float32.
     name
-        Of the result. A feature can't have it too, since the result would take its place in ``with_columns``.
+        The name of the result. No feature may have it, since the result would replace it in ``with_columns``.
 
     Returns
     -------
@@ -226,10 +227,10 @@ def detect(
     features, model, labels, by, small_groups, min_group_rows, device, precision, progress, name, **options
         As :func:`score`.
     contamination
-        The share of the training rows to call outliers, above 0 and below 1; 0.01 if neither this nor ``threshold`` is
-        given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
-        least that share of them, and all rows that score as high. If the set were more than three times that share, or
-        half of the rows, only the rows above its lowest score are outliers: a tie that large is ordinary. Another share needs no other fit.
+        The share of the training rows to call outliers, above 0 and below 1. The default is 0.01, unless ``threshold``
+        is given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
+        least that share of them, and all rows that score as high. If the set were more than three times that, or half
+        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs no other fit.
     threshold
         The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
     explain
@@ -408,7 +409,7 @@ def _source(
         return Training(options, labels, by, small_groups, min_group_rows, progress)
     others = {"labels": labels, "by": by, "progress": progress or None}
     given = [*options, *[name for name, value in others.items() if value is not None]]
-    given += of_groups(small_groups, min_group_rows)
+    given += group_arguments(small_groups, min_group_rows)
     if given:
         raise TypeError(f"options of a fit go without a model, got a model and {', '.join(given)}")
     return model

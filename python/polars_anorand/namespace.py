@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from polars_anorand import functions
+from polars_anorand._options import CONTAMINATION
 from polars_anorand.drift import drift
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Anorand:
         return functions.explain(self._expr, model, top=top, device=device, precision=precision, name=name)
 
     def drift(
-        self, model: ModelLike, *, contamination: float = 0.01, device: str = "auto", name: str = "drift"
+        self, model: ModelLike, *, contamination: float = CONTAMINATION, device: str = "auto", name: str = "drift"
     ) -> pl.Expr:
         """How far the rows have moved away from the training rows; see :func:`polars_anorand.drift`."""
         return drift(self._expr, model, contamination=contamination, device=device, name=name)

@@ -62,7 +62,7 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 
         * ``"feature"``: worth fitting on. A column with one value and nulls is a feature too, and so is one with mostly
           nulls: which rows have a value is information. So are times: what recurs in them counts. But a fit with
-          ``missing="null"`` skips rows with a null, and one with ``temporal="number"`` finds later rows strange;
+          ``missing="null"`` skips rows with a null, and one with ``preset="paper"`` finds later rows strange;
         * ``"id"``: an integer, String, Categorical or Enum column whose values hardly repeat. Integers must fill
           their range, or from 1,000 rows on be spread evenly over it: others are measurements. A float is never an id;
         * ``"counter"``: an integer column that rises or falls with the rows. Later rows lie beyond all training rows,

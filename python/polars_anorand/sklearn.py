@@ -18,6 +18,7 @@ import polars as pl
 
 from polars_anorand import functions
 from polars_anorand._arguments import unused
+from polars_anorand._options import CONTAMINATION
 from polars_anorand.model import Model
 
 try:
@@ -35,18 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from polars_anorand._options import (
-        Combination,
-        Encode,
-        FitOptions,
-        Missing,
-        Noise,
-        Precision,
-        Preset,
-        Scaling,
-        Schedule,
-        Temporal,
-    )
+    from polars_anorand._options import Encode, FitOptions, Missing, Precision, Preset
 
 _NOT_OPTIONS = {"contamination", "novelty", "random_state", "device", "precision"}
 """The parameters that are not options of :func:`polars_anorand.fit` by their own name."""
@@ -60,12 +50,15 @@ class AnoRand(OutlierMixin, BaseEstimator):
     contamination
         The share of the training rows to call outliers, above 0 and at most 0.5; see :func:`polars_anorand.detect`.
     novelty
-        Whether the training rows are taken as clean. Then what scores higher than all of them is an outlier, and
-        ``contamination`` counts for nothing. Unlike LocalOutlierFactor, all methods work either way.
+        scikit-learn's word for clean training rows, as in ``LocalOutlierFactor(novelty=True)``: rows that score higher
+        than all training rows are outliers, and ``contamination`` does not count. It changes this threshold, not the
+        fit. For clean rows, the preset ``"novelty"`` fits better models: ``AnoRand(novelty=True, preset="novelty")``.
+        Unlike in LocalOutlierFactor, all methods work either way.
     random_state
-        The seed. None draws another one in each fit.
+        The seed. None draws another seed in each fit.
     device, precision, preset, ...
-        Of :func:`polars_anorand.fit`; see :class:`polars_anorand.FitOptions`. None leaves an option to the preset.
+        The arguments of :func:`polars_anorand.fit`, and its options; see :class:`polars_anorand.FitOptions`. The preset
+        decides an option that is None.
 
     Attributes
     ----------
@@ -105,7 +98,7 @@ class AnoRand(OutlierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        contamination: float = 0.01,
+        contamination: float = CONTAMINATION,
         novelty: bool = False,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
@@ -113,32 +106,18 @@ class AnoRand(OutlierMixin, BaseEstimator):
         preset: Preset | None = None,
         missing: Missing | None = None,
         encode: Encode | None = None,
-        temporal: Temporal | None = None,
-        scaling: Scaling | None = None,
         members: int | None = None,
         max_samples: int | None = None,
-        max_features: float | None = None,
-        noise: Noise | None = None,
-        noise_margin: float | None = None,
+        kept_rows: int | None = None,
+        distil: bool | None = None,
+        loss_weight: float | Sequence[float] | None = None,
         noise_std: float | None = None,
-        noise_fraction: float | None = None,
-        neighbors: int | None = None,
-        synthetic_fraction: float | None = None,
-        loss_weight: float | None = None,
         hidden: Sequence[int] | None = None,
         latent: int | None = None,
         epochs: int | None = None,
         min_steps: int | None = None,
-        max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        schedule: Schedule | None = None,
-        combination: Combination | None = None,
-        kept_rows: int | None = None,
-        kept_draws: int | None = None,
-        kept_neighbors: int | None = None,
-        kept_weight: float | None = None,
-        distil: bool | None = None,
     ) -> None:
         self.contamination = contamination
         self.novelty = novelty
@@ -148,32 +127,18 @@ class AnoRand(OutlierMixin, BaseEstimator):
         self.preset = preset
         self.missing = missing
         self.encode = encode
-        self.temporal = temporal
-        self.scaling = scaling
         self.members = members
         self.max_samples = max_samples
-        self.max_features = max_features
-        self.noise = noise
-        self.noise_margin = noise_margin
-        self.noise_std = noise_std
-        self.noise_fraction = noise_fraction
-        self.neighbors = neighbors
-        self.synthetic_fraction = synthetic_fraction
+        self.kept_rows = kept_rows
+        self.distil = distil
         self.loss_weight = loss_weight
+        self.noise_std = noise_std
         self.hidden = hidden
         self.latent = latent
         self.epochs = epochs
         self.min_steps = min_steps
-        self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.combination = combination
-        self.kept_rows = kept_rows
-        self.kept_draws = kept_draws
-        self.kept_neighbors = kept_neighbors
-        self.kept_weight = kept_weight
-        self.distil = distil
 
     def fit(self, X: Any, y: object = None) -> Self:  # noqa: N803, ARG002
         """Fit a model on the rows of X; y is not looked at.

@@ -64,11 +64,11 @@ struct Driver(Library);
 
 impl Driver {
     fn open() -> Result<Self, String> {
-        // SAFETY: NVIDIA's library, whose initialisers do nothing beyond itself.
+        // SAFETY: it is NVIDIA's library, whose initialisers do nothing beyond itself.
         let library = unsafe { Library::new("libcuda.so.1") }
             .map_err(|error| format!("there is no NVIDIA driver: libcuda.so.1 can't be loaded ({error})"))?;
         let driver = Self(library);
-        // SAFETY: `CUresult cuInit(unsigned)`.
+        // SAFETY: NVIDIA declares `CUresult cuInit(unsigned)`.
         let status = unsafe { driver.function::<unsafe extern "C" fn(u32) -> c_int>(b"cuInit\0")?(0) };
         driver.check("cuInit", status)?;
         Ok(driver)
@@ -76,7 +76,7 @@ impl Driver {
 
     fn gpus(&self) -> Result<Vec<Gpu>, String> {
         let mut count = 0;
-        // SAFETY: `CUresult cuDeviceGetCount(int *)`.
+        // SAFETY: NVIDIA declares `CUresult cuDeviceGetCount(int *)`, which writes to our variable.
         let status =
             unsafe { self.function::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDeviceGetCount\0")?(&mut count) };
         self.check("cuDeviceGetCount", status)?;
@@ -88,26 +88,28 @@ impl Driver {
 
     fn gpu(&self, at: c_int) -> Result<Gpu, String> {
         let (mut device, mut memory, mut name) = (0, 0usize, [0 as c_char; 256]);
-        // SAFETY: `CUresult cuDeviceGet(CUdevice *, int)`; a CUdevice is an int.
+        // SAFETY: NVIDIA declares `CUresult cuDeviceGet(CUdevice *, int)`; a CUdevice is an int.
         let status = unsafe {
             self.function::<unsafe extern "C" fn(*mut c_int, c_int) -> c_int>(b"cuDeviceGet\0")?(&mut device, at)
         };
         self.check("cuDeviceGet", status)?;
-        // SAFETY: `CUresult cuDeviceGetName(char *, int, CUdevice)`, which ends the name with a zero within the length.
+        // SAFETY: NVIDIA declares `CUresult cuDeviceGetName(char *, int, CUdevice)`, which writes
+        // no more than the length, and ends the name with a zero.
         let status = unsafe {
             let get: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
                 self.function(b"cuDeviceGetName\0")?;
             get(name.as_mut_ptr(), name.len() as c_int - 1, device)
         };
         self.check("cuDeviceGetName", status)?;
-        // SAFETY: `CUresult cuDeviceTotalMem_v2(size_t *, CUdevice)`.
+        // SAFETY: NVIDIA declares `CUresult cuDeviceTotalMem_v2(size_t *, CUdevice)`, which writes
+        // to our variable.
         let status = unsafe {
             let get: Symbol<unsafe extern "C" fn(*mut usize, c_int) -> c_int> =
                 self.function(b"cuDeviceTotalMem_v2\0")?;
             get(&mut memory, device)
         };
         self.check("cuDeviceTotalMem", status)?;
-        // SAFETY: the array is zero from its last element on at the latest.
+        // SAFETY: the array's last element is zero, since the driver may write all but that.
         let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
         Ok(Gpu { name, memory })
     }
@@ -115,10 +117,10 @@ impl Driver {
     /// The newest CUDA that the driver supports, as 13.0.
     fn cuda_version(&self) -> String {
         let mut version = 0;
-        // SAFETY: `CUresult cuDriverGetVersion(int *)`.
-        let status = self
-            .function::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDriverGetVersion\0")
-            .map(|get| unsafe { get(&mut version) });
+        let get = self.function::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDriverGetVersion\0");
+        // SAFETY: NVIDIA declares `CUresult cuDriverGetVersion(int *)`, which writes to our
+        // variable.
+        let status = get.map(|get| unsafe { get(&mut version) });
         match status {
             Ok(0) => format!("{}.{}", version / 1_000, version % 1_000 / 10),
             _ => "of an unknown version".to_string(),
@@ -136,12 +138,13 @@ impl Driver {
 
     fn error_text(&self, status: c_int) -> String {
         let mut text: *const c_char = std::ptr::null();
-        // SAFETY: `CUresult cuGetErrorString(CUresult, const char **)`, which points to a constant or leaves null.
-        let found = self
-            .function::<unsafe extern "C" fn(c_int, *mut *const c_char) -> c_int>(b"cuGetErrorString\0")
-            .map(|get| unsafe { get(status, &mut text) });
+        let get = self.function::<unsafe extern "C" fn(c_int, *mut *const c_char) -> c_int>(b"cuGetErrorString\0");
+        // SAFETY: NVIDIA declares `CUresult cuGetErrorString(CUresult, const char **)`, which makes
+        // our variable point to a constant, or null.
+        let found = get.map(|get| unsafe { get(status, &mut text) });
         match (found, text.is_null()) {
-            // SAFETY: a constant of the driver, which is loaded.
+            // SAFETY: it is a constant C string of the driver, which stays loaded while `self`
+            // lives.
             (Ok(0), false) => format!("{:?}", unsafe { CStr::from_ptr(text) }.to_string_lossy()),
             _ => "an unknown error".to_string(),
         }
@@ -149,7 +152,8 @@ impl Driver {
 
     /// A function of the driver's; the caller vouches for its type.
     fn function<T>(&self, name: &[u8]) -> Result<Symbol<'_, T>, String> {
-        // SAFETY: the types at the calls are those of NVIDIA's documentation, which are the same in every driver.
+        // SAFETY: each call names the type that NVIDIA documents, which is the same in every
+        // driver.
         unsafe { self.0.get(name) }.map_err(|error| format!("the NVIDIA driver is too old ({error})"))
     }
 }

@@ -1,21 +1,22 @@
-//! Feature bagging: which inputs each member sees.
+//! Feature bagging draws the inputs that each member sees.
 
 use rand::Rng;
 
 use crate::options::Options;
 
-use super::batches::sampler::Deck;
+use super::batches::sampler::BalancedSampler;
 
-/// The inputs of each member, of that number of inputs: all of them, or a share of those that vary, at least two where there are two.
+/// Draws the inputs of each member: all `inputs`, or a share of the `varied` ones, at least two if
+/// there are two.
 ///
-/// Every input that varies is seen by equally many members: their numbers differ by at most one.
+/// Every varied input is seen by the same number of members, give or take one.
 pub fn draw_inputs(inputs: usize, varied: &[usize], options: &Options, rng: &mut impl Rng) -> Vec<Vec<usize>> {
     if options.max_features == 1.0 || varied.is_empty() {
         return vec![(0..inputs).collect(); options.members];
     }
     let count = options.features_of_member(varied.len());
-    let mut deck = Deck::new(varied.to_vec());
-    (0..options.members).map(|_| deck.hand(count, rng)).collect()
+    let mut sampler = BalancedSampler::new(varied.to_vec());
+    (0..options.members).map(|_| sampler.take(count, rng)).collect()
 }
 
 #[cfg(test)]

@@ -1,28 +1,28 @@
-//! All of a fit that comes after its training: heads → kept rows or a student → combiner and score quantiles → model.
+//! All of a fit that comes after its training: heads → kept rows or a student → combiner and
+//! quantiles of the scores → model.
 
 use ndarray::{Array2, Axis};
 use polars::prelude::{polars_bail, polars_ensure, IdxCa, IdxSize, PlSmallStr, PolarsResult};
 use rand::seq::index;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use crate::combiner::{Combiner, Heads};
 use crate::data::{FeatureStatistics, Frequencies, Labels, Surprisals, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
-    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary,
-    VocabularySizes, WithinSizes, FORMAT,
+    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes,
+    WithinSizes, FORMAT,
 };
 use crate::neighbours::{keep, Kept, KeptRows};
 use crate::options::Options;
 use crate::scoring;
 
 use super::distil::{self, Student, Teacher};
-use super::prepared::Prepared;
+use super::prepared::{Encoded, Prepared};
+use super::streams::Stream;
 use super::task::Fitted;
 use super::warnings;
 
-/// The networks of a model, and what they and its kept rows make of the scored rows.
+/// The networks of a model, and the heads that they and its kept rows give the scored rows.
 struct Judged {
     weights: Weights,
     heads: Heads,
@@ -32,108 +32,148 @@ struct Judged {
 }
 
 impl Prepared {
-    /// The model of trained networks. It scores training rows on the device.
+    /// Makes the model of trained networks. The device scores training rows for it.
     pub fn finish(mut self, weights: Weights, trained: Trained, device: Device) -> PolarsResult<Fitted> {
-        self.learned = None;
-        let mut report = report(trained, &weights, self.rows.nrows(), &self.options)?;
-        if let Some(all) = self.of_rows {
-            (report.rows, report.sampled) = (all, Some(self.rows.nrows()));
-        }
-        let scored = scored_rows(self.rows.nrows(), self.options.seed);
-        let scored_count = scored.as_ref().map_or(self.rows.nrows(), Vec::len);
-        report.scored = (scored_count < report.rows).then_some(scored_count);
-
-        let Judged { weights, heads, kept, kept_odds, distilled } = self.judge(weights, scored.as_deref(), device)?;
+        self.encoded.learned = None;
+        let scored = scored_rows(self.encoded.rows.nrows(), self.options.seed);
+        let report = self.report(trained, &weights, scored.as_deref())?;
+        let judged = self.judge(weights, scored.as_deref(), device)?;
         if let Some(scored) = &scored {
             let numbers = scored.iter().map(|row| *row as IdxSize).collect();
             self.columns = self.columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, numbers))?;
         }
-        let surprises = self.surprisals.as_ref().map(|all| all.of_training_rows(&self.columns, &self.inputs));
-        let surprises = surprises.transpose()?;
-        let weight = kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
-        let combination = self.options.combination;
-        let combiner = Combiner::of(&heads, surprises.as_deref().unwrap_or_default(), combination, weight);
-        let quantiles = ScoreQuantiles::of(&combiner.scores(&heads, surprises.as_deref()));
-        self.warnings.extend(distilled.as_ref().and_then(warnings::of_distillation));
+        let (combiner, quantiles) = self.combine(&judged)?;
 
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(judged.distilled.as_ref().and_then(warnings::distillation_warning));
         let learning_rate = self.options.learning_rate;
+        let model = self.into_model(judged, combiner, quantiles, report);
+        // A fit does not return what the reader of a file would refuse.
+        if let Some(fault) = model.fault() {
+            polars_bail!(ComputeError:
+                "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {learning_rate})");
+        }
+        Ok(Fitted { model, warnings })
+    }
+
+    /// What the training did, and on how many rows.
+    fn report(&self, trained: Trained, weights: &Weights, scored: Option<&[usize]>) -> PolarsResult<Report> {
+        let rows = self.encoded.rows.nrows();
+        let mut report = report(trained, weights, rows, &self.options)?;
+        if let Some(all) = self.all_rows {
+            (report.rows, report.sampled) = (all, Some(rows));
+        }
+        let scored = scored.map_or(rows, <[usize]>::len);
+        report.scored = (scored < report.rows).then_some(scored);
+        Ok(report)
+    }
+
+    /// How the parts of the score are combined, and the quantiles of the training rows' scores.
+    fn combine(&self, judged: &Judged) -> PolarsResult<(Combiner, ScoreQuantiles)> {
+        let surprisals = self.surprisals.as_ref();
+        let surprises = surprisals.map(|all| all.of_training_rows(&self.columns, &self.encoded.inputs)).transpose()?;
+        let weight = judged.kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
+        let known = surprises.as_deref();
+        let combiner = Combiner::fit(&judged.heads, known.unwrap_or_default(), self.options.combination, weight);
+        let quantiles = ScoreQuantiles::from_scores(&combiner.scores(&judged.heads, known));
+        Ok((combiner, quantiles))
+    }
+
+    fn into_model(self, judged: Judged, combiner: Combiner, quantiles: ScoreQuantiles, report: Report) -> Model {
+        let Judged { weights, kept, kept_odds, distilled, heads: _ } = judged;
+        let Encoded { statistics, inputs, scaling, reference, .. } = self.encoded;
         let metadata = Metadata {
             format: FORMAT,
             features: self.columns.features().to_vec(),
-            encoding: Some(self.inputs),
+            encoding: inputs,
             knots: self.surprisals.as_ref().map(Surprisals::knots),
             within: self.surprisals.as_ref().map(within),
-            frequencies: self.frequencies.iter().map(|found| found.as_ref().map(sizes)).collect(),
+            frequencies: self
+                .frequencies
+                .iter()
+                .map(|found| found.as_ref().map(VocabularySizes::from_frequencies))
+                .collect(),
             labels: self.labels.as_ref().map(counts),
             options: self.options,
             members: weights.members(),
             inputs: weights.shape().inputs,
             distilled,
             combiner,
-            // Of a model that keeps them
+            // Only for a model that keeps rows.
             kept_odds: kept_odds.filter(|_| kept.is_some()),
             training: report,
-            candidates: None,
         };
         let statistics = Statistics {
-            medians: self.statistics.iter().map(|feature| feature.median).collect(),
-            quantiles_of_features: Some(quantiles_of(&self.statistics, &self.frequencies)),
-            scaling: self.scaling,
-            reference: self.reference,
+            medians: statistics.iter().map(|feature| feature.median).collect(),
+            feature_quantiles: feature_quantiles(&statistics, &self.frequencies),
+            scaling,
+            reference,
             quantiles,
             surprisals: self.surprisals,
             kept,
         };
-        let model = Model::new(metadata, statistics, self.frequencies, weights);
-        // What a file is refused for, a fit does not return.
-        if let Some(fault) = model.fault() {
-            polars_bail!(ComputeError:
-                "anorand: the fit gave a model that can't be used: {fault}; lower learning_rate (now {learning_rate})");
-        }
-        Ok(Fitted { model, warnings: self.warnings })
+        Model::new(metadata, statistics, self.frequencies, weights)
     }
 
-    /// Takes the rows: where there are many, those that are not judged have no further use, and go before the others are.
+    /// Computes the heads of the scored rows, and what the model keeps.
+    ///
+    /// This takes the scaled rows: of many rows, those that are not scored are freed before the
+    /// scoring.
     fn judge(&mut self, weights: Weights, scored: Option<&[usize]>, device: Device) -> PolarsResult<Judged> {
-        let rows = std::mem::take(&mut self.rows);
-        let options = &self.options;
-        let keep = |seen: &Array2<f32>, rows: &Array2<f32>| {
-            keep(rows, &self.inputs.owners(), self.anomalies.as_deref(), seen.view(), options)
-        };
-        if options.distil {
-            let judged = match options.distils_kept_rows() {
-                // An ensemble that only teaches has no score.
-                true => distil::judged_rows(rows.nrows(), options.seed)?,
-                false => scored.map(<[usize]>::to_vec),
-            };
-            let part = judged.as_ref().map(|judged| rows.select(Axis(0), judged));
-            let seen = part.as_ref().unwrap_or(&rows);
-            let kept = keep(seen, &rows)?;
-            let mut student = distilled(weights, kept, &rows, seen, options, device)?;
-            if judged.as_deref() != scored {
-                let part = scored.map(|scored| rows.select(Axis(0), scored));
-                student.heads = scoring::heads(&student.weights, part.as_ref().unwrap_or(&rows).view(), device)?;
-            }
-            return Ok(student);
+        let rows = std::mem::take(&mut self.encoded.rows);
+        if self.options.distil {
+            return self.judge_student(weights, &rows, scored, device);
         }
         let (seen, kept) = match scored {
             None => {
-                let kept = keep(&rows, &rows)?;
+                let kept = self.keep(&rows, &rows)?;
                 (rows, kept)
             }
             Some(scored) => {
                 let seen = rows.select(Axis(0), scored);
-                let kept = keep(&seen, &rows)?;
+                let kept = self.keep(&seen, &rows)?;
                 (seen, kept)
             }
         };
         let mut heads = scoring::heads(&weights, seen.view(), device)?;
-        let (kept, kept_odds) = kept.map(|kept| kept.weighed(options.kept_weight, &mut heads.error)).unzip();
+        let (kept, kept_odds) = kept.map(|kept| kept.weighed(self.options.kept_weight, &mut heads.error)).unzip();
         Ok(Judged { weights, heads, kept, kept_odds, distilled: None })
+    }
+
+    /// The same for one network that takes the place of the ensemble.
+    fn judge_student(
+        &self,
+        weights: Weights,
+        rows: &Array2<f32>,
+        scored: Option<&[usize]>,
+        device: Device,
+    ) -> PolarsResult<Judged> {
+        let options = &self.options;
+        let judged = match options.distils_kept_rows() {
+            // An ensemble that only teaches needs no scores of its own.
+            true => distil::judged_rows(rows.nrows(), options.seed)?,
+            false => scored.map(<[usize]>::to_vec),
+        };
+        let part = judged.as_ref().map(|judged| rows.select(Axis(0), judged));
+        let seen = part.as_ref().unwrap_or(rows);
+        let kept = self.keep(seen, rows)?;
+        let mut student = distilled(weights, kept, rows, seen, options, device)?;
+        if judged.as_deref() != scored {
+            let part = scored.map(|scored| rows.select(Axis(0), scored));
+            student.heads = scoring::heads(&student.weights, part.as_ref().unwrap_or(rows).view(), device)?;
+        }
+        Ok(student)
+    }
+
+    /// The rows that the model keeps, with their distances from the rows `seen`.
+    fn keep(&self, seen: &Array2<f32>, rows: &Array2<f32>) -> PolarsResult<Option<Kept>> {
+        let mut rng = Stream::Kept.generator(self.options.seed);
+        let (owners, anomalies) = (self.encoded.inputs.owners(), self.anomalies.as_deref());
+        keep(rows, &owners, anomalies, seen.view(), &self.options, &mut rng)
     }
 }
 
-/// One network in the place of an ensemble, on the rows that are seen of all rows.
+/// Trains one network to take the place of an ensemble.
 fn distilled(
     teacher: Weights,
     kept: Option<Kept>,
@@ -148,10 +188,11 @@ fn distilled(
     Ok(Judged { weights, heads, kept, kept_odds, distilled: Some(distilled) })
 }
 
-/// What a training did, as a model says it; an error if it diverged.
+/// What a training did, as the model reports it; an error if the training diverged.
 pub fn report(trained: Trained, weights: &Weights, rows: usize, options: &Options) -> PolarsResult<Report> {
     let Trained { course, before, after, between } = trained;
-    // Weights too: a unit whose weights are no longer numbers may be one that the losses do not show.
+    // The weights are checked too, since the losses need not show a unit whose weights are no
+    // longer numbers.
     let finite = after.cross_entropy.is_finite() && after.reconstruction.is_finite() && weights.all_finite();
     polars_ensure!(finite, ComputeError:
         "anorand: the training diverged: the loss is no longer a number; lower learning_rate (now {})",
@@ -167,30 +208,29 @@ pub fn report(trained: Trained, weights: &Weights, rows: usize, options: &Option
         steps,
         before,
         after,
-        // What overflowed on the way, and did not at the end, has no place in a file.
+        // A file has no place for a checkpoint that overflowed, even if the end is finite.
         between: between.into_iter().filter(Checkpoint::is_finite).collect(),
     })
 }
 
-/// The most training rows that are scored for α and the quantiles of the scores: a share of 1 % is then met to 0.01 %, one standard error.
+/// The most training rows that are scored for α and for the quantiles of the scores. The standard
+/// error of a share of 1 % is then 0.01 %.
 const MOST_SCORED: usize = 1_000_000;
 
-/// The rows to be scored, of rows in the order of their contents, so that it does not matter where they stood; None for all.
+/// Draws the rows to score; None for all. The rows are in the order of their contents, so that it
+/// does not matter where they stood in the table.
 fn scored_rows(rows: usize, seed: u64) -> Option<Vec<usize>> {
     if rows <= MOST_SCORED {
         return None;
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // Members use the streams from 0 on, a choice among candidates the last two.
-    rng.set_stream(u64::MAX - 2);
-    let mut scored = index::sample(&mut rng, rows, MOST_SCORED).into_vec();
+    let mut scored = index::sample(&mut Stream::Scored.generator(seed), rows, MOST_SCORED).into_vec();
     scored.sort_unstable();
     Some(scored)
 }
 
-fn quantiles_of(statistics: &[FeatureStatistics], frequencies: &[Option<Frequencies>]) -> FeatureQuantiles {
+fn feature_quantiles(statistics: &[FeatureStatistics], frequencies: &[Option<Frequencies>]) -> FeatureQuantiles {
     let in_order = |(feature, counts): (&FeatureStatistics, &Option<Frequencies>)| match counts {
-        // The values of a category have no order.
+        // The values of a category have no order, so that they have no quantiles.
         Some(_) => ([0.0; QUANTILES], [0; QUANTILES]),
         None => (feature.quantiles, feature.at_most),
     };
@@ -199,12 +239,8 @@ fn quantiles_of(statistics: &[FeatureStatistics], frequencies: &[Option<Frequenc
     FeatureQuantiles { values, at_most, missing }
 }
 
-fn sizes(frequencies: &Frequencies) -> Vocabulary {
-    Vocabulary::Tensors(VocabularySizes::of(frequencies))
-}
-
 fn within(surprisals: &Surprisals) -> Vec<Option<WithinSizes>> {
-    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::of)).collect()
+    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::from_within)).collect()
 }
 
 fn counts(labels: &Labels) -> LabelCounts {

@@ -1,38 +1,46 @@
-//! Fits: the recipe, what members are trained on, and the choice among options that are given as lists.
+//! Fits a model on rows.
+//!
+//! `recipe.rs` has the three steps of a fit: `prepared.rs` is all that comes before the training,
+//! the engine trains, and `finish.rs` is all that comes after it. `start.rs` merges what an earlier
+//! model knows (`init=`, `replay=`), `loss_weight.rs` chooses among several values of
+//! `loss_weight`, and `streams.rs` numbers the random streams.
 
 mod batches;
 mod distil;
 mod feature_bagging;
 mod finish;
+mod loss_weight;
 mod prepared;
 mod recipe;
-mod selection;
 mod start;
+mod streams;
 mod task;
 mod training_rows;
 mod warnings;
 
+pub use loss_weight::{fit_choices, Choice};
 pub use prepared::check_size;
 pub use recipe::fit_with_labels;
-pub use selection::{fit_best, fit_best_of_each, Choice};
 pub use start::Start;
 pub use task::{Fitted, Given};
-pub use warnings::{of_table as warnings_of_table, Subject, Warning};
+pub use warnings::{table_warnings, Subject, Warning};
 
 use polars::prelude::{polars_bail, PolarsResult};
 
-/// What `work` makes of those items that are no errors, of each its own, beside the item; the others keep their errors.
-pub fn beside<T, U>(
+/// Applies `work` to the Ok items, all of them at once, and pairs each item with its result.
+///
+/// Each error keeps its place. Returns `Err` only if `work` fails as a whole.
+pub fn try_map_ok<T, U>(
     items: Vec<PolarsResult<T>>,
     work: impl FnOnce(Vec<&T>) -> PolarsResult<Vec<PolarsResult<U>>>,
 ) -> PolarsResult<Vec<PolarsResult<(T, U)>>> {
-    let mut made = work(items.iter().flatten().collect())?.into_iter();
-    let beside = |item: PolarsResult<T>| {
+    let mut results = work(items.iter().flatten().collect())?.into_iter();
+    let pair = |item: PolarsResult<T>| {
         let item = item?;
-        let Some(made) = made.next() else { polars_bail!(ComputeError: "anorand: nothing was made of an item") };
-        Ok((item, made?))
+        let Some(result) = results.next() else { polars_bail!(ComputeError: "anorand: nothing was made of an item") };
+        Ok((item, result?))
     };
-    Ok(items.into_iter().map(beside).collect())
+    Ok(items.into_iter().map(pair).collect())
 }
 
 #[cfg(test)]
@@ -44,9 +52,9 @@ mod tests {
         let bad = |what: &'static str| -> PolarsResult<i32> { polars_bail!(ComputeError: "{what}") };
         let items = vec![Ok(1), bad("first"), Ok(2), Ok(3)];
         let double = |item: &i32| if *item == 2 { bad("second") } else { Ok(2 * item) };
-        let made = beside(items, |items| Ok(items.into_iter().map(double).collect())).unwrap();
+        let made = try_map_ok(items, |items| Ok(items.into_iter().map(double).collect())).unwrap();
         let made: Vec<_> = made.into_iter().map(|made| made.map_err(|error| error.to_string())).collect();
         assert_eq!(made, [Ok((1, 2)), Err("first".to_string()), Err("second".to_string()), Ok((3, 6))]);
-        assert!(beside(vec![Ok(1)], |_| Ok(Vec::<PolarsResult<i32>>::new())).unwrap()[0].is_err());
+        assert!(try_map_ok(vec![Ok(1)], |_| Ok(Vec::<PolarsResult<i32>>::new())).unwrap()[0].is_err());
     }
 }

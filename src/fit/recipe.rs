@@ -1,5 +1,4 @@
-//! The recipe of a fit: what comes before the training, the training, and what comes after it; and of many fits, whose networks a GPU
-//! trains together.
+//! The recipe of a fit: prepare, train, finish. A GPU trains the networks of many fits together.
 
 use polars::prelude::PolarsResult;
 
@@ -8,15 +7,16 @@ use crate::engine::{self, Device, Job, Training};
 use crate::options::Options;
 use crate::pool;
 
-use super::beside;
 use super::prepared::Prepared;
 use super::task::{Fit, Fitted, Given};
+use super::try_map_ok;
 
-/// Fit a model on the rows of `columns`; with labels, known anomalies take the place of synthetic ones.
+/// Fits a model on the rows of `columns`. With labels, known anomalies take the place of synthetic
+/// ones.
 ///
 /// # Errors
-/// `NoData` for too few rows, and `ComputeError` or `SchemaMismatch` for options, labels or a feature that can't be used, or a
-/// training that diverged.
+/// `NoData` for too few rows, and `ComputeError` or `SchemaMismatch` for options, labels or a
+/// feature that can't be used, or a training that diverged.
 pub fn fit_with_labels(
     columns: &Columns,
     labels: Option<&Labels>,
@@ -26,7 +26,7 @@ pub fn fit_with_labels(
     fit(&Fit { given: Given::table(columns, labels), options }, device)
 }
 
-/// One fit on a device.
+/// Runs one fit on a device.
 pub fn fit(fit: &Fit, device: Device) -> PolarsResult<Fitted> {
     let (prepared, mut weights) = Prepared::new(fit)?;
     let members = prepared.members(&weights)?;
@@ -34,14 +34,16 @@ pub fn fit(fit: &Fit, device: Device) -> PolarsResult<Fitted> {
     prepared.finish(weights, trained, device)
 }
 
-/// Fits that do not depend on one another, each with its own error: side by side on the CPU; on a GPU, all networks of a shape train
-/// together, while the CPU's threads do what comes before and after. An error of the whole is the device's.
+/// Runs fits that do not depend on one another, each with its own error.
+///
+/// On the CPU they run side by side. On a GPU, all networks of a shape train together, and the
+/// CPU's threads do what comes before and after. Returns `Err` only if the device fails.
 pub fn fit_many(fits: Vec<Fit>, device: Device) -> PolarsResult<Vec<PolarsResult<Fitted>>> {
     if device == Device::Cpu || fits.len() < 2 {
         return pool::map(fits, |one| Ok(fit(&one, device)));
     }
     let prepared = pool::map(fits, |one| Ok(Prepared::new(&one)))?;
-    let trained = beside(prepared, |prepared| {
+    let trained = try_map_ok(prepared, |prepared| {
         let jobs = prepared.into_iter().map(|(prepared, weights)| prepared.job(weights));
         let jobs = jobs.collect::<PolarsResult<Vec<Job>>>()?;
         Ok(engine::train_together(jobs, device)?.into_iter().map(Ok).collect())
@@ -63,7 +65,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Rows on a curve, so that there is something to learn.
+    /// Makes rows on a curve, so that there is something to learn.
     fn curve(count: usize) -> Array2<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut rows = Array2::zeros((count, 3));
@@ -74,7 +76,7 @@ mod tests {
         rows
     }
 
-    /// Networks after their training on the rows, and what it did.
+    /// Trains networks on the rows.
     fn train(rows: &Array2<f32>, mut weights: Weights, options: &Options) -> PolarsResult<(Weights, Report)> {
         let members = members(rows, None, None, &weights, options)?;
         let trained = engine::train(&mut weights, members, &Training(options), Device::Cpu)?;
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_member_of_an_ensemble_trains_as_it_would_alone() {
-        // To the bit: the ensemble's members side by side on the plugin's threads, the lone one on this thread.
+        // They are the same to the bit, though the ensemble's members train side by side on the
+        // plugin's threads, and the lone one on this thread.
         let ((together, _), (alone, _)) = (trained(3, &paper()), trained(1, &paper()));
         assert_eq!(together.member(0).unwrap(), alone.flat());
     }

@@ -1,37 +1,59 @@
-//! A fit that starts from the model of another one: what it takes over.
+//! A fit that goes on from an earlier model (`init=`, `replay=`): the one layer in which what the
+//! model knows is merged with the new rows.
 //!
-//! Its networks, and what they see: the inputs of each feature and their scaling, without which the weights mean nothing. Its counts
-//! and extremes, to which those of the new rows are added, so that a value which only the earlier rows had is not taken for one that was
-//! never seen. And how usual each number was, in the same way. All else, as α and the quantiles of the scores, is of the rows that the fit is
-//! given.
+//! The fit takes over:
+//!
+//! * the networks, and what they see: the inputs of each feature and their scaling, without which
+//!   the weights mean nothing;
+//! * the counts and extremes, to which those of the new rows are added, so that a value which only
+//!   earlier rows had does not count as unseen;
+//! * how usual each number was, which is mixed with the new rows by the numbers of rows.
+//!
+//! All else, such as α and the quantiles of the scores, comes from the rows that the fit is given.
+
+use std::borrow::Cow;
 
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 
-use crate::data::{Columns, Earlier, Encoder, Inputs, Totals, QUANTILES};
+use crate::data::{
+    Columns, Counting, Earlier, Encoder, Feature, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Surprisals,
+    Totals, QUANTILES,
+};
+use crate::engine::Weights;
 use crate::model::Model;
-use crate::options::Missing;
+use crate::options::{Missing, Options};
 
-/// Where a fit starts.
+use super::training_rows::TrainingRows;
+
+/// The model that a fit goes on from.
 #[derive(Clone, Copy)]
 pub struct Start<'a> {
     pub model: &'a Model,
-    /// Which of the rows that are given the model has seen; None for none of them
+    /// Marks the given rows that the model has seen; None if it has seen none of them.
     pub replayed: Option<&'a [bool]>,
 }
 
 impl Start<'_> {
-    /// An error if its networks are not those that a fit trains, or if it has no counts to add to.
+    /// Refuses a distilled model, whose network no fit trains.
     pub fn check(&self) -> PolarsResult<()> {
         if let Some(distilled) = &self.model.metadata().distilled {
             polars_bail!(ComputeError:
                 "anorand: the model of init= is one network that was distilled from an ensemble of {}, expected the ensemble itself: \
                  fit it without distil=True and keep it for later fits, each of which may have distil=True", distilled.members);
         }
-        self.totals().map(drop)
+        Ok(())
     }
 
-    /// Which of the rows that a fit can use the model has seen.
-    pub fn replayed_of(&self, given: &Columns, missing: Missing) -> PolarsResult<Option<Vec<bool>>> {
+    /// Refuses more replayed rows than the model has seen.
+    pub fn check_replayed(&self, rows: usize) -> PolarsResult<()> {
+        let seen = self.model.metadata().training.rows;
+        polars_ensure!(rows <= seen, ComputeError:
+            "anorand: replay marks {rows} rows, and the model of init= was fitted on {seen}: mark rows that it has seen, each once");
+        Ok(())
+    }
+
+    /// Marks, among the rows that a fit can use, those that the model has seen.
+    fn usable_replayed(&self, given: &Columns, missing: Missing) -> PolarsResult<Option<Vec<bool>>> {
         let Some(replayed) = self.replayed else { return Ok(None) };
         polars_ensure!(replayed.len() == given.rows(), ShapeMismatch:
             "anorand: replay has {} values for {} rows, expected one for each row", replayed.len(), given.rows());
@@ -42,37 +64,15 @@ impl Start<'_> {
         Ok(Some(replayed))
     }
 
-    /// An error if more rows are replayed than the model has seen.
-    pub fn check_replayed(&self, rows: usize) -> PolarsResult<()> {
-        let seen = self.model.metadata().training.rows;
-        polars_ensure!(rows <= seen, ComputeError:
-            "anorand: replay marks {rows} rows, and the model of init= was fitted on {seen}: mark rows that it has seen, each once");
-        Ok(())
-    }
-
     /// The totals of the model's rows.
-    pub fn totals(&self) -> PolarsResult<Totals> {
-        self.model.totals().ok_or_else(|| {
-            polars_err!(ComputeError:
-                "anorand: the model of init= has format version {}, which has no counts to add to: fit a new one once",
-                self.model.metadata().format)
-        })
+    fn totals(&self) -> Totals {
+        self.model.totals()
     }
 
-    /// The quantiles of each feature's values, if the model knows them.
-    pub fn quantiles(&self) -> Option<&[[f64; QUANTILES]]> {
-        self.model.statistics().quantiles_of_features.as_ref().map(|of| of.values.as_slice())
-    }
-
-    /// What the model knows of its rows, of which these are the totals; None if it has no surprisals.
-    pub fn earlier<'b>(&'b self, totals: &'b Totals) -> Option<Earlier<'b>> {
-        let surprisals = self.model.statistics().surprisals.as_ref()?;
-        Some(Earlier { surprisals, totals, frequencies: self.model.frequencies() })
-    }
-
-    /// The model's inputs, where the new rows have given categories other codes.
-    pub fn inputs(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Inputs> {
-        let values = self.model.frequencies().iter().map(|of| of.as_ref().map(|of| of.values.clone()));
+    /// The model's inputs, with the codes that the categories' values have now.
+    fn inputs(&self, encoders: &[Option<Encoder>]) -> PolarsResult<Inputs> {
+        let values =
+            self.model.frequencies().iter().map(|counted| counted.as_ref().map(|counted| counted.values.clone()));
         let values: Vec<Option<Vec<String>>> = values.collect();
         let recoded = self.model.inputs().recoded(&values, encoders);
         recoded.ok_or_else(|| {
@@ -80,4 +80,131 @@ impl Start<'_> {
                 without init")
         })
     }
+}
+
+/// Merges what an earlier model knows with what the new rows say.
+///
+/// Without an earlier model, each method gives what the new rows say.
+pub struct Merging<'a> {
+    earlier: Option<(Start<'a>, Totals)>,
+}
+
+impl<'a> Merging<'a> {
+    /// Refuses a model that no fit can go on from.
+    pub fn new(start: Option<Start<'a>>) -> PolarsResult<Self> {
+        let with_totals = |start: Start<'a>| -> PolarsResult<(Start<'a>, Totals)> {
+            start.check()?;
+            Ok((start, start.totals()))
+        };
+        Ok(Self { earlier: start.map(with_totals).transpose()? })
+    }
+
+    fn start(&self) -> Option<&Start<'a>> {
+        self.earlier.as_ref().map(|(start, _)| start)
+    }
+
+    /// Brings the columns into the model's order, by name.
+    pub fn align<'b>(&self, columns: &'b Columns) -> PolarsResult<Cow<'b, Columns>> {
+        Ok(match self.start() {
+            Some(start) => Cow::Owned(start.model.align(columns)?),
+            None => Cow::Borrowed(columns),
+        })
+    }
+
+    /// The rows that the fit can use, with a mark at each that the model has seen.
+    pub fn training_rows(
+        &self,
+        given: &Columns,
+        labels: Option<&Labels>,
+        missing: Missing,
+    ) -> PolarsResult<TrainingRows> {
+        let rows = TrainingRows::usable(given, labels, missing)?;
+        rows.labels.as_ref().map_or(Ok(()), Labels::check_classes)?;
+        let replayed = self.start().map(|start| start.usable_replayed(given, missing)).transpose()?.flatten();
+        Ok(TrainingRows { replayed, ..rows })
+    }
+
+    /// Counts and extremes of all rows, the model's included; None if `rows` are all there are.
+    ///
+    /// `table` are the totals of a table that the rows are a sample of, with its features. Without
+    /// them, the rows are counted if only a sample of them will be used.
+    pub fn totals(
+        &self,
+        rows: &TrainingRows,
+        table: Option<(&Totals, &[Feature])>,
+        is_sampled: bool,
+    ) -> PolarsResult<Option<Totals>> {
+        Ok(match (&self.earlier, table) {
+            (Some((_, earlier)), Some((table, features))) => {
+                Some(earlier.plus(&table.align_to(features, rows.columns.features())))
+            }
+            (Some((_, earlier)), None) => Some(earlier.plus(&count(&rows.new_columns()?)?)),
+            (None, Some((table, _))) => Some(table.clone()),
+            (None, None) if is_sampled => Some(count(&rows.columns)?),
+            (None, None) => None,
+        })
+    }
+
+    /// The quantiles of each feature's values in the model's rows, if the model knows them.
+    pub fn quantiles(&self) -> Option<&'a [[f64; QUANTILES]]> {
+        Some(self.start()?.model.statistics().feature_quantiles.values.as_slice())
+    }
+
+    /// The inputs of each feature: those that the model's networks see, or new ones.
+    pub fn inputs(
+        &self,
+        features: &[Feature],
+        statistics: &[FeatureStatistics],
+        encoders: &[Option<Encoder>],
+        options: &Options,
+    ) -> PolarsResult<Inputs> {
+        match self.start() {
+            Some(start) => start.inputs(encoders),
+            None => Ok(Inputs::choose(features, statistics, encoders, options)),
+        }
+    }
+
+    /// The scaling of the inputs: the model's, or a new one.
+    pub fn scaling(&self, statistics: &[FeatureStatistics], inputs: &Inputs, options: &Options) -> Scaling {
+        match self.start() {
+            Some(start) => start.model.statistics().scaling.clone(),
+            None => Scaling::fit(statistics, inputs, options.scaling),
+        }
+    }
+
+    /// How surprising each value is, by the rows and by what the model knows of its own.
+    pub fn surprisals(
+        &self,
+        rows: &TrainingRows,
+        inputs: &Inputs,
+        frequencies: &[Option<Frequencies>],
+        encoders: &[Option<Encoder>],
+        missing: Missing,
+        totals: Option<&Totals>,
+    ) -> PolarsResult<Surprisals> {
+        let earlier = self.earlier.as_ref().and_then(|(start, totals)| {
+            let surprisals = start.model.statistics().surprisals.as_ref()?;
+            Some(Earlier { surprisals, totals, frequencies: start.model.frequencies() })
+        });
+        let Some(earlier) = &earlier else {
+            return Surprisals::fit(&rows.columns, inputs, frequencies, missing, totals, None);
+        };
+        // The model knows the replayed rows already.
+        let new = rows.new_columns()?;
+        Surprisals::fit(&new, inputs, frequencies, missing, totals, Some((earlier, encoders)))
+    }
+
+    /// The networks to train: the model's, or new ones.
+    pub fn networks(&self, draw: impl FnOnce() -> PolarsResult<Weights>) -> PolarsResult<Weights> {
+        match self.start() {
+            Some(start) => Ok(start.model.weights().clone()),
+            None => draw(),
+        }
+    }
+}
+
+fn count(columns: &Columns) -> PolarsResult<Totals> {
+    let mut counting = Counting::new(columns.features());
+    counting.add(columns)?;
+    counting.totals()
 }

@@ -1,4 +1,4 @@
-//! What a user should hear about a fit: the warnings, and when each is due.
+//! The warnings of a fit, and when each is due.
 
 use std::cmp::Reverse;
 use std::fmt::{Display, Formatter};
@@ -8,21 +8,23 @@ use polars::prelude::PolarsResult;
 use crate::data::{Columns, Frequencies, Numbering};
 use crate::model::Distilled;
 
-/// What a user should hear about a fit. It is the caller's to say, once for all groups.
+/// A warning of a fit. The caller shows it, once for all groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// A category with too many values for the number of rows
+    /// A category has too many values for the number of rows.
     LooksLikeIds { feature: String, values: u64 },
-    /// An integer that only numbers the rows
+    /// An integer only numbers the rows.
     NumbersRows { feature: String, how: Numbering },
-    /// More than half of the rows have a missing value, and `missing="null"` skips them. `missing` has the number of rows
-    /// without a value for each feature.
+    /// More than half of the rows have a missing value, and `missing="null"` skips them. The field
+    /// `missing` has the number of rows without a value for each feature.
     RowsSkipped { skipped: usize, rows: usize, missing: Vec<(String, usize)> },
-    /// A distilled network that ranks training rows unlike its ensemble. `correlation` is that of the ranks, in hundredths.
+    /// A distilled network ranks training rows unlike its ensemble. `correlation` is the rank
+    /// correlation, in hundredths.
     UnlikeEnsemble { correlation: i64 },
 }
 
-/// Warnings of several groups with the same subject are said as one: the kind, and the feature if it is about one.
+/// What a warning is about: its kind, and the feature, if there is one. Warnings of several groups
+/// with the same subject are shown as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     LooksLikeIds(String),
@@ -32,7 +34,7 @@ pub enum Subject {
 }
 
 impl Warning {
-    /// What it is about.
+    /// What the warning is about.
     pub fn subject(&self) -> Subject {
         match self {
             Self::LooksLikeIds { feature, .. } => Subject::LooksLikeIds(feature.clone()),
@@ -42,7 +44,7 @@ impl Warning {
         }
     }
 
-    /// Add the numbers of another group's warning of the same subject, where they can be added.
+    /// Adds the numbers of another group's warning of the same subject, if they can be added.
     pub fn add(&mut self, other: &Self) {
         match (self, other) {
             (
@@ -60,7 +62,7 @@ impl Warning {
         }
     }
 
-    /// The same warning of several groups, whose numbers differ or are added up.
+    /// The text of the warning for several groups, whose numbers differ or are added up.
     pub fn in_groups(&self, count: usize, groups: usize) -> String {
         match self {
             Self::LooksLikeIds { feature, .. } => {
@@ -101,7 +103,8 @@ const ID_ADVICE: &str =
     "too many to recur, as ids have: their frequencies say little, and any new one will look rare; \
                          leave the column out";
 
-// Without numbers of rows: Python shows equal warnings once, and in a group_by each group has its own.
+// The text has no numbers of rows: Python shows equal warnings once, and in a group_by each group
+// has its own number of rows.
 fn number_message(feature: &str, how: Numbering) -> String {
     let counter = |verb: &str| {
         format!(
@@ -141,23 +144,25 @@ fn unlike_message(whose: &str, down_to: &str, correlation: i64) -> String {
     )
 }
 
-/// The rank correlation below which a distilled network is not its ensemble's equal. On the sets of docs/quality.md, the lowest is 0.97.
+/// A distilled network is worse than its ensemble below this rank correlation. On the sets of
+/// docs/quality.md, the lowest is 0.97.
 const LEAST_CORRELATION: f64 = 0.9;
 
-/// The warning of a distillation, if it is due.
-pub fn of_distillation(distilled: &Distilled) -> Option<Warning> {
+/// The warning of a distillation, if one is due.
+pub fn distillation_warning(distilled: &Distilled) -> Option<Warning> {
     let unlike = distilled.correlation < LEAST_CORRELATION;
     unlike.then(|| Warning::UnlikeEnsemble { correlation: (100.0 * distilled.correlation).floor() as i64 })
 }
 
-/// The warnings of a table as it was given, whatever is fitted on it: on all rows, or on those of each group.
-pub fn of_table(given: &Columns) -> PolarsResult<Vec<Warning>> {
+/// The warnings of a whole table as it was given, whether one model is fitted on it or one per
+/// group.
+pub fn table_warnings(given: &Columns) -> PolarsResult<Vec<Warning>> {
     let numberings = given.numberings()?.into_iter();
     Ok(numberings.map(|(feature, how)| Warning::NumbersRows { feature, how }).collect())
 }
 
-/// The warnings of a fit that was given some rows and can use this number of them.
-pub fn of(given: &Columns, usable: usize, frequencies: &[Option<Frequencies>]) -> PolarsResult<Vec<Warning>> {
+/// The warnings of a fit that can use `usable` of the given rows.
+pub fn fit_warnings(given: &Columns, usable: usize, frequencies: &[Option<Frequencies>]) -> PolarsResult<Vec<Warning>> {
     let features = given.features().iter().zip(frequencies);
     let ids = features.filter_map(|(feature, counted)| {
         let counted = counted.as_ref().filter(|counted| counted.look_like_ids())?;

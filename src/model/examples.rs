@@ -11,10 +11,9 @@ use crate::engine::{Losses, Shape, Weights};
 use crate::options::{Options, Preset, ScalingKind};
 
 use super::{
-    FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, Vocabulary, VocabularySizes, WithinSizes,
-    FORMAT,
+    FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes, WithinSizes, FORMAT,
 };
-use crate::combiner::{Combiner, Line};
+use crate::combiner::{Combiner, Line, Surprisal as SurprisalFormula};
 use crate::neighbours::{Asinh, Comparison, KeptRows, Transform};
 
 /// Which of its features is a category.
@@ -30,38 +29,40 @@ fn kept() -> KeptRows {
 
 /// A number, a date and a category; the seed makes its bytes different.
 pub fn with_seed(seed: u64) -> Model {
-    let hidden = vec![3, 2];
     let options = Options {
         seed,
         members: 2,
-        hidden,
+        hidden: vec![3, 2],
         latent: 1,
         kept_rows: 2,
         kept_draws: 3,
         kept_neighbors: 2,
         ..Options::preset(Preset::Default)
     };
-    let feature = |name: &str, kind| Feature { name: name.to_string(), dtype: "any".to_string(), kind };
     let values = ["", "naïve", "b"].map(String::from).to_vec();
     let frequencies = Frequencies { values, counts: vec![5, 2, 2], rare: Rare { values: 1, rows: 1 } };
-    let losses = Losses { cross_entropy: 0.1, reconstruction: 0.3 };
     let mut rngs: Vec<ChaCha8Rng> = (0..2).map(|member| ChaCha8Rng::seed_from_u64(seed + member)).collect();
-    let shape = Shape::of(&options, 2);
-    let weights = Weights::draw(shape, vec![0, 1, 3, 4], &mut rngs).unwrap();
+    let weights = Weights::draw(Shape::of(&options, 2), vec![0, 1, 3, 4], &mut rngs).unwrap();
+    let metadata = metadata(options, &frequencies);
+    Model::new(metadata, statistics(), vec![None, None, Some(frequencies)], weights)
+}
+
+fn metadata(options: Options, frequencies: &Frequencies) -> Metadata {
+    let feature = |name: &str, kind| Feature { name: name.to_string(), dtype: "any".to_string(), kind };
     let times = vec![Input::Sine(Cycle::Weekday), Input::Cosine(Cycle::Weekday)];
-    let inputs = Inputs::from_features(vec![vec![Input::Value], times, vec![Input::Value, Input::Is(0)]]);
-    let metadata = Metadata {
+    let losses = Losses { cross_entropy: 0.1, reconstruction: 0.3 };
+    Metadata {
         format: FORMAT,
         features: vec![feature("x", Kind::Number), feature("y", Kind::Date), feature("kind", Kind::Category)],
-        encoding: Some(inputs.clone()),
+        encoding: Inputs::from_features(vec![vec![Input::Value], times, vec![Input::Value, Input::Is(0)]]),
         knots: Some(vec![3, 0, 0]),
         within: Some(vec![Some(WithinSizes { category: CATEGORY, groups: 2, knots: 3 }), None, None]),
-        frequencies: vec![None, None, Some(Vocabulary::Tensors(VocabularySizes::of(&frequencies)))],
+        frequencies: vec![None, None, Some(VocabularySizes::from_frequencies(frequencies))],
         labels: None,
         members: 2,
         inputs: 2,
         distilled: None,
-        combiner: Combiner::Surprisal {
+        combiner: Combiner::Surprisal(SurprisalFormula {
             alpha: 0.1,
             median: [-2.3, 0.7],
             spread: [0.1, 0.2],
@@ -69,7 +70,7 @@ pub fn with_seed(seed: u64) -> Model {
             sum: Line { median: 2.0, unit: 0.5 },
             typical: 1.5,
             explains: 0.35,
-        },
+        }),
         kept_odds: Some(3.0),
         training: Report {
             rows: 10,
@@ -83,12 +84,13 @@ pub fn with_seed(seed: u64) -> Model {
             after: losses,
             between: vec![],
         },
-        candidates: None,
         options,
-    };
+    }
+}
+
+fn surprisals() -> Surprisals {
     let tail = Tail { anchor: 0.9, offset: 0.5, start: 0.4, shape: 0.1, scale: 0.2, weight: 0.5 };
     let curve = Curve::new(vec![0.1, 0.3, 0.8], vec![1.2, 0.7, 1.9], [tail; 2]);
-    let none = Surprisals::none_of(10);
     let within = Within { category: CATEGORY, groups: vec![[0.3, 0.1], [0.0, 0.0]], curve: curve.clone() };
     let surprisal =
         |curve, classes| Surprisal { curve, within: None, bounds: [-0.5, 3.0, 9.0, 0.0], missing: [0.0, 4.0], classes };
@@ -97,22 +99,25 @@ pub fn with_seed(seed: u64) -> Model {
         surprisal(Curve::flat(), vec![0.25; CALENDAR_CLASSES]),
         surprisal(Curve::flat(), vec![0.0, 0.5, 0.5, 3.0]),
     ];
-    let statistics = Statistics {
+    Surprisals { of, none: Surprisals::none_of(10) }
+}
+
+fn statistics() -> Statistics {
+    Statistics {
         scaling: Scaling {
             kind: ScalingKind::Robust,
             offset: vec![0.1, -1.0, -1.0, -3.0, 0.0],
             scale: vec![0.7, 2.0, 2.0, 2.0, 1.0],
         },
         medians: vec![0.3, 1.0, -0.7],
-        quantiles_of_features: Some(FeatureQuantiles {
+        feature_quantiles: FeatureQuantiles {
             values: vec![std::array::from_fn(|at| at as f64 / 10.0), [1.0; QUANTILES], [0.0; QUANTILES]],
             at_most: vec![std::array::from_fn(|at| at as u64 / 2), [9; QUANTILES], [0; QUANTILES]],
             missing: vec![0, 1, 2],
-        }),
+        },
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
-        surprisals: Some(Surprisals { of, none }),
+        surprisals: Some(surprisals()),
         kept: Some(kept()),
-        quantiles: ScoreQuantiles::of(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
-    };
-    Model::new(metadata, statistics, vec![None, None, Some(frequencies)], weights)
+        quantiles: ScoreQuantiles::from_scores(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
+    }
 }

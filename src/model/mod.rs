@@ -9,12 +9,10 @@ mod examples;
 
 pub(crate) use file::Unwritable;
 pub use file::{
-    check_writable, from_bytes, from_path, Candidate, Destination, Distilled, LabelCounts, Metadata, Report,
-    Vocabulary, VocabularySizes, WithinSizes, FORMAT,
+    check_writable, from_bytes, from_path, Destination, Distilled, LabelCounts, Metadata, Report, VocabularySizes,
+    WithinSizes, FORMAT,
 };
 pub use quantiles::ScoreQuantiles;
-#[cfg(test)]
-pub use quantiles::Top;
 pub use score_counts::ScoreCounts;
 
 use ndarray::Array2;
@@ -31,26 +29,27 @@ use crate::options::Missing;
 /// A model's numbers outside the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
-    /// Of each input.
+    /// How each input is scaled
     pub scaling: Scaling,
-    /// Each feature's training median, in its own unit; of a category, that of the log-frequencies.
+    /// Each feature's training median, in its own unit; of a category, that of the log-frequencies
     pub medians: Vec<f64>,
-    /// Of each feature, from format 4 on: the training values' quantiles, and the number of rows without a value.
-    pub quantiles_of_features: Option<FeatureQuantiles>,
-    /// Of each input, what stands in for a missing value, and where explanations start.
+    /// Where each feature's training values lay
+    pub feature_quantiles: FeatureQuantiles,
+    /// For each input, what stands in for a missing value, and where explanations start
     pub reference: Vec<f64>,
-    /// Of a model whose combination takes them.
+    /// Present if the combination takes them
     pub surprisals: Option<Surprisals>,
-    /// Of a model whose options ask for them.
+    /// Present if the options ask for them
     pub kept: Option<KeptRows>,
-    /// Quantiles of the training scores.
+    /// Where the training scores lay
     pub quantiles: ScoreQuantiles,
 }
 
 /// Where each feature's training values lay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureQuantiles {
-    /// At 0, 0.05, …, 1, in the feature's own unit; zeros of a category, whose values have no order, and where no value is known
+    /// At 0, 0.05, …, 1, in the feature's own unit; zeros of a category, whose values have no
+    /// order, and where no value is known
     pub values: Vec<[f64; QUANTILES]>,
     /// The number of training values that are at most each of them; zeros of a category
     pub at_most: Vec<[u64; QUANTILES]>,
@@ -63,15 +62,14 @@ pub struct Model {
     metadata: Metadata,
     statistics: Statistics,
     weights: Weights,
-    inputs: Inputs,
-    /// Of each feature that is a category
+    /// The values of each feature that is a category; None for other features
     frequencies: Vec<Option<Frequencies>>,
-    /// Of the frequencies
+    /// What makes numbers of these values
     encoders: Vec<Option<Encoder>>,
 }
 
 impl Model {
-    /// From what a fit found, or a file has.
+    /// Makes a model from what a fit found, or a file has.
     pub(crate) fn new(
         metadata: Metadata,
         statistics: Statistics,
@@ -79,14 +77,7 @@ impl Model {
         weights: Weights,
     ) -> Self {
         let encoders = encoders(&frequencies);
-        let inputs = metadata.all_inputs();
-        Self { metadata, statistics, weights, inputs, frequencies, encoders }
-    }
-
-    /// The model, with what its options were chosen from.
-    pub fn with_candidates(mut self, candidates: Vec<Candidate>) -> Self {
-        self.metadata.candidates = Some(candidates);
-        self
+        Self { metadata, statistics, weights, frequencies, encoders }
     }
 
     pub fn metadata(&self) -> &Metadata {
@@ -102,25 +93,25 @@ impl Model {
         &self.frequencies
     }
 
-    /// Counts and extremes of its training rows; None for a model of a format without them.
-    pub(crate) fn totals(&self) -> Option<Totals> {
-        let all = self.statistics.quantiles_of_features.as_ref()?;
+    /// Counts and extremes of its training rows.
+    pub(crate) fn totals(&self) -> Totals {
+        let all = &self.statistics.feature_quantiles;
         let rows = self.metadata.training.rows;
-        let of_feature = |(j, frequencies): (usize, &Option<Frequencies>)| {
+        let totals = |(j, frequencies): (usize, &Option<Frequencies>)| {
             let (missing, values) = (all.missing[j] as usize, &all.values[j]);
             let has_range = frequencies.is_none() && missing < rows;
             let range = has_range.then(|| [values[0], values[QUANTILES - 1]]);
             FeatureTotals { missing, range, frequencies: frequencies.clone() }
         };
-        Some(Totals { rows, features: self.frequencies.iter().enumerate().map(of_feature).collect() })
+        Totals { rows, features: self.frequencies.iter().enumerate().map(totals).collect() }
     }
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features, kept } =
+        let Statistics { scaling, medians, reference, quantiles, surprisals, feature_quantiles, kept } =
             &self.statistics;
-        let of_features = quantiles_of_features.as_ref().map_or(0, |all| all.missing.len() * (2 * QUANTILES + 1));
-        let features = of_features + scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
+        let quantiles_of_all = feature_quantiles.missing.len() * (2 * QUANTILES + 1);
+        let features = quantiles_of_all + scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
         let scores = quantiles.body().len() + quantiles.top().len();
         let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();
         let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();
@@ -140,7 +131,8 @@ impl Model {
         &self.weights
     }
 
-    /// The model's features among the columns, in its order; missing values are an error if it was fitted to refuse them.
+    /// The model's features among the columns, in its order; missing values are an error if it was
+    /// fitted to refuse them.
     pub fn align(&self, columns: &Columns) -> PolarsResult<Columns> {
         let columns = columns.align_to(&self.metadata.features)?;
         if self.metadata.options.missing == Missing::Error {
@@ -151,7 +143,7 @@ impl Model {
 
     /// What the networks see of the features.
     pub(crate) fn inputs(&self) -> &Inputs {
-        &self.inputs
+        &self.metadata.encoding
     }
 
     /// Matched columns with codes for categories.
@@ -172,12 +164,12 @@ impl Model {
 
     /// The surprises of coded rows; None if the combination takes none.
     pub(crate) fn surprises(&self, coded: &Columns) -> PolarsResult<Option<Vec<Surprise>>> {
-        self.statistics.surprisals.as_ref().map(|surprisals| surprisals.of_rows(coded, &self.inputs)).transpose()
+        self.statistics.surprisals.as_ref().map(|surprisals| surprisals.of_rows(coded, self.inputs())).transpose()
     }
 
     fn encoding(&self) -> Encoding<'_> {
         let Statistics { scaling, reference, .. } = &self.statistics;
-        Encoding { inputs: &self.inputs, encoders: &self.encoders, scaling, reference }
+        Encoding { inputs: self.inputs(), encoders: &self.encoders, scaling, reference }
     }
 
     /// The numbers of an embedding: (z0, z1) of each member in turn.
@@ -196,22 +188,23 @@ impl Model {
         reference.iter().enumerate().map(|(input, number)| scaling.apply(input, *number)).collect()
     }
 
-    /// The number of each feature of the reference row, coded; NaN where the value is missing in most training rows, or where
-    /// a time has no median that recurs.
+    /// The number of each feature of the reference row, coded; NaN where the value is missing in
+    /// most training rows, or where a time has no median that recurs.
     pub fn coded_reference(&self) -> Vec<f64> {
-        let Statistics { medians, quantiles_of_features, .. } = &self.statistics;
+        let Statistics { medians, feature_quantiles, .. } = &self.statistics;
         let rows = self.metadata.training.rows as u64;
-        let of_feature = |(j, median): (usize, &f64)| {
-            let mostly_missing = quantiles_of_features.as_ref().is_some_and(|all| all.missing[j] > rows / 2);
-            if mostly_missing || Inputs::is_calendar(self.inputs.feature(j)) {
+        let code = |(j, median): (usize, &f64)| {
+            let mostly_missing = feature_quantiles.missing[j] > rows / 2;
+            if mostly_missing || Inputs::is_calendar(self.inputs().feature(j)) {
                 return f64::NAN;
             }
             self.encoders[j].as_ref().map_or(*median, |encoder| encoder.code_of(*median) as f64)
         };
-        medians.iter().enumerate().map(of_feature).collect()
+        medians.iter().enumerate().map(code).collect()
     }
 
-    /// The score that separates the training rows that are flagged at a contamination from the others: what is above it is flagged.
+    /// The score that separates the training rows that are flagged at a contamination from the
+    /// others: what is above it is flagged.
     ///
     /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at least
     /// that share of them. If the set were more than three times that, or half of the rows, only those
@@ -222,8 +215,8 @@ impl Model {
     }
 }
 
-/// The model of some bytes with the quantiles of the scores of this number of rows: of all its training rows, but for those that the model
-/// which the fit went on from had counted.
+/// The model of some bytes with the quantiles of the scores of this number of rows: of all its
+/// training rows, but for those that the model which the fit went on from had counted.
 pub fn with_quantiles(bytes: &[u8], quantiles: ScoreQuantiles, rows: usize) -> PolarsResult<Model> {
     let mut model = Model::from_bytes(bytes)?;
     model.metadata.training.scored = (rows < model.metadata.training.rows).then_some(rows);

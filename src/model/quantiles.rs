@@ -1,4 +1,5 @@
-//! The training scores as far as thresholds and percentiles need them, kept in the model, so that neither needs a refit.
+//! The training scores as far as thresholds and percentiles need them, kept in the model, so that
+//! neither needs a refit.
 //!
 //! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties
 //! together, that holds at least ⌈c·n⌉ of the n rows. If the set were more than three times as large as
@@ -12,40 +13,29 @@ use crate::robust::quantile_of_sorted;
 pub struct ScoreQuantiles {
     /// The quantiles at 0, 0.001, …, 1.
     body: Vec<f32>,
-    top: Top,
-}
-
-/// The highest scores, in rising order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Top {
-    /// Each of them; n is the number of all training rows.
-    Scores { scores: Vec<f32>, rows: usize },
-    /// The quantiles at 0.99, 0.9901, …, 1: what models of format 2 have.
-    Quantiles(Vec<f32>),
+    /// The highest scores themselves, in rising order
+    top: Vec<f32>,
+    /// n, the number of all scored training rows
+    rows: usize,
 }
 
 /// A tie is flagged if the rows from it on are at most this times those that were asked for.
 const MOST_TIED: usize = 3;
 
-/// Where the top of format 2 begins.
-const TAIL_FROM: f64 = 0.99;
-
 impl ScoreQuantiles {
     /// The number of quantiles of the body, 0 and 1 included.
     pub const BODY: usize = 1_001;
-    /// The number of quantiles of the tail in format 2, 0.99 and 1 included.
-    pub const TAIL: usize = 101;
     /// The most scores that are kept exactly: thresholds of 1 % are exact up to 409,600 rows.
     pub const MOST_SCORES: usize = 4_096;
 
-    /// Of at least one score.
-    pub fn of(scores: &[f32]) -> Self {
+    /// Takes the quantiles of at least one score.
+    pub fn from_scores(scores: &[f32]) -> Self {
         let mut sorted = scores.to_vec();
         sorted.sort_unstable_by(f32::total_cmp);
         let share = |k: usize| k as f64 / (Self::BODY - 1) as f64;
         let body = (0..Self::BODY).map(|k| quantile_of_sorted(&sorted, share(k)) as f32).collect();
         let rows = sorted.len();
-        Self { body, top: Top::Scores { scores: sorted.split_off(rows - Self::scores_kept(rows)), rows } }
+        Self { body, top: sorted.split_off(rows - Self::scores_kept(rows)), rows }
     }
 
     /// The number of scores that are kept exactly of a training with `rows` rows.
@@ -53,29 +43,24 @@ impl ScoreQuantiles {
         rows.min(Self::MOST_SCORES)
     }
 
-    /// From the parts that [`ScoreQuantiles::body`] and [`ScoreQuantiles::top`] gave.
-    pub fn from_parts(body: Vec<f32>, top: Top) -> Self {
-        Self { body, top }
+    /// Takes the parts that [`ScoreQuantiles::body`] and [`ScoreQuantiles::top`] gave, of this
+    /// number of rows.
+    pub fn from_parts(body: Vec<f32>, top: Vec<f32>, rows: usize) -> Self {
+        Self { body, top, rows }
     }
 
-    /// The number of rows whose scores these are; None if that is not known.
-    pub fn rows(&self) -> Option<usize> {
-        match &self.top {
-            Top::Scores { rows, .. } => Some(*rows),
-            Top::Quantiles(_) => None,
-        }
+    /// The number of rows whose scores these are.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     pub fn body(&self) -> &[f32] {
         &self.body
     }
 
-    /// The highest scores, or what format 2 has of them.
+    /// The highest scores, in rising order.
     pub fn top(&self) -> &[f32] {
-        match &self.top {
-            Top::Scores { scores, .. } => scores,
-            Top::Quantiles(tail) => tail,
-        }
+        &self.top
     }
 
     /// What is wrong with it, if anything: as read from a file.
@@ -90,15 +75,10 @@ impl ScoreQuantiles {
         None
     }
 
-    /// The score that separates the training rows that are flagged at a contamination from the others: flagged is what is above.
+    /// The score that separates the training rows that are flagged at a contamination from the
+    /// others: flagged is what is above.
     pub fn threshold(&self, contamination: f64) -> f64 {
-        match &self.top {
-            Top::Scores { scores, rows } => self.threshold_of(scores, *rows, contamination),
-            Top::Quantiles(_) => self.quantile(1.0 - contamination),
-        }
-    }
-
-    fn threshold_of(&self, scores: &[f32], rows: usize, contamination: f64) -> f64 {
+        let (scores, rows) = (self.top(), self.rows);
         // A product like 0.07 · 100 is a rounding above 7.
         let wanted = ((contamination * rows as f64 - 1e-9).ceil() as usize).clamp(1, rows);
         let kept = scores.len();
@@ -142,39 +122,26 @@ impl ScoreQuantiles {
         ((share.min(1.0) * rows as f64).round() as usize, below)
     }
 
-    /// The score below which a share of the training rows lies; linear between the quantiles kept.
-    fn quantile(&self, share: f64) -> f64 {
-        match &self.top {
-            Top::Quantiles(tail) if share >= TAIL_FROM => {
-                quantile_of_sorted(tail, (share - TAIL_FROM) / (1.0 - TAIL_FROM))
-            }
-            _ => quantile_of_sorted(&self.body, share),
-        }
-    }
-
-    /// The share of the training rows whose score is above a threshold: exact among the highest scores, to
-    /// 0.001 below them.
+    /// The share of the training rows whose score is above a threshold: exact among the highest
+    /// scores, to 0.001 below them.
     pub fn share_above(&self, threshold: f64) -> f64 {
-        let is_below = |kept: &f32| f64::from(*kept) <= threshold;
-        match &self.top {
-            Top::Scores { scores, rows } if threshold >= f64::from(scores[0]) || *rows == scores.len() => {
-                (scores.len() - scores.partition_point(is_below)) as f64 / *rows as f64
-            }
-            _ => 1.0 - position_after(&self.body, threshold),
+        let Self { body, top, rows } = self;
+        if threshold < f64::from(top[0]) && *rows > top.len() {
+            return 1.0 - position_after(body, threshold);
         }
+        let above = top.len() - top.partition_point(|kept| f64::from(*kept) <= threshold);
+        above as f64 / *rows as f64
     }
 
-    /// The share of the training rows whose score is lower: exact among the highest scores, to 0.001 below them.
+    /// The share of the training rows whose score is lower: exact among the highest scores, to
+    /// 0.001 below them.
     pub fn share_below(&self, score: f32) -> f32 {
-        let share = match &self.top {
-            Top::Scores { scores, rows } if score > scores[0] || *rows == scores.len() => {
-                let below = rows - scores.len() + scores.partition_point(|kept| *kept < score);
-                below as f64 / *rows as f64
-            }
-            Top::Quantiles(tail) if score > tail[0] => TAIL_FROM + (1.0 - TAIL_FROM) * position_in_sorted(tail, score),
-            _ => position_in_sorted(&self.body, score),
-        };
-        share as f32
+        let Self { body, top, rows } = self;
+        if score <= top[0] && *rows > top.len() {
+            return position_in_sorted(body, score) as f32;
+        }
+        let below = rows - top.len() + top.partition_point(|kept| *kept < score);
+        (below as f64 / *rows as f64) as f32
     }
 }
 
@@ -183,7 +150,8 @@ fn between(below: f32, above: f32) -> f64 {
     f64::midpoint(f64::from(below), f64::from(above))
 }
 
-/// Where a number lies among sorted ones, 0 at the first and 1 at the last; linear between two of them.
+/// Where a number lies among sorted ones, 0 at the first and 1 at the last; linear between two of
+/// them.
 fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
     let above = sorted.partition_point(|kept| *kept < number);
     if above == 0 {
@@ -213,7 +181,7 @@ mod tests {
     use super::*;
 
     fn flagged(scores: &[f32], contamination: f64) -> usize {
-        let threshold = ScoreQuantiles::of(scores).threshold(contamination);
+        let threshold = ScoreQuantiles::from_scores(scores).threshold(contamination);
         scores.iter().filter(|score| f64::from(**score) > threshold).count()
     }
 
@@ -276,7 +244,7 @@ mod tests {
     #[test]
     fn the_share_above_a_threshold_is_that_of_the_flagged_rows() {
         for scores in [with_tie(vec![0.9; 20]), rising(50_000), [vec![0.2; 70_000], vec![0.8; 30_000]].concat()] {
-            let quantiles = ScoreQuantiles::of(&scores);
+            let quantiles = ScoreQuantiles::from_scores(&scores);
             for contamination in [1e-4, 0.01, 0.1, 0.4] {
                 let share = flagged(&scores, contamination) as f64 / scores.len() as f64;
                 let found = quantiles.share_above(quantiles.threshold(contamination));
@@ -291,7 +259,7 @@ mod tests {
             let scores = [vec![0.2; low], vec![0.8; high]].concat();
             assert_eq!(flagged(&scores, 0.01), 0, "{low} {high}");
             // Yet another row beyond them is.
-            assert!(ScoreQuantiles::of(&scores).threshold(0.01) < 0.81);
+            assert!(ScoreQuantiles::from_scores(&scores).threshold(0.01) < 0.81);
         }
     }
 
@@ -308,7 +276,7 @@ mod tests {
     #[test]
     fn percentiles_agree_with_thresholds() {
         for scores in [rising(1_000), rising(50_000), [vec![0.2; 37], vec![0.8; 13]].concat()] {
-            let quantiles = ScoreQuantiles::of(&scores);
+            let quantiles = ScoreQuantiles::from_scores(&scores);
             for score in &scores {
                 let below = scores.iter().filter(|other| *other < score).count() as f64 / scores.len() as f64;
                 let tolerance = if scores.len() <= 4_096 { 1e-7 } else { 1e-3 };
@@ -321,18 +289,5 @@ mod tests {
     #[test]
     fn one_score_is_no_outlier() {
         assert_eq!(flagged(&[0.5], 0.3), 0);
-    }
-
-    #[test]
-    fn models_of_format_2_keep_their_thresholds() {
-        let scores = rising(100_000);
-        let quantile = |share: f64| quantile_of_sorted(&scores, share) as f32;
-        let body = (0..1_001).map(|k| quantile(f64::from(k) / 1_000.0)).collect();
-        let tail = (0..101).map(|k| quantile(0.99 + f64::from(k) / 10_000.0)).collect();
-        let old = ScoreQuantiles::from_parts(body, Top::Quantiles(tail));
-        for contamination in [0.0005, 0.01, 0.2] {
-            assert!((old.threshold(contamination) - (1.0 - contamination)).abs() < 1e-3);
-        }
-        assert!((old.share_below(0.995) - 0.995).abs() < 1e-3);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PlHashMap, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use super::quantiles::{ScoreQuantiles, Top};
+use super::quantiles::ScoreQuantiles;
 
 /// Scores that come batch by batch, counted. Their quantiles are exact by rank, and as long as there are at
 /// most [`MOST_COUNTED`] different scores exact by value too. Beyond, scores that differ by no more than 8e-6
@@ -219,7 +219,7 @@ impl ScoreCounts {
             body.push(counts[at].0.min(*highest));
         }
         body.push(*highest);
-        Ok(ScoreQuantiles::from_parts(body, Top::Scores { scores: self.highest.clone(), rows }))
+        Ok(ScoreQuantiles::from_parts(body, self.highest.clone(), rows))
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn counted_scores_have_the_quantiles_of_all_of_them() {
-        let (counted, exact) = (counted(&scores()).quantiles().unwrap(), ScoreQuantiles::of(&scores()));
+        let (counted, exact) = (counted(&scores()).quantiles().unwrap(), ScoreQuantiles::from_scores(&scores()));
         assert_eq!(counted.top(), exact.top());
         assert_eq!(counted.threshold(0.01), exact.threshold(0.01));
         for (counted, exact) in counted.body().iter().zip(exact.body()) {
@@ -264,7 +264,7 @@ mod tests {
             let mut counts = counted(&scores);
             assert_eq!(counts.fine, fine);
             assert!(counts.buckets.len() <= MOST_COUNTED);
-            let (counted, exact) = (counts.quantiles().unwrap(), ScoreQuantiles::of(&scores));
+            let (counted, exact) = (counts.quantiles().unwrap(), ScoreQuantiles::from_scores(&scores));
             for threshold in [0.01, 0.3, 0.5].map(|share| counted.threshold(share)) {
                 let flagged = scores.iter().filter(|score| f64::from(**score) > threshold).count() as f64;
                 assert!((counted.share_above(threshold) - flagged / f64::from(rows)).abs() < 2e-3);

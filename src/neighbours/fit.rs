@@ -4,8 +4,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use polars::prelude::{polars_err, PolarsResult};
 use rand::seq::index;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
 use super::{Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
 use crate::engine::tiled;
@@ -38,14 +37,17 @@ pub struct Kept {
     shuffled: [Vec<f32>; 2],
 }
 
-/// Draws rows of `rows`, `[n, inputs]`, none of them a known anomaly, if the options ask for any;
-/// and the distances of the rows `scored`. `owners` says which feature each input belongs to.
+/// Keeps some rows of `rows`, `[n, inputs]`, none of them a known anomaly, and computes the distances
+/// of the rows `scored` from them; None if the options ask for no rows.
+///
+/// `owners` says which feature each input belongs to.
 pub fn keep(
     rows: &Array2<f32>,
     owners: &[usize],
     anomalies: Option<&[bool]>,
     scored: ArrayView2<f32>,
     options: &Options,
+    rng: &mut impl Rng,
 ) -> PolarsResult<Option<Kept>> {
     let mut normal = reserved(rows.nrows(), KEPT_ROWS)?;
     normal.extend((0..rows.nrows()).filter(|row| !anomalies.is_some_and(|anomalies| anomalies[*row])));
@@ -53,13 +55,9 @@ pub fn keep(
     if draw_rows == 0 {
         return Ok(None);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    // Members use the streams from 0 on, a choice among candidates the last two, the rows to be
-    // scored the one before them.
-    rng.set_stream(u64::MAX - 3);
     let mut numbers: Vec<usize> = reserved(draws * draw_rows, KEPT_ROWS)?;
     for _ in 0..draws {
-        let drawn = index::sample(&mut rng, normal.len(), draw_rows);
+        let drawn = index::sample(rng, normal.len(), draw_rows);
         let first = numbers.len();
         numbers.extend(drawn.iter().map(|at| normal[at]));
         numbers[first..].sort_unstable();
@@ -80,7 +78,7 @@ pub fn keep(
         kept = kept.with_factors(spacings.map(factors));
     }
     let scored = distances(&kept, scored)?;
-    let shuffled = distances(&kept, shuffled(rows, owners, &normal, &mut rng)?.view())?;
+    let shuffled = distances(&kept, shuffled(rows, owners, &normal, rng)?.view())?;
     Ok(Some(Kept { rows: kept, scored, shuffled }))
 }
 
@@ -173,6 +171,8 @@ fn distances(kept: &KeptRows, rows: ArrayView2<f32>) -> PolarsResult<[Vec<f32>; 
 mod tests {
     use super::*;
     use crate::options::Preset;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
     fn rows() -> Array2<f32> {
         Array2::from_shape_fn((300, 2), |(row, input)| libm::sin((row * (input + 1)) as f64) as f32)
@@ -190,7 +190,8 @@ mod tests {
     ) -> Option<Kept> {
         let owners: Vec<usize> = (0..rows.ncols()).collect();
         let scored = scored.map_or_else(|| rows.clone(), |scored| rows.select(Axis(0), scored));
-        keep(rows, &owners, anomalies, scored.view(), options).unwrap()
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        keep(rows, &owners, anomalies, scored.view(), options, &mut rng).unwrap()
     }
 
     fn kept(anomalies: Option<&[bool]>, options: &Options) -> (Option<KeptRows>, Vec<f32>) {

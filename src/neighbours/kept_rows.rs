@@ -17,8 +17,7 @@
 //! counts by its range. With one draw, it is their [`LogOdds`]: a feature counts by ranks.
 //!
 //! A kept row is not compared with itself, so that it has the score that it had in the training:
-//! where the nearest row of a draw is at distance 0, those after it take its place. (In models of
-//! format 4, they do not.)
+//! where the nearest row of a draw is at distance 0, those after it take its place.
 
 use polars::prelude::PolarsResult;
 
@@ -34,7 +33,7 @@ pub struct KeptRows {
     inputs: usize,
     /// The number of nearest rows of each draw whose distances count
     neighbours: usize,
-    /// Two; one in files of format 4
+    /// Two
     views: Vec<View>,
 }
 
@@ -44,6 +43,13 @@ pub struct Comparison {
     pub draws: usize,
     pub inputs: usize,
     pub neighbours: usize,
+}
+
+impl Comparison {
+    /// Whether distances are multiplied with a factor of the nearest kept row.
+    pub fn has_factors(&self) -> bool {
+        self.draws == 1
+    }
 }
 
 impl KeptRows {
@@ -84,9 +90,9 @@ impl KeptRows {
         self.views.iter().map(|view| view.unit).collect()
     }
 
-    /// The tensors of the views, in the order of a file.
-    pub fn tensors_of_views(&self) -> impl Iterator<Item = &[f32]> {
-        self.views.iter().flat_map(|view| view.transform.tensors())
+    /// How rows are seen in each view.
+    pub fn transforms(&self) -> impl Iterator<Item = &Transform> {
+        self.views.iter().map(|view| &view.transform)
     }
 
     /// The factors of both views, `[2, kept]`; nothing for several draws.
@@ -113,8 +119,8 @@ impl KeptRows {
             })
     }
 
-    /// Adds each row's distances as reconstruction errors to `errors`; rows come in tiles, `[tiles,
-    /// inputs, tile]`.
+    /// Adds each row's distances as reconstruction errors to `errors`. Rows come in tiles,
+    /// `[tiles, inputs, tile]`.
     pub fn add_errors(&self, tiles: &[f32], tile: usize, errors: &mut [f32]) {
         let mut distances = [vec![0f32; errors.len()], vec![0f32; errors.len()]];
         self.add_distances(tiles, tile, distances.each_mut().map(Vec::as_mut_slice));
@@ -140,24 +146,16 @@ impl KeptRows {
     /// not compared with, since it is that row; else [`NO_ROW`].
     pub fn equals(&self, tiles: &[f32], tile: usize, rows: usize) -> Vec<u32> {
         let mut equal = vec![NO_ROW; self.draws * rows];
-        if self.leaves_itself_out() {
-            let compared = self.compared(tiles, tile, rows, LeaveOut::Nothing);
-            View::scaled().each_equal(compared, |draw, row, number| equal[draw * rows + row] = number as u32);
-        }
+        let compared = self.compared(tiles, tile, rows, LeaveOut::Nothing);
+        View::scaled().each_equal(compared, |draw, row, number| equal[draw * rows + row] = number as u32);
         equal
     }
 
     /// Adds each row's distance in each view, without a unit, to the view's part of `distances`.
     pub fn add_distances(&self, tiles: &[f32], tile: usize, distances: [&mut [f32]; 2]) {
-        let leave_out = if self.leaves_itself_out() { LeaveOut::Equal } else { LeaveOut::Nothing };
         for (view, distances) in self.views.iter().zip(distances) {
-            view.add_distances(self.compared(tiles, tile, distances.len(), leave_out), distances);
+            view.add_distances(self.compared(tiles, tile, distances.len(), LeaveOut::Equal), distances);
         }
-    }
-
-    /// Whether a row is not compared with a kept one that equals it.
-    fn leaves_itself_out(&self) -> bool {
-        self.views.len() > 1
     }
 
     fn compared<'a>(&'a self, tiles: &'a [f32], tile: usize, rows: usize, leave_out: LeaveOut<'a>) -> Compared<'a> {
@@ -194,9 +192,9 @@ mod tests {
         KeptRows::new(numbers, Comparison { draws, inputs: INPUTS, neighbours }, views, &UNITS).unwrap()
     }
 
-    /// Those of formats 4, 5 and 6.
-    fn kinds() -> [Vec<Transform>; 3] {
-        [vec![Transform::Scaled], vec![Transform::Scaled, asinh()], vec![asinh(), log_odds()]]
+    /// The views of several draws, and of one.
+    fn kinds() -> [Vec<Transform>; 2] {
+        [vec![Transform::Scaled, asinh()], vec![asinh(), log_odds()]]
     }
 
     /// Adds factors, if there is one draw.
@@ -255,8 +253,8 @@ mod tests {
     #[test]
     fn gradients_are_slopes_of_the_errors() {
         let (rows, step) = (matrix(60, 0.5), 2e-4);
-        let [format_4, format_5, format_6] = kinds();
-        for kept in [kept(1, 50, 1, format_4), kept(2, 9, 1, format_5), with_factors(kept(1, 60, 3, format_6))] {
+        let [of_draws, of_one] = kinds();
+        for kept in [kept(2, 9, 1, of_draws), with_factors(kept(1, 60, 3, of_one))] {
             for tile in [Simd::chosen().tile_rows(), 1] {
                 let tiles = tiled(rows.view(), tile).unwrap();
                 let weights = vec![1.5f32; tiles.len() / INPUTS];
@@ -291,7 +289,7 @@ mod tests {
 
     #[test]
     fn distances_have_no_unit() {
-        let [_, views, _] = kinds();
+        let [views, _] = kinds();
         let (kept, rows, tile) = (kept(2, 9, 1, views), matrix(40, 0.5), Simd::chosen().tile_rows());
         let tiles = tiled(rows.view(), tile).unwrap();
         let (mut scaled, mut standard, mut errors) = (vec![0f32; 40], vec![0f32; 40], vec![0f32; 40]);
@@ -322,7 +320,6 @@ mod tests {
         }
         assert_eq!(distances(vec![1.0, 2.0], 1, 5, both()), [1.0, 1.0]);
         assert_eq!(distances(vec![1.0], 1, 3, both()), [0.0]);
-        assert_eq!(distances(vec![1.0, 2.0], 1, 1, vec![Transform::Scaled]), [0.0, 0.0]);
     }
 
     #[test]
@@ -342,7 +339,7 @@ mod tests {
 
     #[test]
     fn faults_are_named() {
-        let [_, views, of_one_draw] = kinds();
+        let [views, of_one_draw] = kinds();
         assert_eq!(kept(1, 3, 1, views).fault(), None);
         assert_eq!(kept(1, 3, 1, of_one_draw).fault(), None);
         let fault = |number: f32, unit: f32, view: Transform| {
@@ -355,7 +352,7 @@ mod tests {
         }
         let bad = Transform::Asinh(Asinh::new(vec![0.0], vec![0.0]));
         assert!(fault(0.0, 1.0, bad).contains("scale of theirs"));
-        let [.., views] = kinds();
+        let [_, views] = kinds();
         let bad = kept(1, 3, 1, views).with_factors([vec![1.0; 3], vec![1.0, f32::NAN, 1.0]]);
         assert!(bad.fault().unwrap().contains("factor of its kept rows"));
     }

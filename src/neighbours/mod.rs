@@ -5,6 +5,7 @@ mod fit;
 mod kept_rows;
 mod log_odds;
 mod nearest;
+mod tensors;
 mod view;
 
 pub use asinh::Asinh;

@@ -70,7 +70,7 @@ impl Task for Search<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> Nearest {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
         unsafe {
             match (self.neighbours, self.numbered) {
                 (..2, Numbered::None) => self.search::<V, 2, 0>(),
@@ -100,9 +100,9 @@ impl Search<'_> {
             numbers: [[0.0; MOST_TILE]; SLOTS],
             distances: [0.0; MOST_TILE],
         };
-        // SAFETY: the caller has found the vector's support; a tile has `VECTORS` vectors of each
-        // input, and so have the arrays of what was found, since no vector has more than
-        // `MOST_LANES` lanes.
+        // SAFETY: the caller knows that the CPU has the vector's instructions. `numbers` has a tile
+        // of each input, which is `VECTORS` vectors: `View` cuts it so, and debug builds check it.
+        // The arrays of what was found have room for `VECTORS` of the widest vectors.
         unsafe {
             let zero = V::splat(0.0);
             let mut best = [[V::splat(NONE); VECTORS]; K];

@@ -36,15 +36,6 @@ impl Transform {
         }
     }
 
-    /// Its tensors, in the order of a file.
-    pub fn tensors(&self) -> Vec<&[f32]> {
-        match self {
-            Self::Scaled => vec![],
-            Self::Asinh(view) => vec![view.centre(), view.scale()],
-            Self::LogOdds(view) => vec![view.knots(), view.odds()],
-        }
-    }
-
     /// The slope of an input's number in the view.
     fn slope(&self, input: usize, number: f32) -> f32 {
         match self {

@@ -1,4 +1,4 @@
-//! The options that are one of a few names. serde reads and writes the names; nothing else spells them.
+//! The options that are one of a few names. Only serde reads and writes the names.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// An ensemble of the paper's networks. Each sees a few rows and features, and noise all around the data.
+    /// An ensemble of the paper's networks: each sees a few rows and features, and noise all around
+    /// the data.
     Default,
     /// The paper's method and its hyper-parameters.
     Paper,
-    /// `Default` for training rows that are normal: the model keeps some of them beside the networks.
+    /// `Default` for training rows that are normal: the model keeps many of them.
     Novelty,
 }
 
@@ -18,10 +19,12 @@ pub enum Preset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Noise {
-    /// §5.1: some rows, grown by SMOTE, with Gaussian noise added; drawn once for the whole training.
+    /// The paper's (§5.1): some rows, grown by SMOTE, with Gaussian noise added. They are drawn
+    /// once for the whole training.
     Smote,
-    /// Uniform in the data's box, which `noise_margin` widens on each side; drawn anew in each epoch. It covers the space, so
-    /// that a row far from all others looks like noise wherever it lies.
+    /// Uniform in the data's box, which `noise_margin` widens on each side, and drawn anew in each
+    /// epoch. It covers the space, so that a row far from all others looks like noise wherever it
+    /// lies.
     Uniform,
 }
 
@@ -29,7 +32,7 @@ pub enum Noise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// It stays.
+    /// It stays as it is.
     Constant,
     /// It falls to 0 along half a cosine wave.
     Cosine,
@@ -41,16 +44,18 @@ pub enum Schedule {
 pub enum Combination {
     /// The heads' probabilities, as in the paper.
     Probability,
-    /// The heads before their sigmoids, counted from their medians. The sigmoids would make all clear anomalies equal.
+    /// The heads before their sigmoids, minus their medians. Sigmoids would make all clear
+    /// anomalies equal.
     Robust,
     /// The same, joined with the surprisals of the row's values, each in its own column.
     Surprisal,
-    /// As the paper's, but for values far more surprising than any of the training rows': these have the highest scores.
+    /// The heads' probabilities, but rows with values far more surprising than any training row's
+    /// have the highest scores. Fits with labels take it.
     Novelties,
 }
 
 impl Combination {
-    /// Whether it looks at the surprisals of values.
+    /// Whether the score depends on the surprisals of values.
     pub fn takes_surprisals(self) -> bool {
         matches!(self, Self::Surprisal | Self::Novelties)
     }
@@ -62,8 +67,8 @@ impl Combination {
 pub enum Missing {
     /// A fit skips the row; its score is null.
     Null,
-    /// It is information: every row trains and has a score. Where few training rows lack a value, one that does is surprising; where
-    /// many do, the networks see which.
+    /// It is information: every row trains and has a score. If few training rows lack a value, a
+    /// missing one is surprising; if many do, the networks see which.
     Indicator,
     /// The feature's training median replaces it.
     Impute,
@@ -77,9 +82,11 @@ pub enum Missing {
 pub enum ScalingKind {
     /// The training range becomes \[0, 1\].
     Minmax,
-    /// The same, on a range that is held to the quartiles; beyond it, by the logarithm of the distance.
+    /// The same for a range that stays near the quartiles. Beyond it, the logarithm of the distance
+    /// counts.
     Robust,
-    /// asinh of the distance from the median in robust standard deviations: heavy tails do not squeeze the other values.
+    /// The asinh of the distance from the median in robust standard deviations, so that heavy tails
+    /// do not squeeze the other values.
     Asinh,
 }
 
@@ -89,7 +96,8 @@ pub enum ScalingKind {
 pub enum Encode {
     /// A value counts as its log-frequency in the training rows.
     Frequency,
-    /// The same, and frequent values have an input of their own, which is 1 for them and 0 for others.
+    /// The same, and each frequent value has an input of its own, which is 1 for it and 0 for
+    /// others.
     Onehot,
     /// It is an error that names the column.
     Error,
@@ -99,7 +107,8 @@ pub enum Encode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Temporal {
-    /// What recurs in it: the hour of the day, the day of the week and of the month, the month of the year.
+    /// Its cycles: the hour of the day, the day of the week and of the month, the month of the
+    /// year.
     Calendar,
     /// The time since 1970, or since midnight.
     Number,

@@ -1,36 +1,46 @@
-//! Hyper-parameters of a fit: unchecked as they arrive, checked once, and only then usable.
+//! The options of a fit: unchecked as they arrive, checked once, and only then usable.
 //!
-//! `table.rs` has all options: type, range, defaults and meaning. `ranges.rs` has the kinds of ranges, `choices.rs` the options
-//! that are names; `candidates.rs` which defaults a fit takes. This file has what goes beyond a single option.
+//! `table.rs` has all options, with their types, ranges, defaults and meanings. `ranges.rs` has the
+//! kinds of ranges, `choices.rs` the options that are names, and `by_labels.rs` decides which
+//! defaults a fit takes. This file has the rules that go beyond a single option.
 //!
-//! A value outside its range is a `ComputeError` that names the option, the value and the range. All members together have at
-//! most 2²⁷ parameters, which `members`, `hidden`, `latent` and the number of features decide.
+//! Python documents 16 of the options (`FitOptions` in `_options.py`). The others are constants of
+//! the presets, which only benches and tests change.
+//!
+//! A value outside its range is a `ComputeError` that names the option, the value and the range.
+//! All members together have at most 2²⁷ parameters, which `members`, `hidden`, `latent` and the
+//! number of features decide.
 
-mod candidates;
+mod by_labels;
 mod choices;
 mod ranges;
 mod table;
 
-pub use candidates::Candidates;
+pub use by_labels::OptionsByLabels;
 pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 pub use ranges::{Range, Whole};
-pub use table::{InFull, Options, UncheckedOptions};
+pub use table::{Options, UncheckedOptions};
 
 use polars::prelude::{polars_ensure, polars_err, PolarsResult};
 
 use ranges::OneOf;
 use table::{MOST_EPOCHS, MOST_LAYERS, MOST_WIDTH};
 
-/// Half a gibibyte of weights. The training of a network takes four times its own.
+/// The share of the training rows that are outliers by default.
+pub const DEFAULT_CONTAMINATION: f64 = 0.01;
+
+/// The most parameters of an ensemble: half a gibibyte of weights. The training takes four times
+/// that.
 const MOST_PARAMETERS: usize = 1 << 27;
 
 impl UncheckedOptions {
-    /// Fill in the preset's defaults, for a fit with labels or without, and check each value against its range.
+    /// Fills in the preset's defaults for a fit with labels or without, and checks each value
+    /// against its range.
     pub fn check(self, labelled: bool) -> PolarsResult<Options> {
         self.check_with(if labelled { Options::with_labels } else { Options::preset })
     }
 
-    /// The same for a fit that knows few anomalies among rows that are not labelled.
+    /// The same for a fit that knows few anomalies, among rows that are not labelled.
     pub fn check_for_few(self) -> PolarsResult<Options> {
         self.check_with(Options::with_few_labels)
     }
@@ -43,8 +53,9 @@ impl UncheckedOptions {
         self.checked_or(defaults)
     }
 
-    /// The same for a fit that starts from a model with these options: they are what is not given. An error that names an option that
-    /// must agree and does not.
+    /// The same for a fit that goes on from a model: the model's options are the defaults.
+    ///
+    /// Returns an error that names the first option that must agree with the model's and does not.
     pub fn check_from(self, model: &Options) -> PolarsResult<Options> {
         let mut defaults = model.clone();
         if self.min_steps.is_some() {
@@ -57,18 +68,17 @@ impl UncheckedOptions {
     }
 }
 
-/// What networks are and what they see: weights mean nothing elsewhere.
-const OF_WEIGHTS: [&str; 9] =
+/// The options that say what the networks are and what they see. Weights mean nothing with others.
+const FIXED_BY_WEIGHTS: [&str; 9] =
     ["preset", "missing", "encode", "temporal", "scaling", "members", "max_features", "hidden", "latent"];
 
 impl Options {
     fn check_agreement(&self, model: &Self) -> PolarsResult<()> {
         let values = |options: &Self| {
-            serde_json::to_value(InFull(options))
-                .map_err(|error| polars_err!(ComputeError: "anorand: options: {error}"))
+            serde_json::to_value(options).map_err(|error| polars_err!(ComputeError: "anorand: options: {error}"))
         };
         let (ours, models) = (values(self)?, values(model)?);
-        for name in OF_WEIGHTS {
+        for name in FIXED_BY_WEIGHTS {
             let (ours, models) = (&ours[name], &models[name]);
             polars_ensure!(ours == models, ComputeError:
                 "anorand: the model of init= was fitted with {name}={models}, got {name}={ours}; its networks only go on with the \
@@ -77,62 +87,69 @@ impl Options {
         Ok(())
     }
 
-    /// The number of passes over a member's rows, each of `batches` batches.
+    /// The number of passes over a member's rows, if a pass has this number of batches.
     pub fn epochs_of(&self, batches: usize) -> usize {
         self.epochs.max(self.min_steps.div_ceil(batches.max(1)).min(self.max_epochs))
     }
 
-    /// The number of rows that a member is trained on, of a table with `rows` rows, where none is known to be an anomaly.
+    /// The number of rows that a member is trained on, of `rows` rows without known anomalies.
     pub fn rows_of_member(&self, rows: usize) -> usize {
         match self.max_samples {
             0 => rows,
-            // Half of a small table at most: members that all have seen an anomaly would take it for normal.
+            // At most half of a small table: an anomaly that all members saw would pass for normal.
             most => most.min(rows.div_ceil(2)).max(2),
         }
     }
 
-    /// The number of features that a member sees, of a table with `features` features: at least two where there are two.
+    /// The number of features that a member sees, of `features`: at least two if there are two.
     pub fn features_of_member(&self, features: usize) -> usize {
         ((features as f64 * self.max_features).round() as usize).max(2).min(features)
     }
 
-    /// The numbers of real rows and of rows of uniform noise in a batch; at least one of each.
+    /// The numbers of real rows and of rows of uniform noise in a batch, at least one of each.
     pub fn batch_shares(&self) -> (usize, usize) {
         let noise = (self.batch_size as f64 * self.synthetic_fraction).round() as usize;
         let noise = noise.clamp(1, self.batch_size - 1);
         (self.batch_size - noise, noise)
     }
 
-    /// The number of rows of each draw of kept ones, from that number of training rows that are no known anomalies. Of several draws,
-    /// each has a sixteenth of a small table at most: anomalies that are like one another should not be in most of them.
+    /// The number of rows of each draw of kept rows, from `rows` training rows that are no known
+    /// anomalies.
+    ///
+    /// If there are several draws, each has at most a sixteenth of a small table: anomalies that
+    /// are like one another should not be in most of them.
     pub fn rows_of_draw(&self, rows: usize) -> usize {
         self.kept_rows.min(if self.kept_draws > 1 { rows.div_ceil(16) } else { rows })
     }
 
-    /// Whether a distilled network stands for the kept rows too. The distance from the nearest of one draw is jagged, which no network
-    /// learns; the mean over several draws is smooth.
+    /// Whether a distilled network takes the place of the kept rows too.
+    ///
+    /// The distance from the nearest row of one draw is a jagged function, which no network learns.
+    /// The mean over several draws is smooth.
     pub fn distils_kept_rows(&self) -> bool {
         self.kept_draws > 1
     }
 
-    /// An error if the whole ensemble has more parameters than a fit may ask for, from those of one network.
-    pub fn check_parameters(&self, of_one: usize) -> PolarsResult<()> {
-        let all = of_one.saturating_mul(self.members);
+    /// Refuses an ensemble whose networks, with `per_network` parameters each, have too many in
+    /// all.
+    pub fn check_parameters(&self, per_network: usize) -> PolarsResult<()> {
+        let all = per_network.saturating_mul(self.members);
         polars_ensure!(all <= MOST_PARAMETERS, ComputeError:
             "anorand: members={}, hidden={:?} and latent={} make {all} parameters, expected at most {MOST_PARAMETERS}: ask for \
              fewer members or narrower layers", self.members, self.hidden, self.latent);
         Ok(())
     }
 
-    /// An error that names an option beyond its range, as a file may have one.
+    /// Checks each option against its range, for options that come from a file.
     pub fn check_ranges(&self) -> PolarsResult<()> {
-        // By way of what a caller gives, which has the same names, so that no range is written twice.
+        // The options become those of a caller, which have the same names, so that no range is
+        // written twice.
         let given = serde_json::to_value(self).and_then(serde_json::from_value::<UncheckedOptions>);
         let given = given.map_err(|error| polars_err!(ComputeError: "anorand: the options can't be read ({error})"))?;
         given.check(false).map(drop)
     }
 
-    /// Whether the network's widths, as read from a file, are ones that a checked request could have had.
+    /// Whether the widths, which come from a file, are in their ranges.
     pub fn has_valid_widths(&self) -> bool {
         valid_widths(&self.hidden, self.latent)
     }
@@ -194,25 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn a_model_from_before_the_bound_had_none() {
-        let mut written = serde_json::to_value(Options::preset(Preset::Default)).unwrap();
-        written.as_object_mut().unwrap().remove("max_epochs");
-        let read: Options = serde_json::from_value(written).unwrap();
-        assert_eq!(read, Options { max_epochs: 1_000_000, ..Options::preset(Preset::Default) });
-    }
-
-    #[test]
-    fn all_options_are_listed_in_full_and_are_those_that_a_caller_gives() {
-        let full = serde_json::to_value(InFull(&Options::preset(Preset::Paper))).unwrap();
-        let default = serde_json::to_value(Options::preset(Preset::Default)).unwrap();
-        for (name, value) in default.as_object().unwrap() {
-            assert!(full.get(name).is_some_and(|other| !value.is_null() && !other.is_null()), "{name}");
-        }
+    fn all_options_are_written_and_are_those_that_a_caller_gives() {
+        let written = serde_json::to_value(Options::preset(Preset::Paper)).unwrap();
         assert_eq!(
-            (&full["kept_rows"], &full["kept_draws"], &full["temporal"]),
+            (&written["kept_rows"], &written["kept_draws"], &written["temporal"]),
             (&0.into(), &1.into(), &"number".into())
         );
-        let given: UncheckedOptions = serde_json::from_value(full).unwrap();
+        let given: UncheckedOptions = serde_json::from_value(written).unwrap();
         assert_eq!(given.check(false).unwrap(), Options::preset(Preset::Paper));
     }
 

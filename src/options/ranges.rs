@@ -1,4 +1,4 @@
-//! The kinds of ranges that options have: each checks a value as it was given, and says what it expects.
+//! The kinds of ranges that options have: each checks a given value, and says what it expects.
 
 use std::fmt::Debug;
 
@@ -17,7 +17,8 @@ pub trait Range<T> {
     /// What must be given, for an error.
     fn expected(&self) -> String;
 
-    /// The given value, or the default if none is given; an error that names the option, its range and the value.
+    /// Returns the given value, or the default if none is given. An error names the option, its
+    /// range and the value.
     fn check(&self, name: &str, given: Option<Self::Given>, default: T) -> PolarsResult<T> {
         let Some(given) = given else { return Ok(default) };
         match self.value(&given) {
@@ -42,7 +43,7 @@ pub struct Between(pub f64, pub f64);
 /// A number above 0, up to this one.
 pub struct Positive(pub f64);
 
-/// Widths of layers: at least one and at most the first number of them, each from 1 to the second number.
+/// Widths of layers: from one to the first number of them, each from 1 to the second number.
 pub struct Widths(pub usize, pub i64);
 
 impl<T: DeserializeOwned> Range<T> for OneOf {
@@ -150,7 +151,7 @@ fn names_of<T: DeserializeOwned>() -> &'static [&'static str] {
     }
 
     let mut names: &'static [&'static str] = &[];
-    // The error is the deserializer's own; the names are there by then.
+    // This always fails, but the deserializer has the names before it does.
     let _ = T::deserialize(Asked(&mut names));
     names
 }

@@ -1,47 +1,51 @@
-//! The one table of options: a new option is a new entry. Structs, defaults, checks and the documentation of the fields come
-//! from it; `tests/options/test_option_table.py` reads it, and compares it with the Python side and with what the plugin does.
+//! The one table of options: a new option is a new entry.
+//!
+//! The structs, the defaults, the checks and the documentation of the fields come from it.
+//! `tests/options/test_option_table.py` reads it, and compares it with Python's `FitOptions` and
+//! `Internals`, and with what the plugin does.
 
 use polars::prelude::PolarsResult;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 use super::ranges::{Between, Flag, OneOf, Positive, Range, Whole, Widths};
 
-/// No bound on epochs: more than these are not allowed anyway.
+/// The largest allowed number of epochs. As `max_epochs`, it is no bound.
 pub const MOST_EPOCHS: usize = 1_000_000;
 pub const MOST_LAYERS: usize = 8;
 pub const MOST_WIDTH: i64 = 4_096;
 
-/// The options of the preset `novelty` without labels in which it differs from `default`. On the sets of docs/quality.md, distances
-/// alone are better than equal parts of all, and a little of the others is better than none.
+/// The options in which the preset `novelty` differs from `default`, without labels. On the sets of
+/// docs/quality.md, distances alone are better than equal parts of all parts of the score, and a
+/// little of the other parts is better than none.
 const NOVELTY_KEPT_ROWS: usize = 4_096;
 const NOVELTY_KEPT_DRAWS: usize = 1;
 const NOVELTY_KEPT_NEIGHBORS: usize = 5;
 const NOVELTY_KEPT_WEIGHT: f64 = 2.0;
 
-/// The options in which a fit with few labelled anomalies differs from `default`: known anomalies, half of each batch, are told
-/// from the others by all features, and by more rows than an ensemble without labels sees.
+/// The options in which a fit with few labelled anomalies differs from `default`. Known anomalies
+/// are half of each batch. Members tell them from other rows by all features, and see more rows
+/// than an ensemble without labels.
 const FEW_MAX_SAMPLES: usize = 1_000;
 const FEW_MAX_FEATURES: f64 = 1.0;
 const FEW_SYNTHETIC_FRACTION: f64 = 0.1;
 const FEW_LOSS_WEIGHT: f64 = 0.5;
 
-/// Makes the two structs of options, and all that goes through every option, from the entries of the table. An entry:
+/// Makes both structs of options, and all functions that go through every option, from the entries
+/// of the table. An entry is:
 ///
 /// ```text
 /// /// meaning
 /// name: type as given => type when checked, in range,
-///     paper default of the paper's preset, default of the other one, labelled the same with labels;
+///     paper value of `paper`, default value of `default`, labelled the same with labels;
 /// ```
 macro_rules! options {
     ($(
         $(#[doc = $meaning:literal])+
-        $(#[serde $serde:tt])?
         $name:ident: $given:ty => $type:ty, in $range:expr,
             paper $paper:expr, default $default:expr, labelled $labelled:expr;
     )+) => {
-        /// Options as a caller gives them: anything may be absent, or wrong.
+        /// Options as a caller gives them: any of them may be absent or wrong.
         #[derive(Clone, Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct UncheckedOptions {
@@ -53,7 +57,7 @@ macro_rules! options {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Options {
-            /// The named set of defaults that the other options were taken from where none was given.
+            /// The set of defaults for the options that were not given.
             pub preset: Preset,
             $(
                 $(#[doc = $meaning])+
@@ -62,21 +66,8 @@ macro_rules! options {
                     "`", stringify!($range), "`; by default `", stringify!($default), "`, with labels `", stringify!($labelled),
                     "`, for the paper `", stringify!($paper), "`.",
                 )]
-                $(#[serde $serde])?
                 pub $name: $type,
             )+
-        }
-
-        /// All options, those that a model file leaves out since they are what an earlier format had.
-        pub struct InFull<'a>(pub &'a Options);
-
-        impl Serialize for InFull<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut all = serializer.serialize_map(None)?;
-                all.serialize_entry("preset", &self.0.preset)?;
-                $(all.serialize_entry(stringify!($name), &self.0.$name)?;)+
-                all.end()
-            }
         }
 
         impl Options {
@@ -99,7 +90,8 @@ macro_rules! options {
             /// The defaults of a preset for a fit with labels.
             pub fn with_labels(preset: Preset) -> Self {
                 match preset {
-                    // The labels take the place of the synthetic rows, and nothing else changes (§6, table 2).
+                    // Labelled rows replace the synthetic ones, and nothing else changes (§6, table
+                    // 2).
                     Preset::Paper => Self::preset(preset),
                     Preset::Default | Preset::Novelty => Self { preset, $($name: $labelled,)+ },
                 }
@@ -122,7 +114,8 @@ macro_rules! options {
         }
 
         impl UncheckedOptions {
-            /// Each value, checked against its range; where none is given, that of `defaults`.
+            /// Checks each value against its range. Options that are not given have the value of
+            /// `defaults`.
             pub(super) fn checked_or(self, defaults: Options) -> PolarsResult<Options> {
                 Ok(Options {
                     preset: defaults.preset,
@@ -133,7 +126,7 @@ macro_rules! options {
     };
 }
 
-// In the order in which a model file has them.
+// The options are in the order in which a model file has them.
 options! {
     /// The seed of every random draw.
     seed: i64 => u64, in Whole(0, i64::MAX),
@@ -147,8 +140,7 @@ options! {
     encode: String => Encode, in OneOf,
         paper Encode::Frequency, default Encode::Onehot, labelled Encode::Onehot;
 
-    /// What a Date, Datetime or Time feature becomes. Models of formats 2 and 3 have no such field, and took the number.
-    #[serde(default = "as_number", skip_serializing_if = "is_number")]
+    /// What a Date, Datetime or Time feature becomes.
     temporal: String => Temporal, in OneOf,
         paper Temporal::Number, default Temporal::Calendar, labelled Temporal::Calendar;
 
@@ -156,45 +148,42 @@ options! {
     scaling: String => ScalingKind, in OneOf,
         paper ScalingKind::Minmax, default ScalingKind::Robust, labelled ScalingKind::Asinh;
 
-    /// m, the number of networks of the ensemble, whose heads are averaged.
+    /// The number of networks of the ensemble, m. Their heads are averaged.
     members: i64 => usize, in Whole(1, 1_000),
         paper 1, default 20, labelled 6;
 
-    /// The number of rows that a member is trained on, drawn for it: at most half of all, or with labels this number of those that
-    /// are no known anomalies, beside all that are. 0 means all rows.
+    /// The number of rows that a member is trained on, drawn for it; 0 means all rows. Without
+    /// labels, at most half of all rows are drawn. With labels, this number of the rows that are no
+    /// known anomalies are drawn, and all known anomalies are added.
     max_samples: i64 => usize, in Whole(0, 2_147_483_648),
         paper 0, default 256, labelled 0;
 
-    /// The share of the features that a member sees, drawn for it; at least 2 features.
+    /// The share of the features that a member sees, drawn for it. It sees at least 2 features.
     max_features: f64 => f64, in Positive(1.0),
         paper 1.0, default 0.3, labelled 1.0;
 
-    /// The number of training rows of a draw that the model keeps; the distance from the nearest of them is added to the
-    /// reconstruction error. 0 means none, as in models that have no such field.
-    #[serde(default, skip_serializing_if = "is_none")]
+    /// The number of training rows of each draw that the model keeps; 0 means none. The distance
+    /// from the nearest of them is added to the reconstruction error.
     kept_rows: i64 => usize, in Whole(0, 65_536),
         paper 0, default 32, labelled 0;
 
-    /// The number of draws of kept rows, whose distances are averaged. Models of format 4 have no such field, and one draw.
-    #[serde(default = "one_draw", skip_serializing_if = "is_one_draw")]
+    /// The number of draws of kept rows, whose distances are averaged.
     kept_draws: i64 => usize, in Whole(1, 1_000),
         paper 1, default 20, labelled 1;
 
-    /// The number of nearest rows of a draw whose distances are averaged, the k-th nearest with the weight 1 / √k. Models of earlier
-    /// formats than 6 have no such field, and one.
-    #[serde(default = "one_neighbour", skip_serializing_if = "is_one_neighbour")]
+    /// The number of nearest rows of a draw whose distances are averaged. The k-th nearest has the
+    /// weight 1 / √k.
     kept_neighbors: i64 => usize, in Whole(1, 5),
         paper 1, default 2, labelled 1;
 
-    /// The weight of the distances from kept rows beside each other part of a score, before it is multiplied with the odds that a row of shuffled
-    /// values is farther from them than a training row. Models of format 4 have no such field, and in those of formats 4 and 5 it was not multiplied.
-    #[serde(default = "weight_of_format_4", skip_serializing_if = "is_weight_of_format_4")]
+    /// The weight of the distances from kept rows, where each other part of the score has the
+    /// weight 1. It is multiplied with the odds that a row of shuffled values is farther from the
+    /// kept rows than a training row.
     kept_weight: f64 => f64, in Positive(1000.0),
         paper 2.0, default 0.5, labelled 2.0;
 
-    /// Whether one network that has learned the heads of all members, kept rows included, takes their place. Models of formats up to 5
-    /// have no such field.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// Whether one network takes the place of all members. It learns their heads, kept rows
+    /// included.
     distil: bool => bool, in Flag,
         paper false, default false, labelled false;
 
@@ -206,33 +195,33 @@ options! {
     schedule: String => Schedule, in OneOf,
         paper Schedule::Constant, default Schedule::Cosine, labelled Schedule::Cosine;
 
-    /// What eq. 7 and 8 combine. Known anomalies are clear ones, which need no order among themselves; faults of other kinds are not
-    /// what they teach.
+    /// What eq. 7 and 8 combine. Known anomalies are clear ones, which need no order among
+    /// themselves. They do not teach faults of other kinds.
     combination: String => Combination, in OneOf,
         paper Combination::Probability, default Combination::Surprisal, labelled Combination::Novelties;
 
-    /// w of eq. 4: the share of the noise-detection loss.
+    /// The share of the noise-detection loss: w of eq. 4.
     loss_weight: f64 => f64, in Between(0.0, 1.0),
         paper 0.2, default 0.2, labelled 0.5;
 
-    /// For `smote`: the standard deviation of the noise, in the scaled space.
+    /// The standard deviation of the noise of `smote`, in the scaled space.
     noise_std: f64 => f64, in Positive(1000.0),
         paper 1.0, default 1.0, labelled 1.0;
 
-    /// For `uniform`: how far the noise reaches beyond the data on each side, in ranges of the data.
+    /// How far the noise of `uniform` reaches beyond the data on each side, in ranges of the data.
     noise_margin: f64 => f64, in Between(0.0, 1000.0),
         paper 0.5, default 0.5, labelled 0.5;
 
-    /// For `smote`: the share of the rows that become X0 (§5.1).
+    /// The share of the rows that become X0 of `smote` (§5.1).
     noise_fraction: f64 => f64, in Positive(0.5),
         paper 0.02, default 0.02, labelled 0.02;
 
-    /// The share of synthetic rows in the training set. With labels, known anomalies are there beside them, one for each
-    /// other row.
+    /// The share of synthetic rows in the training set. With labels, there is also one known
+    /// anomaly for each other row.
     synthetic_fraction: f64 => f64, in Positive(0.9),
         paper 0.05, default 0.5, labelled 0.1;
 
-    /// For `smote`: k, the number of nearest neighbours.
+    /// The number of nearest neighbours of `smote`, k.
     neighbors: i64 => usize, in Whole(1, 1_000),
         paper 5, default 5, labelled 5;
 
@@ -248,13 +237,12 @@ options! {
     epochs: i64 => usize, in Whole(1, 1_000_000),
         paper 200, default 1, labelled 1;
 
-    /// The least number of optimiser steps: epochs are added until it is reached.
+    /// The least number of optimiser steps. Epochs are added until it is reached.
     min_steps: i64 => usize, in Whole(0, 100_000_000),
         paper 0, default 300, labelled 1_500;
 
-    /// The upper bound on epochs; avoids overfitting small tables. Known anomalies, which are few, need no such bound. An
-    /// explicit `min_steps` lifts the default. The first models have no such field, and had no bound.
-    #[serde(default = "no_bound")]
+    /// The upper bound on epochs, which avoids overfitting small tables. Known anomalies, which are
+    /// few, need no such bound. An explicit `min_steps` lifts the default.
     max_epochs: i64 => usize, in Whole(1, MOST_EPOCHS as i64),
         paper MOST_EPOCHS, default 100, labelled MOST_EPOCHS;
 
@@ -265,54 +253,4 @@ options! {
     /// Adam's step size.
     learning_rate: f64 => f64, in Positive(1.0),
         paper 1e-4, default 3e-3, labelled 3e-3;
-}
-
-fn as_number() -> Temporal {
-    Temporal::Number
-}
-
-/// It is not written then, so that a model of format 2 or 3 stays the same bytes.
-fn is_number(temporal: &Temporal) -> bool {
-    *temporal == Temporal::Number
-}
-
-/// It is not written then, so that a model without kept rows stays the same bytes.
-fn is_none(kept_rows: &usize) -> bool {
-    *kept_rows == 0
-}
-
-fn one_draw() -> usize {
-    1
-}
-
-/// It is not written then, so that a model of format 4 stays the same bytes.
-fn is_one_draw(kept_draws: &usize) -> bool {
-    *kept_draws == one_draw()
-}
-
-fn one_neighbour() -> usize {
-    1
-}
-
-/// It is not written then, so that a model of an earlier format stays the same bytes.
-fn is_one_neighbour(kept_neighbors: &usize) -> bool {
-    *kept_neighbors == one_neighbour()
-}
-
-fn weight_of_format_4() -> f64 {
-    8.0
-}
-
-/// It is not written then, so that a model of format 4 stays the same bytes.
-fn is_weight_of_format_4(kept_weight: &f64) -> bool {
-    *kept_weight == weight_of_format_4()
-}
-
-/// It is not written then, so that a model of an earlier format stays the same bytes.
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-fn no_bound() -> usize {
-    MOST_EPOCHS
 }

@@ -66,7 +66,8 @@ impl Kwargs {
     /// # Safety
     /// The pointer reaches `len` bytes.
     unsafe fn parse<K: DeserializeOwned>(self) -> PolarsResult<K> {
-        // SAFETY: the caller's promise. A pointer to nothing may be null, which a slice can't be.
+        // SAFETY: the caller promises that the pointer reaches `len` bytes. Where there are none,
+        // it may be null, which a slice's pointer can't be.
         let bytes = if self.len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(self.bytes, self.len) } };
         serde_pickle::from_slice(bytes, serde_pickle::DeOptions::default()).map_err(
             |error| polars_err!(InvalidOperation: "anorand: the call's arguments can't be read: {error}; is the plugin's library of the same version as its Python package?"),
@@ -79,7 +80,7 @@ impl Kwargs {
 ///
 /// # Safety
 /// `inputs` points to `count` exported series that are the callee's to release, and `output` to an
-/// empty one.
+/// empty one. The pointer of `kwargs` reaches its bytes.
 pub unsafe fn compute<K: DeserializeOwned>(
     inputs: *mut SeriesExport,
     count: usize,
@@ -90,11 +91,12 @@ pub unsafe fn compute<K: DeserializeOwned>(
     guarded(|| {
         let _listening = Listening::begin();
         EXPRESSION.set(kwargs.expression());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller gives `count` exported series, which are ours to release.
         let inputs = unsafe { import_series_buffer(inputs, count) }?;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that the pointer of `kwargs` reaches its bytes.
         let series = expression(&inputs, unsafe { kwargs.parse() }?).inspect_err(|_| give_way())?;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller gives room for a series at `output`; the empty one there holds
+        // nothing.
         unsafe { *output = export_series(&series) };
         Ok(())
     });
@@ -103,7 +105,8 @@ pub unsafe fn compute<K: DeserializeOwned>(
 /// Resolves an expression's name and dtype from those of its inputs, or keeps the error's message.
 ///
 /// # Safety
-/// `inputs` points to `count` exported fields, and `output` to an empty one.
+/// `inputs` points to `count` exported fields, and `output` to an empty one. The pointer of
+/// `kwargs` reaches its bytes.
 pub unsafe fn resolve<K: DeserializeOwned>(
     inputs: *mut ArrowSchema,
     count: usize,
@@ -114,15 +117,15 @@ pub unsafe fn resolve<K: DeserializeOwned>(
     guarded(|| {
         expect_calls();
         plan(kwargs.expression());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller gives `count` fields. Where there are none, the pointer may be null.
         let inputs = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(inputs, count) } };
-        // SAFETY: the caller's promise.
+        // SAFETY: each is a field that the caller has exported.
         let fields = inputs.iter().map(|field| unsafe { import_field_from_c(field) });
         let fields =
             fields.map(|field| field.and_then(|field| refuse_extensions(&field).map(|()| Field::from(&field))));
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that the pointer of `kwargs` reaches its bytes.
         let field = schema(&fields.collect::<PolarsResult<Vec<_>>>()?, unsafe { kwargs.parse() }?)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller gives room for a field at `output`; the empty one there holds nothing.
         unsafe { *output = export_field_to_c(&field.to_arrow(CompatLevel::newest())) };
         Ok(())
     });

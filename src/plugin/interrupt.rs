@@ -245,12 +245,13 @@ mod signals {
             match self.get() {
                 (SIG_DFL | SIG_IGN, _) => {}
                 (handler, true) => {
-                    // SAFETY: what the system had as a handler of this form.
+                    // SAFETY: the system had it as a handler with SA_SIGINFO, which has this form.
                     let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = unsafe { transmute(handler) };
                     handler(signal, info, context);
                 }
                 (handler, false) => {
-                    // SAFETY: what the system had as a handler of this form.
+                    // SAFETY: the system had it as a handler without SA_SIGINFO, which has this
+                    // form.
                     let handler: extern "C" fn(c_int) = unsafe { transmute(handler) };
                     handler(signal);
                 }
@@ -281,9 +282,9 @@ mod signals {
 
     /// The handler that is set; None if the system does not say.
     fn current() -> Option<sigaction> {
-        // SAFETY: plain numbers and pointers, for which zeros are valid.
+        // SAFETY: it is made of plain numbers and pointers, for which zeros are valid.
         let mut current: sigaction = unsafe { zeroed() };
-        // SAFETY: a null action asks only.
+        // SAFETY: a null action changes nothing; the system writes the handler to `current`.
         let asked = unsafe { sigaction(SIGINT, null(), &mut current) };
         (asked == 0).then_some(current)
     }
@@ -318,7 +319,7 @@ mod signals {
         if !takes_info {
             action.sa_flags &= !SA_SIGINFO;
         }
-        // SAFETY: what the system had before.
+        // SAFETY: it is the handler that the system had before ours.
         unsafe { sigaction(SIGINT, &action, null_mut()) };
     }
 }

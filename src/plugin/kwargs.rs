@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::data::{feature_fields, Columns, Feature, Labels};
 use crate::fit::check_size;
-use crate::options::{Candidates, UncheckedOptions};
+use crate::options::{OptionsByLabels, UncheckedOptions};
 use crate::query::{Groups, Init, ModelFile, SmallGroups, Training};
 
 use super::ffi::expression;
@@ -49,8 +49,9 @@ impl<'de> Deserialize<'de> for FilePath {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingKwargs {
-    /// One of each, or all combinations of the options that were given as lists.
-    pub candidates: Vec<UncheckedOptions>,
+    pub options: UncheckedOptions,
+    /// The values to choose from, if `loss_weight` was given as a list.
+    pub loss_weights: Vec<f64>,
     pub labels: bool,
     /// Whether there is a model for each group.
     pub by: bool,
@@ -67,6 +68,10 @@ impl TrainingKwargs {
     /// Whether the features are one of several fields of the input.
     fn is_packed(&self) -> bool {
         self.labels || self.by || self.init || self.replay
+    }
+
+    pub fn check_options(&self) -> PolarsResult<OptionsByLabels> {
+        OptionsByLabels::check(&self.options, self.loss_weights.clone(), self.labels)
     }
 
     pub fn small_groups(&self) -> PolarsResult<SmallGroups> {
@@ -169,11 +174,10 @@ pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Colu
     let parts = Parts::from_input(first(inputs)?, &kwargs)?;
     let small = kwargs.small_groups()?;
     let groups = parts.keys.map(|keys| Groups::from_keys(keys, small)).transpose()?;
-    let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
+    let options = kwargs.check_options()?;
     let file = kwargs.init_path.map(|path| Init::File(ModelFile::new(&path.0, expression())));
-    let init = parts.init.or(file).map(|init| (init, given));
-    Ok((parts.columns, Training { candidates, labels: parts.labels, groups, init, replayed: parts.replayed }))
+    let init = parts.init.or(file).map(|init| (init, kwargs.options));
+    Ok((parts.columns, Training { options, labels: parts.labels, groups, init, replayed: parts.replayed }))
 }
 
 /// The fields of the first input, read.
@@ -261,7 +265,7 @@ impl PackedFields {
             if !training.init && training.init_path.is_none() {
                 features.iter().try_for_each(Feature::check_typed)?;
             }
-            for options in Candidates::check(training.candidates.clone(), training.labels)?.all() {
+            for options in training.check_options()?.cases() {
                 features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
                 check_size(options, options.features_of_member(features.len()))?;
             }

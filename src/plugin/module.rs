@@ -14,7 +14,6 @@ use crate::data::{self, Counted, Frequencies, Numbering};
 use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
-use crate::options::InFull;
 
 use super::progress::{leave_calls, watch_calls, Counters};
 use super::scan::PyScan;
@@ -33,6 +32,7 @@ fn os_error(py: Python<'_>, error: Unwritable) -> PyErr {
         (None, ErrorKind::NotFound) => py.import("errno")?.getattr("ENOENT")?.extract(),
         (None, ErrorKind::IsADirectory) => py.import("errno")?.getattr("EISDIR")?.extract(),
         (None, ErrorKind::NotADirectory) => py.import("errno")?.getattr("ENOTDIR")?.extract(),
+        (None, ErrorKind::InvalidInput) => py.import("errno")?.getattr("EINVAL")?.extract(),
         (None, _) => py.import("errno")?.getattr("EIO")?.extract(),
     };
     match errno() {
@@ -50,17 +50,12 @@ fn model_metadata(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     })
 }
 
-/// A model's options and those of each of its candidates, all of them, as JSON; none of a model
-/// without candidates.
+/// All options of a model, as JSON; a ValueError if the bytes are not a model.
 #[pyfunction]
-fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<(String, Vec<String>)> {
+fn model_options(py: Python<'_>, bytes: &[u8]) -> PyResult<String> {
     py.detach(|| {
         let model = model::from_bytes(bytes).map_err(value_error)?;
-        let metadata = model.metadata();
-        let in_full =
-            |options| serde_json::to_string(&InFull(options)).map_err(|error| PyValueError::new_err(error.to_string()));
-        let candidates = metadata.candidates.iter().flatten().map(|candidate| in_full(&candidate.options));
-        Ok((in_full(&metadata.options)?, candidates.collect::<PyResult<_>>()?))
+        serde_json::to_string(&model.metadata().options).map_err(|error| PyValueError::new_err(error.to_string()))
     })
 }
 
@@ -90,19 +85,17 @@ fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     medians.map_err(value_error)
 }
 
-/// Of each feature, its quantiles, the number of values up to each, and the number of training rows
-/// without a value; None for a model of a format without them.
+/// The quantiles of each feature, the number of values up to each, and the number of training rows
+/// without a value.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // A tuple, as Python sees it.
-fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<(Vec<Vec<f64>>, Vec<Vec<u64>>, Vec<u64>)>> {
+fn model_quantiles(py: Python<'_>, bytes: &[u8]) -> PyResult<(Vec<Vec<f64>>, Vec<Vec<u64>>, Vec<u64>)> {
     let found = py.detach(|| {
         let model = model::from_bytes(bytes)?;
-        let all = model.statistics().quantiles_of_features.as_ref();
-        Ok(all.map(|all| {
-            let values = all.values.iter().map(|values| values.to_vec());
-            let at_most = all.at_most.iter().map(|counts| counts.to_vec());
-            (values.collect(), at_most.collect(), all.missing.clone())
-        }))
+        let all = &model.statistics().feature_quantiles;
+        let values = all.values.iter().map(|values| values.to_vec());
+        let at_most = all.at_most.iter().map(|counts| counts.to_vec());
+        Ok((values.collect(), at_most.collect(), all.missing.clone()))
     });
     found.map_err(value_error)
 }

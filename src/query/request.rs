@@ -9,9 +9,9 @@ use polars::prelude::*;
 use crate::data::{Columns, Labels, Totals};
 use crate::device::{Cost, Request};
 use crate::engine::Device;
-use crate::fit::{beside, fit_best_of_each, warnings_of_table, Choice, Fitted, Given, Start, Subject, Warning};
+use crate::fit::{fit_choices, table_warnings, try_map_ok, Choice, Fitted, Given, Start, Subject, Warning};
 use crate::model::Model;
-use crate::options::{Candidates, Options, UncheckedOptions};
+use crate::options::{Options, OptionsByLabels, UncheckedOptions};
 use crate::pool;
 
 use super::groups::Groups;
@@ -21,8 +21,7 @@ use super::warn::warn;
 
 /// Says how a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
-    /// One, or those to choose from
-    pub candidates: Candidates,
+    pub options: OptionsByLabels,
     pub labels: Option<Labels>,
     pub groups: Option<Groups>,
     /// Where the fits start, and the options that were given with it
@@ -40,14 +39,15 @@ impl Training {
     /// Fits a model on a sample of a table; `sampled` is what is known of the table.
     pub fn fit_sample(&self, columns: &Columns, sampled: Option<&Sampled>, request: Request) -> PolarsResult<Model> {
         let labels = self.labels.as_ref();
-        let Resolved { model, candidates } = self.resolved(0, None, labels)?;
+        let Resolved { model, options, loss_weights } = self.resolved(0, None, labels)?;
         let start = model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
         check_replayed(start, sampled)?;
         let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
-        let choice = Choice { given: Given { columns, labels, totals, start }, candidates: &candidates };
-        let cost = candidates.iter().map(|options| Cost::of_fit(options, columns.features().len(), columns.rows()));
+        let choice = Choice { given: Given { columns, labels, totals, start }, options: &options, loss_weights };
+        let one = || Cost::of_fit(&options, columns.features().len(), columns.rows());
+        let cost = (0..self.options.compared_fits()).map(|_| one());
         let Fitted { model, warnings } = request.run(cost.sum(), |device| choice.fit(device))?;
-        warnings_of_table(columns)?.iter().chain(&warnings).for_each(|warning| warn(&warning.to_string()));
+        table_warnings(columns)?.iter().chain(&warnings).for_each(|warning| warn(&warning.to_string()));
         Ok(model)
     }
 
@@ -77,7 +77,8 @@ impl Training {
         let warned = Warned::default();
         let features = columns.features().len();
         let rows: Vec<usize> = groups.rows().iter().map(Vec::len).collect();
-        let cost = self.candidates.of(false).iter().map(|options| Cost::of_fits(options, features, &rows)).sum();
+        let one = || Cost::of_fits(self.options.choose(false), features, &rows);
+        let cost = (0..self.options.compared_fits()).map(|_| one()).sum();
         let at_a_time = BYTES_AT_A_TIME / (features * size_of::<f64>()).max(1);
         let models = request.run(cost, |device| {
             groups.each(device, at_a_time, |numbers| {
@@ -89,7 +90,7 @@ impl Training {
                 };
                 let rows = pool::map(numbers.to_vec(), gather)?;
                 let fitted =
-                    beside(rows, |rows| fit_best_of_each(rows.into_iter().map(GroupFit::choice).collect(), device))?;
+                    try_map_ok(rows, |rows| fit_choices(rows.into_iter().map(GroupFit::choice).collect(), device))?;
                 let then = |(rows, Fitted { model, warnings }): (GroupFit, Fitted)| {
                     warned.add(warnings);
                     then(&model, &rows.columns, device)
@@ -99,7 +100,7 @@ impl Training {
         })?;
         // Of all rows, not of each group: rows that are sorted within each group are not numbered
         // by that.
-        warnings_of_table(columns)?.iter().for_each(|warning| warn(&warning.to_string()));
+        table_warnings(columns)?.iter().for_each(|warning| warn(&warning.to_string()));
         warned.say(groups.rows().len());
         Ok(models)
     }
@@ -115,25 +116,25 @@ impl Training {
         let rows = &groups.rows()[group];
         let columns = columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, rows.clone()))?;
         let labels = self.labels.as_ref().map(|labels| labels.gather(rows));
-        let Resolved { model, candidates } = self.resolved(group, Some(rows), labels.as_ref())?;
+        let Resolved { model, options, loss_weights } = self.resolved(group, Some(rows), labels.as_ref())?;
         let sampled = samples.map(|samples| &samples[group]);
         match sampled {
             Some(sampled) => groups.small().check(sampled.usable, sampled.given)?,
             None => {
-                let usable = columns.usable_rows(candidates[0].missing)?.into_iter().filter(|usable| *usable).count();
+                let usable = columns.usable_rows(options.missing)?.into_iter().filter(|usable| *usable).count();
                 groups.small().check(usable, rows.len())?;
             }
         }
         check_replayed(model.as_ref().map(|model| Start { model, replayed: None }), sampled)?;
         let replayed = self.replayed.as_ref().map(|all| rows.iter().map(|row| all[*row as usize]).collect());
         let totals = sampled.and_then(|sampled| sampled.totals.as_ref());
-        Ok(GroupFit { columns, labels, replayed, totals, model, candidates })
+        Ok(GroupFit { columns, labels, replayed, totals, model, options, loss_weights })
     }
 
     /// Says what the fit of a group will ask of its rows, before they are gathered.
     pub fn gathering(&self, group: usize) -> PolarsResult<Gathering> {
-        let Resolved { model, candidates } = self.resolved(group, None, None)?;
-        let Options { missing, seed, .. } = candidates[0];
+        let Resolved { model, options, .. } = self.resolved(group, None, None)?;
+        let Options { missing, seed, .. } = *options;
         Ok(Gathering { missing, seed, goes_on: model.is_some() })
     }
 
@@ -143,10 +144,13 @@ impl Training {
         let init =
             self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(group, rows)?.zip(Some(given))));
         Ok(match init.transpose()?.flatten() {
-            None => Resolved { model: None, candidates: self.candidates.of(knows_few(labels)).into() },
+            None => {
+                let options = Cow::Borrowed(self.options.choose(knows_few(labels)));
+                Resolved { model: None, options, loss_weights: self.options.loss_weights() }
+            }
             Some((model, given)) => {
                 let options = given.clone().check_from(&model.metadata().options)?;
-                Resolved { model: Some(model), candidates: vec![options].into() }
+                Resolved { model: Some(model), options: Cow::Owned(options), loss_weights: &[] }
             }
         })
     }
@@ -162,11 +166,11 @@ fn check_replayed(start: Option<Start>, sampled: Option<&Sampled>) -> PolarsResu
 /// Bytes of the rows of groups that a GPU fits together, as they are before they are scaled.
 const BYTES_AT_A_TIME: usize = 1 << 30;
 
-/// The model that a fit starts from, and the options to choose from: at least one set. All have the
-/// same seed and the same policy for missing values, since these can't be given as lists.
+/// The model that a fit goes on from, its options, and the values of `loss_weight` to choose from.
 struct Resolved<'a> {
     model: Option<Arc<Model>>,
-    candidates: Cow<'a, [Options]>,
+    options: Cow<'a, Options>,
+    loss_weights: &'a [f64],
 }
 
 /// What a group's fit is given.
@@ -176,14 +180,16 @@ struct GroupFit<'a> {
     replayed: Option<Vec<bool>>,
     totals: Option<&'a Totals>,
     model: Option<Arc<Model>>,
-    candidates: Cow<'a, [Options]>,
+    options: Cow<'a, Options>,
+    loss_weights: &'a [f64],
 }
 
 impl GroupFit<'_> {
     fn choice(&self) -> Choice<'_> {
         let start = self.model.as_ref().map(|model| Start { model, replayed: self.replayed.as_deref() });
         let (columns, labels) = (&self.columns, self.labels.as_ref());
-        Choice { given: Given { columns, labels, totals: self.totals, start }, candidates: &self.candidates }
+        let given = Given { columns, labels, totals: self.totals, start };
+        Choice { given, options: &self.options, loss_weights: self.loss_weights }
     }
 }
 

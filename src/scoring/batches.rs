@@ -27,10 +27,12 @@ pub struct Batch {
     pub rows: usize,
 }
 
-/// What `work` makes of scaled rows on an engine of the model: `width` items for each row, into its part of them.
+/// What `work` makes of scaled rows on an engine of the model: `width` items for each row, into its
+/// part of them.
 ///
-/// The rows come in batches, on the plugin's threads: `on_cpu` rows, or enough to keep a GPU busy. A row with a missing value
-/// has the reference in its place, and is to be null where the model says so. `what` names the items in an error.
+/// The rows come in batches, on the plugin's threads: `on_cpu` rows, or enough to keep a GPU busy.
+/// A row with a missing value has the reference in its place, and is to be null where the model
+/// says so. `what` names the items in an error.
 pub fn by_batch<T: Clone + Default + Send>(
     model: &Model,
     columns: &Columns,

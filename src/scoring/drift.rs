@@ -1,5 +1,5 @@
-//! The values of one feature beside its training values: shares of the rows in classes of values, and whether they differ by more
-//! than chance.
+//! The values of one feature beside its training values: shares of the rows in classes of values,
+//! and whether they differ by more than chance.
 
 use polars::prelude::PolarsResult;
 
@@ -12,7 +12,8 @@ const LISTED: usize = 20;
 const NOTICEABLE: f64 = 0.1;
 /// The share of unseen values, beyond those to be expected, from which on a category has drifted.
 const UNSEEN: f64 = 0.01;
-/// How likely each of the two tests calls rows drifted that come from where the training rows came from.
+/// How likely each of the two tests calls rows drifted that come from where the training rows came
+/// from.
 const BY_CHANCE: f64 = 0.001;
 /// The normal quantile at 1 − [`BY_CHANCE`].
 const SURE: f64 = 3.09;
@@ -37,18 +38,21 @@ pub struct TrainingValues<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureDrift {
     pub drifted: bool,
-    /// The population stability index; None without rows, and for a time of which only what recurs counts
+    /// The population stability index; None without rows, and for a time of which only what recurs
+    /// counts
     pub stability: Option<f64>,
     /// Of a number: the quartiles of the training values, and of these
     pub quartiles: Option<([f64; 3], [f64; 3])>,
     /// The share of the rows without a value
     pub missing: Option<f64>,
-    /// Of a category all training values of which are known: the share of the values that are not among them
+    /// Of a category all training values of which are known: the share of the values that are not
+    /// among them
     pub unseen: Option<f64>,
 }
 
 impl FeatureDrift {
-    /// Of feature `j` of coded columns. Where `compared` is given, rows for which it does not hold count as missing only.
+    /// Of feature `j` of coded columns. Where `compared` is given, rows for which it does not hold
+    /// count as missing only.
     pub fn of(
         coded: &Columns,
         j: usize,
@@ -102,7 +106,8 @@ struct Class {
     rows: u64,
 }
 
-/// The deciles of the training values, those that coincide as one class; of few values, each of them.
+/// The deciles of the training values, those that coincide as one class; of few values, each of
+/// them.
 fn of_numbers(values: &[f64], training: &TrainingValues) -> Vec<Class> {
     let recurs = matches!(training.kind, Kind::Date | Kind::Datetime) && Inputs::is_calendar(training.inputs);
     if recurs {
@@ -147,8 +152,9 @@ fn of_category(codes: &[f64], known: &Frequencies) -> Vec<Class> {
 
 /// Whether more values are unseen than where the training values came from.
 ///
-/// There, the share of unseen values is about that of the training rows that were alone in their value (Good and Turing). Under
-/// that, of the rows that are either, the unseen ones are a binomial draw with the share of the rows that are not training rows.
+/// There, the share of unseen values is about that of the training rows that were alone in their
+/// value (Good and Turing). Under that, of the rows that are either, the unseen ones are a binomial
+/// draw with the share of the rows that are not training rows.
 fn has_new_values(unseen: u64, values: u64, known: &Frequencies) -> bool {
     let (alone, trained) = (known.alone() as u64, known.rows());
     if values == 0 || trained == 0 {
@@ -170,8 +176,8 @@ pub fn is_other_share(first: [u64; 2], second: [u64; 2]) -> bool {
     more.min(fewer) < BY_CHANCE / 2.0
 }
 
-/// The probability that a binomial variable, with `n` trials and the success probability `share`, is at least `count`. Exact above
-/// the mean; 1 below it.
+/// The probability that a binomial variable, with `n` trials and the success probability `share`,
+/// is at least `count`. Exact above the mean; 1 below it.
 fn at_least(count: u64, n: u64, share: f64) -> f64 {
     let (k, n) = (count as f64, n as f64);
     if k <= n * share {
@@ -200,7 +206,8 @@ fn quartiles(values: &mut [f64]) -> [f64; 3] {
     found
 }
 
-/// The population stability index of some classes: Σ (q − p)·ln(q / p), with half a row added to each class.
+/// The population stability index of some classes: Σ (q − p)·ln(q / p), with half a row added to
+/// each class.
 fn stability(classes: &[Class], trained: f64, rows: f64) -> f64 {
     let half = 0.5 * classes.len() as f64;
     let part = |class: &Class| {

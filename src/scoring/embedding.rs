@@ -1,7 +1,7 @@
 //! The latent (z0, z1) of eq. 1: where the networks see a row.
 //!
-//! Members of an ensemble know nothing of each other's axes, so that a mean of their latents would mean nothing: they stand one
-//! after the other.
+//! Members of an ensemble know nothing of each other's axes, so that a mean of their latents would
+//! mean nothing: they stand one after the other.
 
 use polars::prelude::*;
 

@@ -1,8 +1,9 @@
-//! What each feature adds to a row's score: integrated gradients (Sundararajan, Taly and Yan, 2017) from the training medians, and
-//! the surprisals of the row's values.
+//! What each feature adds to a row's score: integrated gradients (Sundararajan, Taly and Yan, 2017)
+//! from the training medians, and the surprisals of the row's values.
 //!
-//! A score is a function of two heads, which are functions of the row, and of the surprisals of its values where the combination takes
-//! them. With Δ the difference between the row and the reference row (all features at their training medians), there are two cases.
+//! A score is a function of two heads, which are functions of the row, and of the surprisals of its
+//! values where the combination takes them. With Δ the difference between the row and the reference
+//! row (all features at their training medians), there are two cases.
 //!
 //! The row as a whole explains its score ([`Decision::Whole`]):
 //!
@@ -10,19 +11,21 @@
 //! Δscore = a·Δlogit + b·Δerror + c·Δsum
 //! ```
 //!
-//! where a, b and c are the score's secant slopes between the two rows, and the sum is that of the surprisals. The gradient of
-//! a·logit + b·error is integrated along the straight line from one row to the other, in scaled features; feature j gets
-//! (xⱼ − refⱼ)·∫ ∂/∂xⱼ, and c times the difference of its surprisals.
+//! where a, b and c are the score's secant slopes between the two rows, and the sum is that of the
+//! surprisals. The gradient of a·logit + b·error is integrated along the straight line from one row
+//! to the other, in scaled features; feature j gets (xⱼ − refⱼ)·∫ ∂/∂xⱼ, and c times the difference
+//! of its surprisals.
 //!
-//! The most surprising value explains it ([`Decision::Value`]): Δscore is shared out by the Shapley values of the highest of the
-//! surprisals.
+//! The most surprising value explains it ([`Decision::Value`]): Δscore is shared out by the Shapley
+//! values of the highest of the surprisals.
 //!
-//! The contributions add up to Δscore. What the quadrature leaves over is shared out in proportion to them.
+//! The contributions add up to Δscore. What the quadrature leaves over is shared out in proportion
+//! to them.
 
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
-use crate::combiner::{finite, Decision};
+use crate::combiner::{finite, Decision, Row};
 use crate::data::{Columns, OfValue, Surprise};
 use crate::engine::{tiled, Device};
 use crate::memory::{collected, zeros};
@@ -33,8 +36,9 @@ use super::networks::Networks;
 
 /// Rows at a time on the CPU: their activations stay in the cache.
 const CHUNK: usize = 256;
-/// Midpoints of the line at which the gradient is taken. A ReLU network's gradient is constant between kinks: Gauss–Legendre nodes,
-/// which are for smooth functions, are worse than the same number of midpoints.
+/// Midpoints of the line at which the gradient is taken. A ReLU network's gradient is constant
+/// between kinks: Gauss–Legendre nodes, which are for smooth functions, are worse than the same
+/// number of midpoints.
 pub const STEPS: usize = 16;
 
 pub struct Explanation {
@@ -74,8 +78,8 @@ pub fn explain(model: &Model, columns: &Columns, device: Device) -> PolarsResult
     Ok(Explanation { contributions, missing: worked.missing })
 }
 
-/// The `top` largest contributions of every row, largest first; equal ones in the model's order. A model has at least that number
-/// of features.
+/// The `top` largest contributions of every row, largest first; equal ones in the model's order. A
+/// model has at least that number of features.
 pub fn explain_top(model: &Model, columns: &Columns, top: usize, device: Device) -> PolarsResult<Worked<Contribution>> {
     let row = model.scaled_reference();
     let networks = Networks::open(model, device)?;
@@ -130,18 +134,16 @@ fn explain_batch(
     out: &mut [f32],
 ) -> PolarsResult<()> {
     let Batch { coded, tiles, tile, inputs, rows } = batch;
-    // From where scores come from: heads that spread little turn another engine's rounding into a visible part of a score.
+    // From where scores come from: heads that spread little turn another engine's rounding into a
+    // visible part of a score.
     let (mut logits, mut errors) = (vec![0f32; *rows], vec![0f32; *rows]);
     networks.heads_into(tiles, *inputs, &mut logits, &mut errors)?;
     let heads: Vec<(f32, f32)> = logits.into_iter().zip(errors).collect();
     let values = values_of(model, coded)?;
     let combiner = &model.metadata().combiner;
-    let start = (reference.heads, reference.values.surprise);
-    let decisions: Vec<Decision> = heads
-        .iter()
-        .zip(&values)
-        .map(|(heads, values)| combiner.decision(start, (finite(*heads), values.surprise)))
-        .collect();
+    let start = Row { heads: reference.heads, surprise: reference.values.surprise };
+    let row = |(heads, values): (&(f32, f32), &Values)| Row { heads: finite(*heads), surprise: values.surprise };
+    let decisions: Vec<Decision> = heads.iter().zip(&values).map(|of| combiner.decide(start, row(of))).collect();
     // The padding's weights stay 0.
     let mut weights = [(); 2].map(|()| vec![0f32; rows.div_ceil(*tile) * tile]);
     for (row, decision) in decisions.iter().enumerate() {
@@ -151,7 +153,7 @@ fn explain_batch(
         }
     }
     let (way, sum) = along_the_way(networks, reference.row, (tiles, *tile, *inputs), &weights)?;
-    let at_start = f64::from(combiner.score(start.0[0] as f32, start.0[1] as f32, start.1));
+    let at_start = f64::from(combiner.score(start.heads[0] as f32, start.heads[1] as f32, start.surprise));
     let place = |row: usize, input: usize| (row / tile * inputs + input) * tile + row % tile;
     let owners = model.inputs().owners();
     let features = model.metadata().features.len();
@@ -179,7 +181,8 @@ fn explain_batch(
     Ok(())
 }
 
-/// The surprisals of a row's values: each held to ln(n + 1), what each counts where the highest decides, and both together.
+/// The surprisals of a row's values: each held to ln(n + 1), what each counts where the highest
+/// decides, and both together.
 #[derive(Clone, Default)]
 struct Values {
     surprisals: Vec<f64>,
@@ -203,7 +206,8 @@ fn values_of(model: &Model, coded: &Columns) -> PolarsResult<Vec<Values>> {
     Ok(rows)
 }
 
-/// Of each input of rows in tiles, the way from the reference to the row, and the sum of the gradients along it, at [`STEPS`] points.
+/// Of each input of rows in tiles, the way from the reference to the row, and the sum of the
+/// gradients along it, at [`STEPS`] points.
 fn along_the_way(
     networks: &Networks,
     reference: &[f32],
@@ -225,7 +229,8 @@ fn along_the_way(
     Ok((way, sum))
 }
 
-/// Shares out a total by the Shapley values of the highest of some numbers; a number that is not above 0 gets nothing.
+/// Shares out a total by the Shapley values of the highest of some numbers; a number that is not
+/// above 0 gets nothing.
 fn share_of_highest(numbers: &[f64], total: f64, out: &mut [f32]) {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
@@ -248,10 +253,11 @@ fn tiles_of_reference(reference: &[f32], tile: usize, len: usize) -> PolarsResul
     Ok(tiles)
 }
 
-/// Makes the contributions add up to `total`: what is left over goes to them in proportion to their size. Where all of them are 0,
-/// it goes to the features in proportion to the first of `instead` that is not: the ways that the gradient, zero all along
-/// them, was multiplied with, or what decides scores by the most surprising value, which may be that of both rows. A feature
-/// that is at its median gets nothing.
+/// Makes the contributions add up to `total`: what is left over goes to them in proportion to their
+/// size. Where all of them are 0, it goes to the features in proportion to the first of `instead`
+/// that is not: the ways that the gradient, zero all along them, was multiplied with, or what
+/// decides scores by the most surprising value, which may be that of both rows. A feature that is
+/// at its median gets nothing.
 fn complete(contributions: &mut [f32], instead: [&[f32]; 2], total: f64) {
     if !contributions.iter().all(|number| number.is_finite()) {
         // Activations overflow on the way: all that is known is how far the row is out.
@@ -263,7 +269,8 @@ fn complete(contributions: &mut [f32], instead: [&[f32]; 2], total: f64) {
     let Some(shares) = [&own, way, deciding].into_iter().find(|shares| size(shares) > 0.0) else { return };
     let (all, sum) = (size(shares), own.iter().map(|number| f64::from(*number)).sum::<f64>());
     for (contribution, share) in contributions.iter_mut().zip(shares) {
-        // Contributions of heads that hardly spread may be far larger than the total, which must survive the difference.
+        // Contributions of heads that hardly spread may be far larger than the total, which must
+        // survive the difference.
         let share = f64::from(share.abs()) / all;
         *contribution = ((f64::from(*contribution) - sum * share) + total * share) as f32;
     }

@@ -5,7 +5,8 @@ use crate::simd::{Task, Vector};
 
 use crate::combiner::Combiner;
 
-/// The standard deviation of the members' scores, each eq. 8 of its own heads in place of the ensemble's; of one member it is 0.
+/// Computes the standard deviation of the members' scores. Each is eq. 8 of the member's own heads
+/// in the place of the ensemble's. For one member it is 0.
 pub struct Spread<'a> {
     pub combiner: &'a Combiner,
     pub members: usize,
@@ -22,19 +23,22 @@ pub struct Spread<'a> {
 impl Task for Spread<'_> {
     type Output = ();
 
-    /// Plain loops over the rows of a tile, which the compiler makes vectors of.
+    /// Loops plainly over the rows of a tile, so that the compiler makes vectors of it.
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { combiner, members, tile, heads, surprises, out } = self;
         let mut scores = vec![0f32; members * tile];
+        // The last tile has fewer rows, and its padding has no surprises.
         let mut surprising = vec![Surprise::default(); tile];
         for (at, (heads, out)) in heads.chunks_exact(2 * members * tile).zip(out.chunks_mut(tile)).enumerate() {
-            if let Some(surprises) = surprises {
+            let surprises = surprises.map(|surprises| {
                 surprising[..out.len()].copy_from_slice(&surprises[at * tile..][..out.len()]);
-            }
+                surprising.as_slice()
+            });
             for (heads, scores) in heads.chunks_exact(2 * tile).zip(scores.chunks_exact_mut(tile)) {
                 let (logits, errors) = heads.split_at(tile);
-                combiner.scores_into(logits, errors, &surprising, scores);
+                scores.copy_from_slice(logits);
+                combiner.combine(scores, errors, surprises);
             }
             for (row, out) in out.iter_mut().enumerate() {
                 *out = deviation(scores.iter().skip(row).step_by(tile)) as f32;
@@ -43,7 +47,7 @@ impl Task for Spread<'_> {
     }
 }
 
-/// Of at least one number, around their mean, over their number.
+/// Divides the squares by the number of numbers, of which there is at least one.
 #[inline(always)]
 fn deviation<'a>(numbers: impl Iterator<Item = &'a f32> + Clone) -> f64 {
     let (count, sum) = numbers.clone().fold((0.0, 0.0), |(count, sum), number| (count + 1.0, sum + f64::from(*number)));
@@ -72,7 +76,7 @@ mod tests {
             })
             .collect();
         for combination in [Combination::Probability, Combination::Robust, Combination::Surprisal] {
-            let combiner = Combiner::of(&training, &surprises[..50], combination, 1.0);
+            let combiner = Combiner::fit(&training, &surprises[..50], combination, 1.0);
             for (simd, members) in Simd::available().into_iter().flat_map(|simd| [(simd, 1), (simd, 5)]) {
                 let tile = simd.tile_rows();
                 let mut heads: Vec<f32> = (0..ROWS.div_ceil(tile) * members * 2 * tile).map(number).collect();

@@ -6,7 +6,8 @@ use crate::engine::{Device, Engine, Weights};
 use crate::model::Model;
 use crate::neighbours::KeptRows;
 
-/// A model's networks on a device, and its kept rows, whose distances are a part of the reconstruction error.
+/// A model's networks on a device, and its kept rows, whose distances are a part of the
+/// reconstruction error.
 pub struct Networks<'a> {
     pub engine: Engine<'a>,
     kept: Option<&'a KeptRows>,
@@ -17,8 +18,8 @@ impl<'a> Networks<'a> {
         Ok(Self { engine: Engine::open(model.weights(), device)?, kept: model.statistics().kept.as_ref() })
     }
 
-    /// Of a model in the making, beside the rows that it keeps.
-    pub fn beside(weights: &'a Weights, kept: Option<&'a KeptRows>, device: Device) -> PolarsResult<Self> {
+    /// Opens the networks of a model in the making, with the rows that it keeps.
+    pub fn with_kept(weights: &'a Weights, kept: Option<&'a KeptRows>, device: Device) -> PolarsResult<Self> {
         Ok(Self { engine: Engine::open(weights, device)?, kept })
     }
 
@@ -26,7 +27,7 @@ impl<'a> Networks<'a> {
         self.engine.tile()
     }
 
-    /// Both heads; see [`Engine::heads_into`].
+    /// Computes both heads; see [`Engine::heads_into`].
     pub fn heads_into(&self, tiles: &[f32], inputs: usize, logits: &mut [f32], errors: &mut [f32]) -> PolarsResult<()> {
         self.engine.heads_into(tiles, inputs, logits, errors)?;
         if let Some(kept) = self.kept {
@@ -35,7 +36,8 @@ impl<'a> Networks<'a> {
         Ok(())
     }
 
-    /// Both heads, and each member's own; see [`Engine::member_heads_into`]. The distance is in each member's error.
+    /// Computes both heads, and each member's own; see [`Engine::member_heads_into`]. The distance is in
+    /// each member's error.
     pub fn member_heads_into(
         &self,
         tiles: &[f32],
@@ -61,8 +63,9 @@ impl<'a> Networks<'a> {
         Ok(())
     }
 
-    /// The gradient of the first weights · logit + the second ones · error; see [`Engine::add_input_gradients`]. `equal` are the kept rows
-    /// that equal the row at the end of the way, see [`KeptRows::equals`].
+    /// Adds the gradient of the first weights · logit + the second ones · error; see
+    /// [`Engine::add_input_gradients`]. `equal` are the kept rows that equal the row at the end of
+    /// the way, see [`KeptRows::equals`].
     pub fn add_input_gradients(
         &self,
         tiles: &[f32],

@@ -11,9 +11,10 @@ use crate::simd::Simd;
 use super::batches::by_batch;
 use super::member_spread::Spread;
 use super::networks::Networks;
-use super::{combine, numbers_of, score, CHUNK};
+use super::{named, score, CHUNK};
 
-/// [`super::score`], and the standard deviation of the members' scores, 0 for one member. An error for a distilled model.
+/// Computes [`super::score`] and the standard deviation of the members' scores, which is 0 for one
+/// member. Refuses a distilled model.
 pub fn score_and_spread(
     model: &Model,
     columns: &Columns,
@@ -40,7 +41,7 @@ pub fn score_and_spread(
             networks.member_heads_into(&batch.tiles, batch.inputs, (&mut scores, &mut errors), &mut heads)?;
             let surprises = model.surprises(&batch.coded)?;
             let surprises = surprises.as_deref();
-            combine(combiner, &mut scores, &errors, surprises);
+            combiner.combine(&mut scores, &errors, surprises);
             let (heads, out_of, tile) = (heads.as_slice(), spreads.as_mut_slice(), batch.tile);
             Simd::chosen().run(Spread { combiner, members, tile, heads, surprises, out: out_of });
             for (out, both) in out.iter_mut().zip(scores.iter().zip(&spreads)) {
@@ -50,5 +51,5 @@ pub fn score_and_spread(
         })?;
     let part = |at: usize| worked.numbers.iter().map(|both| both[at]).collect();
     let missing = worked.missing.as_ref();
-    Ok((numbers_of("score", part(0), missing), numbers_of("spread", part(1), missing)))
+    Ok((named("score", part(0), missing), named("spread", part(1), missing)))
 }

@@ -124,7 +124,7 @@ impl Simd {
             // SAFETY: a set exists only where the CPU's support has been found.
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => unsafe { run_avx512(task) },
-            // SAFETY: as above.
+            // SAFETY: a set exists only where the CPU's support has been found.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { run_avx2(task) },
             // SAFETY: portable vectors need nothing.
@@ -133,16 +133,20 @@ impl Simd {
     }
 }
 
+/// # Safety
+/// The CPU has the instructions that the function enables.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn run_avx512<T: Task>(task: T) -> T::Output {
-    // SAFETY: the caller has found the support.
+    // SAFETY: the caller knows that the CPU has them, and with them the vector's.
     unsafe { task.run::<__m512>() }
 }
 
+/// # Safety
+/// The CPU has the instructions that the function enables.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn run_avx2<T: Task>(task: T) -> T::Output {
-    // SAFETY: the caller has found the support.
+    // SAFETY: the caller knows that the CPU has them, and with them the vector's.
     unsafe { task.run::<__m256>() }
 }

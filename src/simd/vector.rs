@@ -9,8 +9,11 @@ pub const VECTORS: usize = 2;
 /// The widest vector's lanes.
 pub const MOST_LANES: usize = 16;
 
-/// A vector of f32 and what is done with it. Every method needs the CPU's support for the vector, and pointers that reach
-/// [`Vector::LANES`] numbers.
+/// A vector of f32 and what is done with it.
+///
+/// # Safety
+/// Every method needs a CPU that has the vector's instructions. [`Vector::load`] and
+/// [`Vector::store`] also need a pointer that reaches [`Vector::LANES`] numbers, at any alignment.
 pub trait Vector: Copy {
     const LANES: usize;
     /// Rows of a tile.
@@ -42,47 +45,60 @@ macro_rules! vector {
             const OUTPUTS: usize = $outputs;
             #[inline(always)]
             unsafe fn splat(number: f32) -> Self {
-                $set1(number)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $set1(number) }
             }
             #[inline(always)]
             unsafe fn load(from: *const f32) -> Self {
-                $load(from)
+                // SAFETY: the caller knows that the CPU has the instruction, and that the pointer
+                // reaches a vector.
+                unsafe { $load(from) }
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut f32) {
-                $store(to, self)
+                // SAFETY: the caller knows that the CPU has the instruction, and that the pointer
+                // reaches a vector.
+                unsafe { $store(to, self) }
             }
             #[inline(always)]
             unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
-                $fma(self, by, plus)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $fma(self, by, plus) }
             }
             #[inline(always)]
             unsafe fn add(self, other: Self) -> Self {
-                $add(self, other)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $add(self, other) }
             }
             #[inline(always)]
             unsafe fn sub(self, other: Self) -> Self {
-                $sub(self, other)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $sub(self, other) }
             }
             #[inline(always)]
             unsafe fn mul(self, other: Self) -> Self {
-                $mul(self, other)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $mul(self, other) }
             }
             #[inline(always)]
             unsafe fn div(self, other: Self) -> Self {
-                $div(self, other)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $div(self, other) }
             }
             #[inline(always)]
             unsafe fn max(self, other: Self) -> Self {
-                $max(self, other)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $max(self, other) }
             }
             #[inline(always)]
             unsafe fn sqrt(self) -> Self {
-                $sqrt(self)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $sqrt(self) }
             }
             #[inline(always)]
             unsafe fn where_positive(self, gate: Self) -> Self {
-                $where_positive(self, gate)
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $where_positive(self, gate) }
             }
         }
     };
@@ -123,16 +139,22 @@ vector!(
     where_positive_256
 );
 
+/// # Safety
+/// The CPU has the vector's instructions.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn where_positive_512(numbers: __m512, gate: __m512) -> __m512 {
-    _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), numbers)
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), numbers) }
 }
 
+/// # Safety
+/// The CPU has the vector's instructions.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn where_positive_256(numbers: __m256, gate: __m256) -> __m256 {
-    _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), numbers)
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), numbers) }
 }
 
 /// Whether the CPU that portable vectors are compiled for can round a product and a sum once.
@@ -159,12 +181,12 @@ impl Vector for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller knows that the pointer reaches eight numbers.
         Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller knows that the pointer reaches eight numbers.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
     #[inline(always)]

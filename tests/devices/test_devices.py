@@ -122,6 +122,7 @@ def test_what_the_driver_lacks_is_said(tmp_path: Path, init: int, count: int, re
     assert 'use device="cpu"' in error
 
 
+@pytest.mark.torch
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler to build a driver's stand-in with")
 def test_a_gpu_without_torch_says_how_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "driver.c").write_text(DRIVER)

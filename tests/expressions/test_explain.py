@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import reference
-from conftest import FAST, FEATURES
+from conftest import FAST, FEATURES, internals
 from sklearn.datasets import load_breast_cancer
 
 import polars_anorand as anorand
@@ -28,7 +29,7 @@ def cancer() -> pl.DataFrame:
     return pl.DataFrame(bunch.data, schema=[str(name) for name in bunch.feature_names])
 
 
-def fitted(frame: pl.DataFrame, options: anorand.FitOptions) -> anorand.Model:
+def fitted(frame: pl.DataFrame, options: Mapping[str, Any]) -> anorand.Model:
     return anorand.Model(frame.select(anorand.fit(pl.all(), **options)).item())
 
 
@@ -37,13 +38,13 @@ def score_of(row: dict[str, Any], model: anorand.Model, schema: pl.Schema | None
 
 
 OPTIONS = pytest.mark.parametrize(
-    "options", [{}, {"preset": "paper", "epochs": 20}, {"combination": "probability", "members": 3}], ids=str
+    "options", [{}, {"preset": "paper", "epochs": 20}, {"members": 3, **internals(combination="probability")}], ids=str
 )
 
 
 @OPTIONS
 def test_contributions_add_up_to_the_scores_difference_from_the_reference(
-    cancer: pl.DataFrame, options: anorand.FitOptions
+    cancer: pl.DataFrame, options: dict[str, Any]
 ) -> None:
     model = fitted(cancer, options)
     # Rows as they are, and rows far outside of all that was seen.
@@ -77,7 +78,7 @@ def test_with_a_time_that_recurs_contributions_add_up_to_the_score_beside_one_co
 
 @pytest.mark.parametrize("combination", ["robust", "surprisal"])
 def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, combination: str) -> None:
-    model = fitted(cancer, {"members": 4, "combination": combination})
+    model = fitted(cancer, {"members": 4, **internals(combination=combination)})
     rows = cancer[::7]
     expected = reference.explain(model.to_bytes(), rows.to_numpy(), steps=512)
     found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
@@ -100,7 +101,7 @@ def test_the_reference_lacks_what_most_training_rows_lack(combination: str, miss
     frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 5.0] * 10, "rare": [None] * 39 + [1.0], "half": [None, 7.0] * 20})
     if missing == "indicator":
         frame = frame.with_columns(word=pl.lit(None, dtype=pl.String))
-    model = fitted(frame, {"combination": combination, "missing": missing, **FAST})  # type: ignore[typeddict-item]
+    model = fitted(frame, {"missing": missing, **internals(combination=combination), **FAST})
     absent = {"rare": None, "half": 7.0} | ({"word": None} if missing == "indicator" else {})
     assert model.reference == {"x": 2.5, **absent}
     rows = frame.head(6).with_columns(rare=pl.Series([None, 1.0, 2.0, None, 0.0, 1.0]))
@@ -172,7 +173,7 @@ def test_a_missing_value_and_a_missing_model_give_nulls(frame: pl.DataFrame, top
 
 def test_an_imputed_value_adds_nothing(frame: pl.DataFrame) -> None:
     # A row without a surprising value, so that the whole of it is explained.
-    model = fitted(frame, {"missing": "impute", "combination": "robust"})
+    model = fitted(frame, {"missing": "impute", **internals(combination="robust")})
     out = frame.head(3).with_columns(a=pl.lit(None, dtype=pl.Float64)).select(anorand.explain(FEATURES, model))
     assert out.unnest("explanation")["a"].to_list() == [0.0] * 3
 
@@ -219,7 +220,7 @@ def test_contributions_add_up_where_the_most_surprising_value_decides_both_score
     # All values scale to the reference's: the networks see no difference, and the sums of the surprisals are equal.
     values = [-3.0, -7.3616714e7, None, None, -3.0, None, 1.9812e16, 1.5368e16, 1.0]
     frame = pl.DataFrame({"x": values})
-    model = fitted(frame, {"scaling": "minmax", "kept_rows": 0, **FAST})
+    model = fitted(frame, {"kept_rows": 0, **internals(scaling="minmax"), **FAST})
     out = frame.select(anorand.score("x", model), anorand.explain("x", model).struct.field("x"))
     assert (out["x"] - (out["score"] - score_of(model.reference, model))).abs().max() < 1e-6
     assert out["x"][8] != 0

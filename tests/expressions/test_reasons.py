@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import reference
-from conftest import FAST, FEATURES
+from conftest import FAST, FEATURES, internals
 from verbs import ANOMALY
 
 import polars_anorand as anorand
@@ -115,7 +116,7 @@ def test_null_models_and_small_groups_give_nulls(frame: pl.DataFrame, model: ano
 
 def test_the_spread_is_the_deviation_of_the_scores_of_the_members(frame: pl.DataFrame) -> None:
     """By models of one member each, of the same networks: their heads, combined as the ensemble's are."""
-    options: anorand.FitOptions = {"combination": "robust", "members": 5, **FAST}
+    options: dict[str, Any] = {"members": 5, **internals(combination="robust"), **FAST}
     model = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item())
     data = model.to_bytes()
     how = reference.metadata(data)["combiner"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST, FEATURES
+from conftest import FAST, FEATURES, internals
 
 import polars_anorand as anorand
 
 
-def scored(frame: pl.DataFrame, **options: int) -> pl.Series:
-    out = frame.select(anorand.score(pl.all(), **(FAST | options))).to_series()
+def scored(frame: pl.DataFrame, **options: Any) -> pl.Series:
+    out = frame.select(anorand.score(pl.all(), **{**FAST, **options})).to_series()
     assert out.dtype == pl.Float32
     assert out.len() == frame.height
     return out
@@ -46,7 +48,7 @@ def test_a_few_rows_fit(frame: pl.DataFrame, rows: int) -> None:
 
 
 def test_fewer_rows_than_neighbours_fit(frame: pl.DataFrame) -> None:
-    sound(scored(frame.head(60), neighbors=1_000))
+    sound(scored(frame.head(60), preset="paper", **internals(neighbors=1_000)))
 
 
 def test_constant_columns_fit(frame: pl.DataFrame) -> None:

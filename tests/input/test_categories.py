@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 from verbs import Verb, every_fitting_verb
 
 import polars_anorand as anorand
@@ -30,7 +31,7 @@ def encoded(frame: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_category_counts_as_its_log_frequency(mixed: pl.DataFrame, dtype: pl.DataType) -> None:
-    options: anorand.FitOptions = {"encode": "frequency", "combination": "robust", **FAST}
+    options: dict[str, Any] = {"encode": "frequency", **internals(combination="robust"), **FAST}
     expected = encoded(mixed).select(anorand.score(pl.all(), **options)).to_series()
     scores = mixed.cast({"colour": dtype}).select(anorand.score(pl.all(), **options)).to_series()
     np.testing.assert_allclose(scores.to_numpy(), expected.to_numpy(), rtol=0, atol=1e-6)
@@ -170,7 +171,7 @@ def test_it_streams(mixed: pl.DataFrame) -> None:
     assert streamed.equals(many.select(anorand.score(pl.all(), model)))
 
 
-def test_groups_and_candidates_warn_once() -> None:
+def test_groups_and_choices_warn_once() -> None:
     rows = pl.DataFrame({"g": [at // 40 for at in range(4_000)], "x": np.arange(4_000.0)})
     rows = rows.with_columns(id=pl.col("x").cast(pl.String))
     with warnings.catch_warnings(record=True) as caught:
@@ -179,7 +180,7 @@ def test_groups_and_candidates_warn_once() -> None:
     assert ['in 100 of 100 groups, feature "id"' in str(warning.message) for warning in caught] == [True]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        rows.head(200).select(anorand.fit(["x", "id"], members=1, latent=[1, 2, 3], **FAST))
+        rows.head(200).select(anorand.fit(["x", "id"], members=1, loss_weight=[0.1, 0.2, 0.3], **FAST))
     assert ["200 different values" in str(warning.message) for warning in caught] == [True]
 
 

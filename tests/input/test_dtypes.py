@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 from verbs import FITTING
 
 import polars_anorand as anorand
@@ -74,7 +75,7 @@ def test_a_boolean_is_0_and_1(numbers: pl.DataFrame) -> None:
 def test_temporal_features_fit_and_score(numbers: pl.DataFrame, dtype: pl.DataType) -> None:
     physical = pl.Int32 if dtype == pl.Date else pl.Int64
     times = numbers.with_columns(n=(pl.col("n") * 86_400).cast(physical).cast(dtype))
-    options: anorand.FitOptions = {"temporal": "number", "combination": "robust", **FAST}
+    options: dict[str, Any] = {**internals(temporal="number", combination="robust"), **FAST}
     scores = times.select(anorand.score(pl.all(), **options)).to_series()
     # The same numbers in another unit, which scaling takes out again.
     expected = numbers.select(anorand.score(pl.all(), **options)).to_series()

@@ -48,11 +48,11 @@ QUERIES = {
     "score": "frame.with_columns(anorand.score(names, **LONG))",
     "by": "frame.select(anorand.fit(names, by='key', **LONG))",
     "group_by": "frame.group_by('key').agg(anorand.fit(names, **LONG))",
-    "grid": "frame.select(anorand.fit(names, latent=[2, 4, 8], **LONG))",
+    "grid": "frame.select(anorand.fit(names, loss_weight=[0.2, 0.4, 0.8], **LONG))",
     "path": "frame.select(anorand.fit(names, path=sys.argv[1], **LONG))",
     "fit_scan": "anorand.fit_scan(frame, names, path=sys.argv[1], **LONG)",
     "fit_scan by": "anorand.fit_scan(frame, names, by='key', **LONG)",
-    "init": "frame.select(anorand.fit(names, init=model, min_steps=100_000_000, max_epochs=1_000_000))",
+    "init": "frame.select(anorand.fit(names, init=model, min_steps=100_000_000))",
     "explain": "many.select(anorand.explain(names, model))",
     "explain, lazy": "many.lazy().select(anorand.explain(names, model)).collect()",
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from conftest import internals
 
 import polars_anorand as anorand
 
@@ -38,8 +39,7 @@ def test_activations_that_overflow_mean_far_out(rows: pl.DataFrame, preset: Any,
         hidden=[width] * 4,
         min_steps=60,
         epochs=1,
-        schedule="constant",
-        max_features=1.0,
+        **internals(schedule="constant", max_features=1.0),
     )
     far = pl.DataFrame({name: [value] for name in COLUMNS})
     found = far.select(anorand.detect(COLUMNS, model), anorand.explain(COLUMNS, model))

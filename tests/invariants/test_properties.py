@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import reference
-from conftest import FAST
+from conftest import FAST, internals
 from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
@@ -103,7 +104,7 @@ def test_scores_are_always_equation_8(frame: pl.DataFrame) -> None:
 @RELAXED
 @given(tables(), st.sampled_from(["default", "paper"]), st.sampled_from(["minmax", "asinh"]))
 def test_explanations_always_add_up(frame: pl.DataFrame, preset: str, scaling: str) -> None:
-    options = {**FAST, "preset": preset, "scaling": scaling}
+    options: dict[str, Any] = {**FAST, "preset": preset, **internals(scaling=scaling)}
     try:
         model = anorand.Model(frame.select(anorand.fit(pl.all(), **options)).item())
     except pl.exceptions.ComputeError:

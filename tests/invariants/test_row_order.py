@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from conftest import internals
 
 import polars_anorand as anorand
 
@@ -16,10 +17,10 @@ OPTIONS: list[dict[str, Any]] = [
     {"min_steps": 20},
     {"preset": "novelty", "min_steps": 20},
     {"distil": True, "members": 4, "min_steps": 20},
-    {"min_steps": 20, "scaling": "minmax"},
+    {"min_steps": 20, **internals(scaling="minmax")},
     {"preset": "paper", "epochs": 2},
     {"labels": "y", "min_steps": 20, "members": 2},
-    {"min_steps": 20, "missing": "impute", "scaling": "asinh"},
+    {"min_steps": 20, "missing": "impute", **internals(scaling="asinh")},
     {"min_steps": 20, "members": 2, "loss_weight": [0.2, 0.8]},
 ]
 

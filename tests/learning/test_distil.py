@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import reference
-from conftest import FEATURES
+from conftest import FEATURES, internals
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
@@ -127,7 +127,7 @@ def test_an_embedding_is_that_of_the_one_network(frame: pl.DataFrame, distilled:
 
 @pytest.mark.parametrize("scaling", ["minmax", "robust", "asinh"])
 def test_what_is_far_outside_the_training_range_has_a_high_finite_score(frame: pl.DataFrame, scaling: str) -> None:
-    model = fitted(frame, distil=True, scaling=scaling, combination="robust")
+    model = fitted(frame, distil=True, **internals(scaling=scaling, combination="robust"))
     usual = scored(frame, model)
     for size in (10.0, 1e3, 1e6, 1e30):
         for sign in (1.0, -1.0):
@@ -197,7 +197,13 @@ def test_a_fit_does_not_start_from_it_but_may_distil_what_it_starts_from(
 def test_a_network_that_ranks_rows_unlike_the_ensemble_is_a_warning() -> None:
     rng = np.random.default_rng(0)
     noise = pl.DataFrame(rng.normal(size=(300, 40)), schema=[f"x{at}" for at in range(40)])
-    options: dict[str, Any] = {"members": 1, "kept_rows": 0, "hidden": [512], "min_steps": 300, "noise_margin": 0.0}
+    options: dict[str, Any] = {
+        "members": 1,
+        "kept_rows": 0,
+        "hidden": [512],
+        "min_steps": 300,
+        **internals(noise_margin=0.0),
+    }
     with pytest.warns(UserWarning, match=r"unlike its ensemble \(rank correlation 0\.\d\d, expected at least 0\.90\)"):
         model = fitted(noise, distil=True, learning_rate=0.3, **options)
     assert model.distilled is not None
@@ -212,11 +218,10 @@ def test_groups_have_distilled_models_of_their_own(frame: pl.DataFrame) -> None:
     assert all(anorand.Model(model).members == 1 for model in grouped["model"])
 
 
-def test_options_may_be_chosen_from_lists(frame: pl.DataFrame) -> None:
-    chosen = fitted(frame, distil=True, latent=[4, 8], **QUICK)
-    assert chosen.candidates is not None
+def test_the_loss_weight_may_be_chosen_from_a_list(frame: pl.DataFrame) -> None:
+    chosen = fitted(frame, distil=True, loss_weight=[0.1, 0.9], **QUICK)
     assert chosen.distilled is not None
-    alone = fitted(frame, distil=True, latent=chosen.options["latent"], **QUICK)
+    alone = fitted(frame, distil=True, loss_weight=chosen.options["loss_weight"], **QUICK)
     assert (scored(frame, chosen) == scored(frame, alone)).all()
 
 
@@ -226,7 +231,7 @@ def test_known_anomalies_are_found_by_the_one_network_too(cancer: dict[str, pl.D
         models = [
             anorand.Model(
                 cancer["train"]
-                .select(anorand.fit(features, labels="label", distil=distil, combination=combination))
+                .select(anorand.fit(features, labels="label", distil=distil, **internals(combination=combination)))
                 .item()
             )
             for distil in (False, True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 
 import polars_anorand as anorand
 
@@ -229,7 +229,7 @@ def test_what_must_be_said_is_asked_for(table: pl.DataFrame) -> None:
 def test_a_fit_of_more_than_a_million_rows_looks_at_a_million_in_any_order_and_counts_all() -> None:
     numbers = np.random.default_rng(0).normal(size=1_200_000)
     frame = pl.DataFrame({"x": numbers, "y": np.abs(numbers).round(1), "word": ["a"] * 1_199_999 + ["once"]})
-    fit = anorand.fit(["x", "y", "word"], members=2, max_features=1.0)
+    fit = anorand.fit(["x", "y", "word"], members=2, **internals(max_features=1.0))
     model = anorand.Model(frame.select(fit).item())
     assert frame.reverse().select(fit).item() == model.to_bytes()
     assert [model.training[name] for name in ["rows", "sampled", "scored"]] == [1_200_000, 1_000_000, 1_000_000]

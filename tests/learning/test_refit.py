@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 from refits import FEATURES, rows
 from safetensors.numpy import load
 
 import polars_anorand as anorand
+from polars_anorand._options import OPTIONS
 
 STEPS: dict[str, Any] = {"min_steps": 60}
 
@@ -69,7 +70,7 @@ def test_an_option_that_must_agree_and_does_not_is_named(
     month: anorand.Model, option: str, value: object, expected: str
 ) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match=f"fitted with {expected}; .* leave {option} out"):
-        refit(DAY, month, **{option: value})
+        refit(DAY, month, **({option: value} if option in OPTIONS else internals(**{option: value})))
 
 
 def test_its_networks_go_on() -> None:
@@ -253,8 +254,8 @@ def test_more_than_one_model_for_a_fit_is_refused(month: anorand.Model) -> None:
 
 
 def test_what_makes_no_sense_is_refused(month: anorand.Model) -> None:
-    with pytest.raises(TypeError, match="one value of each option"):
-        anorand.fit(FEATURES, init=month, latent=[2, 4])
+    with pytest.raises(TypeError, match="goes on with one loss_weight"):
+        anorand.fit(FEATURES, init=month, loss_weight=[0.2, 0.4])
     with pytest.raises(TypeError, match="give init, or leave replay out"):
         anorand.fit(FEATURES, replay="old")
     with pytest.raises(TypeError, match="init must be a path, bytes, a Model"):

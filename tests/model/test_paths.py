@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +102,28 @@ def test_what_can_not_be_written_is_the_os_error_that_python_has_for_it(model: a
             model.save(path)
         assert (caught.value.errno, caught.value.filename) == (number, str(path))
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_only_a_regular_file_is_replaced(frame: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for given in [path, Path("/dev/null")]:
+        with pytest.raises(OSError, match="is a device, a pipe or a socket") as caught:
+            model.save(given)
+        assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(given))
+        with pytest.raises(pl.exceptions.ComputeError, match="is a device, a pipe or a socket"):
+            frame.select(anorand.fit(FEATURES, path=given, epochs=1_000_000))
+        with pytest.raises(OSError, match="is a device, a pipe or a socket"):
+            anorand.report(frame, model, path=given)
+    assert (stat.S_ISFIFO(path.stat().st_mode), os.listdir(tmp_path)) == (True, ["pipe"])
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_stays_a_link(model: anorand.Model, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("model")
+    model.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert anorand.Model.load(tmp_path / "model") == model
 
 
 def test_a_folder_that_takes_no_file_is_an_os_error_with_its_number(model: anorand.Model) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 import reference
-from conftest import FAST, FEATURES
+from conftest import FAST, FEATURES, internals
 
 import polars_anorand as anorand
 
@@ -21,10 +23,10 @@ TOLERANCE = 1e-5
         {"kept_rows": 20},
         {"hidden": [8]},
         {"hidden": [12, 9, 5], "latent": 3},
-        {"members": 3, "combination": "probability"},
+        {"members": 3, **internals(combination="probability")},
     ],
 )
-def test_scores_are_equation_8(frame: pl.DataFrame, preset: str, options: dict[str, object]) -> None:
+def test_scores_are_equation_8(frame: pl.DataFrame, preset: str, options: dict[str, Any]) -> None:
     data = frame.select(anorand.fit(FEATURES, preset=preset, **FAST, **options)).item()
     expected = reference.score(data, frame.select(FEATURES).to_numpy())
     scores = frame.select(anorand.score(FEATURES, data)).to_series().to_numpy()
@@ -75,12 +77,14 @@ def numbers(frame: pl.DataFrame, model: anorand.Model) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-@pytest.mark.parametrize("options", [{}, {"scaling": "asinh"}, {"encode": "frequency"}, {"combination": "robust"}])
-def test_scores_of_a_raw_table_are_equation_8_and_the_surprisals(raw: pl.DataFrame, options: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, internals(scaling="asinh"), {"encode": "frequency"}, internals(combination="robust")]
+)
+def test_scores_of_a_raw_table_are_equation_8_and_the_surprisals(raw: pl.DataFrame, options: dict[str, Any]) -> None:
     model = anorand.Model(raw.head(600).select(anorand.fit(pl.all(), **FAST, **options)).item())
     expected = reference.score(model.to_bytes(), numbers(raw, model))
     within = reference.metadata(model.to_bytes()).get("within")
-    assert (within is None) == ("combination" in options)
+    assert (within is None) == (options == internals(combination="robust"))
     assert within is None or (within[-1]["category"] == 1 and within[:-1] == [None] * 4)
     scores = raw.select(anorand.score(pl.all(), model)).to_series().to_numpy()
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE, rtol=0)
@@ -90,7 +94,7 @@ def test_the_inputs_of_times_are_circles() -> None:
     hours = np.arange(0, 24 * 900, 5)
     frame = pl.DataFrame({"t": pl.Series(hours * 3_600_000_000).cast(pl.Datetime("us")), "x": np.sin(hours / 7.0)})
     frame = frame.with_columns(d=pl.col("t").dt.date(), c=pl.col("t").dt.time())
-    model = frame.select(anorand.fit(pl.all(), combination="robust", **FAST)).item()
+    model = frame.select(anorand.fit(pl.all(), **internals(combination="robust"), **FAST)).item()
     cycles = ["hour", "weekday", "day", "month"]
     circles = [{part: cycle} for cycle in cycles for part in ("sine", "cosine")]
     assert reference.encoding(model) == [circles, ["value"], circles[2:], circles[:2]]
@@ -102,7 +106,7 @@ def test_the_inputs_of_times_are_circles() -> None:
 @pytest.mark.parametrize("kind", ["probability", "robust", "surprisal", "novelties"])
 @pytest.mark.parametrize("preset", ["paper", "default", "novelty"])
 def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: str, kind: str) -> None:
-    data = frame.select(anorand.fit(FEATURES, preset=preset, combination=kind, **FAST)).item()
+    data = frame.select(anorand.fit(FEATURES, preset=preset, **internals(combination=kind), **FAST)).item()
     training = reference.heads(data, frame.select(FEATURES).to_numpy())
     has_surprisals = kind in ("surprisal", "novelties")
     of_values = reference.surprisals(data, frame.select(FEATURES).to_numpy()) if has_surprisals else None
@@ -117,7 +121,7 @@ def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: s
 
 
 def test_novelties_are_above_the_networks_scores(frame: pl.DataFrame) -> None:
-    data = frame.select(anorand.fit(FEATURES, combination="novelties", **FAST)).item()
+    data = frame.select(anorand.fit(FEATURES, **internals(combination="novelties"), **FAST)).item()
     far = pl.concat([frame, frame.with_columns(pl.col(FEATURES[0]) * 1e9)]).select(FEATURES)
     scores = far.select(anorand.score(FEATURES, data)).to_series().to_numpy()
     expected = reference.score(data, far.to_numpy())
@@ -127,7 +131,7 @@ def test_novelties_are_above_the_networks_scores(frame: pl.DataFrame) -> None:
 
 
 def test_scaling_is_min_max_of_the_training_rows(frame: pl.DataFrame) -> None:
-    tensors = reference.load(frame.select(anorand.fit(FEATURES, scaling="minmax", **FAST)).item())
+    tensors = reference.load(frame.select(anorand.fit(FEATURES, **internals(scaling="minmax"), **FAST)).item())
     rows = frame.select(FEATURES).to_numpy()
     np.testing.assert_array_equal(tensors["scaling.offset"], rows.min(axis=0))
     np.testing.assert_allclose(tensors["scaling.scale"], rows.max(axis=0) - rows.min(axis=0), rtol=1e-15)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST
+from conftest import FAST, internals
 
 import polars_anorand as anorand
-
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -92,18 +89,11 @@ def test_times_with_a_zone_are_those_of_its_clocks() -> None:
     start = datetime(2026, 1, 1, 9)
     at = pl.Series([start + timedelta(hours=hour) for hour in range(101)]).dt.replace_time_zone("America/New_York")
     table = pl.DataFrame({"at": at, "x": [float(row % 7) for row in range(101)]})
-    model = anorand.Model(table.select(anorand.fit(pl.all(), temporal="number", **FAST)).item())
+    model = anorand.Model(table.select(anorand.fit(pl.all(), **internals(temporal="number"), **FAST)).item())
     assert model.statistics["usual"][0] == "2026-01-01 14:00:00-05:00 to 2026-01-05 08:00:00-05:00"
     assert str(model.reference["at"]) == str(at[50]) == "2026-01-03 11:00:00-05:00"
     again = pl.DataFrame([model.reference], schema=table.schema)
     assert again["at"][0] == at[50]
-
-
-def test_a_model_of_an_earlier_format_has_nulls(model: anorand.Model) -> None:
-    old = anorand.Model.load(GOLDEN / "tensors.safetensors").statistics
-    assert old.schema == model.statistics.schema
-    assert old["low"].null_count() == old.height
-    assert old.filter(feature="country")["usual"].is_not_null().all()
 
 
 def test_reasons_in_words(table: pl.DataFrame) -> None:

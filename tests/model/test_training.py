@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 import pytest
+from conftest import internals
 
 import polars_anorand as anorand
-
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def fitted(frame: pl.DataFrame, **options: object) -> anorand.Model:
@@ -31,7 +28,7 @@ def test_losses_are_kept_from_the_first_epoch_to_the_last(frame: pl.DataFrame, p
 
 def test_losses_on_the_way_are_those_of_a_shorter_training(frame: pl.DataFrame) -> None:
     """With a constant learning rate, a training of k epochs is the beginning of a longer one."""
-    options = {"preset": "paper", "schedule": "constant"}
+    options = {"preset": "paper", **internals(schedule="constant")}
     long, short = (fitted(frame, epochs=epochs, **options).training for epochs in (40, 20))
     (at_20,) = [each for each in long["losses"] if each["epochs"] == 20]
     for name in ["cross_entropy", "reconstruction"]:
@@ -40,10 +37,6 @@ def test_losses_on_the_way_are_those_of_a_shorter_training(frame: pl.DataFrame) 
 
 def test_few_epochs_have_two_losses(frame: pl.DataFrame) -> None:
     assert len(fitted(frame, preset="paper", epochs=3).training["losses"]) == 2
-
-
-def test_a_model_of_an_earlier_format_has_two_losses() -> None:
-    assert len(anorand.Model.load(GOLDEN / "paper.safetensors").training["losses"]) == 2
 
 
 def test_the_chart_has_both_losses(model: anorand.Model) -> None:

@@ -1,25 +1,28 @@
 """Contract: an option has the same name, defaults and range wherever it is written down, and in what the plugin does.
 
-That is: the table in src/options/table.rs, ``FitOptions`` and its documentation, and the README's list.
+That is: the table in src/options/table.rs, ``FitOptions`` with its documentation, and the README's list.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import pydoc
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from conftest import internals
 
 import polars_anorand as anorand
-from polars_anorand._options import OPTIONS
+from polars_anorand._options import CONTAMINATION, Internals
 
 ROOT = Path(__file__).parents[2]
+PUBLIC = anorand.FitOptions.__annotations__.keys()
+ALL = PUBLIC | Internals.__annotations__.keys()
 PRESETS = ("default", "paper", "novelty")
 SOURCE = (ROOT / "src" / "options" / "table.rs").read_text(encoding="utf-8")
 
@@ -75,15 +78,15 @@ NUMERIC = [row for row in TABLE if row.kind in {"Whole", "Between", "Positive"}]
 
 
 def documentation() -> dict[str, str]:
-    """The text below each key of FitOptions."""
-    (options,) = ast.parse(inspect.getsource(anorand.FitOptions)).body
-    assert isinstance(options, ast.ClassDef)
-    texts = {}
-    for key, text in pairwise(options.body):
-        match key, text:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                texts[name] = " ".join(words.split())
-    return texts
+    """The text of each option in what ``help(anorand.FitOptions)`` shows."""
+    text = inspect.cleandoc(anorand.FitOptions.__doc__ or "").partition("Attributes\n----------\n")[2]
+    entries = re.split(r"^(\w+) : ", text, flags=re.MULTILINE)[1:]
+    # The first line of an entry is the type.
+    return {name: " ".join(entry.partition("\n")[2].split()) for name, entry in batched(entries)}
+
+
+def batched(entries: list[str]) -> list[tuple[str, str]]:
+    return list(zip(entries[::2], entries[1::2], strict=True))
 
 
 def fitted(**options: Any) -> dict[str, Any]:
@@ -94,7 +97,12 @@ def fitted(**options: Any) -> dict[str, Any]:
 def test_the_table_has_the_options_of_the_python_side() -> None:
     names = [row.name for row in TABLE]
     assert len(names) == len(set(names))
-    assert {"preset", *names} == anorand.FitOptions.__annotations__.keys()
+    assert {"preset", *names} == ALL
+
+
+def test_at_most_16_options_are_public() -> None:
+    assert len(PUBLIC) <= 16
+    assert not PUBLIC & Internals.__annotations__.keys()
 
 
 def test_the_readme_lists_the_options() -> None:
@@ -102,11 +110,13 @@ def test_the_readme_lists_the_options() -> None:
     (listed,) = re.findall(r"^The options are .*?\.$", readme, re.DOTALL | re.MULTILINE)
     names = re.findall(r"`(\w+)`", listed)
     assert len(names) == len(set(names))
-    assert set(names) == anorand.FitOptions.__annotations__.keys()
+    assert set(names) == PUBLIC
 
 
-def test_every_option_is_documented() -> None:
-    assert documentation().keys() == anorand.FitOptions.__annotations__.keys()
+def test_help_shows_every_public_option() -> None:
+    assert list(documentation()) == list(anorand.FitOptions.__annotations__)
+    shown = pydoc.render_doc(anorand.FitOptions, renderer=pydoc.plaintext)
+    assert all(f"{name} : " in shown for name in PUBLIC)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -125,23 +135,21 @@ def test_the_preset_is_default_unless_said_otherwise() -> None:
     assert fitted() == fitted(preset="default")
 
 
-@pytest.mark.parametrize("row", NUMERIC, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in NUMERIC if row.name in PUBLIC], ids=lambda row: row.name)
 def test_the_documentation_of_a_number_says_its_defaults(row: Row) -> None:
     text = documentation()[row.name]
     number = r"(\[[\d, ]+\]|[\d.,]*\d)"
     (default,) = re.findall(rf"\bDefault {number}", text)
     assert value(default.replace(",", "")) == row.default
-    if "no bound" in text:
-        assert [row.paper, row.labelled] == [1_000_000] * 2
-        return
-    for word, expected in [("paper", row.paper), ("with labels", row.labelled)]:
+    for word, expected in [("paper", row.paper), ("with labels", row.labelled), ("novelty", row.of("novelty"))]:
         said = re.findall(rf"\b{word} {number}", text)
         assert value((said[0] if said else default).replace(",", "")) == expected
 
 
 def refused(name: str, number: float) -> bool:
     try:
-        pl.LazyFrame({"x": [1.0]}).select(anorand.fit("x", **{name: number})).collect_schema()
+        given = {name: number} if name in PUBLIC else internals(**{name: number})
+        pl.LazyFrame({"x": [1.0]}).select(anorand.fit("x", **given)).collect_schema()
     except (pl.exceptions.ComputeError, ValueError) as error:
         assert name in str(error)  # noqa: PT017
         return True
@@ -151,9 +159,20 @@ def refused(name: str, number: float) -> bool:
 @pytest.mark.parametrize("row", NUMERIC, ids=lambda row: row.name)
 def test_the_ranges_of_the_table_are_those_of_the_plugin(row: Row) -> None:
     low, high = row.limits if len(row.limits) == 2 else (0, *row.limits)
-    step = 1e-6 if OPTIONS[row.name].expected == "a number" else 1
+    step = 1 if row.kind == "Whole" else 1e-6
     first = low + step if row.kind == "Positive" else low
     for inside in [first, high]:
         assert not refused(row.name, inside)
     for outside in [first - step, high + step]:
         assert refused(row.name, outside)
+
+
+def test_the_default_contamination_is_the_plugins() -> None:
+    frame = pl.DataFrame({"x": [float(at) for at in range(1_000)]})
+    model = frame.select(anorand.fit("x", epochs=1, min_steps=0)).item()
+    by_default, given = (
+        frame.select(anorand.detect("x", model, **arguments)).unnest("anomaly")
+        for arguments in ({}, {"contamination": CONTAMINATION})
+    )
+    assert by_default.equals(given)
+    assert f"DEFAULT_CONTAMINATION: f64 = {CONTAMINATION};" in (ROOT / "src" / "options" / "mod.rs").read_text()

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import FAST, FEATURES
+from conftest import FAST, FEATURES, internals
 from verbs import Verb, every_fitting_verb
 
 import polars_anorand as anorand
+from polars_anorand._options import OPTIONS, Internals
 
 OUT_OF_RANGE = [
     ("preset", "best", '"default" or "paper" or "novelty"'),
@@ -54,6 +55,7 @@ OTHER_TYPE = [
     ("seed", "1", "an int"),
     ("loss_weight", "0.5", "a number"),
     ("loss_weight", ["0.1"], "a number"),
+    ("max_features", "0.1", "a number"),
     ("seed", [1, 2], "an int"),
     ("hidden", 32, "a sequence of ints"),
     ("hidden", [32.5], "a sequence of ints"),
@@ -66,13 +68,17 @@ def lazy(verb: Verb, options: dict[str, Any]) -> pl.LazyFrame:
     return pl.LazyFrame({name: [1.0, 2.0, 3.0] for name in FEATURES}).select(verb.function(FEATURES, **options))
 
 
+def given(name: str, value: object) -> dict[str, Any]:
+    return {name: value} if name in OPTIONS else internals(**{name: value})
+
+
 @every_fitting_verb
 @pytest.mark.parametrize(("name", "value", "expected"), OUT_OF_RANGE)
 def test_out_of_range_is_refused_when_the_schema_is_resolved(
     verb: Verb, name: str, value: object, expected: str
 ) -> None:
     with pytest.raises(pl.exceptions.ComputeError) as caught:
-        lazy(verb, {name: value}).collect_schema()
+        lazy(verb, given(name, value)).collect_schema()
     message = str(caught.value)
     assert f"{name} must be" in message
     assert expected in message
@@ -82,7 +88,14 @@ def test_out_of_range_is_refused_when_the_schema_is_resolved(
 @pytest.mark.parametrize(("name", "value", "expected"), OTHER_TYPE)
 def test_another_type_is_refused_at_once(verb: Verb, name: str, value: object, expected: str) -> None:
     with pytest.raises(TypeError, match=f"{name} must be {expected}, got"):
-        verb.function(FEATURES, **{name: value})
+        verb.function(FEATURES, **given(name, value))
+
+
+def test_an_internal_option_is_no_public_one_and_is_checked_as_one() -> None:
+    with pytest.raises(TypeError, match="no option 'max_features'; the options of a fit are preset, seed"):
+        anorand.fit(FEATURES, max_features=0.5)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="no option 'epoch'"):
+        anorand.fit(FEATURES, **internals(epoch=3))
 
 
 @every_fitting_verb
@@ -143,33 +156,36 @@ def test_every_option_reaches_the_model(frame: pl.DataFrame) -> None:
         "seed": 3,
         "missing": "impute",
         "encode": "error",
-        "temporal": "calendar",
-        "scaling": "asinh",
         "members": 2,
         "max_samples": 100,
         "kept_rows": 7,
-        "kept_draws": 2,
-        "kept_neighbors": 3,
-        "kept_weight": 3.0,
         "distil": True,
-        "max_features": 0.7,
-        "noise": "uniform",
-        "noise_margin": 0.2,
         "noise_std": 0.7,
-        "noise_fraction": 0.04,
-        "neighbors": 3,
-        "synthetic_fraction": 0.1,
         "loss_weight": 0.3,
         "hidden": [9, 7],
         "latent": 4,
         "epochs": 2,
         "min_steps": 1,
-        "max_epochs": 9,
         "batch_size": 50,
         "learning_rate": 0.01,
+    }
+    constants: Internals = {
+        "temporal": "calendar",
+        "scaling": "asinh",
+        "max_features": 0.7,
+        "kept_draws": 2,
+        "kept_neighbors": 3,
+        "kept_weight": 3.0,
+        "noise": "uniform",
+        "noise_margin": 0.2,
+        "noise_fraction": 0.04,
+        "neighbors": 3,
+        "synthetic_fraction": 0.1,
+        "max_epochs": 9,
         "schedule": "cosine",
         "combination": "robust",
     }
     assert set(options) == set(anorand.FitOptions.__annotations__)
-    stored = anorand.Model(frame.select(anorand.fit(FEATURES, **options)).item()).options
-    assert stored == options
+    assert set(constants) == set(Internals.__annotations__)
+    stored = anorand.Model(frame.select(anorand.fit(FEATURES, **options, **internals(**constants))).item()).options
+    assert stored == {**options, **constants}

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from conftest import internals
 
 import polars_anorand as anorand
 
@@ -47,16 +48,19 @@ for options in {HUGE!r}:
 
 def test_the_largest_batch_and_epoch_that_options_allow_fit() -> None:
     frame = pl.DataFrame({"a": [float(at) for at in range(200)], "b": [2.0 * at for at in range(200)]})
-    model = frame.select(anorand.fit(["a", "b"], batch_size=1_000_000, synthetic_fraction=0.9, max_epochs=1, members=1))
+    model = frame.select(
+        anorand.fit(["a", "b"], batch_size=1_000_000, members=1, **internals(synthetic_fraction=0.9, max_epochs=1))
+    )
     assert model.item()
 
 
 BEYOND_MEMORY: list[tuple[str, int, dict[str, Any]]] = [
     ("networks", 600, {"hidden": [4_096] * 2, "latent": 4_096, "members": 1}),
     ("networks in training", 1_000, {"hidden": [4_096] * 2, "latent": 4_096, "members": 1}),
-    ("synthetic anomalies", 400, {"preset": "paper", "synthetic_fraction": 0.9, "members": 20}),
+    ("synthetic anomalies", 400, {"preset": "paper", "members": 20, **internals(synthetic_fraction=0.9)}),
     ("rows of a batch", 350, {
-        "synthetic_fraction": 0.9, "batch_size": 1_000_000, "max_samples": 0, "max_features": 1.0, "members": 1,
+        "batch_size": 1_000_000, "max_samples": 0, "members": 1,
+        **internals(synthetic_fraction=0.9, max_features=1.0),
     }),
     ("rows of all members", 400, {"max_samples": 0, "members": 1_000}),
 ]  # fmt: skip

@@ -73,6 +73,7 @@ print("torch" in sys.modules, "torch" in asked)
     assert run(program).split() == ["False", "False"]
 
 
+@pytest.mark.torch
 def test_the_engine_and_libtorch_are_found() -> None:
     engine, libtorch = _libtorch.locate()
     assert engine.parent == PACKAGE / "torch"
@@ -103,12 +104,14 @@ except ImportError as error:
 """)
 
 
+@pytest.mark.torch
 def test_a_missing_torch_is_named_with_what_brings_it() -> None:
     out = located(WITHOUT_TORCH)
     assert "no torch package is installed" in out
     assert "pip install 'polars-anorand[torch]'" in out
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("version", ["2.9.1+cu128", "3.0.0", None])
 def test_another_version_is_named(tmp_path: Path, version: str | None) -> None:
     out = located(f"import sys; sys.path.insert(0, {str(fake_torch(tmp_path, version))!r})")
@@ -116,6 +119,7 @@ def test_another_version_is_named(tmp_path: Path, version: str | None) -> None:
     assert "pip install 'polars-anorand[torch]'" in out
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("version", _libtorch.TESTED)
 def test_a_tested_version_is_accepted_whatever_it_was_built_for(tmp_path: Path, version: str) -> None:
     out = located(f"import sys; sys.path.insert(0, {str(fake_torch(tmp_path, version + '+cu130'))!r})")
@@ -130,12 +134,15 @@ def importable_torch() -> bool:
     return done.returncode == 0
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     "order", ["import torch, polars_anorand as anorand", "import polars_anorand as anorand, torch"]
 )
 def test_it_works_beside_the_users_own_torch(order: str) -> None:
     if not importable_torch():
-        pytest.skip("this torch can't be imported (installed without its CUDA libraries); `make test TORCH=full` can")
+        pytest.skip(
+            "this torch can't be imported (installed without its CUDA libraries); `make test-engine TORCH=full` can"
+        )
     program = f"""
 import polars as pl
 {order}

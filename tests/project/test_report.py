@@ -48,7 +48,7 @@ def model(table: pl.DataFrame) -> anorand.Model:
 def shown(path: Path, folder: Path) -> str:
     """The page as a browser has it when its scripts are done."""
     if BROWSER is None:
-        pytest.skip("there is no chromium here")
+        pytest.skip("chromium is missing, so the report is not opened in a browser: apt-get install chromium")
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
         "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'browser'}",

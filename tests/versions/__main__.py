@@ -7,17 +7,19 @@ an empty environment, and the README's code. ``python tests/versions readme`` do
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-OLDEST, LAST_ONE, NEWEST = "polars==1.0.0", "polars<2", "polars>=2,<3"
+LAST_ONE, NEWEST = "polars<2", "polars>=2,<3"
 CPYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 FOLDER = Path("target/versions")
 SMOKE = Path(__file__).with_name("smoke.py")
-README, READER = Path(__file__).parents[2] / "README.md", Path(__file__).with_name("readme.py")
+ROOT = Path(__file__).parents[2]
+README, READER = ROOT / "README.md", Path(__file__).with_name("readme.py")
 # What a wheel may bring: Polars, and what Polars is made of.
 BROUGHT = {"polars", "polars-anorand", "polars-runtime-32"}
 
@@ -29,19 +31,31 @@ def main() -> None:
     run_readme(wheel)
     if sys.argv[1:] == ["readme"]:
         return
+    oldest = oldest_polars()
     # Every Polars on this CPython, and the newest on every other.
-    runs = [(HERE, Path(sys.executable), polars) for polars in (OLDEST, LAST_ONE, NEWEST)]
+    runs = [(HERE, Path(sys.executable), polars) for polars in (oldest, LAST_ONE, NEWEST)]
     for version in CPYTHONS:
         program = interpreter(version)
         if version != HERE and program is not None:
             runs.append((version, program, NEWEST))
             if version == CPYTHONS[0]:
-                runs.append((version, program, OLDEST))
+                runs.append((version, program, oldest))
         elif version != HERE:
             print(f"CPython {version}: not on this machine, not tried")
     for at, (version, program, polars) in enumerate(runs):
         python = environment(FOLDER / f"{at}-{version}", program, polars, wheel)
         subprocess.run([python, "-W", "error", SMOKE], check=True)
+
+
+def oldest_polars() -> str:
+    """The oldest Polars that ``pyproject.toml`` allows."""
+    # Not by tomllib, which CPython 3.10 lacks.
+    found = re.findall(
+        r'^    "polars>=([0-9.]+)",$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if len(found) != 1:
+        raise SystemExit(f'pyproject.toml asks for "polars>=…" {len(found)} times, expected one line with it')
+    return f"polars=={found[0]}"
 
 
 def run_readme(wheel: Path) -> None:

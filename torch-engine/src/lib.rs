@@ -34,7 +34,8 @@ struct Opened {
     training: Option<Training>,
 }
 
-// SAFETY: an opened network is only read, which libtorch allows from several threads at a time; training has it alone.
+// SAFETY: several threads only read an opened network at a time, which libtorch allows; a training
+// has it alone.
 unsafe impl Sync for Opened {}
 
 static FUNCTIONS: Functions = Functions {
@@ -81,7 +82,7 @@ unsafe fn guarded(failure: *mut Failure, work: impl FnOnce() -> TorchResult<()>)
             (FAILED, format!("a bug in its engine, please report it: {}", text.unwrap_or_default()))
         }
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller gives a failure that nothing else uses.
     unsafe { (*failure).write(&message) };
     status
 }
@@ -91,7 +92,7 @@ extern "C" fn gpus() -> usize {
 }
 
 unsafe extern "C" fn enter_precision(tf32: bool, failure: *mut Failure) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: the interface gives a failure that nothing else uses.
     unsafe { guarded(failure, || precision::enter(tf32).map_err(TchError::Torch)) }
 }
 
@@ -104,7 +105,7 @@ unsafe extern "C" fn open(
     handle: *mut *mut interface::Handle,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise, here and below: pointers and slices live, and are nobody else's to write.
+    // SAFETY: by the interface, the ensemble and its slices live, and nothing else uses `handle`.
     unsafe {
         guarded(failure, || {
             let network = Network::open(&*ensemble)?;
@@ -116,17 +117,23 @@ unsafe extern "C" fn open(
 
 unsafe extern "C" fn close(handle: *mut interface::Handle) {
     // A failure to free has nobody to go to.
-    // SAFETY: `open` made it of a box.
+    // SAFETY: `open` made the handle of a box, and by the interface nobody uses it after this.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(handle.cast::<Opened>()) })));
 }
 
 /// The network of a handle.
+///
+/// # Safety
+/// `open` made the handle, and it lives for `'a`.
 unsafe fn network<'a>(handle: *const interface::Handle) -> &'a Network {
-    // SAFETY: `open` made it.
+    // SAFETY: the caller gives a handle that `open` made, and that lives for `'a`.
     unsafe { &(*handle.cast::<Opened>()).network }
 }
 
 /// `work` on one block of rows after the other, with the rows' range.
+///
+/// # Safety
+/// The numbers of the rows live until this returns.
 unsafe fn for_each_block(
     network: &Network,
     rows: &Rows,
@@ -134,7 +141,7 @@ unsafe fn for_each_block(
 ) -> TorchResult<()> {
     /// On the CPU, where activations should stay in the cache; a GPU gets all rows of a call.
     const CPU_BLOCK: usize = 1_024;
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller gives rows whose numbers live until this returns.
     let numbers = unsafe { rows.numbers.get() };
     let count = numbers.len() / rows.features.max(1);
     let block = if network.device() == tch::Device::Cpu { CPU_BLOCK } else { count };
@@ -148,7 +155,8 @@ unsafe extern "C" fn heads(
     errors: SliceMut<f32>,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: by the interface, the handle is open, the slices live, and nothing else uses those
+    // that are written to.
     unsafe {
         guarded(failure, || {
             let (network, logits, errors) = (network(handle), logits.get(), errors.get());
@@ -162,6 +170,9 @@ unsafe extern "C" fn heads(
 }
 
 /// What `of` makes of the rows, `width` numbers for each, into `out`.
+///
+/// # Safety
+/// As of [`Functions`].
 unsafe fn row_by_row(
     handle: *const interface::Handle,
     rows: *const Rows,
@@ -170,7 +181,8 @@ unsafe fn row_by_row(
     width: fn(&Network) -> usize,
     of: fn(&Network, &Tensor) -> TorchResult<Tensor>,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: the caller promises what the interface does: the handle is open, the rows live, and
+    // nothing else uses `out`.
     unsafe {
         guarded(failure, || {
             let (network, out) = (network(handle), out.get());
@@ -188,7 +200,7 @@ unsafe extern "C" fn member_heads(
     out: SliceMut<f32>,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: `row_by_row` needs what the interface promises.
     unsafe { row_by_row(handle, rows, out, failure, |network| 2 * network.members(), Network::heads_by_row) }
 }
 
@@ -198,7 +210,7 @@ unsafe extern "C" fn latents(
     out: SliceMut<f32>,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: `row_by_row` needs what the interface promises.
     unsafe { row_by_row(handle, rows, out, failure, Network::latent_width, Network::latent) }
 }
 
@@ -210,7 +222,8 @@ unsafe extern "C" fn add_input_gradients(
     out: SliceMut<f32>,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: by the interface, the handle is open, the slices live, and nothing else uses those
+    // that are written to.
     unsafe {
         guarded(failure, || {
             let (network, out) = (network(handle), out.get());
@@ -231,8 +244,11 @@ unsafe extern "C" fn add_input_gradients(
 }
 
 /// The epoch's slices.
+///
+/// # Safety
+/// The epoch and its slices live for `'a`, and are not written to.
 unsafe fn borrowed<'a>(epoch: *const Epoch) -> train::Epoch<'a> {
-    // SAFETY: the interface's promise.
+    // SAFETY: the caller gives an epoch that lives for `'a`, with all of its slices.
     unsafe {
         let Epoch { batches, rows, noise_at, synthetic, ae_weights, ce_weights, rates } = &*epoch;
         train::Epoch {
@@ -257,7 +273,7 @@ unsafe extern "C" fn begin(
     material: *const interface::Material,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise: a training has the handle alone.
+    // SAFETY: by the interface, the handle is open and ours alone, and the material's slices live.
     unsafe {
         guarded(failure, || {
             let Opened { network, training } = &mut *handle.cast::<Opened>();
@@ -273,7 +289,8 @@ unsafe extern "C" fn gradient(
     out: SliceMut<f32>,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: by the interface, the handle is open, the epoch's slices live, and nothing else uses
+    // `out`.
     unsafe {
         guarded(failure, || {
             let Opened { network, training } = &*handle.cast::<Opened>();
@@ -283,7 +300,7 @@ unsafe extern "C" fn gradient(
 }
 
 unsafe extern "C" fn train(handle: *mut interface::Handle, epoch: *const Epoch, failure: *mut Failure) -> i32 {
-    // SAFETY: the interface's promise: a training has the handle alone.
+    // SAFETY: by the interface, the handle is open and ours alone, and the epoch's slices live.
     unsafe {
         guarded(failure, || {
             let Opened { network, training } = &mut *handle.cast::<Opened>();
@@ -298,7 +315,8 @@ unsafe extern "C" fn losses(
     sums: SliceMut<f64>,
     failure: *mut Failure,
 ) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: by the interface, the handle is open, the epoch's slices live, and nothing else uses
+    // `sums`.
     unsafe {
         guarded(failure, || {
             let Opened { network, training } = &*handle.cast::<Opened>();
@@ -309,6 +327,6 @@ unsafe extern "C" fn losses(
 }
 
 unsafe extern "C" fn flat(handle: *const interface::Handle, out: SliceMut<f32>, failure: *mut Failure) -> i32 {
-    // SAFETY: the interface's promise.
+    // SAFETY: by the interface, the handle is open, and nothing else uses `out`.
     unsafe { guarded(failure, || numbers_into(network(handle).flat(), out.get())) }
 }

@@ -29,7 +29,7 @@ impl Material {
     /// The material's slices live.
     pub unsafe fn open(material: &interface::Material, network: &Network) -> TorchResult<Self> {
         let (device, members) = (network.device(), network.members() as i64);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that the slices live.
         let (parts, low, width, generators) = unsafe {
             let interface::Material { table, noise_low, noise_width, generators, .. } = material;
             let parts: Vec<&[f32]> = table.get().iter().map(|part| part.get()).collect();
@@ -41,7 +41,7 @@ impl Material {
         let mut at = 0;
         for part in parts {
             let count = part.len() as i64;
-            // SAFETY: the part outlives the tensor, which is only read.
+            // SAFETY: the part has `count` numbers and outlives the tensor, which is only read.
             let part = unsafe { Tensor::f_from_blob(part.as_ptr().cast(), &[count], &[1], Kind::Float, Device::Cpu)? };
             table.f_narrow(0, at, count)?.f_copy_(&part)?;
             at += count;
@@ -116,7 +116,7 @@ mod tests {
             flat: flat.as_slice().into(),
             device: CPU,
         };
-        // SAFETY: the slices live.
+        // SAFETY: the slices live until the end of this function.
         unsafe { Network::open(&ensemble) }.unwrap()
     }
 
@@ -135,7 +135,7 @@ mod tests {
             noise_width: width.as_slice().into(),
             generators: generators.as_slice().into(),
         };
-        // SAFETY: the slices live.
+        // SAFETY: the slices live until the end of this function.
         let material = unsafe { Material::open(&material, &network([0, 1, 2, 0, 1, 2])) }.unwrap();
         // Every word of a block once, and far on.
         let places: Vec<i64> = (0..16).map(|at| at * 17).chain([1 << 36, (1 << 40) + 5]).collect();
@@ -172,7 +172,7 @@ mod tests {
             generators: [0u32; 20].as_slice().into(),
         };
         let network = network([3, 0, 1, 2, 1, 0]);
-        // SAFETY: the slices live.
+        // SAFETY: the slices live until the end of this function.
         let material = unsafe { Material::open(&material, &network) }.unwrap();
         let rows = material.rows(&Tensor::from_slice(&[2i64, 0, 1, 1]).view([2, 2]), &network).unwrap();
         let rows: Vec<f32> = Vec::try_from(rows.view([-1])).unwrap();

@@ -59,8 +59,8 @@ pub struct Network {
     parameters: Parameters,
 }
 
-// SAFETY: after it is built or trained, a network is only read, and libtorch allows concurrent reads of a tensor. Training
-// needs `&mut Network`.
+// SAFETY: after it is built or trained, a network is only read, and libtorch allows concurrent
+// reads of a tensor. Training needs `&mut Network`.
 unsafe impl Sync for Network {}
 
 /// What the backward pass needs of a forward pass.
@@ -93,7 +93,7 @@ impl Network {
     /// # Safety
     /// The ensemble's slices live.
     pub unsafe fn open(ensemble: &Ensemble) -> TorchResult<Self> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that the slices live.
         let (hidden, inputs, flat) = unsafe { (ensemble.hidden.get(), ensemble.inputs.get(), ensemble.flat.get()) };
         let device = if ensemble.device == CPU { Device::Cpu } else { Device::Cuda(ensemble.device as usize) };
         let shape = Shape { inputs: ensemble.width, hidden: hidden.to_vec(), latent: ensemble.latent };
@@ -351,7 +351,7 @@ mod tests {
             flat: flat.as_slice().into(),
             device: CPU,
         };
-        // SAFETY: the slices live.
+        // SAFETY: the slices live until the end of this function.
         unsafe { Network::open(&ensemble) }.unwrap()
     }
 

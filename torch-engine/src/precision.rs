@@ -69,14 +69,16 @@ extern "C-unwind" {
 
 /// Whether products are in TF32 now.
 fn current() -> bool {
-    // SAFETY: libtorch's own functions, with its one context and with values that its enumerations have.
+    // SAFETY: these are libtorch's own functions, with the types that it declares, its one context
+    // and values of its enumerations.
     unsafe { float32_precision(global_context(), CUDA, MATMUL) == TF32 }
 }
 
 /// Only where it differs: the user's own choice may be finer than ours.
 fn set(tf32: bool) {
     if current() != tf32 {
-        // SAFETY: as above; the lock is held, so that no other thread of ours changes it at the same time.
+        // SAFETY: these are libtorch's own functions, with the types that it declares. The lock is
+        // held, so that no other thread of ours changes the setting at the same time.
         unsafe { set_allow_tf32(global_context(), tf32) };
     }
 }

@@ -237,7 +237,7 @@ mod tests {
             flat: [0f32; 34].as_slice().into(),
             device: CPU,
         };
-        // SAFETY: the slices are constants.
+        // SAFETY: the slices are constants, which live for good.
         unsafe { Network::open(&ensemble) }.unwrap()
     }
 
@@ -258,7 +258,7 @@ mod tests {
             noise_width: [0f32; 4].as_slice().into(),
             generators: [0u32; 20].as_slice().into(),
         };
-        // SAFETY: the slices live.
+        // SAFETY: the slices live until the end of this function.
         let material = unsafe { Material::open(&material, &network) }.unwrap();
         let batches = [(2, 0), (1, 2), (2, 1)].map(|(given, noise)| BatchRows { given, noise });
         let synthetic = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0].repeat(2);

@@ -62,13 +62,13 @@ class Model:
         Raises
         ------
         OSError
-            If the file can't be read.
+            If the file can't be read, or is a device, a pipe or a socket.
         ValueError
             If it is not a model, or if the path is a URL: pass the bytes of a remote file to ``Model``.
 
         """
         file = Path(_paths.to_read(path))
-        data = file.read_bytes()
+        data = _paths.read(file)
         try:
             return cls(data)
         except ValueError as error:
@@ -76,12 +76,13 @@ class Model:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file: to a temporary file beside it, which is synced and renamed, so that a file that is
-        there is replaced whole or not at all. A leading ``~`` is the home folder.
+        there is replaced whole or not at all. A link stays a link. A leading ``~`` is the home folder.
 
         Raises
         ------
         OSError
-            If the file can't be written; as by ``open``, the kind of error and its ``errno`` say why.
+            If the file can't be written, or is a device, a pipe or a socket; as by ``open``, the kind of error and its
+            ``errno`` say why.
         ValueError
             If the path is a URL: write :meth:`to_bytes` with a client of your own.
 
@@ -104,15 +105,15 @@ class Model:
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options of the fit, defaults included."""
-        found: dict[str, Any] = json.loads(_core.model_options(self._bytes)[0])
+        """All options of the fit, with their defaults and the constants of the preset."""
+        found: dict[str, Any] = json.loads(_core.model_options(self._bytes))
         return found
 
     @property
     def kept_odds(self) -> float | None:
         """The odds that a row of shuffled values is farther from the kept rows than a training row, at least 1.
 
-        ``kept_weight`` was multiplied with it. None where the model keeps no rows, and of models of formats 4 and 5.
+        ``kept_weight`` was multiplied with it. None where the model keeps no rows.
         """
         odds: float | None = self._metadata.get("kept_odds")
         return odds
@@ -190,8 +191,6 @@ class Model:
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
         most five; a time with a zone as its clocks show it.
 
-        A model that was written by a version without these statistics has nulls in their place.
-
         Examples
         --------
         >>> import polars as pl
@@ -216,22 +215,6 @@ class Model:
         return None if found is None else dict(found)
 
     @property
-    def candidates(self) -> list[dict[str, Any]] | None:
-        """What the options were chosen from, if there was a choice: for each, the options that were given as lists, and
-        ``criterion``, the AUC-ROC that it reached on held-out rows, of which the first within one standard
-        error of the highest was chosen.
-        """
-        found = self._metadata["candidates"]
-        if found is None:
-            return None
-        options = [json.loads(each) for each in _core.model_options(self._bytes)[1]]
-        varied = [name for name in options[0] if any(other[name] != options[0][name] for other in options)]
-        return [
-            {name: of[name] for name in varied} | {"criterion": candidate["criterion"]}
-            for of, candidate in zip(options, found, strict=True)
-        ]
-
-    @property
     def training(self) -> dict[str, Any]:
         """What the training did: ``rows``, ``epochs``, ``steps``, both losses ``before`` and ``after``, and ``losses``.
 
@@ -240,7 +223,7 @@ class Model:
         that is not trained on.
         """
         found = dict(self._metadata["training"])
-        between = [{"epochs": each["epochs"], **each["losses"]} for each in found.pop("between", [])]
+        between = [{"epochs": each["epochs"], **each["losses"]} for each in found.pop("between")]
         ends = [{"epochs": 0, **found["before"]}, {"epochs": found["epochs"], **found["after"]}]
         return {**found, "losses": [ends[0], *between, ends[1]]}
 

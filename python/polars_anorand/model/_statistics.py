@@ -35,34 +35,32 @@ Category = tuple[list[str], list[int], int]
 def of_features(
     features: list[dict[str, Any]],
     rows: int,
-    quantiles: tuple[list[list[float]], list[list[int]], list[int]] | None,
+    quantiles: tuple[list[list[float]], list[list[int]], list[int]],
     categories: list[Category | None],
 ) -> pl.DataFrame:
     """A row for each feature; see :attr:`polars_anorand.Model.statistics`."""
-    of = zip(features, categories, strict=True)
-    found = [
-        _row(feature, category, quantiles[0][j] if quantiles else None, quantiles[2][j] if quantiles else None, rows)
-        for j, (feature, category) in enumerate(of)
-    ]
+    values, _, missing = quantiles
+    of = zip(features, categories, values, missing, strict=True)
+    found = [_row(*each, rows) for each in of]
     return pl.DataFrame(found, schema=_SCHEMA, orient="row")
 
 
 def _row(
     feature: dict[str, Any],
     category: Category | None,
-    quantiles: list[float] | None,
-    missing: int | None,
+    quantiles: list[float],
+    missing: int,
     rows: int,
 ) -> tuple[Any, ...]:
     empty = missing == rows
     is_number = feature["kind"] == "Number" and not empty
-    numbers = [quantiles[at] if quantiles and is_number else None for at in _PLACES]
-    share = None if missing is None else missing / rows
+    numbers = [quantiles[at] if is_number else None for at in _PLACES]
+    share = missing / rows
     listed = None if category is None else _shares(category)[:_LISTED]
     usual = _usual(feature, quantiles, category)
     if empty:
         usual = "missing"
-    elif share is not None and share > 0.5:
+    elif share > 0.5:
         usual = f"missing, or {usual}"
     return (feature["name"], feature["dtype"], *numbers, share, listed, usual)
 
@@ -73,7 +71,7 @@ def _shares(category: Category) -> list[dict[str, Any]]:
     return [{"value": value, "share": count / rows} for value, count in zip(values, counts, strict=True)]
 
 
-def _usual(feature: dict[str, Any], quantiles: list[float] | None, category: Category | None) -> str | None:
+def _usual(feature: dict[str, Any], quantiles: list[float], category: Category | None) -> str:
     if category is not None:
         usual: list[str] = []
         covered = 0.0
@@ -86,8 +84,6 @@ def _usual(feature: dict[str, Any], quantiles: list[float] | None, category: Cat
             usual.append(each["value"])
             covered += each["share"]
         return ", ".join(usual)
-    if quantiles is None:
-        return None
     ends = quantiles[1], quantiles[19]
     low, high = (_text(feature, end, *ends) for end in ends)
     return low if low == high else f"{low} to {high}"

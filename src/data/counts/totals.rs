@@ -92,7 +92,6 @@ impl Totals {
 mod tests {
     use polars::prelude::*;
 
-    use super::*;
     use crate::data::columns::Columns;
     use crate::data::counts::counting::Counting;
 

@@ -19,14 +19,11 @@ const MOST_TEXT: usize = 16 << 20;
 
 /// The values of one feature in the training rows, the most frequent first, equally frequent ones
 /// in order of their text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frequencies {
     pub values: Vec<String>,
     /// How many training rows have each of them.
     pub counts: Vec<u64>,
-    /// Not in the JSON of a model of format 2, which remembers all values.
-    #[serde(skip)]
     pub rare: Rare,
 }
 

@@ -13,6 +13,9 @@ use crate::data::feature::{Feature, Kind};
 
 /// The most values of a category that have an input of their own.
 const MOST_VALUES: usize = 8;
+/// More inputs than any feature has. A file with more is refused, before they are compared with one
+/// another.
+const MOST_INPUTS: usize = 64;
 /// The share of the training rows that a value of a category, or the missing value, needs for an
 /// input of its own. Rarer ones are for the surprisals: an input that is nearly always 0 teaches a
 /// network little, and dominates it where it is 1.
@@ -71,6 +74,7 @@ pub struct Inputs(Vec<Vec<Input>>);
 
 impl Inputs {
     /// One for each feature: its value.
+    #[cfg(test)]
     pub fn values(features: usize) -> Self {
         Self(vec![vec![Input::Value]; features])
     }
@@ -170,6 +174,9 @@ impl Inputs {
     /// number of values.
     pub fn fault(&self, feature: usize, kind: Kind, values: Option<usize>) -> Option<String> {
         let inputs = &self.0[feature];
+        if inputs.len() > MOST_INPUTS {
+            return Some(format!("are {}, expected at most {MOST_INPUTS}", inputs.len()));
+        }
         let fits = |input: &Input| match input {
             Input::Value | Input::Missing => true,
             Input::Is(code) => values.is_some_and(|values| *code < values),

@@ -48,31 +48,37 @@ impl Task for InputGradient<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { network: Differentiable { weights, plan, members }, x, logit_weights, error_weights, .. } = self;
-        let (buffers, out, rows) = (self.buffers, self.out, V::TILE);
-        let share = V::splat(1.0 / members.len() as f32);
-        for (member, parameters) in members.iter().enumerate() {
-            let inputs = weights.inputs_of(member);
-            for (to, feature) in buffers.activations.chunks_exact_mut(rows).zip(inputs) {
-                to.copy_from_slice(&x[feature * rows..(feature + 1) * rows]);
-            }
-            run_layers::<V>(plan, parameters, 1, buffers);
-            let [seen, logit, reconstruction] = ends::<V>(plan, 0);
-            let Buffers { activations, deltas, spare, .. } = &mut *buffers;
-            deltas[logit].copy_from_slice(logit_weights);
-            let (seen, reconstructed) = (&activations[seen], &activations[reconstruction.clone()]);
-            let errors = finite_norms::<V>(seen, reconstructed);
-            residual_deltas::<V>(seen, reconstructed, errors, error_weights, &mut deltas[reconstruction.clone()]);
-            for layer in &plan.backward {
-                back::<V>(plan, &plan.layers[*layer], parameters, activations, deltas, spare);
-            }
-            // x is also what the reconstruction is compared with.
-            let d_x = spare.chunks_exact(rows).zip(deltas[reconstruction].chunks_exact(rows));
-            for ((d_x, d_reconstruction), feature) in d_x.zip(inputs) {
-                let out = &mut out[feature * rows..(feature + 1) * rows];
-                for at in (0..rows).step_by(V::LANES) {
-                    let d = V::load(d_x[at..].as_ptr()).sub(V::load(d_reconstruction[at..].as_ptr()));
-                    d.mul_add(share, V::load(out[at..].as_ptr())).store(out[at..].as_mut_ptr());
+        // SAFETY: the caller knows that the CPU has the vector's instructions. `error_weights` has
+        // a number for each row of the tile, as `Network::add_input_gradients` cuts it. The vectors
+        // of the last loop lie within chunks and slices of `rows` numbers, which is a multiple of
+        // `LANES`.
+        unsafe {
+            let Self { network: Differentiable { weights, plan, members }, x, logit_weights, error_weights, .. } = self;
+            let (buffers, out, rows) = (self.buffers, self.out, V::TILE);
+            let share = V::splat(1.0 / members.len() as f32);
+            for (member, parameters) in members.iter().enumerate() {
+                let inputs = weights.inputs_of(member);
+                for (to, feature) in buffers.activations.chunks_exact_mut(rows).zip(inputs) {
+                    to.copy_from_slice(&x[feature * rows..(feature + 1) * rows]);
+                }
+                run_layers::<V>(plan, parameters, 1, buffers);
+                let [seen, logit, reconstruction] = ends::<V>(plan, 0);
+                let Buffers { activations, deltas, spare, .. } = &mut *buffers;
+                deltas[logit].copy_from_slice(logit_weights);
+                let (seen, reconstructed) = (&activations[seen], &activations[reconstruction.clone()]);
+                let errors = finite_norms::<V>(seen, reconstructed);
+                residual_deltas::<V>(seen, reconstructed, errors, error_weights, &mut deltas[reconstruction.clone()]);
+                for layer in &plan.backward {
+                    back::<V>(plan, &plan.layers[*layer], parameters, activations, deltas, spare);
+                }
+                // x is also what the reconstruction is compared with.
+                let d_x = spare.chunks_exact(rows).zip(deltas[reconstruction].chunks_exact(rows));
+                for ((d_x, d_reconstruction), feature) in d_x.zip(inputs) {
+                    let out = &mut out[feature * rows..(feature + 1) * rows];
+                    for at in (0..rows).step_by(V::LANES) {
+                        let d = V::load(d_x[at..].as_ptr()).sub(V::load(d_reconstruction[at..].as_ptr()));
+                        d.mul_add(share, V::load(out[at..].as_ptr())).store(out[at..].as_mut_ptr());
+                    }
                 }
             }
         }
@@ -80,6 +86,9 @@ impl Task for InputGradient<'_> {
 }
 
 /// Back through a layer: finds its input's deltas. Those of the features are a sum over ND and encoder, in `d_x`.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn back<V: Vector>(
     plan: &Plan,
@@ -101,5 +110,7 @@ unsafe fn back<V: Vector>(
         Source::Latent => (&mut before[first..], Back { relu: None, sum: false }),
         Source::Z0 => (&mut before[first..], Back { relu: Some(from), sum: true }),
     };
-    d_input::<V>(weights, layer.outputs, d, to, how, Stack::ONE);
+    // SAFETY: the caller knows that the CPU has the vector's instructions; `d_input` checks the
+    // lengths.
+    unsafe { d_input::<V>(weights, layer.outputs, d, to, how, Stack::ONE) };
 }

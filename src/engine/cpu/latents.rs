@@ -25,7 +25,8 @@ impl Task for Latents<'_> {
         let mut activations = layers.activations(V::TILE);
         for (tile, out) in tiles.chunks_exact(features * V::TILE).zip(out.chunks_mut(V::TILE * row_width)) {
             for member in 0..layers.members {
-                layers.encode::<V>(member, tile, &mut activations);
+                // SAFETY: the caller knows that the CPU has the vector's instructions.
+                unsafe { layers.encode::<V>(member, tile, &mut activations) };
                 for (row, out) in out.chunks_exact_mut(row_width).enumerate() {
                     for (at, out) in out[member * width..(member + 1) * width].iter_mut().enumerate() {
                         *out = activations.z[at * V::TILE + row];

@@ -59,6 +59,9 @@ impl<'a> Layers<'a> {
     }
 
     /// A member's features of a tile, and its (z0, z1) of eq. 1.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
     #[inline(always)]
     pub unsafe fn encode<V: Vector>(&self, member: usize, tile: &[f32], activations: &mut Activations) {
         let rows = V::TILE;
@@ -67,28 +70,42 @@ impl<'a> Layers<'a> {
             x.copy_from_slice(&tile[feature * rows..(feature + 1) * rows]);
         }
         let [nd, encoder, decoder] = &self.blocks;
-        run::<V>(self, member, &nd[..nd.len() - 1], x, hidden, z, true);
-        let z0 = decoder[0].inputs - encoder[encoder.len() - 1].outputs;
-        run::<V>(self, member, encoder, x, hidden, &mut z[z0 * rows..], false);
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe {
+            run::<V>(self, member, &nd[..nd.len() - 1], x, hidden, z, true);
+            let z0 = decoder[0].inputs - encoder[encoder.len() - 1].outputs;
+            run::<V>(self, member, encoder, x, hidden, &mut z[z0 * rows..], false);
+        }
     }
 
     /// A member's logit, from z0, into `out`.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
     #[inline(always)]
     pub unsafe fn classify<V: Vector>(&self, member: usize, activations: &mut Activations) {
         let Activations { z, hidden, out, .. } = activations;
         let nd = &self.blocks[0];
-        run::<V>(self, member, &nd[nd.len() - 1..], z, hidden, out, false);
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe { run::<V>(self, member, &nd[nd.len() - 1..], z, hidden, out, false) };
     }
 
     /// A member's reconstruction, from (z0, z1), into `out`.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
     #[inline(always)]
     pub unsafe fn decode<V: Vector>(&self, member: usize, activations: &mut Activations) {
         let Activations { z, hidden, out, .. } = activations;
-        run::<V>(self, member, &self.blocks[2], z, hidden, out, false);
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe { run::<V>(self, member, &self.blocks[2], z, hidden, out, false) };
     }
 }
 
 /// Consecutive layers, all but the last with ReLU, and the last one too if `relu`.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn run<V: Vector>(
     network: &Layers,
@@ -113,6 +130,8 @@ unsafe fn run<V: Vector>(
         let Layer { inputs, outputs, .. } = *layer;
         let weights = &network.weights.flat()[layer.weight + member * inputs * outputs..][..inputs * outputs];
         let bias = &network.weights.flat()[layer.bias + member * outputs..][..outputs];
-        affine::<V>(weights, bias, from, to, relu || !last, Stack::ONE, &mut []);
+        // SAFETY: the caller knows that the CPU has the vector's instructions; `affine` checks the
+        // lengths.
+        unsafe { affine::<V>(weights, bias, from, to, relu || !last, Stack::ONE, &mut []) };
     }
 }

@@ -84,7 +84,8 @@ impl Task for Differentiate<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        differentiate::<V>(self.state, self.batch);
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe { differentiate::<V>(self.state, self.batch) };
     }
 }
 
@@ -99,7 +100,8 @@ impl Task for Update<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        update::<V>(self.state, &self.corrections);
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe { update::<V>(self.state, &self.corrections) };
     }
 }
 
@@ -116,45 +118,63 @@ impl Task for Losses<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        add_losses::<V>(self.state, self.x, self.synthetic, self.sums);
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe { add_losses::<V>(self.state, self.x, self.synthetic, self.sums) };
     }
 }
 
 /// The gradient of the loss, summed over the batch's rows in their order.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn differentiate<V: Vector>(state: &mut State, batch: &Batch) {
-    let State { plan, parameters, gradient, buffers, .. } = state;
-    gradient.fill(0.0);
-    let rows = plan.tiles * V::TILE;
-    for (at, x) in batch.x.chunks(rows * plan.inputs).enumerate() {
-        forward::<V>(plan, parameters, x, buffers);
-        let first = at * rows;
-        let here = rows.min(batch.aim.rows() - first);
-        let tiles = here.div_ceil(V::TILE);
-        for tile in 0..tiles {
-            let aim = batch.aim.part(first + tile * V::TILE..first + here.min((tile + 1) * V::TILE));
-            output_deltas::<V>(plan, aim, tile, buffers);
-        }
-        for layer in &plan.backward {
-            back::<V>(plan, &plan.layers[*layer], parameters, gradient, tiles, buffers);
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe {
+        let State { plan, parameters, gradient, buffers, .. } = state;
+        gradient.fill(0.0);
+        let rows = plan.tiles * V::TILE;
+        for (at, x) in batch.x.chunks(rows * plan.inputs).enumerate() {
+            forward::<V>(plan, parameters, x, buffers);
+            let first = at * rows;
+            let here = rows.min(batch.aim.rows() - first);
+            let tiles = here.div_ceil(V::TILE);
+            for tile in 0..tiles {
+                let aim = batch.aim.part(first + tile * V::TILE..first + here.min((tile + 1) * V::TILE));
+                output_deltas::<V>(plan, aim, tile, buffers);
+            }
+            for layer in &plan.backward {
+                back::<V>(plan, &plan.layers[*layer], parameters, gradient, tiles, buffers);
+            }
         }
     }
 }
 
 /// All activations of some rows, in tiles.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn forward<V: Vector>(plan: &Plan, parameters: &[f32], x: &[f32], buffers: &mut Buffers) {
-    let tile_len = V::TILE * plan.inputs;
-    for (x, tile) in x.chunks(tile_len).zip(buffers.activations.chunks_exact_mut(tile_len)) {
-        if x.len() < tile_len {
-            tile.fill(0.0);
+    // SAFETY: the caller knows that the CPU has the vector's instructions. `x` has whole rows of
+    // `inputs` numbers, at most `V::TILE`, and `tile` has `inputs` rows of `V::TILE` numbers, which
+    // is where `transpose` reads and writes.
+    unsafe {
+        let tile_len = V::TILE * plan.inputs;
+        for (x, tile) in x.chunks(tile_len).zip(buffers.activations.chunks_exact_mut(tile_len)) {
+            if x.len() < tile_len {
+                tile.fill(0.0);
+            }
+            transpose(x.as_ptr(), plan.inputs, [x.len() / plan.inputs, plan.inputs], tile.as_mut_ptr(), V::TILE);
         }
-        transpose(x.as_ptr(), plan.inputs, [x.len() / plan.inputs, plan.inputs], tile.as_mut_ptr(), V::TILE);
+        run_layers::<V>(plan, parameters, x.len().div_ceil(tile_len), buffers);
     }
-    run_layers::<V>(plan, parameters, x.len().div_ceil(tile_len), buffers);
 }
 
 /// All activations of tiles whose features are in their place.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 pub unsafe fn run_layers<V: Vector>(plan: &Plan, parameters: &[f32], tiles: usize, buffers: &mut Buffers) {
     for layer in &plan.layers {
@@ -162,7 +182,9 @@ pub unsafe fn run_layers<V: Vector>(plan: &Plan, parameters: &[f32], tiles: usiz
         let from = &before[layer.from.first(plan.tiles, V::TILE)..];
         let weights = &parameters[layer.weight..][..layer.inputs * layer.outputs];
         let bias = &parameters[layer.bias..][..layer.outputs];
-        affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles), &mut buffers.spare);
+        // SAFETY: the caller knows that the CPU has the vector's instructions; `affine` checks the
+        // lengths.
+        unsafe { affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles), &mut buffers.spare) };
     }
 }
 
@@ -183,41 +205,51 @@ pub fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
 }
 
 /// The loss differentiated with respect to logit and reconstruction. Rows that only fill the tile count nothing.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn output_deltas<V: Vector>(plan: &Plan, aim: Aim, tile: usize, buffers: &mut Buffers) {
-    let Buffers { activations, deltas, spare, .. } = buffers;
-    let [x, logit, reconstruction] = ends::<V>(plan, tile);
-    let (logits, d_logit, d_errors) = (&activations[logit.clone()], &mut deltas[logit], &mut spare[..V::TILE]);
-    let x = &activations[x];
-    // Infinite if a square overflows: the row then has no gradient, as in libtorch, and the loss at the end says so.
-    let errors = norms::<V>(x, &activations[reconstruction.clone()]);
-    d_logit.fill(0.0);
-    match aim {
-        Aim::Detect { synthetic, ce_weight, ae_weight } => {
-            d_errors.fill(0.0);
-            for (at, synthetic) in synthetic.iter().enumerate() {
-                // ∂CE/∂logit = σ(logit) − y
-                let y = if *synthetic { 1.0 } else { 0.0 };
-                d_logit[at] = (1.0 / (1.0 + libm::expf(-logits[at])) - y) * ce_weight;
-                d_errors[at] = if *synthetic { 0.0 } else { ae_weight };
+    // SAFETY: the caller knows that the CPU has the vector's instructions. `d_errors` has a number
+    // for each row of a tile, which is `VECTORS` vectors.
+    unsafe {
+        let Buffers { activations, deltas, spare, .. } = buffers;
+        let [x, logit, reconstruction] = ends::<V>(plan, tile);
+        let (logits, d_logit, d_errors) = (&activations[logit.clone()], &mut deltas[logit], &mut spare[..V::TILE]);
+        let x = &activations[x];
+        // Infinite if a square overflows: the row then has no gradient, as in libtorch, and the loss at the end says so.
+        let errors = norms::<V>(x, &activations[reconstruction.clone()]);
+        d_logit.fill(0.0);
+        match aim {
+            Aim::Detect { synthetic, ce_weight, ae_weight } => {
+                d_errors.fill(0.0);
+                for (at, synthetic) in synthetic.iter().enumerate() {
+                    // ∂CE/∂logit = σ(logit) − y
+                    let y = if *synthetic { 1.0 } else { 0.0 };
+                    d_logit[at] = (1.0 / (1.0 + libm::expf(-logits[at])) - y) * ce_weight;
+                    d_errors[at] = if *synthetic { 0.0 } else { ae_weight };
+                }
+            }
+            Aim::Match(targets) => {
+                for (at, error) in errors.iter().enumerate() {
+                    error.store(d_errors[at * V::LANES..].as_mut_ptr());
+                }
+                d_errors[targets.len()..].fill(0.0);
+                for (at, target) in targets.iter().enumerate() {
+                    d_logit[at] = (logits[at] - target.logit) * target.logit_weight;
+                    d_errors[at] = (d_errors[at] - target.error) * target.error_weight;
+                }
             }
         }
-        Aim::Match(targets) => {
-            for (at, error) in errors.iter().enumerate() {
-                error.store(d_errors[at * V::LANES..].as_mut_ptr());
-            }
-            d_errors[targets.len()..].fill(0.0);
-            for (at, target) in targets.iter().enumerate() {
-                d_logit[at] = (logits[at] - target.logit) * target.logit_weight;
-                d_errors[at] = (d_errors[at] - target.error) * target.error_weight;
-            }
-        }
+        let d = &mut deltas[reconstruction.clone()];
+        residual_deltas::<V>(x, &activations[reconstruction], errors, d_errors, d);
     }
-    let d = &mut deltas[reconstruction.clone()];
-    residual_deltas::<V>(x, &activations[reconstruction], errors, d_errors, d);
 }
 
 /// `weights` · ∂‖r‖/∂x̂ = `weights` · r / ‖r‖ with r = x̂ − x and the norms `errors`, into `d`; 0 where r = 0.
+///
+/// # Safety
+/// The CPU has the vector's instructions. `weights` has a number for each row of a tile.
 #[inline(always)]
 pub unsafe fn residual_deltas<V: Vector>(
     x: &[f32],
@@ -226,22 +258,29 @@ pub unsafe fn residual_deltas<V: Vector>(
     weights: &[f32],
     d: &mut [f32],
 ) {
-    let mut factors = errors;
-    for (at, factor) in factors.iter_mut().enumerate() {
-        let weight = V::load(weights[at * V::LANES..].as_ptr());
-        *factor = weight.div(*factor).where_positive(*factor);
-    }
-    let rows = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
-    for ((x, reconstruction), d) in rows.zip(d.chunks_exact_mut(V::TILE)) {
-        for (at, factor) in factors.iter().enumerate() {
-            let lanes = at * V::LANES..;
-            let residual = V::load(reconstruction[lanes.clone()].as_ptr()).sub(V::load(x[lanes.clone()].as_ptr()));
-            residual.mul(*factor).store(d[lanes].as_mut_ptr());
+    // SAFETY: the caller knows that the CPU has the vector's instructions, and that `weights` has
+    // the numbers of a tile, as the three chunks have: `VECTORS` vectors each.
+    unsafe {
+        let mut factors = errors;
+        for (at, factor) in factors.iter_mut().enumerate() {
+            let weight = V::load(weights[at * V::LANES..].as_ptr());
+            *factor = weight.div(*factor).where_positive(*factor);
+        }
+        let rows = x.chunks_exact(V::TILE).zip(reconstruction.chunks_exact(V::TILE));
+        for ((x, reconstruction), d) in rows.zip(d.chunks_exact_mut(V::TILE)) {
+            for (at, factor) in factors.iter().enumerate() {
+                let lanes = at * V::LANES..;
+                let residual = V::load(reconstruction[lanes.clone()].as_ptr()).sub(V::load(x[lanes.clone()].as_ptr()));
+                residual.mul(*factor).store(d[lanes].as_mut_ptr());
+            }
         }
     }
 }
 
 /// Back through a layer: adds to its part of the gradient, and finds its input's deltas, unless those are features.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn back<V: Vector>(
     plan: &Plan,
@@ -258,59 +297,79 @@ unsafe fn back<V: Vector>(
     let (before, d) = deltas.split_at_mut(layer.to.first(plan.tiles, V::TILE));
     let (from, d_from) = (&activations[first..], &mut before[first..]);
     let weights = layer.weight..layer.weight + inputs * outputs;
-    panels::<V>(d, outputs, scratch, stack);
-    add_gradient::<V>(from, scratch, &mut gradient[weights.clone()], outputs, spare, stack);
-    let bias = &mut gradient[layer.bias..][..outputs];
-    add_gradient::<V>(ones, scratch, bias, outputs, spare, Stack { from: 0, ..stack });
+    // SAFETY: the caller knows that the CPU has the vector's instructions; both functions check the
+    // lengths.
+    unsafe {
+        panels::<V>(d, outputs, scratch, stack);
+        add_gradient::<V>(from, scratch, &mut gradient[weights.clone()], outputs, spare, stack);
+        let bias = &mut gradient[layer.bias..][..outputs];
+        add_gradient::<V>(ones, scratch, bias, outputs, spare, Stack { from: 0, ..stack });
+    }
     let how = match layer.source {
         Source::Features => return,
         Source::Hidden => Back { relu: Some(from), sum: false },
         Source::Latent => Back { relu: None, sum: false },
         Source::Z0 => Back { relu: Some(from), sum: true },
     };
-    d_input::<V>(&parameters[weights], outputs, d, d_from, how, stack);
+    // SAFETY: the caller knows that the CPU has the vector's instructions; `d_input` checks the
+    // lengths.
+    unsafe { d_input::<V>(&parameters[weights], outputs, d, d_from, how, stack) };
 }
 
 /// Adam on every parameter, in one pass.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn update<V: Vector>(state: &mut State, corrections: &Corrections) {
-    let (new_mean, new_square) = (V::splat((1.0 - BETA1) as f32), V::splat((1.0 - BETA2) as f32));
-    let (rate, scale) = (V::splat(corrections.rate as f32), V::splat(corrections.scale as f32));
-    let epsilon = V::splat(EPSILON as f32);
-    let State { parameters, gradient, mean, square, .. } = state;
-    let gradients = gradient.chunks_exact(V::LANES);
-    let moments = mean.chunks_exact_mut(V::LANES).zip(square.chunks_exact_mut(V::LANES));
-    for ((parameter, gradient), (mean, square)) in parameters.chunks_exact_mut(V::LANES).zip(gradients).zip(moments) {
-        let g = V::load(gradient.as_ptr());
-        let (m, v) = (V::load(mean.as_ptr()), V::load(square.as_ptr()));
-        let m = g.sub(m).mul_add(new_mean, m);
-        let v = g.mul(g).sub(v).mul_add(new_square, v);
-        m.store(mean.as_mut_ptr());
-        v.store(square.as_mut_ptr());
-        let step = m.mul(rate).div(v.sqrt().mul_add(scale, epsilon));
-        V::load(parameter.as_ptr()).sub(step).store(parameter.as_mut_ptr());
+    // SAFETY: the caller knows that the CPU has the vector's instructions. Every chunk has `LANES`
+    // numbers.
+    unsafe {
+        let (new_mean, new_square) = (V::splat((1.0 - BETA1) as f32), V::splat((1.0 - BETA2) as f32));
+        let (rate, scale) = (V::splat(corrections.rate as f32), V::splat(corrections.scale as f32));
+        let epsilon = V::splat(EPSILON as f32);
+        let State { parameters, gradient, mean, square, .. } = state;
+        let gradients = gradient.chunks_exact(V::LANES);
+        let moments = mean.chunks_exact_mut(V::LANES).zip(square.chunks_exact_mut(V::LANES));
+        for ((parameter, gradient), (mean, square)) in parameters.chunks_exact_mut(V::LANES).zip(gradients).zip(moments)
+        {
+            let g = V::load(gradient.as_ptr());
+            let (m, v) = (V::load(mean.as_ptr()), V::load(square.as_ptr()));
+            let m = g.sub(m).mul_add(new_mean, m);
+            let v = g.mul(g).sub(v).mul_add(new_square, v);
+            m.store(mean.as_mut_ptr());
+            v.store(square.as_mut_ptr());
+            let step = m.mul(rate).div(v.sqrt().mul_add(scale, epsilon));
+            V::load(parameter.as_ptr()).sub(step).store(parameter.as_mut_ptr());
+        }
     }
 }
 
+/// # Safety
+/// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn add_losses<V: Vector>(state: &mut State, x: &[f32], synthetic: &[bool], sums: &mut LossSums) {
-    let State { plan, parameters, buffers, .. } = state;
-    let rows = plan.tiles * V::TILE;
-    for (x, synthetic) in x.chunks(rows * plan.inputs).zip(synthetic.chunks(rows)) {
-        forward::<V>(plan, parameters, x, buffers);
-        let Buffers { activations, spare, .. } = &mut *buffers;
-        for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
-            let [x, logits, reconstruction] = ends::<V>(plan, tile).map(|range| &activations[range]);
-            // Infinite if a square overflows: such a training has diverged, and the loss must say so.
-            for (at, norm) in norms::<V>(x, reconstruction).into_iter().enumerate() {
-                norm.store(spare[at * V::LANES..].as_mut_ptr());
-            }
-            for ((synthetic, logit), error) in synthetic.iter().zip(logits).zip(spare.iter()) {
-                // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
-                let logit = f64::from(*logit);
-                let softplus = logit.max(0.0) + libm::log1p(libm::exp(-logit.abs()));
-                sums.cross_entropy += if *synthetic { softplus - logit } else { softplus };
-                sums.reconstruction += if *synthetic { 0.0 } else { f64::from(*error) };
+    // SAFETY: the caller knows that the CPU has the vector's instructions. `spare` has room for the
+    // widest layer of a tile, which is at least `VECTORS` vectors.
+    unsafe {
+        let State { plan, parameters, buffers, .. } = state;
+        let rows = plan.tiles * V::TILE;
+        for (x, synthetic) in x.chunks(rows * plan.inputs).zip(synthetic.chunks(rows)) {
+            forward::<V>(plan, parameters, x, buffers);
+            let Buffers { activations, spare, .. } = &mut *buffers;
+            for (tile, synthetic) in synthetic.chunks(V::TILE).enumerate() {
+                let [x, logits, reconstruction] = ends::<V>(plan, tile).map(|range| &activations[range]);
+                // Infinite if a square overflows: such a training has diverged, and the loss must say so.
+                for (at, norm) in norms::<V>(x, reconstruction).into_iter().enumerate() {
+                    norm.store(spare[at * V::LANES..].as_mut_ptr());
+                }
+                for ((synthetic, logit), error) in synthetic.iter().zip(logits).zip(spare.iter()) {
+                    // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = softplus(l) − y·l
+                    let logit = f64::from(*logit);
+                    let softplus = logit.max(0.0) + libm::log1p(libm::exp(-logit.abs()));
+                    sums.cross_entropy += if *synthetic { softplus - logit } else { softplus };
+                    sums.reconstruction += if *synthetic { 0.0 } else { f64::from(*error) };
+                }
             }
         }
     }

@@ -34,24 +34,25 @@ pub struct SliceMut<T> {
 
 impl<T> Slice<T> {
     /// # Safety
-    /// The slice that it was made from lives.
+    /// The slice that it was made from lives for `'a`, and is not written to.
     pub unsafe fn get<'a>(self) -> &'a [T] {
         if self.len == 0 {
             return &[];
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: pointer and length are those of a slice, which the caller promises to live.
         unsafe { std::slice::from_raw_parts(self.at, self.len) }
     }
 }
 
 impl<T> SliceMut<T> {
     /// # Safety
-    /// The slice that it was made from lives, and nothing else uses it.
+    /// The slice that it was made from lives for `'a`, and nothing else uses it.
     pub unsafe fn get<'a>(self) -> &'a mut [T] {
         if self.len == 0 {
             return &mut [];
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: pointer and length are those of a slice, which the caller promises to live and to
+        // be used by nothing else.
         unsafe { std::slice::from_raw_parts_mut(self.at, self.len) }
     }
 }
@@ -159,7 +160,13 @@ pub struct Epoch {
 /// An ensemble on its device.
 pub enum Handle {}
 
-/// All that the engine can do. A handle may be read by several threads at a time; training needs it alone.
+/// All that the engine can do.
+///
+/// # Safety
+/// A handle is one that `open` wrote, and that `close` was not called with yet. Several threads
+/// may use a `*const Handle` at a time; a `*mut Handle` needs the handle alone, in any thread.
+/// Pointers and slices, and the slices within a structure, live until the call returns; nothing
+/// else uses what is written to.
 #[repr(C)]
 pub struct Functions {
     pub version: u32,

@@ -60,10 +60,11 @@ fn open(location: &Location) -> Result<&'static Functions, String> {
         keep(&location.libtorch.join(format!("{prefix}{name}{suffix}")))?;
     }
     let library = keep(&location.engine)?;
-    // SAFETY: the engine exports the symbol with this type.
+    // SAFETY: the engine's library exports the symbol with this type.
     let entry = unsafe { library.get::<Entry>(SYMBOL) };
     let entry = entry.map_err(|error| format!("{} is not the engine ({error})", location.engine.display()))?;
-    // SAFETY: it returns a constant of a library that stays open. Its first field says which fields there are.
+    // SAFETY: it returns a pointer to a constant of a library that stays open. Of an engine of
+    // another version, only the first field is read, which is the version in all of them.
     let functions = unsafe { &*entry() };
     if functions.version != VERSION {
         return Err(format!(
@@ -77,7 +78,8 @@ fn open(location: &Location) -> Result<&'static Functions, String> {
 
 /// A library that stays open for good, with its symbols for those that come after it.
 fn keep(path: &Path) -> Result<&'static Dynamic, String> {
-    // SAFETY: libtorch's libraries and the engine's, whose initialisers register their own kernels only.
+    // SAFETY: these are libtorch's libraries and the engine's, whose initialisers only register
+    // their own kernels.
     let library =
         unsafe { open_global(path) }.map_err(|error| format!("{} can't be loaded ({error})", path.display()))?;
     Ok(Box::leak(Box::new(library)))
@@ -88,16 +90,20 @@ type Dynamic = libloading::os::unix::Library;
 #[cfg(not(unix))]
 type Dynamic = libloading::Library;
 
+/// # Safety
+/// The library's initialisers do nothing that this process must not do.
 #[cfg(unix)]
 unsafe fn open_global(path: &Path) -> Result<Dynamic, libloading::Error> {
     use libloading::os::unix::{RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller knows what the library's initialisers do.
     unsafe { Dynamic::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }
 }
 
+/// # Safety
+/// The library's initialisers do nothing that this process must not do.
 #[cfg(not(unix))]
 unsafe fn open_global(path: &Path) -> Result<Dynamic, libloading::Error> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller knows what the library's initialisers do.
     unsafe { Dynamic::new(path) }
 }
 
@@ -114,7 +120,7 @@ pub fn start_cuda() -> Result<usize, String> {
     keep(&library).map_err(|reason| {
         format!("libtorch's CUDA part needs libraries that are missing: {reason}; `pip install torch` brings them")
     })?;
-    // SAFETY: the interface's function.
+    // SAFETY: the function needs libtorch's CUDA part, which has just been loaded.
     Ok(unsafe { (functions.gpus)() })
 }
 

@@ -86,7 +86,7 @@ impl<'a> Material<'a> {
             generators: self.generators.as_slice().into(),
         };
         let handle = network.handle_mut();
-        // SAFETY: the slices outlive the call, and the network is ours alone.
+        // SAFETY: the handle is open and ours alone, and the slices outlive the call.
         call(|engine, failure| unsafe { (engine.begin)(handle, &material, failure) })
     }
 }

@@ -19,10 +19,9 @@ pub struct Network {
     width: usize,
 }
 
-// SAFETY: the interface allows a handle to be read by several threads at a time, and to be closed by any; training takes
-// `&mut self`.
+// SAFETY: the interface lets any thread use and close a handle.
 unsafe impl Send for Network {}
-// SAFETY: as above.
+// SAFETY: the interface lets several threads read a handle at a time; training takes `&mut self`.
 unsafe impl Sync for Network {}
 
 impl Network {
@@ -40,7 +39,7 @@ impl Network {
             },
         };
         let mut handle = std::ptr::null_mut();
-        // SAFETY: all slices are the weights', which outlive the call.
+        // SAFETY: all slices are the weights', which outlive the call; it alone writes to `handle`.
         call(|engine, failure| unsafe { (engine.open)(&ensemble, &mut handle, failure) })?;
         let layers: usize = shape.layers().iter().map(|layer| layer.outputs).sum();
         Ok(Self { handle, members: weights.members(), width: (layers + shape.inputs) * weights.members() })
@@ -73,7 +72,7 @@ impl Network {
         errors: &mut [f32],
     ) -> PolarsResult<()> {
         let rows = Rows { numbers: rows.into(), features };
-        // SAFETY: the slices outlive the call.
+        // SAFETY: the handle is open, and the slices outlive the call.
         call(|engine, failure| unsafe { (engine.heads)(self.handle, &rows, logits.into(), errors.into(), failure) })
     }
 
@@ -87,14 +86,14 @@ impl Network {
     ) -> PolarsResult<()> {
         self.heads_into(rows, features, logits, errors)?;
         let rows = Rows { numbers: rows.into(), features };
-        // SAFETY: the slices outlive the call.
+        // SAFETY: the handle is open, and the slices outlive the call.
         call(|engine, failure| unsafe { (engine.member_heads)(self.handle, &rows, members.into(), failure) })
     }
 
     /// The latents, each member's in turn.
     pub fn latents_into(&self, rows: &[f32], features: usize, out: &mut [f32]) -> PolarsResult<()> {
         let rows = Rows { numbers: rows.into(), features };
-        // SAFETY: the slices outlive the call.
+        // SAFETY: the handle is open, and the slices outlive the call.
         call(|engine, failure| unsafe { (engine.latents)(self.handle, &rows, out.into(), failure) })
     }
 
@@ -109,7 +108,7 @@ impl Network {
     ) -> PolarsResult<()> {
         let rows = Rows { numbers: rows.into(), features };
         let (logit_weights, error_weights) = (logit_weights.into(), error_weights.into());
-        // SAFETY: the slices outlive the call.
+        // SAFETY: the handle is open, and the slices outlive the call.
         call(|engine, failure| unsafe {
             (engine.add_input_gradients)(self.handle, &rows, logit_weights, error_weights, out.into(), failure)
         })
@@ -120,7 +119,7 @@ impl Drop for Network {
     fn drop(&mut self) {
         // It was opened, so the functions are there.
         if let Ok(engine) = functions() {
-            // SAFETY: the handle is open, and this is its last use.
+            // SAFETY: the handle is open, and nobody can use it after this.
             unsafe { (engine.close)(self.handle) };
         }
     }

@@ -25,7 +25,7 @@ impl Precision {
 
     /// libtorch's setting for as long as the guard lives; an error while a job of another precision runs.
     pub fn enter(self) -> PolarsResult<Entered> {
-        // SAFETY: the interface's function.
+        // SAFETY: `call` gives a failure that nothing else uses.
         call(|engine, failure| unsafe { (engine.enter_precision)(self == Self::Tf32, failure) })?;
         Ok(Entered(()))
     }
@@ -38,7 +38,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         // It was entered, so the functions are there.
         if let Ok(engine) = functions() {
-            // SAFETY: the interface's function.
+            // SAFETY: `enter_precision` was called, once for this guard.
             unsafe { (engine.leave_precision)() };
         }
     }

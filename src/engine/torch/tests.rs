@@ -1,7 +1,7 @@
 //! The libtorch engine beside the CPU's, over the interface. Its own gradients are tested against autograd in its own crate.
 //!
-//! The environment says where its library is (POLARS_ANORAND_TORCH and LIBTORCH; `make test-rust` sets them). Without them there
-//! is nothing to compare.
+//! They need the engine's library and libtorch, so `cargo test` ignores them. `make test-engine` builds the one, installs the
+//! other, says where both are (POLARS_ANORAND_TORCH and LIBTORCH), and runs them.
 
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::PolarsResult;
@@ -24,14 +24,6 @@ use super::material::Material;
 use super::network::Network;
 use super::train::{train, train_together};
 
-fn there_is_an_engine() -> bool {
-    let there = std::env::var_os("POLARS_ANORAND_TORCH").is_some();
-    if !there {
-        eprintln!("skipped: POLARS_ANORAND_TORCH is not set");
-    }
-    there
-}
-
 fn close(ours: &[f32], theirs: &[f32], tolerance: f32) {
     assert_eq!(ours.len(), theirs.len());
     let size = theirs.iter().fold(1f32, |size, number| size.max(number.abs()));
@@ -41,10 +33,8 @@ fn close(ours: &[f32], theirs: &[f32], tolerance: f32) {
 }
 
 #[test]
+#[ignore = "needs the engine: make test-engine"]
 fn heads_latents_and_input_gradients_agree_with_the_cpus() {
-    if !there_is_an_engine() {
-        return;
-    }
     const FEATURES: usize = 37;
     for shape in shapes() {
         for (members, count) in [(1, 1), (3, 1_100)] {
@@ -97,10 +87,8 @@ fn heads_latents_and_input_gradients_agree_with_the_cpus() {
 }
 
 #[test]
+#[ignore = "needs the engine: make test-engine"]
 fn the_gradient_of_the_loss_agrees_with_the_cpus() {
-    if !there_is_an_engine() {
-        return;
-    }
     let options = Options { loss_weight: 0.4, ..Options::preset(Preset::Default) };
     let training = Training(&options);
     for shape in shapes() {
@@ -129,7 +117,8 @@ fn the_gradient_of_the_loss_agrees_with_the_cpus() {
             let batches = Epoch::joined(planned, &material).unwrap();
             let mut theirs = vec![0f32; ours.len()];
             let (epoch, out) = (batches.view(), theirs.as_mut_slice().into());
-            // SAFETY: the slices outlive the call.
+            // SAFETY: the handle is open, and the slices outlive the call, which alone uses
+            // `theirs`.
             call(|engine, failure| unsafe { (engine.gradient)(network.handle(), &epoch, out, failure) }).unwrap();
             let size = theirs.iter().fold(0f32, |size, number| size.max(number.abs()));
             for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -190,10 +179,8 @@ fn agree((ours, fast): (&Weights, &Trained), (theirs, slow): (&Weights, &Trained
 }
 
 #[test]
+#[ignore = "needs the engine: make test-engine"]
 fn both_engines_train_to_the_same_network() {
-    if !there_is_an_engine() {
-        return;
-    }
     let shape = Shape { inputs: 3, hidden: vec![16, 8], latent: 4 };
     let options = Options { epochs: 1, min_steps: 100, learning_rate: 1e-3, ..Options::preset(Preset::Default) };
     let training = Training(&options);
@@ -210,10 +197,8 @@ fn both_engines_train_to_the_same_network() {
 }
 
 #[test]
+#[ignore = "needs the engine: make test-engine"]
 fn ensembles_that_train_together_train_as_they_would_alone() {
-    if !there_is_an_engine() {
-        return;
-    }
     let shape = |hidden| Shape { inputs: 3, hidden: vec![hidden], latent: 2 };
     let usual = Options { epochs: 1, min_steps: 40, learning_rate: 1e-3, ..Options::preset(Preset::Default) };
     let other_loss = Options { loss_weight: 0.7, ..usual.clone() };
@@ -240,10 +225,8 @@ fn ensembles_that_train_together_train_as_they_would_alone() {
 }
 
 #[test]
+#[ignore = "needs the engine: make test-engine"]
 fn an_ensemble_that_makes_no_sense_is_an_error_and_not_a_crash() {
-    if !there_is_an_engine() {
-        return;
-    }
     let weights: Weights = ensemble(&Shape { inputs: 2, hidden: vec![3], latent: 1 }, 1, 2);
     let network = Network::open(&weights, Device::Cpu).unwrap();
     // Fewer features than the network sees.

@@ -129,13 +129,13 @@ fn train_ensemble(
         let rate = |at| learners[0].training.learning_rate(first + at, course.steps);
         planned.rates = (0..planned.batches()).map(rate).collect();
         let handle = network.handle_mut();
-        // SAFETY: the epoch's slices outlive the call, and the network is ours alone.
+        // SAFETY: the handle is open and ours alone, and the epoch's slices outlive the call.
         call(|engine, failure| unsafe { (engine.train)(handle, &planned.view(), failure) })?;
         job::advance(Unit::Steps, planned.batches() * weights.members());
     }
     let after = sums(&network)?;
     let flat = weights.flat_mut();
-    // SAFETY: the slice outlives the call.
+    // SAFETY: the handle is open, and the slice outlives the call, which alone uses it.
     call(|engine, failure| unsafe { (engine.flat)(network.handle(), flat.into(), failure) })?;
 
     let mut first = 0;
@@ -155,7 +155,7 @@ fn train_ensemble(
 fn losses(network: &Network, epoch: &Epoch) -> PolarsResult<Vec<LossSums>> {
     let mut sums: Vec<f64> = zeros(2 * network.members(), "the losses")?;
     let out = sums.as_mut_slice().into();
-    // SAFETY: the slices outlive the call.
+    // SAFETY: the handle is open, and the slices outlive the call, which alone writes to `sums`.
     call(|engine, failure| unsafe { (engine.losses)(network.handle(), &epoch.view(), out, failure) })?;
     Ok(sums.chunks_exact(2).map(|of| LossSums { cross_entropy: of[0], reconstruction: of[1] }).collect())
 }

@@ -1,4 +1,5 @@
-//! Known anomalies as half of each batch, whatever their share of the table, with uniform noise on top.
+//! Batches for labelled rows: half of each batch are known anomalies, however rare they are in the
+//! table, and uniform noise is added.
 
 use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
@@ -7,13 +8,14 @@ use crate::engine::{BatchRows, Order, TakeRows};
 use crate::memory::reserved;
 use crate::options::Options;
 
-use super::sampler::{shuffled, Deck};
+use super::sampler::{shuffled, BalancedSampler};
 
-/// Normal rows, each once in an epoch, beside the same number of known anomalies, each as often as any other.
+/// Takes each normal row once in an epoch, and the same number of known anomalies, each of them
+/// equally often.
 pub struct Balanced {
     normal: Vec<usize>,
     known: Vec<usize>,
-    /// Rows that are not noise, and noise, of a full batch
+    /// A full batch has this number of rows, and this number of rows of noise.
     shares: (usize, usize),
 }
 
@@ -28,12 +30,12 @@ impl Order for Balanced {
         let order = shuffled(self.normal.len(), rng)?;
         let (others, noise) = self.shares;
         let real = others.div_ceil(2);
-        let mut deck = Deck::new(self.known.clone());
+        let mut known = BalancedSampler::new(self.known.clone());
         let mut rows = reserved(2 * real.min(order.len()), "the rows of a batch")?;
         for places in order.chunks(real) {
             rows.clear();
             rows.extend(places.iter().map(|at| self.normal[*at]));
-            rows.extend(places.iter().filter_map(|_| deck.draw(rng)));
+            rows.extend(places.iter().filter_map(|_| known.next(rng)));
             let mut synthetic = vec![false; places.len()];
             synthetic.resize(rows.len(), true);
             // A batch that is not full gets its share of noise.

@@ -1,4 +1,4 @@
-//! Normal rows and anomalies that are the same in every epoch.
+//! Batches of normal rows and anomalies that are the same in every epoch.
 
 use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ use crate::options::Options;
 
 use super::sampler::shuffled;
 
-/// Normal rows and anomalies, each once in an epoch, in batches of any mixture.
+/// Takes each normal row and each anomaly once in an epoch, mixed at random.
 pub struct Fixed {
     normal: Vec<usize>,
     anomalies: Vec<usize>,
@@ -17,7 +17,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// From numbers of rows.
+    /// Takes the numbers of the normal rows and of the anomalies.
     pub fn new(normal: Vec<usize>, anomalies: Vec<usize>, options: &Options) -> Self {
         Self { normal, anomalies, batch_size: options.batch_size }
     }

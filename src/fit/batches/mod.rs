@@ -1,12 +1,15 @@
-//! What a member of the ensemble is trained on, epoch by epoch: its rows, and synthetic or known anomalies.
+//! Draws what each member of the ensemble is trained on: its rows, and synthetic or known
+//! anomalies.
 //!
-//! `smote` (§5.1): a few training rows, grown by SMOTE, disturbed with Gaussian noise; the same ones in every epoch.
-//! `uniform`: noise all over the data's box, and beyond; fresh in every epoch.
+//! There are two kinds of synthetic anomalies. `smote` (§5.1) grows a few training rows by SMOTE
+//! and adds Gaussian noise; they are the same in every epoch. `uniform` draws noise all over the
+//! data's box and beyond; it is new in every epoch.
 //!
-//! With labels, the known anomalies take their place: for `smote` as often as they occur; for `uniform` they are half of each
-//! batch, beside a share of noise, which stands for the anomalies that nobody has labelled.
+//! With labels, known anomalies take their place. With `smote` they come as often as they occur in
+//! the table. With `uniform` they are half of each batch, and a share of noise is added, for the
+//! anomalies that nobody has labelled.
 //!
-//! The sets of all members share the table's scaled rows, and keep numbers of rows.
+//! The training sets of all members share the table's scaled rows, and have only the rows' numbers.
 
 mod balanced;
 mod fixed;
@@ -27,11 +30,11 @@ use balanced::Balanced;
 use fixed::Fixed;
 use uniform::{noise_box, Uniform};
 
-/// Each member has numbers of rows of its own, and there may be many members.
+/// What memory is reserved for: each member has its own numbers of rows, and members may be many.
 const ROWS: &str = "the rows of all members";
 
-/// From at least two scaled rows `[n, d]`: `max_samples` of them, at most half, of the features `inputs`. Half of them are replayed ones,
-/// if some are.
+/// Draws a member's training set from at least two scaled rows `[n, d]`: `max_samples` of them, at
+/// most half, with the features `inputs`. If some rows are replayed, half of the drawn rows are.
 pub fn draw<'a>(
     rows: ArrayView2<'a, f32>,
     replayed: Option<&[bool]>,
@@ -59,7 +62,8 @@ pub fn draw<'a>(
     }
 }
 
-/// `count` of the rows, drawn: half of them from those that are replayed, and half from the others, as far as these go.
+/// Draws `count` of the rows: half of them replayed ones and half of them others, as long as there
+/// are enough of each.
 fn sampled(
     rows: Vec<usize>,
     replayed: Option<&[bool]>,
@@ -70,16 +74,16 @@ fn sampled(
         Some(replayed) => rows.into_iter().partition(|row| replayed[*row]),
         None => (vec![], rows),
     };
-    let of_old = (count / 2).min(old.len()).max(count.saturating_sub(new.len()).min(old.len()));
-    let of_new = (count - of_old).min(new.len());
-    let mut drawn = reserved(of_old + of_new, ROWS)?;
-    drawn.extend(index::sample(rng, new.len(), of_new).iter().map(|at| new[at]));
-    drawn.extend(index::sample(rng, old.len(), of_old).iter().map(|at| old[at]));
+    let old_count = (count / 2).min(old.len()).max(count.saturating_sub(new.len()).min(old.len()));
+    let new_count = (count - old_count).min(new.len());
+    let mut drawn = reserved(old_count + new_count, ROWS)?;
+    drawn.extend(index::sample(rng, new.len(), new_count).iter().map(|at| new[at]));
+    drawn.extend(index::sample(rng, old.len(), old_count).iter().map(|at| old[at]));
     Ok(drawn)
 }
 
-/// From scaled rows `[n, d]`, of which some are known anomalies: all of these, and `max_samples` of the others, of the features
-/// `inputs`.
+/// Draws a member's training set from scaled rows `[n, d]`, some of which are known anomalies: all
+/// of these, and `max_samples` of the others, with the features `inputs`.
 pub fn draw_labelled<'a>(
     rows: ArrayView2<'a, f32>,
     anomalies: &[bool],
@@ -116,7 +120,7 @@ pub mod tests {
         Array2::from_shape_simple_fn((rows, columns), || rng.random())
     }
 
-    /// An epoch, its batches one after the other.
+    /// The batches of an epoch, one after the other.
     #[derive(Default)]
     pub struct Epoch {
         pub x: Vec<f32>,
@@ -160,7 +164,8 @@ pub mod tests {
         assert!(normal.iter().all(|(_, row)| known.binary_search(row).is_ok()));
     }
 
-    /// 40 rows, every tenth of them an anomaly; the first feature is the row's number, the second whether it is one.
+    /// The epoch of 40 rows, every tenth of them an anomaly. The first feature is the row's number,
+    /// the second says whether it is an anomaly.
     fn labelled(options: &Options) -> Epoch {
         let anomalies: Vec<bool> = (0..40).map(|row| row % 10 == 0).collect();
         let number = |(row, feature)| if feature == 0 { row as f32 } else { f32::from(anomalies[row]) };

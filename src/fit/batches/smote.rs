@@ -1,4 +1,4 @@
-//! §5.1: a few rows, grown by SMOTE and disturbed with Gaussian noise, are the synthetic anomalies.
+//! Makes the synthetic anomalies of §5.1: a few rows, grown by SMOTE, with Gaussian noise added.
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use polars::prelude::{PlHashSet, PolarsResult};
@@ -15,12 +15,15 @@ use crate::pool;
 use super::fixed::Fixed;
 use super::sampler::shuffled;
 
-/// SMOTE looks for neighbours among at most this number of rows of X0, drawn at random where there are more: memory stays
-/// linear in the rows, and the time for a synthetic row is bounded. It is exact up to 400,000 training rows at 2 %.
+/// SMOTE looks for neighbours among at most this number of rows of X0, which are drawn at random.
+///
+/// So memory stays linear in the rows, and the time for a synthetic row is bounded. SMOTE is exact
+/// up to 400,000 training rows at 2 %.
 const NEIGHBOR_POOL: usize = 8_192;
 
-/// X1, the rows left as they are, and the synthetic anomalies X0¹, from the rows `sampled` of scaled rows `[n, d]`, of the features
-/// `inputs`.
+/// Makes a training set of X1, the rows that stay as they are, and X0¹, the synthetic anomalies.
+///
+/// Both come from the rows `sampled` of scaled rows `[n, d]`, with the features `inputs`.
 pub fn training_set<'a>(
     table: ArrayView2<'a, f32>,
     inputs: &[usize],
@@ -35,8 +38,9 @@ pub fn training_set<'a>(
     x0.indexed_iter_mut().for_each(|((at, input), number)| *number = table[[sampled[order[at]], inputs[input]]]);
     smote(x0.view(), grown, options.neighbors, rng)?;
     let std = options.noise_std as f32;
-    // About one draw in 80 needs ln or exp, which rand_distr takes from the platform, not from libm. They are f64: where the
-    // last bit differs, the f32 that is made of it differs once in some hundred million of those draws.
+    // About one draw in 80 needs ln or exp, which rand_distr takes from the platform, not from
+    // libm. These are f64. If the last bit differs, the resulting f32 differs once in some hundred
+    // million of those draws.
     own.mapv_inplace(|value| {
         let noise: f32 = StandardNormal.sample(rng);
         value + std * noise
@@ -47,27 +51,30 @@ pub fn training_set<'a>(
     Ok(TrainingSet { table, inputs: inputs.to_vec(), own, noise: NoiseBox::default(), order })
 }
 
-/// The number of rows that become X0, and the number of synthetic rows in the end.
+/// The number of rows that become X0, and the number of synthetic rows that they grow to.
 fn sizes(rows: usize, options: &Options) -> (usize, usize) {
     let seeds = ((rows as f64 * options.noise_fraction).round() as usize).clamp(1, rows - 1);
     let normal = (rows - seeds) as f64;
-    // `synthetic_fraction` is the share of synthetic rows in the whole training set, normal rows included.
+    // `synthetic_fraction` is a share of the whole training set, normal rows included.
     let synthetic = (normal * options.synthetic_fraction / (1.0 - options.synthetic_fraction)).round() as usize;
     (seeds, synthetic.max(seeds))
 }
 
-/// Where a synthetic row lies: at `share` of the line from `parent` to the neighbour at `rank`, if it has one.
+/// The place of a synthetic row: at `share` of the line from `parent` to its neighbour at `rank`,
+/// if it has a neighbour.
 struct Place {
     parent: usize,
     rank: Option<usize>,
     share: f32,
 }
 
-/// SMOTE, into `rows`: each new row lies at a random place on the line from a row of `x0` to one of its `neighbors` nearest.
+/// Fills `rows` by SMOTE: each lies at a random place on the line from a row of `x0` to one of its
+/// `neighbors` nearest rows.
 fn smote(x0: ArrayView2<f32>, mut rows: ArrayViewMut2<f32>, neighbors: usize, rng: &mut impl Rng) -> PolarsResult<()> {
     let pool_rows = neighbor_pool(x0.nrows(), rng);
     let in_pool: PlHashSet<usize> = pool_rows.iter().copied().collect();
-    // All draws first, so that neighbours are looked for once for each parent, side by side, whatever the number of threads.
+    // All draws come first. The threads then look for the neighbours of each parent once, and the
+    // number of threads does not matter.
     let draw = |_| {
         let parent = rng.random_range(0..x0.nrows());
         let others = pool_rows.len() - usize::from(in_pool.contains(&parent));
@@ -79,11 +86,11 @@ fn smote(x0: ArrayView2<f32>, mut rows: ArrayViewMut2<f32>, neighbors: usize, rn
     let mut by_parent = collected(0..places.len(), "the synthetic anomalies")?;
     by_parent.sort_unstable_by_key(|at| places[*at].parent);
     let siblings: Vec<&[usize]> = by_parent.chunk_by(|a, b| places[*a].parent == places[*b].parent).collect();
-    // The neighbours that were drawn, and no others: a parent may have a thousand.
+    // Only the neighbours that were drawn are kept: a parent may have a thousand.
     let ends = pool::map(siblings.clone(), |siblings| {
         let parent = places[siblings[0]].parent;
         let nearest = nearest(x0, &pool_rows, parent, neighbors);
-        // A lone row of X0 has no neighbour: it is its own.
+        // A lone row of X0 is its own neighbour.
         let end = |at: &usize| places[*at].rank.and_then(|rank| nearest.get(rank).copied()).unwrap_or(parent);
         Ok(siblings.iter().map(end).collect::<Vec<usize>>())
     })?;
@@ -103,7 +110,8 @@ fn neighbor_pool(rows: usize, rng: &mut impl Rng) -> Vec<usize> {
     index::sample(rng, rows, NEIGHBOR_POOL).into_vec()
 }
 
-/// The `count` rows of the pool that are nearest to `parent`, itself left out; equal distances in order of the pool.
+/// The `count` rows of the pool that are nearest to `parent`, without `parent` itself. Rows at
+/// equal distances come in the pool's order.
 fn nearest(x0: ArrayView2<f32>, pool: &[usize], parent: usize, count: usize) -> Vec<usize> {
     let from = x0.row(parent);
     let mut distances: Vec<(f32, usize)> =
@@ -112,7 +120,7 @@ fn nearest(x0: ArrayView2<f32>, pool: &[usize], parent: usize, count: usize) -> 
         distances.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         distances.truncate(count);
     }
-    // In a fixed order, so that a draw among them depends on the seed alone.
+    // The order is fixed, so that a draw among them depends on the seed alone.
     distances.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     distances.into_iter().map(|(_, row)| row).collect()
 }

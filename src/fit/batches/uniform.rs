@@ -1,4 +1,4 @@
-//! Uniform noise: synthetic anomalies all over the data's box, and beyond, fresh in each epoch.
+//! Uniform noise: synthetic anomalies all over the data's box and beyond, new in each epoch.
 
 use ndarray::ArrayView2;
 use polars::prelude::PolarsResult;
@@ -10,13 +10,14 @@ use crate::options::{Options, ScalingKind};
 
 use super::sampler::shuffled;
 
-/// Where uniform noise lies: in the box of the features `inputs` of scaled rows `[n, d]`, widened on each side.
+/// The box that uniform noise fills: that of scaled rows `[n, d]` in the features `inputs`, widened
+/// on each side.
 pub fn noise_box(rows: ArrayView2<f32>, inputs: &[usize], options: &Options) -> NoiseBox {
     let margin = options.noise_margin as f32;
     let mut noise = NoiseBox::default();
     for input in inputs {
         let (low, range) = match options.scaling {
-            // Known, without another look at all rows.
+            // The scaling says what the range is.
             ScalingKind::Minmax | ScalingKind::Robust => (0.0, 1.0),
             ScalingKind::Asinh => {
                 let ends = (f32::INFINITY, f32::NEG_INFINITY);
@@ -31,10 +32,10 @@ pub fn noise_box(rows: ArrayView2<f32>, inputs: &[usize], options: &Options) -> 
     noise
 }
 
-/// All rows are normal, and each comes once; noise comes from the box.
+/// Takes each row once in an epoch, as a normal one, and adds noise from the box.
 pub struct Uniform {
     normal: Vec<usize>,
-    /// Normal rows and noise of a full batch
+    /// The numbers of normal rows and of rows of noise in a full batch.
     shares: (usize, usize),
 }
 

@@ -1,14 +1,14 @@
-//! Distillation: one network learns the heads of an ensemble, several draws of kept rows included, and takes their place.
+//! Distillation: one network learns the heads of an ensemble, with several draws of kept rows, and
+//! takes the ensemble's place.
 //!
-//! The student is an ordinary network that sees all inputs. It learns on rows that the teacher scores for it (see
-//! [`student_rows`]), by the squared differences of both heads, in units of their spreads over the training rows. Far from
-//! the training rows, where heads are large, it is their relative differences that count: what is far out is an anomaly anyway.
+//! The student is an ordinary network that sees all inputs. It learns from rows that the teacher
+//! scores for it (see [`student_rows`]). Its loss are the squared differences of both heads, in
+//! units of their spreads over the training rows. Far from the training rows, where heads are
+//! large, their relative differences count: such rows are anomalies anyway.
 
 use ndarray::ArrayView2;
 use polars::prelude::{polars_ensure, polars_err, PolarsResult};
 use rand::seq::index;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use crate::combiner::{Combiner, Heads};
 use crate::engine::{self, Device, Matching, Shape, Target, Weights};
@@ -19,13 +19,17 @@ use crate::options::{Combination, Options};
 use crate::robust::{spread_of, upper_median};
 use crate::scoring;
 
+use super::streams::Stream;
+
 mod student_rows;
 
-/// The student's sizes. On the sets of docs/quality.md, with 5 to 166 inputs, a network twice as wide is no better.
+/// The student's widths. On the sets of docs/quality.md, which have 5 to 166 inputs, a network
+/// twice as wide is no better.
 const HIDDEN: [usize; 2] = [64, 32];
 const LATENT: usize = 16;
 
-/// The number of rows that the student learns on, and of training rows whose heads are looked at.
+/// The number of rows that the student learns from, and of the training rows whose heads are
+/// compared.
 const ROWS: usize = 16_384;
 
 /// The student's training.
@@ -37,11 +41,12 @@ const FAR: f64 = 6.0;
 /// An ensemble, and its heads of training rows.
 pub struct Teacher<'a> {
     pub weights: &'a Weights,
-    /// Of the judged rows, of the networks alone
+    /// The heads of the judged rows, by the networks alone.
     pub heads: Heads,
-    /// The rows that it keeps, and the distances of the judged rows from them
+    /// The kept rows, with the distances of the judged rows from them.
     pub kept: Option<Kept>,
-    /// Training rows `[rows, inputs]`: those of [`judged_rows`] where the student stands for the kept rows too, else all that are scored
+    /// Training rows `[rows, inputs]`: those of [`judged_rows`] if the student takes the place of
+    /// the kept rows too, else all rows that are scored.
     pub judged: ArrayView2<'a, f32>,
     pub device: Device,
 }
@@ -49,36 +54,39 @@ pub struct Teacher<'a> {
 /// The network that takes an ensemble's place.
 pub struct Student {
     pub weights: Weights,
-    /// Of the judged rows, the distances from kept rows included
+    /// The heads of the judged rows, with the distances from kept rows.
     pub heads: Heads,
-    /// The rows that it does not stand for
+    /// The kept rows whose place the student does not take.
     pub kept: Option<KeptRows>,
-    /// What the weight of all kept rows was multiplied with
+    /// The factor of the weight of all kept rows.
     pub kept_odds: Option<f64>,
     pub distilled: Distilled,
 }
 
-/// The numbers of the training rows, in the order of their contents, whose heads a distillation looks at; None for all.
+/// Draws the training rows whose heads a distillation compares, by their numbers in the order of
+/// the rows' contents; None for all rows.
 pub fn judged_rows(rows: usize, seed: u64) -> PolarsResult<Option<Vec<usize>>> {
     if rows <= ROWS {
         return Ok(None);
     }
-    let mut judged =
-        collected(index::sample(&mut generator(seed, 0), rows, ROWS).iter(), "the rows of a distillation")?;
+    let sample = index::sample(&mut Stream::Judged.generator(seed), rows, ROWS);
+    let mut judged = collected(sample.iter(), "the rows of a distillation")?;
     judged.sort_unstable();
     Ok(Some(judged))
 }
 
 impl Teacher<'_> {
-    /// A network that has learned this one's heads from the training rows `[n, inputs]`. It is trained on the CPU.
+    /// Trains a network, on the CPU, to have the teacher's heads, from the training rows `[n,
+    /// inputs]`.
     pub fn distil(self, rows: ArrayView2<f32>, options: &Options) -> PolarsResult<Student> {
         let Self { weights: teacher, heads: mut wanted, kept, judged, device } = self;
-        let (learned, beside) = if options.distils_kept_rows() { (kept, None) } else { (None, kept) };
+        let (learned, stays) = if options.distils_kept_rows() { (kept, None) } else { (None, kept) };
         let weigh =
             |kept: Option<Kept>, errors: &mut [f32]| kept.map(|kept| kept.weighed(options.kept_weight, errors)).unzip();
-        let (learned, odds_of_learned) = weigh(learned, &mut wanted.error);
-        // The same whatever the seed: students of like ensembles then have like errors, and flag the same rows.
-        let mut rng = generator(0, 1);
+        let (learned, learned_odds) = weigh(learned, &mut wanted.error);
+        // The seed has no part in this: students of similar ensembles then make similar errors,
+        // and flag the same rows.
+        let mut rng = Stream::Student.generator(0);
         let drawn = student_rows::draw(rows, ROWS, &mut rng)?;
         let targets = targets(&scoring::heads_with(teacher, learned.as_ref(), drawn.view(), device)?, &wanted);
         let shape = Shape { inputs: rows.ncols(), hidden: HIDDEN.to_vec(), latent: LATENT };
@@ -89,9 +97,9 @@ impl Teacher<'_> {
         polars_ensure!(weights.all_finite(), ComputeError:
             "anorand: the distillation diverged: a weight is no longer a number; fit without distil=True");
         let mut heads = scoring::heads(&weights, judged, device)?;
-        weigh(beside.clone(), &mut wanted.error);
-        let (kept, odds_of_beside) = weigh(beside, &mut heads.error);
-        let kept_odds: Option<f64> = odds_of_learned.or(odds_of_beside);
+        weigh(stays.clone(), &mut wanted.error);
+        let (kept, odds_that_stay) = weigh(stays, &mut heads.error);
+        let kept_odds: Option<f64> = learned_odds.or(odds_that_stay);
         let weight = kept_odds.map_or(1.0, |odds| odds * options.kept_weight);
         let both = [&wanted, &heads].map(|heads| scores(heads, options.combination, weight));
         let correlation = rank_correlation(&both[0], &both[1]);
@@ -100,64 +108,60 @@ impl Teacher<'_> {
     }
 }
 
-/// Members use the streams from 0 on, other draws of a fit the last four.
-fn generator(seed: u64, purpose: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(u64::MAX - 16 - purpose);
-    rng
-}
-
-/// The heads that rows should have, and what differences from them count; `usual` are those of training rows.
+/// The heads that rows should have, and the weights of differences from them; `usual` are the heads
+/// of training rows.
 fn targets(heads: &Heads, usual: &Heads) -> Vec<Target> {
-    let [logit, error] = [&usual.logit, &usual.error].map(|head| Unit::of(head));
-    let target = |(of_logit, of_error): (&f32, &f32)| {
-        if !(of_logit.is_finite() && of_error.is_finite()) {
-            // A teacher that overflows there has nothing to teach.
+    let [logit, error] = [&usual.logit, &usual.error].map(|head| Unit::from_head(head));
+    let target = |(wanted_logit, wanted_error): (&f32, &f32)| {
+        if !(wanted_logit.is_finite() && wanted_error.is_finite()) {
+            // A teacher that overflows at this row has nothing to teach.
             return Target::default();
         }
-        let [logit_weight, error_weight] = [logit.weight(*of_logit), error.weight(*of_error)];
-        Target { logit: *of_logit, error: *of_error, logit_weight, error_weight }
+        let [logit_weight, error_weight] = [logit.weight(*wanted_logit), error.weight(*wanted_error)];
+        Target { logit: *wanted_logit, error: *wanted_error, logit_weight, error_weight }
     };
     heads.logit.iter().zip(&heads.error).map(target).collect()
 }
 
-/// What a head's differences are measured in.
+/// The unit of a head's differences.
 struct Unit {
     median: f64,
     spread: f64,
 }
 
 impl Unit {
-    fn of(head: &[f32]) -> Self {
+    fn from_head(head: &[f32]) -> Self {
         let median = upper_median(&mut head.to_vec());
-        // Held where the square of its inverse is far from overflow. Two rows may have heads that hardly differ.
+        // The square of the inverse of this bound is far from overflow. Two rows may have heads that
+        // hardly differ.
         Self { median: f64::from(median), spread: spread_of(head).max(1e-3) }
     }
 
-    /// Of a squared difference from a target.
+    /// The weight of a squared difference from a target.
     fn weight(&self, target: f32) -> f32 {
         let away = (f64::from(target) - self.median) / self.spread / FAR;
         (1.0 / (self.spread * self.spread * (1.0 + away * away))) as f32
     }
 }
 
-/// Both heads together, as the combination takes them, but for the surprisals, which are the same in both models.
+/// The scores by both heads, without the surprisals, which are the same in both models.
 fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
-    let of_heads = match combination {
+    let combination = match combination {
         Combination::Probability | Combination::Novelties => Combination::Probability,
         Combination::Robust | Combination::Surprisal => Combination::Robust,
     };
-    Combiner::of(heads, &[], of_heads, weight).scores(heads, None)
+    Combiner::fit(heads, &[], combination, weight).scores(heads, None)
 }
 
-/// Spearman's rank correlation: Pearson's of the ranks, equal numbers at their mean rank. 1 if all are equal on both sides.
+/// Spearman's rank correlation: Pearson's correlation of the ranks, where equal numbers have their
+/// mean rank. It is 1 if all numbers are equal on both sides.
 fn rank_correlation(one: &[f32], other: &[f32]) -> f64 {
     let (one, other) = (ranks(one), ranks(other));
     let middle = (one.len() as f64 - 1.0) / 2.0;
     let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum::<f64>();
-    let [of_one, of_other] = [sum(&one, &one), sum(&other, &other)];
-    match (of_one > 0.0, of_other > 0.0) {
-        (true, true) => (sum(&one, &other) / (of_one * of_other).sqrt()).clamp(-1.0, 1.0),
+    let [square, other_square] = [sum(&one, &one), sum(&other, &other)];
+    match (square > 0.0, other_square > 0.0) {
+        (true, true) => (sum(&one, &other) / (square * other_square).sqrt()).clamp(-1.0, 1.0),
         (false, false) => 1.0,
         _ => 0.0,
     }
@@ -182,6 +186,8 @@ mod tests {
     use crate::fit::batches::tests::random_rows;
     use crate::neighbours::keep;
     use crate::options::Preset;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn rank_correlation_is_spearmans() {
@@ -213,7 +219,8 @@ mod tests {
         let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
         let teach = |options: &Options| {
             let heads = scoring::heads(&weights, rows.view(), Device::Cpu).unwrap();
-            let kept = keep(&rows, &[0, 1, 2, 3], None, rows.view(), options).unwrap();
+            let kept =
+                keep(&rows, &[0, 1, 2, 3], None, rows.view(), options, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
             let teacher = Teacher { weights: &weights, heads, kept, judged: rows.view(), device: Device::Cpu };
             teacher.distil(rows.view(), options).unwrap()
         };

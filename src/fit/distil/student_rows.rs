@@ -1,4 +1,5 @@
-//! The rows that a student learns an ensemble's heads on: training rows, and rows around and beyond them.
+//! Draws the rows from which a student learns an ensemble's heads: training rows, and rows around
+//! and beyond them.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut1};
 use polars::prelude::PolarsResult;
@@ -7,10 +8,10 @@ use rand::Rng;
 
 use crate::memory::matrix;
 
-/// What a row is made of.
+/// How a row is made of a training row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Origin {
-    /// A training row as it is
+    /// The training row as it is
     Training,
     /// With some inputs of another one
     Exchanged,
@@ -28,7 +29,7 @@ enum Origin {
 
 use Origin::{Box, Disturbed, Exchanged, Far, OnLine, PartlyBox, Training};
 
-/// The share of each.
+/// The share of the rows of each origin.
 const SHARES: [(Origin, f32); 7] = [
     (Training, 0.45),
     (Disturbed, 0.18),
@@ -39,21 +40,22 @@ const SHARES: [(Origin, f32); 7] = [
     (Far, 0.05),
 ];
 
-/// The widest of the disturbances, in standard deviations, and how many times as wide it is as the narrowest; both as powers of 10.
+/// The widest disturbance, in standard deviations, and its ratio to the narrowest one, both as
+/// powers of 10.
 const WIDEST: f32 = 0.0;
 const SCALES: f32 = 2.0;
-/// How far out rows go, as a power of 10.
+/// How far from the middle rows go, as a power of 10.
 const FARTHEST: f32 = 2.0;
 
-/// `count` rows around at least one training row, `[n, inputs]`.
+/// Draws `count` rows `[n, inputs]` around the training rows, of which there is at least one.
 pub fn draw(rows: ArrayView2<f32>, count: usize, rng: &mut impl Rng) -> PolarsResult<Array2<f32>> {
     let (training, inputs) = rows.dim();
-    let of_inputs: Vec<OfInput> =
-        rows.columns().into_iter().map(|column| OfInput::of(column.iter().copied())).collect();
+    let spans: Vec<InputSpan> =
+        rows.columns().into_iter().map(|column| InputSpan::from_numbers(column.iter().copied())).collect();
     let mut drawn = matrix(count, inputs, "the rows that a network is distilled on")?;
     let mut left: Vec<usize> = vec![];
     for mut row in drawn.rows_mut() {
-        // Each training row once before any comes again.
+        // Each training row comes once before any comes again.
         if left.is_empty() {
             left = index::sample(rng, training, training.min(count)).into_vec();
         }
@@ -67,8 +69,8 @@ pub fn draw(rows: ArrayView2<f32>, count: usize, rng: &mut impl Rng) -> PolarsRe
             }
             Disturbed => {
                 let scale = power_of_10(WIDEST - SCALES * rng.random::<f32>());
-                for (number, of) in row.iter_mut().zip(&of_inputs) {
-                    *number += bell(rng) * scale * of.deviation;
+                for (number, span) in row.iter_mut().zip(&spans) {
+                    *number += bell(rng) * scale * span.deviation;
                 }
             }
             OnLine => {
@@ -76,19 +78,19 @@ pub fn draw(rows: ArrayView2<f32>, count: usize, rng: &mut impl Rng) -> PolarsRe
                 let share = 2.0 * rng.random::<f32>() - 1.0;
                 row.iter_mut().zip(other).for_each(|(number, other)| *number += share * (other - *number));
             }
-            Box => row.iter_mut().zip(&of_inputs).for_each(|(number, of)| *number = of.in_box(rng)),
-            PartlyBox => some(&mut row, rng, |at, rng| of_inputs[at].in_box(rng)),
+            Box => row.iter_mut().zip(&spans).for_each(|(number, span)| *number = span.in_box(rng)),
+            PartlyBox => some(&mut row, rng, |at, rng| spans[at].in_box(rng)),
             Far => {
                 let scale = power_of_10(FARTHEST * rng.random::<f32>());
-                let places = row.iter_mut().zip(&of_inputs);
-                places.for_each(|(number, of)| *number = of.mean + scale * (*number - of.mean));
+                let places = row.iter_mut().zip(&spans);
+                places.for_each(|(number, span)| *number = span.mean + scale * (*number - span.mean));
             }
         }
     }
     Ok(drawn)
 }
 
-/// The origin at a share of all.
+/// The origin of the row at a share of all rows.
 fn origin(mut share: f32) -> Origin {
     for (origin, part) in SHARES {
         if share < part {
@@ -99,7 +101,7 @@ fn origin(mut share: f32) -> Origin {
     Training
 }
 
-/// Replaces a drawn share of the inputs.
+/// Replaces a random share of the inputs.
 fn some<R: Rng>(row: &mut ArrayViewMut1<f32>, rng: &mut R, mut new: impl FnMut(usize, &mut R) -> f32) {
     let share: f32 = rng.random();
     for (at, number) in row.iter_mut().enumerate() {
@@ -113,24 +115,27 @@ fn power_of_10(power: f32) -> f32 {
     libm::expf(power * std::f32::consts::LN_10)
 }
 
-/// Near a standard normal number: a sum of four uniform ones, whose variance is 1/3. Unlike rand_distr's, it takes no function of the
-/// platform's, so that models are the same bits on all.
+/// Draws a nearly standard normal number: the scaled sum of four uniform ones, whose variance is
+/// 1/3.
+///
+/// Unlike rand_distr's normal numbers, it needs no function of the platform, so that models are the
+/// same to the bit on all platforms.
 fn bell(rng: &mut impl Rng) -> f32 {
     let sum: f32 = (0..4).map(|_| rng.random::<f32>() - 0.5).sum();
     sum * 3f32.sqrt()
 }
 
-/// Where the training rows lie in one input.
-struct OfInput {
-    /// The lower end of the widened box, and its width
+/// The range and the moments of the training rows in one input.
+struct InputSpan {
+    /// The lower end of the widened box; `width` is the box's width.
     low: f32,
     width: f32,
     mean: f32,
     deviation: f32,
 }
 
-impl OfInput {
-    fn of(numbers: impl Iterator<Item = f32> + Clone) -> Self {
+impl InputSpan {
+    fn from_numbers(numbers: impl Iterator<Item = f32> + Clone) -> Self {
         let ends = (f32::INFINITY, f32::NEG_INFINITY);
         let (low, high) = numbers.clone().fold(ends, |(low, high), number| (low.min(number), high.max(number)));
         let (count, sum) =

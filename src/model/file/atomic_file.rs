@@ -1,9 +1,13 @@
 //! Files that are written whole or not at all.
 //!
-//! A file is written to a temporary one beside it, `.anorand-<name>-<random>.tmp`, and renamed. A process that is killed leaves
-//! its temporary file; the next one that claims the same destination removes it. Whether its owner lives is asked of a lock on
-//! the file, which the kernel releases when the owner dies, however it dies. A process id in the name would not do: in another
+//! A file is written to a temporary one beside it, `.anorand-<name>-<random>.tmp`, and renamed. A
+//! process that is killed leaves its temporary file; the next one that claims the same destination
+//! removes it. Whether its owner lives is asked of a lock on the file, which the kernel releases
+//! when the owner dies, however it dies. A process id in the name would not do: in another
 //! container, or on another machine, a living process looks dead.
+//!
+//! Only a regular file is replaced. A device, a pipe or a socket is refused; through a link, the
+//! file that it leads to is written, whether it is there yet or not.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -13,8 +17,8 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{polars_err, PolarsError};
 use tempfile::NamedTempFile;
 
-/// A place for a model file, claimed before a fit: that it can't be written is known at once, and whatever was there stays
-/// until the new model is complete on the disk.
+/// A place for a model file, claimed before a fit: that it can't be written is known at once, and
+/// whatever was there stays until the new model is complete on the disk.
 pub struct Destination {
     path: PathBuf,
     temporary: NamedTempFile,
@@ -32,7 +36,7 @@ pub(crate) struct Unwritable {
 }
 
 impl Unwritable {
-    fn of(path: &Path, error: &io::Error) -> Self {
+    fn from_error(path: &Path, error: &io::Error) -> Self {
         let message = format!("anorand: path {} can't be written: {error}", path.display());
         Self { path: path.to_path_buf(), message, kind: error.kind(), errno: error.raw_os_error() }
     }
@@ -51,8 +55,12 @@ impl From<Unwritable> for PolarsError {
 
 impl Destination {
     pub fn claim(path: &Path) -> Result<Self, Unwritable> {
-        // A link stays a link: the file that it points to is replaced.
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let target = behind_links(path).map_err(|error| Unwritable::from_error(path, &error))?;
+        let replaced = fs::metadata(&target).ok();
+        if replaced.as_ref().is_some_and(|there| !there.is_file() && !there.is_dir()) {
+            let reason = "is a device, a pipe or a socket, expected the path of a file".to_string();
+            return Err(Unwritable::refused(path, ErrorKind::InvalidInput, reason));
+        }
         let (folder, name) = match (target.parent(), target.file_name()) {
             _ if target.is_dir() => {
                 let reason = "is a folder, expected the path of a file".to_string();
@@ -72,22 +80,40 @@ impl Destination {
         }
         let prefix = prefix(name);
         remove_abandoned(folder, &prefix);
-        let replaced = fs::metadata(&target).ok();
-        let temporary = temporary(folder, &prefix, replaced.as_ref()).map_err(|error| Unwritable::of(path, &error))?;
+        let temporary =
+            temporary(folder, &prefix, replaced.as_ref()).map_err(|error| Unwritable::from_error(path, &error))?;
         Ok(Self { path: target, temporary })
     }
 
     /// Write the file whole, sync it, and put it in place of what was there.
     pub fn write(mut self, bytes: &[u8]) -> Result<(), Unwritable> {
-        // Of the file itself: the errors of `NamedTempFile` name the temporary file, and lose the system's number.
+        // Of the file itself: the errors of `NamedTempFile` name the temporary file, and lose the
+        // system's number.
         let file = self.temporary.as_file_mut();
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        written.map_err(|error| Unwritable::of(&self.path, &error))?;
+        written.map_err(|error| Unwritable::from_error(&self.path, &error))?;
         match self.temporary.persist(&self.path) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Unwritable::of(&self.path, &error.error)),
+            Err(error) => Err(Unwritable::from_error(&self.path, &error.error)),
         }
     }
+}
+
+/// Follows links, so that a link stays a link. It may lead to a file that is not there yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    /// Linux follows this number of links.
+    const MOST_LINKS: usize = 40;
+    let unresolved = match path.canonicalize() {
+        Ok(target) => return Ok(target),
+        Err(error) => error,
+    };
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&target) else { return Ok(target) };
+        // An absolute one takes the place of the whole path.
+        target = target.parent().unwrap_or(Path::new("")).join(next);
+    }
+    Err(unresolved)
 }
 
 const SUFFIX: &str = ".tmp";
@@ -107,8 +133,8 @@ fn prefix(name: &OsStr) -> OsString {
     prefix
 }
 
-/// Whether a file is a temporary one with that prefix. The random part has no dash, so that the destination `model` leaves alone
-/// what belongs to `model-2`.
+/// Whether a file is a temporary one with that prefix. The random part has no dash, so that the
+/// destination `model` leaves alone what belongs to `model-2`.
 fn is_temporary(file: &OsStr, prefix: &OsStr) -> bool {
     let rest = file.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
     let random = rest.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
@@ -124,7 +150,8 @@ fn temporary(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::
             // Another process may have taken it for an abandoned one, before it was locked.
             Ok(()) if temporary.path().exists() => return Ok(temporary),
             Ok(()) | Err(fs::TryLockError::WouldBlock) => {}
-            // A file system without locks: nobody else can lock the file either, so nobody removes it.
+            // A file system without locks: nobody else can lock the file either, so nobody removes
+            // it.
             Err(fs::TryLockError::Error(_)) => return Ok(temporary),
         }
     }
@@ -136,7 +163,8 @@ fn create(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::Res
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
     let kept = replaced.map(|metadata| metadata.permissions().mode() & 0o777);
-    // For a new file, what the umask makes of any. One that replaces another is its owner's alone until it has that one's mode.
+    // For a new file, what the umask makes of any. One that replaces another is its owner's alone
+    // until it has that one's mode.
     let mode = if kept.is_some() { 0o600 } else { 0o666 };
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix).suffix(SUFFIX).permissions(Permissions::from_mode(mode));
@@ -155,7 +183,8 @@ fn create(folder: &Path, prefix: &OsStr, _replaced: Option<&Metadata>) -> io::Re
     tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).tempfile_in(folder)
 }
 
-/// Removes the temporary files with that prefix that no process holds. A failure only leaves one lying.
+/// Removes the temporary files with that prefix that no process holds. A failure only leaves one
+/// lying.
 fn remove_abandoned(folder: &Path, prefix: &OsStr) {
     let Ok(files) = fs::read_dir(folder) else { return };
     for file in files.flatten().filter(|file| is_temporary(&file.file_name(), prefix)) {
@@ -171,7 +200,8 @@ fn remove_abandoned(folder: &Path, prefix: &OsStr) {
 
 fn remove_unless_locked(path: &Path, file: &File) {
     if file.try_lock().is_ok() {
-        // Under the lock: whoever locks it later finds it gone, and makes another. Gone already is as good.
+        // Under the lock: whoever locks it later finds it gone, and makes another. Gone already is
+        // as good.
         let _ = fs::remove_file(path);
     }
 }
@@ -225,6 +255,43 @@ mod tests {
             assert!(error.message.contains(reason), "{}", error.message);
             assert_eq!((error.kind, error.path), (kind, path));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_stays() {
+        use std::os::unix::fs::FileTypeExt;
+        use std::os::unix::net::UnixListener;
+        let folder = folder();
+        let path = folder.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        for path in [path.as_path(), Path::new("/dev/null")] {
+            let error = Destination::claim(path).err().unwrap();
+            assert!(error.message.contains("is a device, a pipe or a socket"), "{}", error.message);
+            assert_eq!(error.kind, ErrorKind::InvalidInput);
+        }
+        assert!(fs::metadata(&path).unwrap().file_type().is_socket());
+        assert_eq!(names(folder.path()), ["socket"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_even_to_a_file_that_is_not_there_yet() {
+        use std::os::unix::fs::symlink;
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        symlink("between", at("link")).unwrap();
+        symlink(at("model"), at("between")).unwrap();
+        for content in ["new", "newer"] {
+            Destination::claim(&at("link")).unwrap().write(content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(at("model")).unwrap(), content);
+            assert!(at("link").is_symlink() && at("between").is_symlink());
+        }
+        assert_eq!(names(folder.path()), ["between", "link", "model"]);
+        symlink(at("circle"), at("circle")).unwrap();
+        assert!(Destination::claim(&at("circle")).err().unwrap().message.contains("can't be written"));
+        symlink(at("none").join("model"), at("nowhere")).unwrap();
+        assert_eq!(Destination::claim(&at("nowhere")).err().unwrap().kind, ErrorKind::NotFound);
     }
 
     #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! What can be wrong with a model's numbers. A file with a right checksum may hold any numbers; those that pass give every
-//! finite row a score, and every property a value.
+//! What can be wrong with a model's numbers. A file with a right checksum may hold any numbers;
+//! those that pass give every finite row a score, and every property a value.
 
 use std::collections::HashSet;
 
@@ -7,15 +7,15 @@ use crate::data::{Feature, Frequencies, Scaling, MOST_ROWS};
 use crate::engine::Course;
 use crate::options::Options;
 
-use super::metadata::{Candidate, Metadata, Report};
+use super::metadata::{Metadata, Report};
 use crate::model::{FeatureQuantiles, Model, Statistics};
 use crate::neighbours::KeptRows;
 
 impl Model {
     /// What is wrong with it, if anything is; its sizes fit together.
     pub fn fault(&self) -> Option<String> {
-        let Metadata { features, options, combiner, training, candidates, .. } = &self.metadata;
-        let Statistics { scaling, medians, reference, quantiles, surprisals, quantiles_of_features, kept } =
+        let Metadata { features, options, combiner, training, .. } = &self.metadata;
+        let Statistics { scaling, medians, reference, quantiles, surprisals, feature_quantiles, kept } =
             &self.statistics;
         let owners = self.inputs().owners();
         let scaled = || {
@@ -39,10 +39,9 @@ impl Model {
             .or_else(|| combiner.fault(options.combination))
             .or_else(|| quantiles.fault())
             .or_else(|| fault_of_training(training))
-            .or_else(|| fault_of_quantiles(features, quantiles_of_features.as_ref()?, training.rows))
+            .or_else(|| fault_of_quantiles(features, feature_quantiles, training.rows))
             .or_else(|| self.fault_of_labels())
             .or_else(|| self.fault_of_frequencies())
-            .or_else(|| candidates.as_deref().and_then(fault_of_candidates))
     }
 
     fn fault_of_networks(&self) -> Option<String> {
@@ -54,8 +53,8 @@ impl Model {
     }
 
     fn fault_of_odds(&self) -> Option<String> {
-        let Metadata { kept_odds, format, .. } = &self.metadata;
-        let expected = *format > 5 && self.statistics.kept.is_some();
+        let Metadata { kept_odds, .. } = &self.metadata;
+        let expected = self.statistics.kept.is_some();
         let usable = kept_odds.is_none_or(|odds| odds.is_finite() && odds >= 1.0);
         (kept_odds.is_some() != expected || !usable).then(|| {
             format!(
@@ -167,25 +166,13 @@ fn fault_of_category(frequencies: &Frequencies, training_rows: usize) -> Option<
     Some(format!("include {twice:?} twice"))
 }
 
-fn fault_of_candidates(candidates: &[Candidate]) -> Option<String> {
-    if candidates.is_empty() {
-        return Some("it was chosen from no candidates".to_string());
-    }
-    candidates.iter().find_map(|Candidate { options, criterion }| {
-        if !(0.0..=1.0).contains(criterion) {
-            return Some(format!("the criterion of a candidate is {criterion}, expected a number from 0 to 1"));
-        }
-        fault_of_options(options)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::combiner::Combiner;
+    use crate::combiner::{Combiner, Probability, Robust};
     use crate::data::Rare;
     use crate::engine::{Checkpoint, Losses};
-    use crate::model::{examples, LabelCounts, ScoreQuantiles, Top};
+    use crate::model::{examples, LabelCounts, ScoreQuantiles};
     use crate::options::Combination;
 
     /// What is said of a model with one change.
@@ -205,10 +192,6 @@ mod tests {
         Checkpoint { epochs, losses: Losses { cross_entropy: loss, reconstruction: loss } }
     }
 
-    fn of_features(model: &mut Model) -> &mut FeatureQuantiles {
-        model.statistics.quantiles_of_features.as_mut().unwrap()
-    }
-
     #[test]
     fn a_fitted_model_has_no_fault() {
         assert_eq!(fault(|_| ()), "");
@@ -223,11 +206,11 @@ mod tests {
             (fault(|model| model.metadata.features[1].name = "x".to_string()), "named \"x\""),
             (fault(|model| model.statistics.scaling.offset[0] = f64::INFINITY), "offset of feature \"x\" is inf"),
             (fault(|model| model.statistics.medians[0] = f64::NAN), "its median NaN"),
-            (fault(|model| of_features(model).values[0][3] = 9.0), "quantiles of feature \"x\""),
-            (fault(|model| of_features(model).values[1][20] = f64::NAN), "quantiles of feature \"y\""),
-            (fault(|model| of_features(model).missing[1] = 11), "has 11 missing values"),
-            (fault(|model| of_features(model).missing[0] = u64::MAX), "missing values"),
-            (fault(|model| of_features(model).at_most[0][3] = 9), "the counts"),
+            (fault(|model| model.statistics.feature_quantiles.values[0][3] = 9.0), "quantiles of feature \"x\""),
+            (fault(|model| model.statistics.feature_quantiles.values[1][20] = f64::NAN), "quantiles of feature \"y\""),
+            (fault(|model| model.statistics.feature_quantiles.missing[1] = 11), "has 11 missing values"),
+            (fault(|model| model.statistics.feature_quantiles.missing[0] = u64::MAX), "missing values"),
+            (fault(|model| model.statistics.feature_quantiles.at_most[0][3] = 9), "the counts"),
             (fault(|model| model.statistics.scaling.scale[1] = 0.0), "the scale of feature \"y\" is 0"),
             (fault(|model| model.statistics.scaling.scale[1] = -1.0), "the scale of feature \"y\" is -1"),
             (fault(|model| model.statistics.scaling.scale[1] = 5e-324), "the scale of feature \"y\""),
@@ -239,16 +222,13 @@ mod tests {
         let combiner = |alpha, median, spread| {
             fault(|model| {
                 model.metadata.options.combination = Combination::Robust;
-                model.metadata.combiner = Combiner::Robust { alpha, median, spread };
+                model.metadata.combiner = Combiner::Robust(Robust { alpha, median, spread });
             })
         };
         let quantile = |score: f32| {
             let mut body: Vec<f32> = (0..ScoreQuantiles::BODY).map(|k| k as f32 / 1_000.0).collect();
             body[500] = score;
-            fault(|model| {
-                model.statistics.quantiles =
-                    ScoreQuantiles::from_parts(body, Top::Scores { scores: vec![1.0; 10], rows: 10 })
-            })
+            fault(|model| model.statistics.quantiles = ScoreQuantiles::from_parts(body, vec![1.0; 10], 10))
         };
         assert_named(&[
             (combiner(1.1, [0.0; 2], [1.0; 2]), "alpha is 1.1"),
@@ -256,7 +236,10 @@ mod tests {
             (combiner(0.5, [0.0, f32::INFINITY], [1.0; 2]), "the medians of its heads"),
             (combiner(0.5, [0.0; 2], [1.0, 0.0]), "the spreads of its heads"),
             (combiner(0.5, [0.0; 2], [1.0, f32::INFINITY]), "the spreads of its heads"),
-            (fault(|model| model.metadata.combiner = Combiner::Probability { alpha: 0.5 }), "combination=Surprisal"),
+            (
+                fault(|model| model.metadata.combiner = Combiner::Probability(Probability { alpha: 0.5 })),
+                "combination=Surprisal",
+            ),
             (quantile(2.0), "from 0 to 1"),
             (quantile(f32::NAN), "from 0 to 1"),
             (quantile(0.1), "in rising order"),
@@ -266,7 +249,6 @@ mod tests {
 
     #[test]
     fn faults_of_the_training_are_named() {
-        let candidate = |model: &Model, criterion| Candidate { options: model.metadata.options.clone(), criterion };
         let labels = LabelCounts { anomalies: 1, normal: 0, unlabelled: usize::MAX };
         assert_named(&[
             (fault(|model| model.metadata.training.rows = 1), "1 rows"),
@@ -282,8 +264,6 @@ mod tests {
             ),
             (fault(|model| model.metadata.training.after.cross_entropy = f32::INFINITY), "a loss of its training"),
             (fault(|model| model.metadata.labels = Some(labels)), "labels in 10 training rows"),
-            (fault(|model| model.metadata.candidates = Some(vec![])), "no candidates"),
-            (fault(|model| model.metadata.candidates = Some(vec![candidate(model, 1.5)])), "criterion of a candidate"),
         ]);
     }
 

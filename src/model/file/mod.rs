@@ -5,11 +5,10 @@ mod cache;
 mod codec;
 mod faults;
 mod metadata;
+mod surprisals;
+mod table;
 
 pub use atomic_file::Destination;
 pub(crate) use atomic_file::Unwritable;
 pub use cache::{from_bytes, from_path};
-pub use metadata::{
-    check_writable, Candidate, Distilled, LabelCounts, Metadata, Report, Vocabulary, VocabularySizes, WithinSizes,
-    FORMAT,
-};
+pub use metadata::{check_writable, Distilled, LabelCounts, Metadata, Report, VocabularySizes, WithinSizes, FORMAT};

@@ -2,9 +2,9 @@
 
 use polars::prelude::*;
 
-use super::OUTLIERS;
 use crate::data::Columns;
 use crate::device::Request;
+use crate::options::DEFAULT_CONTAMINATION;
 use crate::plugin::ffi::expression;
 use crate::plugin::kwargs::{first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, PackedFields};
 use crate::plugin::progress::Watching;
@@ -31,7 +31,7 @@ pub fn detect(inputs: &[Series], kwargs: DetectKwargs) -> PolarsResult<Series> {
 fn checked_detect(kwargs: &DetectKwargs) -> PolarsResult<Detect> {
     let limit = match kwargs.threshold {
         Some(threshold) => Limit::threshold(threshold)?,
-        None => Limit::contamination(kwargs.contamination.unwrap_or(OUTLIERS))?,
+        None => Limit::contamination(kwargs.contamination.unwrap_or(DEFAULT_CONTAMINATION))?,
     };
     Detect::new(limit, kwargs.spread, kwargs.explain)
 }

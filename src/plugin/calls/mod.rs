@@ -14,9 +14,6 @@ use polars_ffi::version_0::{CallerContext, SeriesExport};
 
 use super::ffi::{compute, resolve, Kwargs};
 
-/// The share of the training rows that are outliers, by default.
-const OUTLIERS: f64 = 0.01;
-
 /// The functions by which Polars finds expressions: for each of ours, the one that computes it, and
 /// the one that resolves its field.
 macro_rules! exported {

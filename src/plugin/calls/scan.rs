@@ -6,7 +6,6 @@ use super::models::{models_dtype, models_of_groups};
 use crate::data::{Columns, Feature};
 use crate::device::Request;
 use crate::job::{self, of_all_calls, Unit, WorkingFor};
-use crate::options::Candidates;
 use crate::plugin::kwargs::{
     first, FitKwargs, FitScanKwargs, ObserveKwargs, PackedFields, Parts, ScoresKwargs, TrainingKwargs,
 };
@@ -63,10 +62,9 @@ pub fn observe_scores(inputs: &[Series], kwargs: ScoresKwargs) -> PolarsResult<S
 
 /// Says how to fit what a scan gathers. The models to start from are the second input.
 fn training_of_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Training> {
-    let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    let init = inputs.get(1).map(Init::groups).transpose()?.map(|init| (init, given));
-    let candidates = Candidates::check(kwargs.candidates, kwargs.labels)?;
-    Ok(Training { candidates, labels: None, groups: None, init, replayed: None })
+    let options = kwargs.check_options()?;
+    let init = inputs.get(1).map(Init::groups).transpose()?.map(|init| (init, kwargs.options));
+    Ok(Training { options, labels: None, groups: None, init, replayed: None })
 }
 
 pub fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResult<Field> {
@@ -81,8 +79,7 @@ pub fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResul
 /// in the second input.
 pub fn check_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<Series> {
     let Parts { columns, .. } = Parts::from_input(first(inputs)?, &kwargs)?;
-    let given = kwargs.candidates.first().cloned().unwrap_or_default();
-    inputs.get(1).map_or(Ok(()), |models| Init::check(models, &columns, &given))?;
+    inputs.get(1).map_or(Ok(()), |models| Init::check(models, &columns, &kwargs.options))?;
     Ok(Series::new("checked".into(), [true]))
 }
 

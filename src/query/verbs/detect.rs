@@ -7,6 +7,7 @@ use crate::data::Columns;
 use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::{check_contamination, Model};
+use crate::options::DEFAULT_CONTAMINATION;
 use crate::scoring;
 
 use super::reasons::{reasons, reasons_dtype};
@@ -84,7 +85,7 @@ impl Verb for Detect {
         let share = match (&self.limit, self.explain) {
             (_, None) => 0.0,
             (Limit::Contamination(share), Some(_)) => *share,
-            (Limit::Threshold(_), Some(_)) => 0.01,
+            (Limit::Threshold(_), Some(_)) => DEFAULT_CONTAMINATION,
         };
         let explained = Cost::of_explanations(weights, inputs, (share * rows as f64) as usize);
         [Cost::of_heads(weights, inputs, rows), explained].into_iter().sum()

@@ -80,7 +80,7 @@ impl Drift {
         let threshold = model.threshold(self.contamination)?;
         let quantiles = &model.statistics().quantiles;
         let expected = quantiles.share_above(threshold);
-        let trained = quantiles.rows().unwrap_or(model.metadata().training.rows);
+        let trained = quantiles.rows();
         let scores = scoring::score(model, columns, device)?;
         let scored = scores.len() - scores.null_count();
         let above = scores.iter().flatten().filter(|score| f64::from(*score) > threshold).count();
@@ -97,10 +97,7 @@ impl Drift {
 }
 
 fn compare_features(model: &Model, columns: &Columns) -> PolarsResult<Vec<Row>> {
-    let quantiles = model.statistics().quantiles_of_features.as_ref().ok_or_else(|| {
-        polars_err!(ComputeError:
-            "anorand: the model was written before models kept the quantiles of their features: fit it again")
-    })?;
+    let quantiles = &model.statistics().feature_quantiles;
     let coded = model.coded(&model.align(columns)?)?;
     // Rows that the fit would have left out are no part of what it saw.
     let skips = model.metadata().options.missing == Missing::Null;

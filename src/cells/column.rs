@@ -1,0 +1,409 @@
+//! What a column is, and what its values say by themselves.
+//!
+//! Every value has a *level*. Those that the model knows are numbered: the texts of the vocabulary,
+//! or the numbers of a column with few of them; the next one is that of all missing values. Further
+//! levels are values of the rows at hand. What depends on a value alone is worked out once a level.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Kind;
+
+use super::events::{of_event, Own, Parts, Sums};
+use super::math::quick_ln;
+use super::numbers::{Numbers, FAR};
+use super::parse;
+use super::tails::{evidence_of_share, Rarity};
+use super::texts::{self, Texts, DISCRETE, DISCRETE_ROWS};
+use super::values::{AllRows, CellColumn, Vocabulary, NULL};
+
+/// What the values of a column mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Meaning {
+    Category,
+    Number,
+    /// Days since 1970-01-01, with a part of a day where there is a time.
+    Date,
+    /// Hours since midnight.
+    Clock,
+}
+
+/// The most numbers that are known one by one.
+pub const MOST_NUMBERS: usize = 1 << 13;
+/// The hour of a value that has none.
+pub const NO_HOUR: u8 = 24;
+
+/// What a column is, as a model's metadata say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nature {
+    pub meaning: Meaning,
+    /// Whether most rows have values that several rows have.
+    pub is_discrete: bool,
+    /// Whether most rows have a value of their own.
+    pub is_free_text: bool,
+    /// Whether dates such as 3/5/2021 have the day first.
+    pub is_day_first: bool,
+    /// Whether the column has several hours of the day.
+    pub has_hours: bool,
+}
+
+/// What one level is.
+#[derive(Clone, Copy, Debug)]
+pub struct Level {
+    /// The number, the day or the hour; NaN where it is missing or none.
+    pub number: f64,
+    pub hour: u8,
+    pub is_missing: bool,
+    /// What speaks against the value by itself.
+    pub own: Sums,
+}
+
+/// A column of a model.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// The kind of a column of times; None of numbers and texts.
+    pub time: Option<Kind>,
+    pub nature: Nature,
+    pub all: AllRows,
+    pub numbers: Option<Numbers>,
+    /// The numbers of a discrete column that holds no texts, rising, and how many rows have each.
+    pub known: Vec<f64>,
+    pub counts: Vec<u64>,
+    /// How rare the known numbers are.
+    rarity: Option<Rarity>,
+    pub texts: Option<Texts>,
+    /// The known levels, and that of missing values.
+    pub levels: Vec<Level>,
+}
+
+/// A column of some rows: the level of each, and what the further levels are.
+pub struct Read {
+    pub levels: Vec<u32>,
+    pub more: Vec<Level>,
+    /// The known levels as the training rows see them, each without itself.
+    left_out: Option<Vec<Level>>,
+}
+
+impl Column {
+    /// From the training rows, which may be a sample of all rows; remembers up to `most` numbers.
+    pub fn fit(column: &CellColumn, vocabulary: Option<&Vocabulary>, all: Option<AllRows>, most: usize) -> Self {
+        let all = all.unwrap_or_else(|| AllRows::count(column));
+        let mut fitted = match (column, vocabulary) {
+            (CellColumn::Text { codes, others }, Some(vocabulary)) => {
+                let mut fitted = Self::new(None, texts::nature(vocabulary, all), all);
+                if fitted.nature.meaning != Meaning::Category {
+                    fitted.describe_texts(codes, others, vocabulary);
+                }
+                fitted
+            }
+            _ => Self::fit_numbers(column, all, most),
+        };
+        fitted.prepare(vocabulary);
+        let read = fitted.read(column);
+        let mut seen = [false; NO_HOUR as usize + 1];
+        (0..read.levels.len()).for_each(|row| seen[usize::from(fitted.level(&read, row).hour)] = true);
+        fitted.nature.has_hours = seen[..usize::from(NO_HOUR)].iter().filter(|seen| **seen).count() > 2;
+        fitted
+    }
+
+    /// A column whose numbers and values are not known yet.
+    pub fn new(time: Option<Kind>, nature: Nature, all: AllRows) -> Self {
+        let (known, counts, levels) = (vec![], vec![], vec![]);
+        Self { time, nature, all, numbers: None, known, counts, rarity: None, texts: None, levels }
+    }
+
+    fn fit_numbers(column: &CellColumn, all: AllRows, most: usize) -> Self {
+        let (time, values) = numbers_of(column);
+        let meaning = match time {
+            Some(Kind::Date | Kind::Datetime) => Meaning::Date,
+            Some(Kind::Time) => Meaning::Clock,
+            _ => Meaning::Number,
+        };
+        let may_be_log = meaning == Meaning::Number;
+        let numbers = Numbers::fit(&values, values.len(), 0, meaning == Meaning::Date, may_be_log);
+        let (known, counts) = frequent_numbers(&values, numbers.is_none(), most);
+        let meaning = if numbers.is_some() { meaning } else { Meaning::Category };
+        let is_discrete = !known.is_empty() || numbers.is_none();
+        let nature = Nature { meaning, is_discrete, is_free_text: false, is_day_first: false, has_hours: false };
+        Self { numbers, known, counts, ..Self::new(time, nature, all) }
+    }
+
+    /// What the numbers of a text column are like; a category where they are too few.
+    fn describe_texts(&mut self, codes: &[u32], others: &[String], vocabulary: &Vocabulary) {
+        let texts = vocabulary.values.iter().chain(others);
+        let read: Vec<(f64, bool)> = texts.map(|text| (self.number_of(text), parse::is_marker(text))).collect();
+        let of_rows = codes.iter().filter_map(|code| read.get(*code as usize));
+        let values: Vec<f64> = of_rows.clone().map(|(number, _)| *number).collect();
+        let unread = of_rows.filter(|(number, is_missing)| number.is_nan() && !is_missing).count();
+        let (are_days, may_be_log) = (self.nature.meaning == Meaning::Date, self.nature.meaning == Meaning::Number);
+        self.numbers = Numbers::fit(&values, codes.len(), unread, are_days, may_be_log);
+        if self.numbers.is_none() {
+            self.nature = Nature { meaning: Meaning::Category, is_discrete: true, ..self.nature };
+        }
+    }
+
+    /// Works out what known values say, of a model that was just fitted or read.
+    pub fn prepare(&mut self, vocabulary: Option<&Vocabulary>) {
+        self.texts = vocabulary.map(|vocabulary| Texts::fit(&self.nature, vocabulary, self.all));
+        let counts = self.counts.iter().copied().chain([self.all.missing]);
+        let known = counts.clone().fold(0, u64::saturating_add);
+        self.rarity = self.nature.is_discrete.then(|| Rarity::fit(counts, self.all.rows.saturating_sub(known)));
+        self.levels = self.known_levels(vocabulary, false);
+    }
+
+    /// The known levels, and that of missing values.
+    fn known_levels(&self, vocabulary: Option<&Vocabulary>, is_left_out: bool) -> Vec<Level> {
+        let missing = self.level_of_missing(is_left_out);
+        let Some(vocabulary) = vocabulary else {
+            let known = self.known.iter().zip(&self.counts);
+            let known = known.map(|(value, count)| self.level_of_number(*value, *count, is_left_out));
+            return known.chain([missing]).collect();
+        };
+        let known = vocabulary.values.iter().zip(vocabulary.counts).enumerate();
+        let level =
+            |(at, (text, count)): (usize, (&String, &u64))| self.level_of_text(text, *count, at as u32, is_left_out);
+        known.map(level).chain([missing]).collect()
+    }
+
+    /// The number of known levels, without that of missing values.
+    pub fn known_count(&self) -> usize {
+        self.levels.len().saturating_sub(1)
+    }
+
+    /// The levels of new rows.
+    pub fn read(&self, column: &CellColumn) -> Read {
+        self.read_rows(column, false)
+    }
+
+    /// The levels of the training rows, each judged without itself.
+    pub fn read_training(&self, column: &CellColumn, vocabulary: Option<&Vocabulary>) -> Read {
+        Read { left_out: Some(self.known_levels(vocabulary, true)), ..self.read_rows(column, true) }
+    }
+
+    fn read_rows(&self, column: &CellColumn, is_left_out: bool) -> Read {
+        let known = self.known_count() as u32;
+        let count = u64::from(is_left_out);
+        if let CellColumn::Text { codes, others } = column {
+            let last = known + others.len() as u32;
+            let level = |code: &u32| match *code {
+                code if code < known => code,
+                NULL => known,
+                code => code.saturating_add(1).min(last),
+            };
+            let more = others.iter().map(|text| self.level_of_text(text, count, NULL, is_left_out)).collect();
+            return Read { levels: codes.iter().map(level).collect(), more, left_out: None };
+        }
+        let (_, values) = numbers_of(column);
+        let mut more = vec![];
+        let level = |value: &f64| {
+            if value.is_nan() {
+                return known;
+            }
+            if let Ok(at) = self.known.binary_search_by(|known| known.total_cmp(value)) {
+                return at as u32;
+            }
+            more.push(self.level_of_number(*value, count, is_left_out));
+            known + more.len() as u32
+        };
+        Read { levels: values.iter().map(level).collect(), more, left_out: None }
+    }
+
+    /// The level of a row.
+    pub fn level<'a>(&'a self, read: &'a Read, row: usize) -> &'a Level {
+        let (known, at) = (read.left_out.as_deref().unwrap_or(&self.levels), read.levels[row] as usize);
+        match known.get(at) {
+            Some(level) => level,
+            None => &read.more[at - known.len()],
+        }
+    }
+
+    fn level_of_missing(&self, is_left_out: bool) -> Level {
+        let own = self.parts_of_missing(is_left_out).sums();
+        Level { number: f64::NAN, hour: NO_HOUR, is_missing: true, own }
+    }
+
+    /// The number of rows with a missing value, or a text that stands for one.
+    pub fn missing_rows(&self) -> u64 {
+        self.all.missing.saturating_add(self.texts.as_ref().map_or(0, |texts| texts.marked))
+    }
+
+    pub fn parts_of_missing(&self, is_left_out: bool) -> Parts {
+        let mut parts = Parts::default();
+        parts.add(Own::Missing, of_event(self.missing_rows(), self.all.rows, is_left_out));
+        parts
+    }
+
+    fn level_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Level {
+        let own = self.parts_of_number(value, count, is_left_out).sums();
+        let hour = match self.nature.meaning {
+            Meaning::Date if self.time == Some(Kind::Datetime) => hour(value.rem_euclid(1.0) * 24.0),
+            Meaning::Clock => hour(value),
+            _ => NO_HOUR,
+        };
+        Level { number: value, hour, is_missing: false, own }
+    }
+
+    /// What speaks against a number in a column that holds no texts; `count` rows have it.
+    pub fn parts_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Parts {
+        let mut parts = Parts::default();
+        if let Some(rarity) = &self.rarity {
+            parts.add(Own::Value, evidence_of_share(rarity.share(count)));
+        }
+        self.add_numbers(&mut parts, value, is_left_out);
+        parts
+    }
+
+    /// Adds what speaks against the size of a number.
+    pub fn add_numbers(&self, parts: &mut Parts, value: f64, is_left_out: bool) {
+        let Some(numbers) = self.numbers.as_ref().filter(|_| !value.is_nan()) else { return };
+        if let Some(count) = numbers.sentinel(value) {
+            parts.add(Own::Sentinel, of_event(count, numbers.rows, is_left_out));
+            return;
+        }
+        let away = numbers.away(value).abs();
+        let odd = quick_ln(1.0 + away * away);
+        let evidence = match is_left_out {
+            true => numbers.tail.evidence_left_out(odd),
+            false => numbers.tail.evidence(odd),
+        };
+        parts.add(Own::Number, evidence);
+        let far = FAR.iter().zip(numbers.far).filter(|(far, _)| away >= **far);
+        let event = far.map(|(_, count)| of_event(count, numbers.rows, is_left_out)).fold(0.0, f64::max);
+        parts.add(Own::Far, event);
+    }
+
+    fn level_of_text(&self, text: &str, count: u64, at: u32, is_left_out: bool) -> Level {
+        let Some(texts) = self.texts.as_ref().filter(|_| !parse::is_marker(text)) else {
+            return self.level_of_missing(is_left_out);
+        };
+        let number = self.number_of(text);
+        let hour = match self.nature.meaning {
+            Meaning::Date | Meaning::Clock => parse::written(text.trim()).and_then(|written| written.hour),
+            _ => None,
+        };
+        let own = texts.parts(self, text, number, count, at, is_left_out).sums();
+        Level { number, hour: hour.unwrap_or(NO_HOUR), is_missing: false, own }
+    }
+
+    /// The number that a text means in this column; NaN if it means none.
+    pub fn number_of(&self, text: &str) -> f64 {
+        let text = text.trim();
+        if matches!(self.nature.meaning, Meaning::Category | Meaning::Number) {
+            let is_number = self.nature.meaning == Meaning::Number;
+            return parse::number(text).filter(|_| is_number).unwrap_or(f64::NAN);
+        }
+        let Some(written) = parse::written(text) else { return f64::NAN };
+        let moment = if self.nature.is_day_first { written.day_first } else { written.month_first };
+        match (self.nature.meaning == Meaning::Clock, written.is_clock()) {
+            (true, true) | (false, false) => moment,
+            (true, false) if written.has_clock => moment.rem_euclid(1.0) * 24.0,
+            _ => f64::NAN,
+        }
+    }
+
+    /// Whether a level's number can be judged by its size.
+    pub fn is_sized(&self, number: f64) -> bool {
+        self.numbers.as_ref().is_some_and(|numbers| numbers.is_sized(number))
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        self.levels.capacity() * size_of::<Level>() + self.known.capacity() * 16
+    }
+}
+
+/// The whole hour; a microsecond before it counts to it, as numbers are rounded.
+fn hour(hours: f64) -> u8 {
+    ((hours + 1e-6) as u8).min(NO_HOUR - 1)
+}
+
+impl AllRows {
+    /// Those of the rows at hand.
+    fn count(column: &CellColumn) -> Self {
+        let missing = match column {
+            CellColumn::Number(values) | CellColumn::Time { values, .. } => {
+                values.iter().filter(|x| x.is_nan()).count()
+            }
+            CellColumn::Text { codes, .. } => codes.iter().filter(|code| **code == NULL).count(),
+        };
+        Self { rows: column.rows() as u64, missing: missing as u64 }
+    }
+}
+
+/// The kind of a column of times, and its numbers: days, hours of the day, or hours of a duration.
+fn numbers_of(column: &CellColumn) -> (Option<Kind>, Vec<f64>) {
+    match column {
+        CellColumn::Number(values) => (None, values.to_vec()),
+        CellColumn::Text { codes, .. } => (None, vec![f64::NAN; codes.len()]),
+        CellColumn::Time { kind, values } => {
+            let unit = match kind {
+                Kind::Datetime => 86_400e6,
+                Kind::Duration => 3_600e6,
+                Kind::Time => 3_600e9,
+                _ => 1.0,
+            };
+            (Some(*kind), values.iter().map(|value| value / unit).collect())
+        }
+    }
+}
+
+/// The numbers of a discrete column and how many rows have each; none of another column, unless
+/// `are_values`.
+fn frequent_numbers(values: &[f64], are_values: bool, most: usize) -> (Vec<f64>, Vec<u64>) {
+    let mut rising: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    rising.sort_unstable_by(f64::total_cmp);
+    let mut counted: Vec<(f64, u64)> = vec![];
+    for value in &rising {
+        match counted.last_mut() {
+            Some((last, count)) if last == value => *count += 1,
+            _ => counted.push((*value, 1)),
+        }
+    }
+    let missing = (values.len() - rising.len()) as u64;
+    let repeated = counted.iter().map(|(_, count)| *count).chain([missing]).filter(|count| *count >= DISCRETE_ROWS);
+    if !are_values && (repeated.sum::<u64>() as f64) < DISCRETE * values.len() as f64 {
+        return (vec![], vec![]);
+    }
+    counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.total_cmp(&b.0)));
+    counted.truncate(most.min(MOST_NUMBERS));
+    counted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    counted.into_iter().unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_few_numbers_is_discrete_and_knows_them() {
+        let values: Vec<f64> = (0..200).map(|at| if at == 7 { f64::NAN } else { f64::from(at % 4) }).collect();
+        let column = Column::fit(&CellColumn::Number(&values), None, None, MOST_NUMBERS);
+        assert!(column.nature.is_discrete && column.known == [0.0, 1.0, 2.0, 3.0]);
+        let read = column.read(&CellColumn::Number(&[2.0, 9.0, f64::NAN]));
+        assert_eq!((read.levels.as_slice(), read.more.len()), (&[2u32, 5, 4][..], 1));
+        assert!(column.level(&read, 1).own.value > 10.0 * column.level(&read, 0).own.value);
+        assert_eq!(column.level(&read, 2).own.fixed, 201.0 / 1.5);
+    }
+
+    #[test]
+    fn times_have_days_and_hours() {
+        let values: Vec<f64> =
+            (0..100).map(|at| (18_000.0 + f64::from(at) + f64::from(at % 5) / 24.0) * 86_400e6).collect();
+        let times = CellColumn::Time { kind: Kind::Datetime, values: &values };
+        let column = Column::fit(&times, None, None, MOST_NUMBERS);
+        assert!(column.nature.has_hours && column.nature.meaning == Meaning::Date && !column.nature.is_discrete);
+        let read = column.read(&times);
+        let level = column.level(&read, 13);
+        assert_eq!((level.hour, level.number), (3, 18_013.125));
+    }
+
+    #[test]
+    fn training_rows_are_judged_without_themselves() {
+        let values: Vec<f64> = (0..200).map(|at| if at == 7 { f64::NAN } else { f64::from(at) }).collect();
+        let rows = CellColumn::Number(&values);
+        let column = Column::fit(&rows, None, None, MOST_NUMBERS);
+        let read = column.read_training(&rows, None);
+        assert_eq!(column.level(&read, 7).own.fixed, 201.0 / 0.5);
+    }
+}

@@ -1,0 +1,145 @@
+//! The evidence against each cell of some rows, and against the rows.
+//!
+//! e is how much likelier a value is if the cell is wrong than if it is right. The kinds of evidence
+//! add up in e; what the other values explain takes away from how rare a value or a number is. A
+//! row's evidence is Σ ln(1 + 0.02 · e).
+
+use polars::prelude::PolarsResult;
+
+use crate::memory::zeros;
+
+use super::batch::Batch;
+use super::column::{Column, Meaning};
+use super::events::Sums;
+use super::math::quick_ln;
+use super::parents::{Aim, Said, Target};
+
+/// What an e counts for in a row's evidence.
+pub const SHARE: f64 = 0.02;
+const WHAT: &str = "the evidence of the cells";
+/// Cells disagree only with each other if, in nats, a parent says at least so much against the one,
+/// the other has nearly as much evidence, and neither is odd by itself.
+const DISAGREES: f64 = 0.7;
+const NEARLY: f32 = 2.5;
+const ODD: [f64; 2] = [1.5, 2.5];
+/// Determined equally, to this much.
+const EQUALLY: f64 = 0.05;
+
+/// The evidence against some rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// ln e of each cell, `[rows, columns]`.
+    pub cells: Vec<f32>,
+    /// Of each row.
+    pub rows: Vec<f64>,
+}
+
+/// What is said about some rows, and by whom.
+pub struct Statement<'a> {
+    pub columns: &'a [Column],
+    pub batch: &'a Batch<'a>,
+    pub targets: &'a [Target],
+    /// By target.
+    pub said: &'a [Said],
+    /// The targets of each column.
+    pub of_column: &'a [Vec<usize>],
+}
+
+impl Statement<'_> {
+    /// The evidence against all cells and rows.
+    pub fn evidence(&self) -> PolarsResult<Evidence> {
+        let (rows, width) = (self.batch.rows, self.columns.len());
+        let mut found = Evidence { cells: zeros(rows * width, WHAT)?, rows: zeros(rows, WHAT)? };
+        for at in 0..width {
+            for row in 0..rows {
+                let e = self.against(at, row);
+                found.rows[row] += quick_ln(1.0 + SHARE * e);
+                found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
+            }
+        }
+        for (row, cells) in found.cells.chunks_exact_mut(width.max(1)).enumerate() {
+            self.name_determined(row, cells);
+        }
+        Ok(found)
+    }
+
+    /// The evidence against the rows alone.
+    pub fn of_rows(&self) -> PolarsResult<Vec<f64>> {
+        let mut rows: Vec<f64> = zeros(self.batch.rows, WHAT)?;
+        for at in 0..self.columns.len() {
+            rows.iter_mut().enumerate().for_each(|(row, sum)| *sum += quick_ln(1.0 + SHARE * self.against(at, row)));
+        }
+        Ok(rows)
+    }
+
+    /// The evidence against a cell.
+    fn against(&self, at: usize, row: usize) -> f64 {
+        let own = self.columns[at].level(&self.batch.read[at], row).own;
+        let (mut e, mut value, mut number) = (own.fixed, own.value, own.number);
+        for target in &self.of_column[at] {
+            let given = 1.0 / f64::from(self.said[*target].mixed[row]);
+            e += given;
+            match self.targets[*target].aim {
+                Aim::Value => value *= given.min(1.0),
+                Aim::Number => number *= given.min(1.0),
+                Aim::Hour => {}
+            }
+        }
+        e + value + number
+    }
+
+    /// Where cells disagree only with each other, gives the evidence to the one that the others
+    /// determine best; if that is even, to a number, then to the later column, since what follows
+    /// from others mostly stands after them.
+    fn name_determined(&self, row: usize, cells: &mut [f32]) {
+        let highest = (0..cells.len()).reduce(|a, b| if cells[b] > cells[a] { b } else { a });
+        let Some(first) = highest else { return };
+        let by_itself = self.by_itself(first, row);
+        let Some(others) = self.opponents(first, row, by_itself).filter(|_| by_itself <= ODD[0]) else { return };
+        let group = [first, others[0], others[1]];
+        let is_number = |at: usize| self.columns[at].nature.meaning != Meaning::Category;
+        let mut best = first;
+        for other in others {
+            if cells[other] < cells[first] - NEARLY || self.by_itself(other, row) > ODD[1] {
+                continue;
+            }
+            let by_tenths = |at: usize| (self.determined(at, &group) * 10.0).round() / 10.0;
+            let more = by_tenths(other) - by_tenths(best);
+            let is_even = more.abs() <= EQUALLY;
+            let is_rather = (is_number(other), other) > (is_number(best), best);
+            if more > EQUALLY || is_even && is_rather {
+                best = other;
+            }
+        }
+        cells.swap(first, best);
+    }
+
+    /// The columns of the parent that speaks loudest against a cell, louder than the cell by itself.
+    fn opponents(&self, at: usize, row: usize, by_itself: f64) -> Option<[usize; 2]> {
+        let mut most = by_itself.max(DISAGREES);
+        let mut opponents = None;
+        for target in &self.of_column[at] {
+            for (parent, ratios) in self.targets[*target].parents.iter().zip(&self.said[*target].ratios) {
+                let nats = -quick_ln(f64::from(ratios[row]));
+                if nats > most {
+                    (most, opponents) = (nats, Some(parent.columns));
+                }
+            }
+        }
+        opponents
+    }
+
+    /// The nats that speak against a cell by itself.
+    fn by_itself(&self, at: usize, row: usize) -> f64 {
+        let Sums { fixed, value, number } = self.columns[at].level(&self.batch.read[at], row).own;
+        let most = fixed.max(value / super::events::VALUE).max(number / super::events::NUMBER);
+        quick_ln(most.max(1e-6))
+    }
+
+    /// How far other columns of a group determine a column.
+    fn determined(&self, column: usize, group: &[usize]) -> f64 {
+        let parents = self.of_column[column].iter().flat_map(|target| &self.targets[*target].parents);
+        let of_group = parents.filter(|parent| parent.columns.iter().all(|at| group.contains(at)));
+        of_group.map(|parent| parent.determines).fold(0.0, f64::max)
+    }
+}

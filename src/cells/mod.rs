@@ -1,0 +1,153 @@
+//! Cells: the evidence that a single value of a table is wrong.
+//!
+//! A value is judged by what is usual in its column (events, tails, shapes of texts, near-duplicates)
+//! and by what the row's other values predict (parents). The training rows are judged without
+//! themselves, so that a fault that repeats among them is still rare.
+//!
+//! | what | where |
+//! |---|---|
+//! | what a column is, and its values by themselves | `column`, `texts`, `numbers`, `parse` |
+//! | rates of events | `events`, `sentinels` |
+//! | how rare | `tails`, `shapes`, `near_duplicates` |
+//! | what other values say | `parents` |
+//! | everything together | `evidence` |
+//! | in words | `reason` |
+//! | in a file | `tensors`, `restore` |
+
+mod batch;
+mod column;
+mod events;
+mod evidence;
+#[cfg(test)]
+mod examples;
+mod math;
+mod near_duplicates;
+mod numbers;
+mod parents;
+mod parse;
+mod reason;
+mod restore;
+mod sentinels;
+mod shapes;
+mod tails;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod values;
+mod words;
+
+use polars::prelude::PolarsResult;
+
+use crate::pool;
+
+pub use events::Own;
+pub use evidence::Evidence;
+pub use reason::{Reason, Why};
+pub use tensors::{CellsMetadata, Dtype, Spec, Values};
+pub use values::{AllRows, CellColumn, Description, Vocabulary, NULL};
+
+use batch::Batch;
+use column::Column;
+use evidence::Statement;
+use parents::form::Coder;
+use parents::{Said, Target};
+use reason::Reasons;
+
+/// The numbers of discrete columns that are remembered in all, and of each column at least.
+const MOST_NUMBERS: usize = 1 << 15;
+const FEWEST_NUMBERS: usize = 64;
+
+/// What is known of a table's columns and of how they depend on one another.
+#[derive(Clone, Debug)]
+pub struct Cells {
+    columns: Vec<Column>,
+    coders: Vec<Coder>,
+    targets: Vec<Target>,
+    /// The targets of each column.
+    of_column: Vec<Vec<usize>>,
+}
+
+impl Cells {
+    /// From training rows, in an order that doesn't depend on where they stood; and the evidence
+    /// against each of them without itself. `all` counts all rows where these are a sample.
+    pub fn fit(
+        given: &[CellColumn],
+        described: &[Description],
+        all: Option<&[AllRows]>,
+    ) -> PolarsResult<(Self, Evidence)> {
+        batch::check(described.len(), given)?;
+        let most = (MOST_NUMBERS / given.len().max(1)).max(FEWEST_NUMBERS);
+        let columns = pool::map((0..given.len()).collect(), |at| {
+            let all = all.and_then(|all| all.get(at)).copied();
+            Ok(Column::fit(&given[at], described[at].vocabulary.as_ref(), all, most))
+        })?;
+        let read = pool::map((0..given.len()).collect(), |at| {
+            Ok(columns[at].read_training(&given[at], described[at].vocabulary.as_ref()))
+        })?;
+        let mut batch = Batch::from_read(&columns, given, read);
+        let fitted = parents::fit::fit(&columns, described, &mut batch)?;
+        let cells = Self::new(columns, fitted.coders, fitted.targets);
+        let evidence = cells.state(&batch, &fitted.said).evidence()?;
+        Ok((cells, evidence))
+    }
+
+    fn new(columns: Vec<Column>, coders: Vec<Coder>, targets: Vec<Target>) -> Self {
+        let of = |at: usize| (0..targets.len()).filter(|target| targets[*target].column == at).collect();
+        let of_column = (0..columns.len()).map(of).collect();
+        Self { columns, coders, targets, of_column }
+    }
+
+    fn state<'a>(&'a self, batch: &'a Batch<'a>, said: &'a [Said]) -> Statement<'a> {
+        Statement { columns: &self.columns, batch, targets: &self.targets, said, of_column: &self.of_column }
+    }
+
+    /// Looks up the values of new rows.
+    pub fn look_up<'a>(&'a self, given: &'a [CellColumn<'a>]) -> PolarsResult<Rows<'a>> {
+        batch::check(self.columns.len(), given)?;
+        let batch = Batch::new(&self.columns, &self.coders, given);
+        let said = self.targets.iter().map(|target| target.say(&self.columns, &batch)).collect();
+        Ok(Rows { cells: self, batch, said })
+    }
+
+    /// The evidence against new rows and each of their cells.
+    pub fn evidence(&self, given: &[CellColumn]) -> PolarsResult<Evidence> {
+        self.look_up(given)?.evidence()
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(Column::bytes).sum();
+        let coders: usize = self.coders.iter().map(Coder::bytes).sum();
+        let parents = self.targets.iter().flat_map(|target| &target.parents).map(|parent| parent.bytes());
+        columns + coders + parents.sum::<usize>()
+    }
+}
+
+/// New rows, and what is said about them.
+pub struct Rows<'a> {
+    cells: &'a Cells,
+    batch: Batch<'a>,
+    said: Vec<Said>,
+}
+
+impl Rows<'_> {
+    fn statement(&self) -> Statement<'_> {
+        self.cells.state(&self.batch, &self.said)
+    }
+
+    /// The evidence against the rows and each of their cells.
+    pub fn evidence(&self) -> PolarsResult<Evidence> {
+        self.statement().evidence()
+    }
+
+    /// The evidence against the rows alone.
+    pub fn of_rows(&self) -> PolarsResult<Vec<f64>> {
+        self.statement().of_rows()
+    }
+
+    /// Why a cell is taken for wrong.
+    pub fn reason(&self, described: &[Description], column: usize, row: usize) -> Reason {
+        Reasons { statement: self.statement(), coders: &self.cells.coders, described }.reason(column, row)
+    }
+}

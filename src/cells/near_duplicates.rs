@@ -1,0 +1,276 @@
+//! Texts that are one or a few letters from a much commoner one: 'Berlni' for 'Berlin'.
+//!
+//! A near-duplicate counts as far as there are more of them than chance brings. Names have near
+//! neighbours among themselves, and must not alarm.
+
+use super::math::quick_ln;
+
+/// A text is common with this many rows, and this many times those of the text in question.
+const COMMON_ROWS: u64 = 5;
+const COMMONER: u64 = 5;
+/// The most common texts that are compared with, and looked at for a text.
+const MOST_COMMON: usize = 4_000;
+const MOST_TRIED: usize = 50;
+/// The share of the rows whose values tell how often common values have near neighbours.
+const HEAD: f64 = 0.8;
+const MOST_HEAD: usize = 400;
+/// The weight, and the highest odds, of a near-duplicate.
+const WEIGHT: f64 = 30.0;
+const MOST_ODDS: f64 = 100.0;
+/// The longest text that is compared.
+const LONGEST: usize = 256;
+
+/// A text in small letters, with what tells quickly that two texts differ much.
+#[derive(Clone, Debug)]
+struct Letters {
+    text: Vec<char>,
+    /// The number of each character, by its number mod 64.
+    bag: [u8; 64],
+    /// Which of these are odd.
+    parity: u64,
+}
+
+impl Letters {
+    fn new(text: &str) -> Self {
+        let text: Vec<char> = text.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
+        let mut bag = [0u8; 64];
+        let mut parity = 0u64;
+        for letter in &text {
+            let at = *letter as usize & 63;
+            bag[at] = bag[at].saturating_add(1);
+            parity ^= 1 << at;
+        }
+        Self { text, bag, parity }
+    }
+
+    /// The number of edits up to which another text is near.
+    fn most_edits(&self) -> usize {
+        match self.text.len() {
+            ..8 => 1,
+            8..15 => 2,
+            _ => 3,
+        }
+    }
+
+    /// Whether another text is near: a few edits away, other digits aside.
+    fn is_near(&self, other: &Self) -> bool {
+        let most = self.most_edits();
+        if (self.parity ^ other.parity).count_ones() as usize > 2 * most {
+            return false;
+        }
+        let differ = |(a, b): (&u8, &u8)| usize::from(a.abs_diff(*b));
+        if self.bag.iter().zip(&other.bag).map(differ).sum::<usize>() > 2 * most {
+            return false;
+        }
+        if self.text == other.text {
+            return true;
+        }
+        let digit = |letter: &char| if letter.is_ascii_digit() { '0' } else { *letter };
+        let are_digits =
+            self.text.len() == other.text.len() && self.text.iter().map(digit).eq(other.text.iter().map(digit));
+        !are_digits && edits(&self.text, &other.text, most) <= most
+    }
+}
+
+/// The number of letters to insert, to take out, to replace or to exchange with the next one; more
+/// than `most` where it is more.
+fn edits(a: &[char], b: &[char], most: usize) -> usize {
+    if a.len().abs_diff(b.len()) > most {
+        return most + 1;
+    }
+    let first: Vec<usize> = (0..=b.len()).collect();
+    let (mut before, mut above, mut row) = (first.clone(), first.clone(), first);
+    for i in 1..=a.len() {
+        row[0] = i;
+        let mut least = i;
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+            least = least.min(row[j]);
+        }
+        if least > most {
+            return most + 1;
+        }
+        std::mem::swap(&mut before, &mut above);
+        std::mem::swap(&mut above, &mut row);
+    }
+    above[b.len()]
+}
+
+/// A common text, and its place in the vocabulary.
+#[derive(Clone, Debug)]
+struct Common {
+    level: u32,
+    count: u64,
+    letters: Letters,
+}
+
+/// The common texts of a column.
+#[derive(Clone, Debug)]
+pub struct NearDuplicates {
+    /// By the number of letters; the commonest first.
+    by_length: Vec<Vec<Common>>,
+    /// The evidence of a near-duplicate among new rows, and among the training rows.
+    evidence: [f64; 2],
+}
+
+impl NearDuplicates {
+    /// From a vocabulary, the most frequent first; markers of missing values have no rows. None
+    /// where no text is common.
+    pub fn fit(values: &[String], counts: &[u64], rows: u64) -> Option<Self> {
+        let mut by_length: Vec<Vec<Common>> = vec![];
+        let mut common = vec![];
+        let has_letters = |text: &str| {
+            text.chars().count() >= 4 || text.chars().count() == 3 && text.chars().any(char::is_alphabetic)
+        };
+        for (level, (text, count)) in values.iter().zip(counts).enumerate() {
+            if *count < COMMON_ROWS || text.len() > LONGEST || !has_letters(text) || common.len() == MOST_COMMON {
+                continue;
+            }
+            common.push(Common { level: level as u32, count: *count, letters: Letters::new(text) });
+        }
+        let most = common.first()?.count;
+        let chance = chance_of_neighbours(&common, counts);
+        for one in common {
+            let length = one.letters.text.len();
+            if by_length.len() <= length {
+                by_length.resize_with(length + 1, Vec::new);
+            }
+            by_length[length].push(one);
+        }
+        let mut fitted = Self { by_length, evidence: [0.0; 2] };
+        let (mut rare, mut near) = (0u64, 0u64);
+        for (level, (text, count)) in values.iter().zip(counts).enumerate() {
+            if *count == 0 || count.saturating_mul(COMMONER) > most {
+                continue;
+            }
+            rare = rare.saturating_add(*count);
+            if fitted.find(text, *count, level as u32).is_some() {
+                near = near.saturating_add(*count);
+            }
+        }
+        let rows = rows.max(1) as f64;
+        fitted.evidence = [false, true].map(|is_left_out| {
+            let near = near.saturating_sub(u64::from(is_left_out)) as f64;
+            let by_chance = rare as f64 / rows * chance + 1.0 / rows;
+            let share = 1.0 - (by_chance / ((near + 0.5) / (rows + 1.0) + 1.0 / rows)).min(1.0);
+            WEIGHT * (share / (1.0 - share + 1e-9)).min(MOST_ODDS)
+        });
+        Some(fitted)
+    }
+
+    /// The place of the commoner text that this one, which `count` rows have, is nearly.
+    pub fn find(&self, text: &str, count: u64, level: u32) -> Option<u32> {
+        if !(2..=LONGEST).contains(&text.len()) {
+            return None;
+        }
+        let letters = Letters::new(text);
+        let (length, most) = (letters.text.len(), letters.most_edits());
+        let least = COMMONER.saturating_mul(count.max(1));
+        let lengths = length.saturating_sub(most)..(length + most + 1).min(self.by_length.len());
+        let mut best: Option<&Common> = None;
+        for common in self.by_length.get(lengths)? {
+            let candidates =
+                common.iter().take_while(|one| one.count >= least && best.is_none_or(|b| one.count > b.count));
+            let mut tried = 0;
+            for one in candidates.filter(|one| one.level != level) {
+                if letters.is_near(&one.letters) {
+                    best = Some(one);
+                    break;
+                }
+                tried += usize::from((letters.parity ^ one.letters.parity).count_ones() as usize <= 2 * most);
+                if tried > MOST_TRIED * 8 {
+                    break;
+                }
+            }
+        }
+        best.map(|one| one.level)
+    }
+
+    /// The evidence of a near-duplicate.
+    pub fn evidence(&self, is_left_out: bool) -> f64 {
+        self.evidence[usize::from(is_left_out)]
+    }
+
+    /// Whether near-duplicates are more than chance, so that one can be named.
+    pub fn speaks(&self) -> bool {
+        quick_ln(self.evidence[0].max(1e-9)) > 0.0
+    }
+}
+
+/// How often a text of most rows has a near neighbour among the others of these.
+fn chance_of_neighbours(common: &[Common], counts: &[u64]) -> f64 {
+    let all: f64 = counts.iter().map(|count| *count as f64).sum();
+    let (mut head, mut rows) = (0, 0.0);
+    while head < common.len() && (head == 0 || rows < HEAD * all) {
+        rows += common[head].count as f64;
+        head += 1;
+    }
+    let head = &common[..head];
+    let every = head.len().div_ceil(MOST_HEAD).max(1);
+    let looked_at: Vec<&Common> = head.iter().step_by(every).collect();
+    let has_neighbour =
+        |one: &&&Common| head.iter().any(|other| other.level != one.level && one.letters.is_near(&other.letters));
+    let near = looked_at.iter().filter(has_neighbour).count();
+    (near as f64 + 0.5) / (looked_at.len() as f64 + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOWNS: [&str; 8] =
+        ["Springfield", "Riverton", "Lakewood", "Fairview", "Georgetown", "Ashland", "Berlin", "Salem"];
+
+    fn fitted(more: &[(&str, u64)]) -> NearDuplicates {
+        let mut all: Vec<(String, u64)> = TOWNS.iter().map(|town| (town.to_string(), 100)).collect();
+        all.extend(more.iter().map(|(text, count)| (text.to_string(), *count)));
+        let (values, counts): (Vec<String>, Vec<u64>) = all.into_iter().unzip();
+        NearDuplicates::fit(&values, &counts, counts.iter().sum()).unwrap()
+    }
+
+    #[test]
+    fn a_text_a_few_letters_from_a_common_one_is_found() {
+        let fitted = fitted(&[]);
+        assert_eq!(fitted.find("Berlni", 0, 9), Some(6));
+        assert_eq!(fitted.find("Balin", 0, 9), None, "two edits of a short text");
+        assert_eq!(fitted.find("Berlim", 0, 9), Some(6));
+        assert_eq!(fitted.find("Sprinfgield", 0, 9), Some(0));
+        assert_eq!(fitted.find("berlin", 0, 9), Some(6));
+        assert_eq!(fitted.find("Paris", 0, 9), None);
+        assert_eq!(fitted.find("Berlin", 100, 6), None);
+        assert_eq!(fitted.find("Berlim", 30, 9), None, "not rare enough");
+        assert!(fitted.speaks() && fitted.evidence(false) > 1.0);
+    }
+
+    #[test]
+    fn other_digits_are_another_value() {
+        let values: Vec<String> = ["SKU-1007", "SKU-1014"].map(String::from).to_vec();
+        let fitted = NearDuplicates::fit(&values, &[50, 50], 100).unwrap();
+        assert_eq!(fitted.find("SKU-1008", 0, 9), None);
+        assert_eq!(fitted.find("SKV-1007", 0, 9), Some(0));
+    }
+
+    #[test]
+    fn names_with_near_neighbours_do_not_alarm() {
+        let names: Vec<String> = (0..26)
+            .flat_map(|a| (0..26).map(move |b| [a, b]))
+            .map(|pair| pair.map(|letter| (b'a' + letter) as char).iter().collect::<String>() + "na")
+            .collect();
+        let counts: Vec<u64> = (0..names.len()).map(|at| if at < 400 { 10 } else { 1 }).collect();
+        let fitted = NearDuplicates::fit(&names, &counts, counts.iter().sum()).unwrap();
+        assert!(fitted.evidence(false) < 0.5, "{:?}", fitted.evidence);
+        assert!(super::tests::fitted(&[("Berlim", 1), ("Salen", 1)]).evidence(true) > 10.0);
+    }
+
+    #[test]
+    fn edits_are_counted_up_to_a_bound() {
+        let count =
+            |a: &str, b: &str, most| edits(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>(), most);
+        assert_eq!((count("kitten", "sitting", 3), count("abc", "abc", 1), count("ab", "ba", 1)), (3, 0, 1));
+        assert_eq!(count("a", "bcd", 1), 2);
+    }
+}

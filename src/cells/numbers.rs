@@ -1,0 +1,245 @@
+//! What a column's numbers are like: their centre and spread, their tails, and the numbers among
+//! them that stand for missing values. Dates are days, times of the day are hours.
+
+use super::math::{centre_and_spread, quick_ln, step, t_density, t_ln_density};
+use super::sentinels::{self, Counted};
+use super::tails::Tail;
+
+/// How far a number must be out, in spreads, for the two events of numbers far out.
+pub const FAR: [f64; 2] = [6.0, 12.0];
+/// The fewest numbers that are described as numbers; fewer are values like any other.
+pub const FEWEST: usize = 21;
+/// The share of positive numbers for which logarithms are tried.
+const POSITIVE: f64 = 0.995;
+/// Bins that numbers are sorted into as a parent.
+const BINS: usize = 16;
+/// Up to this many different numbers, each has a bin of its own.
+const MOST_EXACT: usize = 32;
+/// A number without a logarithm is as far below the others as this many spreads.
+const BELOW: f64 = 15.0;
+
+/// The centre and the spread of numbers, or of their logarithms, and the step they come in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    pub centre: f64,
+    pub spread: f64,
+    pub step: f64,
+}
+
+impl Scale {
+    fn fit(rising: &[f64]) -> Self {
+        let (centre, spread) = centre_and_spread(rising);
+        let step = step(rising);
+        Self { centre, spread: spread.max(step / 2.0), step }
+    }
+
+    /// The smallest spread of numbers in a group.
+    pub fn least(&self) -> f64 {
+        (self.step / 2.0).max(self.spread * 1e-3)
+    }
+
+    /// The smallest spread of numbers that follow from other numbers.
+    pub fn least_by_numbers(&self) -> f64 {
+        (self.step / 2.0).max(self.spread * 1e-6)
+    }
+}
+
+/// What the numbers of a column are like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    /// Whether the logarithms are closer to a t₄ than the numbers.
+    pub is_log: bool,
+    pub raw: Scale,
+    /// Where nearly all numbers are positive: the scale of their logarithms.
+    pub log: Option<Scale>,
+    /// The number of rows, those with missing values included.
+    pub rows: u64,
+    /// How many rows have a number far out, by [`FAR`].
+    pub far: [u64; 2],
+    /// How many rows have a text that is no number.
+    pub unread: u64,
+    pub sentinels: Vec<Counted>,
+    /// The tail of ln(1 + z²).
+    pub tail: Tail,
+    /// The bounds between bins, or the numbers themselves where they are few.
+    pub edges: Vec<f64>,
+    pub edges_are_values: bool,
+}
+
+impl Numbers {
+    /// From all numbers of `rows` rows, in any order; None where they are too few.
+    pub fn fit(numbers: &[f64], rows: usize, unread: usize, are_days: bool, may_be_log: bool) -> Option<Self> {
+        let mut all: Vec<f64> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
+        if all.len() < FEWEST {
+            return None;
+        }
+        all.sort_unstable_by(f64::total_cmp);
+        let sentinels = sentinels::find(&all, are_days);
+        all.retain(|number| sentinels.iter().all(|(sentinel, _)| sentinel != number));
+        let raw = Scale::fit(&all);
+        let positive: Vec<f64> = all.iter().filter(|number| **number > 0.0).map(|x| libm::log(*x)).collect();
+        let is_positive = may_be_log && positive.len() as f64 > POSITIVE * all.len() as f64;
+        let log = is_positive.then(|| Scale::fit(&positive));
+        let is_log = log.is_some_and(|log| log_fits_better(&all, &raw, &positive, &log));
+        let (edges, edges_are_values) = bins(&all);
+        let mut fitted = Self {
+            is_log,
+            raw,
+            log,
+            rows: rows as u64,
+            far: [0; 2],
+            unread: unread as u64,
+            sentinels,
+            tail: Tail::fit(vec![], 1.0),
+            edges,
+            edges_are_values,
+        };
+        let away: Vec<f64> = all.iter().map(|number| fitted.away(*number).abs()).collect();
+        fitted.far = FAR.map(|far| away.iter().filter(|z| **z >= far).count() as u64);
+        fitted.tail = Tail::fit(away.iter().map(|z| (quick_ln(1.0 + z * z), 1.0)).collect(), 1.0);
+        Some(fitted)
+    }
+
+    /// The scale that numbers are judged on.
+    pub fn scale(&self) -> &Scale {
+        match (&self.log, self.is_log) {
+            (Some(log), true) => log,
+            _ => &self.raw,
+        }
+    }
+
+    /// How far a number is from the centre, in spreads.
+    pub fn away(&self, number: f64) -> f64 {
+        let scale = self.scale();
+        (self.on_scale(number) - scale.centre) / scale.spread
+    }
+
+    /// The number, or its logarithm where logarithms are judged.
+    pub fn on_scale(&self, number: f64) -> f64 {
+        let scale = self.scale();
+        match self.is_log {
+            false => number,
+            true if number > 0.0 => libm::log(number),
+            true => scale.centre - BELOW * scale.spread,
+        }
+    }
+
+    /// The number that is at a place of the scale.
+    pub fn from_scale(&self, place: f64) -> f64 {
+        if self.is_log {
+            libm::exp(place)
+        } else {
+            place
+        }
+    }
+
+    /// How many rows have this number in the place of a missing one.
+    pub fn sentinel(&self, number: f64) -> Option<u64> {
+        self.sentinels.iter().find(|(sentinel, _)| *sentinel == number).map(|(_, count)| *count)
+    }
+
+    /// Whether a number can be judged by its size: it is there, and stands for itself.
+    pub fn is_sized(&self, number: f64) -> bool {
+        !number.is_nan() && (self.sentinels.is_empty() || self.sentinel(number).is_none())
+    }
+
+    /// The bin of a number; None of one that can't be judged, or that has no bin.
+    pub fn bin(&self, number: f64) -> Option<usize> {
+        if !self.is_sized(number) {
+            return None;
+        }
+        match self.edges_are_values {
+            true => self.edges.binary_search_by(|edge| edge.total_cmp(&number)).ok(),
+            false => Some(self.edges.partition_point(|edge| *edge <= number)),
+        }
+    }
+
+    /// The number of bins.
+    pub fn bins(&self) -> usize {
+        self.edges.len() + usize::from(!self.edges_are_values)
+    }
+
+    /// The density of a number of this column on the scale that it is judged on.
+    pub fn density(&self, place: f64) -> f64 {
+        let scale = self.scale();
+        t_density((place - scale.centre) / scale.spread) / scale.spread
+    }
+}
+
+/// Whether a t₄ fits the logarithms of the positive numbers better than all numbers.
+fn log_fits_better(all: &[f64], raw: &Scale, positive: &[f64], log: &Scale) -> bool {
+    let nats = |numbers: &[f64], scale: &Scale| {
+        let density = |number: &f64| t_ln_density((number - scale.centre) / scale.spread).max(-8.0);
+        libm::log(scale.spread) - numbers.iter().map(density).sum::<f64>() / numbers.len() as f64
+    };
+    let mean = positive.iter().sum::<f64>() / positive.len() as f64;
+    nats(positive, log) + mean < nats(all, raw)
+}
+
+/// The bounds of bins with the same number of rows; or the numbers, where they are few.
+fn bins(rising: &[f64]) -> (Vec<f64>, bool) {
+    let mut values: Vec<f64> = vec![];
+    for number in rising {
+        if values.last() != Some(number) {
+            values.push(*number);
+        }
+        if values.len() > MOST_EXACT {
+            let edge = |at| super::math::quantile(rising, at as f64 / BINS as f64);
+            let mut edges: Vec<f64> = (1..BINS).map(edge).collect();
+            edges.dedup();
+            return (edges, false);
+        }
+    }
+    (values, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of a normal distribution's quantiles, roughly.
+    fn normal(count: usize) -> impl Iterator<Item = f64> {
+        (0..count).map(move |at| {
+            let u = (at as f64 + 0.5) / count as f64;
+            (u.powf(0.1349) - (1.0 - u).powf(0.1349)) / 0.1975
+        })
+    }
+
+    #[test]
+    fn the_scale_is_that_of_the_numbers_or_of_their_logarithms() {
+        let raw: Vec<f64> = normal(2000).map(|z| 50.0 + 3.0 * z).collect();
+        let fitted = Numbers::fit(&raw, 2000, 0, false, true).unwrap();
+        assert!(!fitted.is_log && (fitted.raw.centre - 50.0).abs() < 0.1 && (fitted.raw.spread - 3.0).abs() < 0.1);
+        let log: Vec<f64> = normal(2000).map(|z| (4.0 + 0.8 * z).exp()).collect();
+        let fitted = Numbers::fit(&log, 2000, 0, false, true).unwrap();
+        assert!(fitted.is_log && (fitted.scale().centre - 4.0).abs() < 0.1, "{:?}", fitted.scale());
+        assert!(fitted.away(0.5) < -5.0 && fitted.away(-1.0) <= -15.0);
+    }
+
+    #[test]
+    fn sentinels_do_not_change_the_scale() {
+        let days: Vec<f64> = normal(2000).map(|z| (19_000.0 + 200.0 * z).round()).collect();
+        let clean = Numbers::fit(&days, 2000, 0, true, false).unwrap();
+        let fitted = Numbers::fit(&[days, vec![2_932_896.0; 60]].concat(), 2060, 0, true, false).unwrap();
+        assert_eq!((fitted.raw, fitted.far), (clean.raw, [0, 0]));
+        assert_eq!(fitted.sentinel(2_932_896.0), Some(60));
+        assert!(!fitted.is_sized(2_932_896.0) && fitted.bin(2_932_896.0).is_none());
+        // 5000-01-01
+        let evidence = |of: &Numbers| of.tail.evidence(quick_ln(1.0 + of.away(1_106_685.0).powi(2)));
+        assert!(evidence(&fitted) > 1000.0 && evidence(&fitted) == evidence(&clean));
+    }
+
+    #[test]
+    fn bins_hold_equal_shares_or_one_number_each() {
+        let many = Numbers::fit(&(0..1600).map(f64::from).collect::<Vec<_>>(), 1600, 0, false, true).unwrap();
+        assert_eq!((many.bins(), many.bin(-5.0), many.bin(799.0), many.bin(1e9)), (16, Some(0), Some(7), Some(15)));
+        let few = Numbers::fit(&(0..100).map(|at| f64::from(at % 5)).collect::<Vec<_>>(), 100, 0, false, true).unwrap();
+        assert_eq!((few.bins(), few.bin(3.0), few.bin(3.5), few.bin(f64::NAN)), (5, Some(3), None, None));
+    }
+
+    #[test]
+    fn a_few_numbers_are_no_distribution() {
+        assert!(Numbers::fit(&[1.0; 20], 20, 0, false, true).is_none());
+        assert!(Numbers::fit(&[1.0; 21], 21, 0, false, true).is_some_and(|fitted| fitted.raw.spread == 1.0));
+    }
+}

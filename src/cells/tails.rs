@@ -1,0 +1,217 @@
+//! How rare a number is among training numbers, and a count among the counts of values: evidence
+//! from a share p of the training rows is 0.3 · p^−0.7.
+
+use super::math::quick_ln;
+
+/// The evidence of a share is `FACTOR * share ^ -EXPONENT`.
+const FACTOR: f64 = 0.3;
+const EXPONENT: f64 = 0.7;
+/// The highest values stand as they are; from there on, each knot covers a fifth more rows.
+const HIGHEST: usize = 12;
+const GROWTH: f64 = 1.2;
+/// The most knots that a tail has: those of 2^48 rows.
+pub const MOST_KNOTS: usize = 192;
+/// How far beyond the highest training value the evidence goes on to rise.
+const FURTHEST: f64 = 20.0;
+
+/// The evidence of a share of the training rows.
+pub fn evidence_of_share(share: f64) -> f64 {
+    FACTOR * libm::pow(share, -EXPONENT)
+}
+
+/// The upper tail of a column's numbers: how many training rows have at least a given one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tail {
+    /// Numbers in rising order.
+    pub knots: Vec<f64>,
+    /// The number of training rows with at least each of them.
+    pub at_least: Vec<f64>,
+    /// By how many nats the evidence of a share rises with each unit beyond the last knot.
+    slope: f64,
+    /// The evidence of each knot.
+    evidence: Vec<f64>,
+}
+
+impl Tail {
+    /// From numbers and how many rows have each.
+    pub fn fit(mut numbers: Vec<(f64, f64)>, slope: f64) -> Self {
+        numbers.retain(|(number, count)| number.is_finite() && *count > 0.0);
+        numbers.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let (mut knots, mut at_least) = (vec![], vec![]);
+        let (mut rows, mut next) = (0.0, 0.0);
+        let mut all = numbers.into_iter().peekable();
+        while let Some((number, count)) = all.next() {
+            rows += count;
+            if all.peek().is_some_and(|(following, _)| *following == number) {
+                continue;
+            }
+            if rows >= next || all.peek().is_none() {
+                knots.push(number);
+                at_least.push(rows);
+                next = if knots.len() < HIGHEST { 0.0 } else { rows * GROWTH };
+            }
+        }
+        knots.reverse();
+        at_least.reverse();
+        Self::new(knots, at_least, slope)
+    }
+
+    /// From its knots.
+    pub fn new(knots: Vec<f64>, at_least: Vec<f64>, slope: f64) -> Self {
+        let rows = at_least.first().copied().unwrap_or(0.0);
+        let evidence = at_least.iter().map(|count| evidence_of_share((count + 1.0) / (rows + 1.0))).collect();
+        Self { knots, at_least, slope, evidence }
+    }
+
+    /// The evidence of a new number.
+    pub fn evidence(&self, number: f64) -> f64 {
+        let (Some(first), Some(last)) = (self.knots.first(), self.knots.last()) else { return FACTOR };
+        if number <= *first {
+            return FACTOR;
+        }
+        if number > *last {
+            let beyond = (number - last).min(FURTHEST);
+            return FACTOR * libm::exp(EXPONENT * (libm::log(self.rows() + 1.0) + self.slope * beyond));
+        }
+        let at = self.knots.partition_point(|knot| *knot < number);
+        let (low, high) = (self.knots[at - 1], self.knots[at]);
+        let share = (number - low) / (high - low);
+        self.evidence[at - 1] + (self.evidence[at] - self.evidence[at - 1]) * share
+    }
+
+    /// The evidence of a training row's own number, of which the row itself is no part.
+    pub fn evidence_left_out(&self, number: f64) -> f64 {
+        let rows = self.rows();
+        let at = self.knots.partition_point(|knot| *knot < number);
+        let own = match at {
+            0 => rows,
+            at if at == self.knots.len() => 1.0,
+            at => {
+                let share = (number - self.knots[at - 1]) / (self.knots[at] - self.knots[at - 1]);
+                self.at_least[at - 1] + (self.at_least[at] - self.at_least[at - 1]) * share
+            }
+        };
+        let mut nats = libm::log((rows + 1.0) / own.max(1.0));
+        if own < 1.5 {
+            let second = self.knots.len().checked_sub(2).map_or(number, |at| self.knots[at]);
+            nats += self.slope * (number - second).clamp(0.0, FURTHEST);
+        }
+        FACTOR * libm::exp(EXPONENT * nats)
+    }
+
+    /// The number of training rows.
+    fn rows(&self) -> f64 {
+        self.at_least.first().copied().unwrap_or(0.0)
+    }
+
+    /// What is wrong with a tail that comes from a file.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_rising = self.knots.windows(2).all(|pair| pair[0] < pair[1]);
+        let is_falling = self.at_least.windows(2).all(|pair| pair[0] > pair[1]);
+        let are_counts = self.at_least.iter().all(|count| (0.0..1e15).contains(count));
+        let are_finite = self.knots.iter().all(|knot| knot.is_finite());
+        let is_sized = self.knots.len() <= MOST_KNOTS && self.knots.len() == self.at_least.len();
+        let is_right = is_rising && is_falling && are_counts && are_finite && is_sized;
+        (!is_right).then_some("a tail of its cells is not in order")
+    }
+}
+
+/// How rare the values of a column are: the share of the rows with a value no more frequent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rarity {
+    /// The numbers of rows that values have, rising and different.
+    counts: Vec<u64>,
+    /// The number of rows with values of at most these counts.
+    rows: Vec<f64>,
+    all: f64,
+}
+
+impl Rarity {
+    /// From the number of rows that each value has, and the number of rows with values that are not
+    /// remembered: each of these counts as a value of its own.
+    pub fn fit(counts: impl IntoIterator<Item = u64>, alone: u64) -> Self {
+        let mut sorted: Vec<u64> = counts.into_iter().filter(|count| *count > 0).collect();
+        sorted.sort_unstable();
+        let (mut counts, mut rows): (Vec<u64>, Vec<f64>) = (vec![], vec![]);
+        let mut all = alone as f64;
+        if alone > 0 {
+            counts.push(1);
+            rows.push(all);
+        }
+        for count in sorted {
+            all += count as f64;
+            match counts.last() == Some(&count) {
+                true => rows.pop(),
+                false => {
+                    counts.push(count);
+                    None
+                }
+            };
+            rows.push(all);
+        }
+        Self { counts, rows, all }
+    }
+
+    /// The share of the rows that have a value of at most this count. A new value counts as one of
+    /// those that a single row has.
+    pub fn share(&self, count: u64) -> f64 {
+        let at = self.counts.partition_point(|known| *known <= count.max(1));
+        let rows = at.checked_sub(1).map_or(0.0, |at| self.rows[at]);
+        ((rows + 0.5) / (self.all + 1.0)).min(1.0)
+    }
+
+    /// −ln of that share.
+    pub fn nats(&self, count: u64) -> f64 {
+        -quick_ln(self.share(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail() -> Tail {
+        Tail::fit((0..1000).map(|at| (f64::from(at), 1.0)).collect(), 1.0)
+    }
+
+    #[test]
+    fn the_evidence_of_a_number_follows_the_share_beyond_it() {
+        let tail = tail();
+        assert!(tail.knots.len() < 60 && tail.fault().is_none());
+        for number in [0.0, 500.0, 900.0, 989.5, 998.0, 999.0] {
+            let beyond = (1000.0 - f64::from(number as f32).ceil() + 1.0) / 1001.0;
+            let expected = evidence_of_share(beyond.min(1.0));
+            assert!((tail.evidence(number) / expected - 1.0).abs() < 0.06, "{number}");
+        }
+        let beyond = evidence_of_share(1.0 / 1001.0) * libm::exp(0.7);
+        assert!((tail.evidence(1000.0) / beyond - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_training_number_is_judged_without_itself() {
+        let tail = tail();
+        let expected = evidence_of_share(1.0 / 1001.0) * libm::exp(0.7);
+        assert!((tail.evidence_left_out(999.0) / expected - 1.0).abs() < 1e-9);
+        assert!((tail.evidence_left_out(998.0) / evidence_of_share(2.0 / 1001.0) - 1.0).abs() < 1e-9);
+        assert!((tail.evidence_left_out(0.0) - evidence_of_share(1000.0 / 1001.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_tail_of_many_rows_is_small_and_one_of_none_is_quiet() {
+        let many = Tail::fit((0..200_000).map(|at| (f64::from(at % 65_536), 1e9)).collect(), 1.0);
+        assert!(many.knots.len() < MOST_KNOTS);
+        assert_eq!(Tail::fit(vec![], 1.0).evidence(1e9), 0.3);
+        assert_eq!(Tail::fit(vec![(2.0, 7.0)], 1.0).evidence(2.0), 0.3);
+    }
+
+    #[test]
+    fn a_value_is_as_rare_as_the_rows_with_no_commoner_one() {
+        let rarity = Rarity::fit([90, 6, 2, 1, 1], 0);
+        let shares = [0, 1, 2, 6, 90].map(|count| rarity.share(count) * 101.0);
+        for (share, expected) in shares.into_iter().zip([2.5, 2.5, 4.5, 10.5, 100.5]) {
+            assert!((share - expected).abs() < 1e-9);
+        }
+        assert_eq!(Rarity::fit([90, 6, 2], 2), rarity);
+        assert!(Rarity::default().share(0) <= 1.0);
+    }
+}

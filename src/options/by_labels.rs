@@ -1,0 +1,83 @@
+//! Which defaults a fit takes: they depend on its labels, which come with the rows.
+
+use polars::prelude::PolarsResult;
+
+use super::table::{Options, UncheckedOptions};
+
+/// The checked options of a fit, for each of the cases that its labels may be.
+#[derive(Clone, Debug)]
+pub struct OptionsByLabels {
+    usual: Options,
+    /// The options where only few anomalies are known; None for a fit without labels.
+    few: Option<Options>,
+    loss_weights: Vec<f64>,
+}
+
+impl OptionsByLabels {
+    /// Checks options, and the values of `loss_weight` to choose from, of which there may be none.
+    pub fn check(given: &UncheckedOptions, loss_weights: Vec<f64>, labelled: bool) -> PolarsResult<Self> {
+        for loss_weight in &loss_weights {
+            UncheckedOptions { loss_weight: Some(*loss_weight), ..given.clone() }.check(labelled)?;
+        }
+        let few = labelled.then(|| given.clone().check_for_few()).transpose()?;
+        Ok(Self { usual: given.clone().check(labelled)?, few, loss_weights })
+    }
+
+    /// The options of a fit that knows few anomalies, or many or none.
+    pub fn choose(&self, knows_few: bool) -> &Options {
+        self.few.as_ref().filter(|_| knows_few).unwrap_or(&self.usual)
+    }
+
+    /// The options of each case.
+    pub fn cases(&self) -> impl Iterator<Item = &Options> {
+        std::iter::once(&self.usual).chain(&self.few)
+    }
+
+    /// The values of `loss_weight` to choose from; with fewer than two, there is no choice.
+    pub fn loss_weights(&self) -> &[f64] {
+        &self.loss_weights
+    }
+
+    /// The number of fits that are compared, or 1.
+    pub fn compared_fits(&self) -> usize {
+        self.loss_weights.len().max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+
+    #[test]
+    fn few_known_anomalies_have_defaults_of_their_own_but_for_what_is_given() {
+        let given = UncheckedOptions { latent: Some(3), ..Default::default() };
+        let options = OptionsByLabels::check(&given, vec![], true).unwrap();
+        let many = Options { latent: 3, ..Options::with_labels(Preset::Default) };
+        let few = Options { latent: 3, ..Options::with_few_labels(Preset::Default) };
+        assert_eq!([options.choose(false), options.choose(true)], [&many, &few]);
+        assert_eq!(options.cases().count(), 2);
+    }
+
+    #[test]
+    fn without_labels_there_is_one_set_of_defaults() {
+        let options = OptionsByLabels::check(&UncheckedOptions::default(), vec![], false).unwrap();
+        assert_eq!(options.choose(true), &Options::preset(Preset::Default));
+        assert_eq!((options.cases().count(), options.compared_fits()), (1, 1));
+    }
+
+    #[test]
+    fn each_value_of_loss_weight_is_checked() {
+        let check = |weights: &[f64]| OptionsByLabels::check(&UncheckedOptions::default(), weights.to_vec(), false);
+        assert_eq!(check(&[0.1, 0.9]).unwrap().compared_fits(), 2);
+        let message = check(&[0.1, 2.0]).unwrap_err().to_string();
+        assert!(message.contains("loss_weight must be a number from 0 to 1, got 2"), "{message}");
+    }
+
+    #[test]
+    fn the_papers_options_are_the_same_for_any_number_of_labels() {
+        let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
+        let options = OptionsByLabels::check(&given, vec![], true).unwrap();
+        assert_eq!(options.choose(true), options.choose(false));
+    }
+}
