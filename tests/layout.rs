@@ -13,7 +13,7 @@ use syn::{Attribute, Field, ImplItem, Item, ItemMod, ItemUse, Macro, UseTree, Vi
 /// The modules of the crate, lowest layer first: each may import those of the layers before its own.
 /// `lib.rs` may import all.
 const LAYERS: &[&[&str]] = &[
-    &["job", "memory", "options", "robust", "simd"],
+    &["job", "memory", "options", "robust", "simd", "tensors"],
     &["pool"],
     &["data", "engine"],
     &["cells", "combiner", "neighbours"],

@@ -76,7 +76,7 @@ class Training:
             "small_groups": small_groups,
             "min_group_rows": integer("min_group_rows", min_group_rows, low=2),
             "init": init is not None and not is_file,
-            "init_path": _paths.to_read(init) if isinstance(init, (str, os.PathLike)) else None,
+            "init_path": _paths.as_argument(_paths.to_read(init)) if isinstance(init, (str, os.PathLike)) else None,
             "replay": replay is not None,
         }
         if is_refit and checked.loss_weights:
@@ -130,7 +130,7 @@ def applied(
         apply["progress"] = model.progress
         args = [model.input(features)]
     elif isinstance(model, (str, os.PathLike)):
-        apply["model"] = _paths.to_read(model)
+        apply["model"] = _paths.as_argument(_paths.to_read(model))
         args = [struct(features)]
     else:
         args = [struct(features), _model_value(model)]

@@ -48,6 +48,15 @@ def to_write(path: str | os.PathLike[str]) -> str:
     return _local(path, 'write Model(…).to_bytes() with a client of your own, such as fsspec.open(url, "wb")')
 
 
+def as_argument(path: str) -> str | bytes:
+    """A path as the plugin's calls take it: one that is not UTF-8 as bytes, which a pickled text can't hold."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
 def _local(path: str | os.PathLike[str], advice: str) -> str:
     try:
         text = cast("object", os.fspath(path))

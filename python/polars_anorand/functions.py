@@ -131,7 +131,7 @@ def fit(
     kwargs = {
         "training": training.kwargs,
         **placed(device, precision),
-        "path": None if path is None else _paths.to_write(path),
+        "path": None if path is None else _paths.as_argument(_paths.to_write(path)),
         "progress": training.progress,
         "name": text("name", name),
     }
@@ -229,8 +229,8 @@ def detect(
     contamination
         The share of the training rows to call outliers, above 0 and below 1. The default is 0.01, unless ``threshold``
         is given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
-        least that share of them, and all rows that score as high. If the set were half of them or more, only the
-        rows above its lowest score are outliers. Another share needs no other fit.
+        least that share of them, and all rows that score as high. If the set were more than three times that, or half
+        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs no other fit.
     threshold
         The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
     explain

@@ -46,7 +46,7 @@ class progress:  # noqa: N801  # read as a function: with progress():
     """Show how far the calls within a ``with`` block are: training steps, groups, and rows.
 
     All calls of all queries that run in the process meanwhile are counted together, but for those with ``progress=``
-    of their own. Rows of a stream have no total, since Polars does not tell a plugin what is to come.
+    of their own. Several blocks, one within another or of several threads, each count all of them. Rows of a stream have no total, since Polars does not tell a plugin what is to come.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class progress:  # noqa: N801  # read as a function: with progress():
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _core.watch_calls(None)
+        _core.leave_calls(self._counters)
         self._drawing.end()
 
 

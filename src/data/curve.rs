@@ -87,7 +87,8 @@ impl Curve {
         knots.dedup();
         let counted = |knot: &f64| {
             let beyond = sides[0].beyond(-knot).min(sides[1].beyond(*knot));
-            libm::log((rows as f64 + 1.0) / (beyond as f64 + 1.0))
+            // The extremes of all rows may be beside the values of as many rows as there are.
+            libm::log((rows as f64 + 1.0) / (beyond as f64 + 1.0)).max(0.0)
         };
         let counted = knots.iter().map(counted).collect();
         Self::new(knots, counted, sides.map(|side| Tail::of(&side, rows, gap)))

@@ -61,10 +61,40 @@ pub struct Feature {
 }
 
 impl Feature {
+    /// A column without any value may have the dtype Null. It is a column of missing values, of any kind that
+    /// a model's feature has: see [`Feature::is_untyped`].
     pub fn from_field(field: &Field) -> PolarsResult<Self> {
         let name = field.name().to_string();
-        let kind = Kind::from_dtype(&name, field.dtype())?;
+        let kind = match field.dtype() {
+            DataType::Null => Kind::Number,
+            dtype => Kind::from_dtype(&name, dtype)?,
+        };
         Ok(Self { name, dtype: field.dtype().to_string(), kind })
+    }
+
+    /// Whether it has the dtype Null, which says nothing of its kind.
+    pub fn is_untyped(&self) -> bool {
+        self.dtype == DataType::Null.to_string()
+    }
+
+    /// Returns an error if a fit can't know what the feature is.
+    pub fn check_typed(&self) -> PolarsResult<()> {
+        polars_ensure!(!self.is_untyped(), SchemaMismatch:
+            "anorand: feature {:?} has dtype {}, as a column without any value has, and a fit needs to know its kind: cast it \
+             to the dtype that it has elsewhere, or leave the column out", self.name, self.dtype);
+        Ok(())
+    }
+
+    /// A dtype of its kind.
+    pub fn typical_dtype(&self) -> PolarsResult<DataType> {
+        Ok(match self.kind {
+            Kind::Number => DataType::Float64,
+            Kind::Date => DataType::Date,
+            Kind::Datetime => DataType::Datetime(TimeUnit::Microseconds, TimeZone::opt_try_new(self.zone())?),
+            Kind::Duration => DataType::Duration(TimeUnit::Microseconds),
+            Kind::Time => DataType::Time,
+            Kind::Category => DataType::String,
+        })
     }
 
     /// The time zone of a Datetime that has one.

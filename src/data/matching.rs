@@ -21,6 +21,9 @@ impl Columns {
         let order: Vec<usize> = wanted.iter().map(|feature| position[feature.name.as_str()]).collect();
         for (feature, at) in wanted.iter().zip(&order) {
             let given = &self.features[*at];
+            if given.is_untyped() {
+                continue;
+            }
             polars_ensure!(given.kind == feature.kind, SchemaMismatch:
                 "anorand: feature {:?} is a {} ({}), but the model was fitted on a {} ({}): cast the column",
                 feature.name, given.kind, given.dtype, feature.kind, feature.dtype);
@@ -31,8 +34,14 @@ impl Columns {
         }
         let (mut columns, mut features) = (Vec::with_capacity(order.len()), Vec::with_capacity(order.len()));
         for (feature, at) in wanted.iter().zip(&order) {
-            let moved = in_zone(&self.columns[*at], feature.zone())?;
             let mut given = self.features[*at].clone();
+            if given.is_untyped() {
+                let dtype = feature.typical_dtype()?;
+                columns.push(Series::full_null(feature.name.as_str().into(), self.rows, &dtype));
+                features.push(feature.clone());
+                continue;
+            }
+            let moved = in_zone(&self.columns[*at], feature.zone())?;
             if let Some(moved) = &moved {
                 // What a fit from a model writes is then read by the same clock again.
                 given.dtype = moved.dtype().to_string();
@@ -82,6 +91,24 @@ mod tests {
         let short = columns(df!("a" => [1]).unwrap());
         assert!(short.align_to(fitted.features()).err().unwrap().to_string().contains("needs \"b\""));
         assert!(fitted.align_to(short.features()).err().unwrap().to_string().contains("does not know \"b\""));
+    }
+
+    #[test]
+    fn a_column_without_a_dtype_has_missing_values_of_the_models_kind() {
+        let frame = df!("n" => [1.5], "s" => ["a"], "t" => [0i64], "z" => [0i64]).unwrap();
+        let zone = TimeZone::opt_try_new(Some("Europe/Berlin")).unwrap();
+        let dtypes = [("t", DataType::Date), ("z", DataType::Datetime(TimeUnit::Nanoseconds, zone))];
+        let mut typed = frame.clone();
+        for (name, dtype) in dtypes {
+            typed.with_column(frame.column(name).unwrap().cast(&dtype).unwrap()).unwrap();
+        }
+        let fitted = columns(typed);
+        let nulls = ["z", "t", "s", "n"].map(|name| Column::full_null(name.into(), 3, &DataType::Null));
+        let given = columns(DataFrame::new(3, nulls.to_vec()).unwrap());
+        assert!(given.features().iter().all(|feature| feature.check_typed().is_err()));
+        let aligned = given.align_to(fitted.features()).unwrap();
+        assert_eq!((aligned.features(), aligned.rows()), (fitted.features(), 3));
+        assert_eq!(aligned.missing_values().unwrap(), [3; 4]);
     }
 
     #[test]

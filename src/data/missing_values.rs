@@ -3,6 +3,7 @@
 use polars::prelude::*;
 
 use super::columns::Columns;
+use super::feature::Feature;
 use super::row_text::row_text;
 use crate::options::Missing;
 
@@ -35,6 +36,7 @@ impl Columns {
 
     /// Says the same, and returns an error if there are fewer than two, which says why.
     pub fn training_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
+        self.features.iter().try_for_each(Feature::check_typed)?;
         let usable = self.usable_rows(missing)?;
         polars_ensure!(self.rows >= 2, NoData:
             "anorand: a fit needs at least 2 rows, got {}; in a group_by or over, {}give by= instead, which gives small groups a \

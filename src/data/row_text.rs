@@ -1,6 +1,8 @@
 //! A row for people to read, in an error that can name it no better.
 
-use polars::prelude::{AnyValue, Series, TimeUnit};
+use polars::prelude::{AnyValue, DataType, Series, TimeUnit, TimeZone};
+
+use super::encode::calendar::{local, zone};
 
 /// The columns of a row that are shown, and the characters of a name and of a value.
 const SHOWN: usize = 4;
@@ -15,14 +17,49 @@ pub fn row_text(columns: &[Series], row: usize) -> String {
     format!("{{{}{more}}}", values.join(", "))
 }
 
-/// A value of a column. A date or time beyond the calendar is shown as its number: Polars' own text
-/// would panic.
+/// A value of a column, for people to read. Polars' own text of nested values and of times with a zone would
+/// panic: for dates beyond the calendar, and without a feature that brings its crate of time functions.
 pub fn value_text(column: &Series, row: usize) -> String {
-    match column.get(row) {
-        Ok(value) if is_in_calendar(&value) => value.to_string(),
-        Ok(_) => column.to_physical_repr().get(row).map_or("?".to_string(), |number| number.to_string()),
-        Err(_) => "?".to_string(),
+    let Ok(value) = column.get(row) else { return "?".to_string() };
+    if value == AnyValue::Null {
+        return "null".to_string();
     }
+    match column.dtype() {
+        DataType::Struct(_) => column.struct_().map_or("?".to_string(), |fields| {
+            let values: Vec<String> = fields.fields_as_series().iter().map(|field| value_text(field, row)).collect();
+            format!("{{{}}}", values.join(","))
+        }),
+        DataType::List(_) => items_text(column.list().ok().and_then(|lists| lists.get_as_series(row))),
+        DataType::Array(_, _) => items_text(column.array().ok().and_then(|arrays| arrays.get_as_series(row))),
+        _ if !is_in_calendar(&value) => {
+            column.to_physical_repr().get(row).map_or("?".to_string(), |number| number.to_string())
+        }
+        DataType::Datetime(unit, Some(zone)) => zoned_text(column, row, *unit, zone),
+        _ => value.to_string(),
+    }
+}
+
+/// `[1, 2, 3, …]`: the first values of a list.
+fn items_text(items: Option<Series>) -> String {
+    let Some(items) = items else { return "?".to_string() };
+    let mut values: Vec<String> = (0..items.len().min(SHOWN)).map(|at| value_text(&items, at)).collect();
+    if items.len() > SHOWN {
+        values.push("…".to_string());
+    }
+    format!("[{}]", values.join(", "))
+}
+
+/// A time as the clocks of its zone show it, and the zone.
+fn zoned_text(column: &Series, row: usize, unit: TimeUnit, name: &TimeZone) -> String {
+    let physical = column.to_physical_repr();
+    let instant = physical.i64().ok().and_then(|numbers| numbers.get(row)).unwrap_or_default();
+    let (microseconds, name) = match (unit, zone(column.dtype())) {
+        (TimeUnit::Nanoseconds, Ok(Some(zone))) => (local(instant as f64 / 1e3, zone), name.as_str()),
+        (TimeUnit::Microseconds, Ok(Some(zone))) => (local(instant as f64, zone), name.as_str()),
+        (TimeUnit::Milliseconds, Ok(Some(zone))) => (local(instant as f64 * 1e3, zone), name.as_str()),
+        _ => return instant.to_string(),
+    };
+    format!("{} {name}", AnyValue::Datetime(microseconds as i64, TimeUnit::Microseconds, None))
 }
 
 /// Whether a value has a text: of dates and times, only those of the years that chrono knows do, in
@@ -56,7 +93,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::{DataType, NamedFrom, TimeZone};
+    use polars::prelude::{df, IntoSeries, ListChunked, NamedFrom};
 
     #[test]
     fn a_row_is_shown_by_its_first_values_and_long_ones_are_cut() {
@@ -87,6 +124,35 @@ mod tests {
         let texts: Vec<String> = (0..5).map(|row| value_text(&days, row)).collect();
         assert_eq!(texts[..2], [i32::MAX.to_string(), i32::MIN.to_string()]);
         assert_eq!(texts[4], "1970-01-02");
+    }
+
+    #[test]
+    fn a_time_with_a_zone_is_shown_by_its_clocks() {
+        let times = Series::new("t".into(), [0i64, i64::MAX]);
+        let berlin = TimeZone::opt_try_new(Some("Europe/Berlin")).unwrap();
+        for unit in [TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds] {
+            let times = times.cast(&DataType::Datetime(unit, berlin.clone())).unwrap();
+            assert_eq!(value_text(&times, 0), "1970-01-01 01:00:00 Europe/Berlin");
+            assert!(!value_text(&times, 1).is_empty());
+        }
+    }
+
+    #[test]
+    fn nested_values_are_shown_whatever_is_in_them() {
+        let days = Series::new("d".into(), [1i32, i32::MAX]).cast(&DataType::Date).unwrap();
+        let times = Series::new("t".into(), [0i64, 1]);
+        let times = times.cast(&DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC))).unwrap();
+        let frame = df!("n" => [Some(3), None], "s" => ["x", "y"]).unwrap();
+        let mut frame = frame.clone();
+        frame.with_column(days.clone().into()).unwrap();
+        frame.with_column(times.into()).unwrap();
+        let nested = frame.into_struct("all".into()).into_series();
+        assert_eq!(value_text(&nested, 0), r#"{3,"x",1970-01-02,1970-01-01 00:00:00 UTC}"#);
+        assert_eq!(value_text(&nested, 1), format!(r#"{{null,"y",{},1970-01-01 00:00:00.001 UTC}}"#, i32::MAX));
+        let lists: ListChunked = [Some(days.clone()), None, Some(days.new_from_index(0, 9))].into_iter().collect();
+        let texts: Vec<String> = (0..3).map(|row| value_text(&lists.clone().into_series(), row)).collect();
+        assert_eq!(texts[..2], [format!("[1970-01-02, {}]", i32::MAX), "null".to_string()]);
+        assert!(texts[2].ends_with(", …]"), "{}", texts[2]);
     }
 
     #[test]

@@ -563,7 +563,7 @@ mod tests {
         let encoders = encoders(&frequencies);
         let columns = columns.coded(&encoders).unwrap();
         let options = Options::preset(Preset::Default);
-        let statistics = columns.statistics(&encoders, options.missing).unwrap();
+        let statistics = columns.statistics(&encoders, options.missing, None).unwrap();
         let inputs = Inputs::choose(columns.features(), &statistics, &encoders, &options);
         let surprisals = Surprisals::fit(&columns, &inputs, &frequencies, options.missing, None, None).unwrap();
         (surprisals, inputs, Columns::from_frame(rows).unwrap().coded(&encoders).unwrap())

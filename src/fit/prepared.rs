@@ -119,7 +119,7 @@ impl Encoded {
         encoders: &[Option<Encoder>],
         options: &Options,
     ) -> PolarsResult<Self> {
-        let mut statistics = columns.statistics(encoders, options.missing)?;
+        let mut statistics = columns.statistics(encoders, options.missing, totals)?;
         if let Some(totals) = totals {
             totals.complete(&mut statistics, merging.quantiles());
         }

@@ -3,5 +3,7 @@
 mod progress;
 mod stop;
 
-pub use progress::{advance, expect, of_all_calls, watch_all_calls, watched, Progress, Unit, WorkingFor};
+pub use progress::{
+    advance, expect, leave_all_calls, of_all_calls, watch_all_calls, watched, Progress, Unit, WorkingFor,
+};
 pub use stop::{check, hold, is_stopped, release, request_stop, Call};

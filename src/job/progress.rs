@@ -30,7 +30,11 @@ impl Unit {
 
 /// The counters of a job.
 #[derive(Debug, Default)]
-pub struct Progress([Counter; Unit::ALL.len()]);
+pub struct Progress {
+    counters: [Counter; Unit::ALL.len()],
+    /// Counters that count the same as well
+    also: Vec<Arc<Progress>>,
+}
 
 #[derive(Debug, Default)]
 struct Counter {
@@ -41,16 +45,18 @@ struct Counter {
 
 impl Progress {
     pub fn expect(&self, unit: Unit, count: usize) {
-        self.0[unit as usize].expected.fetch_add(count as u64, Ordering::Relaxed);
+        self.counters[unit as usize].expected.fetch_add(count as u64, Ordering::Relaxed);
+        self.also.iter().for_each(|also| also.expect(unit, count));
     }
 
     pub fn advance(&self, unit: Unit, count: usize) {
-        self.0[unit as usize].done.fetch_add(count as u64, Ordering::Relaxed);
+        self.counters[unit as usize].done.fetch_add(count as u64, Ordering::Relaxed);
+        self.also.iter().for_each(|also| also.advance(unit, count));
     }
 
     /// What is done, and what is expected.
     pub fn read(&self, unit: Unit) -> (u64, u64) {
-        let Counter { done, expected } = &self.0[unit as usize];
+        let Counter { done, expected } = &self.counters[unit as usize];
         (done.load(Ordering::Relaxed), expected.load(Ordering::Relaxed))
     }
 }
@@ -62,17 +68,27 @@ thread_local! {
     static CURRENT: RefCell<Watched> = const { RefCell::new(None) };
 }
 
-/// Of calls that have no counters of their own.
-static OF_ALL_CALLS: RwLock<Watched> = RwLock::new(None);
+/// Those who watch all calls that have no counters of their own.
+static WATCHERS: RwLock<Vec<Arc<Progress>>> = RwLock::new(vec![]);
 
-/// Watches all calls that begin from now on; None: no longer.
-pub fn watch_all_calls(progress: Watched) {
-    *OF_ALL_CALLS.write().unwrap_or_else(PoisonError::into_inner) = progress;
+/// Watches all calls that begin from now on, until [`leave_all_calls`] gets the same counters.
+pub fn watch_all_calls(progress: Arc<Progress>) {
+    WATCHERS.write().unwrap_or_else(PoisonError::into_inner).push(progress);
 }
 
-/// The counters of all calls.
+/// Watches no call that begins from now on. Others who watch go on.
+pub fn leave_all_calls(progress: &Arc<Progress>) {
+    WATCHERS.write().unwrap_or_else(PoisonError::into_inner).retain(|watcher| !Arc::ptr_eq(watcher, progress));
+}
+
+/// The counters of a call that has none of its own.
 pub fn of_all_calls() -> Watched {
-    OF_ALL_CALLS.read().unwrap_or_else(PoisonError::into_inner).clone()
+    let watchers = WATCHERS.read().unwrap_or_else(PoisonError::into_inner);
+    match watchers.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(Arc::new(Progress { also: several.to_vec(), ..Progress::default() })),
+    }
 }
 
 /// Of the job that this thread works for.

@@ -206,9 +206,9 @@ impl Model {
     /// The score that separates the training rows that are flagged at a contamination from the
     /// others: what is above it is flagged.
     ///
-    /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at
-    /// least that share of them; only those above the last tie, if that were half of the rows or
-    /// more.
+    /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at least
+    /// that share of them. If the set were more than three times that, or half of the rows, only those
+    /// above its last tie are flagged.
     pub fn threshold(&self, contamination: f64) -> PolarsResult<f64> {
         check_contamination(contamination)?;
         Ok(self.statistics.quantiles.threshold(contamination))

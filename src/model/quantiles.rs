@@ -1,9 +1,10 @@
 //! The training scores as far as thresholds and percentiles need them, kept in the model, so that
 //! neither needs a refit.
 //!
-//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole
-//! ties together, that holds at least ⌈c·n⌉ of the n rows. If the set were half of the rows or
-//! more, only the rows above its lowest score are flagged.
+//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties
+//! together, that holds at least ⌈c·n⌉ of the n rows. If the set were more than three times as large as
+//! that, or half of the rows or more, only the rows above its lowest score are flagged: where a tie is
+//! that large, its rows are ordinary ones.
 
 use crate::robust::quantile_of_sorted;
 
@@ -17,6 +18,9 @@ pub struct ScoreQuantiles {
     /// n, the number of all scored training rows
     rows: usize,
 }
+
+/// A tie is flagged if the rows from it on are at most this times those that were asked for.
+const MOST_TIED: usize = 3;
 
 impl ScoreQuantiles {
     /// The number of quantiles of the body, 0 and 1 included.
@@ -43,6 +47,11 @@ impl ScoreQuantiles {
     /// number of rows.
     pub fn from_parts(body: Vec<f32>, top: Vec<f32>, rows: usize) -> Self {
         Self { body, top, rows }
+    }
+
+    /// The number of rows whose scores these are.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     pub fn body(&self) -> &[f32] {
@@ -72,34 +81,56 @@ impl ScoreQuantiles {
         let (scores, rows) = (self.top(), self.rows);
         // A product like 0.07 · 100 is a rounding above 7.
         let wanted = ((contamination * rows as f64 - 1e-9).ceil() as usize).clamp(1, rows);
-        if wanted > scores.len() {
-            return self.threshold_by_body(contamination);
-        }
-        let lowest = scores[scores.len() - wanted];
+        let kept = scores.len();
+        let lowest = match kept.checked_sub(wanted) {
+            Some(at) => scores[at],
+            None => match self.tie_in_body(contamination) {
+                Ok(tie) => tie,
+                Err(quantile) => return quantile,
+            },
+        };
         let first = scores.partition_point(|score| *score < lowest);
-        if first == 0 && rows > scores.len() {
-            // The tie may go on below the scores that are kept.
-            return self.threshold_by_body(contamination);
+        // The tie may go on below the scores that are kept.
+        let (flagged, below) = match first {
+            0 if rows > kept => self.tied_in_body(lowest, rows),
+            0 => (rows, None),
+            _ => (kept - first, Some(scores[first - 1])),
+        };
+        match below {
+            Some(below) if 2 * flagged < rows && flagged <= MOST_TIED * wanted => between(below, lowest),
+            _ => f64::from(lowest),
         }
-        if 2 * (scores.len() - first) >= rows {
-            return f64::from(lowest);
-        }
-        between(scores[first - 1], lowest)
     }
 
-    /// The same by the quantiles, to a thousandth of the rows.
-    fn threshold_by_body(&self, contamination: f64) -> f64 {
-        let quantile = quantile_of_sorted(&self.body, 1.0 - contamination);
+    /// The score at which the training rows begin that are a share of all of them, if it is a tie; the
+    /// quantile if it is none.
+    fn tie_in_body(&self, share: f64) -> Result<f32, f64> {
+        let quantile = quantile_of_sorted(&self.body, 1.0 - share);
         let first = self.body.partition_point(|kept| f64::from(*kept) < quantile);
-        let tied = self.body.get(first).zip(self.body.get(first + 1)).is_some_and(|(a, b)| a == b);
-        if !tied {
-            return quantile;
+        match (self.body.get(first), self.body.get(first + 1)) {
+            (Some(one), Some(next)) if one == next => Ok(*one),
+            _ => Err(quantile),
         }
-        // Half of the rows, to a thousandth.
-        if first == 0 || 2 * (self.body.len() - first) + 2 >= self.body.len() {
-            return f64::from(self.body[first]);
+    }
+
+    /// The number of training rows whose score is at least `lowest`, to a thousandth of them, and the
+    /// highest score below it that is known.
+    fn tied_in_body(&self, lowest: f32, rows: usize) -> (usize, Option<f32>) {
+        let first = self.body.partition_point(|kept| *kept < lowest);
+        let share = (self.body.len() - first) as f64 / (self.body.len() - 1) as f64;
+        let below = first.checked_sub(1).map(|at| self.body[at]);
+        ((share.min(1.0) * rows as f64).round() as usize, below)
+    }
+
+    /// The share of the training rows whose score is above a threshold: exact among the highest
+    /// scores, to 0.001 below them.
+    pub fn share_above(&self, threshold: f64) -> f64 {
+        let Self { body, top, rows } = self;
+        if threshold < f64::from(top[0]) && *rows > top.len() {
+            return 1.0 - position_after(body, threshold);
         }
-        between(self.body[first - 1], self.body[first])
+        let above = top.len() - top.partition_point(|kept| f64::from(*kept) <= threshold);
+        above as f64 / *rows as f64
     }
 
     /// The share of the training rows whose score is lower: exact among the highest scores, to
@@ -134,6 +165,17 @@ fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
     ((above - 1) as f64 + between) / (sorted.len() - 1) as f64
 }
 
+/// Where a number lies among sorted ones, behind all that equal it; 0 before the first and 1 after the
+/// last, and linear between two of them.
+fn position_after(sorted: &[f32], number: f64) -> f64 {
+    let above = sorted.partition_point(|kept| f64::from(*kept) <= number);
+    if above == 0 || above == sorted.len() {
+        return above as f64 / sorted.len() as f64;
+    }
+    let (low, high) = (f64::from(sorted[above - 1]), f64::from(sorted[above]));
+    ((above - 1) as f64 + (number - low) / (high - low)) / (sorted.len() - 1) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,15 +204,53 @@ mod tests {
         assert!((29_900..=30_100).contains(&many), "{many}");
     }
 
+    /// 980 rising scores up to one half, and others.
+    fn with_tie(tie: Vec<f32>) -> Vec<f32> {
+        [rising(980).iter().map(|score| score / 2.0).collect(), tie].concat()
+    }
+
     #[test]
-    fn ties_are_flagged_whole() {
-        let copies = [rising(980).iter().map(|score| score / 2.0).collect(), vec![0.9; 20]].concat();
+    fn ties_are_flagged_whole_up_to_three_times_the_contamination() {
+        let copies = with_tie(vec![0.9; 20]);
         assert_eq!(flagged(&copies, 0.01), 20);
         assert_eq!(flagged(&copies, 0.02), 20);
         assert_eq!(flagged(&copies, 0.021), 21);
+        assert_eq!(flagged(&copies, 0.007), 20);
         assert_eq!(flagged(&[vec![0.2; 37], vec![0.8; 13]].concat(), 0.2), 13);
-        // Of more rows than are kept exactly.
-        assert_eq!(flagged(&[vec![0.2; 70_000], vec![0.8; 30_000]].concat(), 0.01), 30_000);
+        // Among more rows than are kept exactly.
+        assert_eq!(
+            flagged(&[rising(97_000).iter().map(|score| score / 2.0).collect(), vec![0.8; 3_000]].concat(), 0.01),
+            3_000
+        );
+        let many = [rising(780_000).iter().map(|score| score / 2.0).collect(), vec![0.8; 20_000]].concat();
+        assert_eq!(flagged(&many, 0.01), 20_000);
+    }
+
+    #[test]
+    fn of_a_larger_tie_only_the_rows_above_it_are_flagged() {
+        let copies = with_tie(vec![0.9; 20]);
+        assert_eq!(flagged(&copies, 0.006), 0);
+        assert_eq!(flagged(&copies, 1e-6), 0);
+        assert_eq!(flagged(&with_tie([vec![0.9; 20], vec![0.95; 3]].concat()), 0.004), 3);
+        // Among more rows than are kept exactly.
+        for (low, tied, high) in
+            [(70_000, 30_000, 0), (70_000, 30_000, 7), (50_000, 49_000, 900), (492_000, 6_000, 2_000)]
+        {
+            let scores = [vec![0.2; low], vec![0.8; tied], vec![0.9; high]].concat();
+            assert_eq!(flagged(&scores, 0.005), high, "{low} {tied} {high}");
+        }
+    }
+
+    #[test]
+    fn the_share_above_a_threshold_is_that_of_the_flagged_rows() {
+        for scores in [with_tie(vec![0.9; 20]), rising(50_000), [vec![0.2; 70_000], vec![0.8; 30_000]].concat()] {
+            let quantiles = ScoreQuantiles::from_scores(&scores);
+            for contamination in [1e-4, 0.01, 0.1, 0.4] {
+                let share = flagged(&scores, contamination) as f64 / scores.len() as f64;
+                let found = quantiles.share_above(quantiles.threshold(contamination));
+                assert!((found - share).abs() < 1.1e-3, "{contamination} {found} {share}");
+            }
+        }
     }
 
     #[test]
@@ -190,7 +270,7 @@ mod tests {
             assert_eq!(flagged(&scores, 0.05), high, "{low} {high}");
         }
         // Where they are the share that was asked for, they are no tie's neighbours.
-        assert_eq!(flagged(&[vec![0.6; 100], vec![0.8; 20]].concat(), 0.05), 20);
+        assert_eq!(flagged(&[vec![0.6; 100], vec![0.8; 18]].concat(), 0.05), 18);
     }
 
     #[test]

@@ -7,19 +7,23 @@
 //! time crates, and Polars' core a second time for the macro itself.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use polars::prelude::{polars_err, Field, PolarsResult, Series};
+use polars::prelude::{polars_bail, polars_err, Field, PolarsResult, Series};
+use polars_arrow::datatypes::{ArrowDataType, Field as ArrowField};
 use polars_arrow::ffi::{export_field_to_c, import_field_from_c, ArrowSchema};
 use polars_core::prelude::CompatLevel;
 use polars_ffi::version_0::{export_series, import_series_buffer, SeriesExport};
 use serde::de::DeserializeOwned;
 
 use super::interrupt::{expect_calls, give_way, Listening};
+use crate::query::{plan, Expression};
 
 thread_local! {
+    /// The expression that this thread computes.
+    static EXPRESSION: Cell<Expression> = const { Cell::new(Expression(0)) };
     /// The message of this thread's last failed call.
     static LAST_ERROR: RefCell<CString> = RefCell::default();
 }
@@ -37,6 +41,11 @@ pub extern "C" fn _polars_plugin_get_last_error_message() -> *const c_char {
     LAST_ERROR.with_borrow(|message| message.as_ptr())
 }
 
+/// The expression that this thread's call is of.
+pub fn expression() -> Expression {
+    EXPRESSION.get()
+}
+
 /// A call's keyword arguments, as Polars hands them on: pickled bytes.
 #[derive(Clone, Copy)]
 pub struct Kwargs {
@@ -47,6 +56,11 @@ pub struct Kwargs {
 impl Kwargs {
     pub fn new(bytes: *const u8, len: usize) -> Self {
         Self { bytes, len }
+    }
+
+    /// The expression that the arguments are of: all its calls get them at one address.
+    fn expression(self) -> Expression {
+        Expression(self.bytes as usize)
     }
 
     /// # Safety
@@ -76,6 +90,7 @@ pub unsafe fn compute<K: DeserializeOwned>(
 ) {
     guarded(|| {
         let _listening = Listening::begin();
+        EXPRESSION.set(kwargs.expression());
         // SAFETY: the caller gives `count` exported series, which are ours to release.
         let inputs = unsafe { import_series_buffer(inputs, count) }?;
         // SAFETY: the caller promises that the pointer of `kwargs` reaches its bytes.
@@ -101,16 +116,34 @@ pub unsafe fn resolve<K: DeserializeOwned>(
 ) {
     guarded(|| {
         expect_calls();
+        plan(kwargs.expression());
         // SAFETY: the caller gives `count` fields. Where there are none, the pointer may be null.
         let inputs = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(inputs, count) } };
         // SAFETY: each is a field that the caller has exported.
-        let fields = inputs.iter().map(|field| unsafe { import_field_from_c(field) }.map(|field| Field::from(&field)));
+        let fields = inputs.iter().map(|field| unsafe { import_field_from_c(field) });
+        let fields =
+            fields.map(|field| field.and_then(|field| refuse_extensions(&field).map(|()| Field::from(&field))));
         // SAFETY: the caller promises that the pointer of `kwargs` reaches its bytes.
         let field = schema(&fields.collect::<PolarsResult<Vec<_>>>()?, unsafe { kwargs.parse() }?)?;
         // SAFETY: the caller gives room for a field at `output`; the empty one there holds nothing.
         unsafe { *output = export_field_to_c(&field.to_arrow(CompatLevel::newest())) };
         Ok(())
     });
+}
+
+/// Returns an error that names a column of an Arrow extension type, also within others: Polars of this build
+/// knows none, and would panic.
+fn refuse_extensions(field: &ArrowField) -> PolarsResult<()> {
+    match field.dtype() {
+        ArrowDataType::Extension(extension) => polars_bail!(SchemaMismatch:
+            "anorand: the column {:?} has the Arrow extension type {:?}: take its values, \
+             pl.col({:?}).ext.storage(), or leave it out", field.name, extension.name, field.name),
+        ArrowDataType::Struct(fields) => fields.iter().try_for_each(refuse_extensions),
+        ArrowDataType::List(inner) | ArrowDataType::LargeList(inner) | ArrowDataType::FixedSizeList(inner, _) => {
+            refuse_extensions(inner)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// No panic may cross into Polars: it becomes an error that says what happened.
@@ -133,7 +166,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::polars_bail;
     use std::ffi::CStr;
 
     fn last_error() -> String {

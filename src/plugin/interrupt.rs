@@ -7,7 +7,8 @@
 //! well. No call knows its query; but the main thread does not run Python while it waits for one.
 //! So a request to stop lasts until the main thread runs Python again, which a pending call of the
 //! interpreter tells. Python handles signals before pending calls: the KeyboardInterrupt is raised
-//! by then.
+//! by then. Where the main thread never runs Python, as in a program that embeds it, the request ends
+//! two seconds after the first call that it ended.
 //!
 //! The handler is there only while it is needed: it hands each signal on to the handler that it
 //! found, and puts that one back. One that is set for good, as signal-hook's, would be lost where a
@@ -17,6 +18,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::ffi::Py_AddPendingCall;
 use pyo3::prelude::*;
@@ -34,9 +36,14 @@ struct Listeners {
     calls: usize,
     /// Whether the main thread may be in a query: it has not run Python since this was set.
     query: bool,
+    /// When a call ended first that was to stop
+    stopped: Option<Instant>,
 }
 
-static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { calls: 0, query: false });
+/// How long after a query was stopped its calls may still begin.
+const STOPPING: Duration = Duration::from_secs(2);
+
+static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { calls: 0, query: false, stopped: None });
 
 impl Listeners {
     /// Never waits for the interpreter while it is locked: who holds the interpreter may wait for
@@ -48,6 +55,18 @@ impl Listeners {
 
     fn is_empty(&self) -> bool {
         self.calls == 0 && !self.query
+    }
+
+    /// Takes a request to stop back that the calls of a query have followed a while ago. The main thread may
+    /// not have run Python since: in a program that only embeds Python, it never does.
+    fn forget_stopped(&mut self) {
+        if self.calls == 0 && self.stopped.is_some_and(|stopped| stopped.elapsed() > STOPPING) {
+            self.stopped = None;
+            release();
+            if self.query {
+                hold();
+            }
+        }
     }
 
     /// Takes the main thread to be in a query, until it runs Python.
@@ -76,7 +95,7 @@ impl Listeners {
 /// signals that came until now.
 extern "C" fn on_return(_: *mut c_void) -> c_int {
     let mut listeners = Listeners::lock();
-    listeners.query = false;
+    (listeners.query, listeners.stopped) = (false, None);
     listeners.leave_if_empty();
     // Under the lock, as in `drop`.
     release();
@@ -99,6 +118,7 @@ pub fn expect_calls() {
 impl Listening {
     pub fn begin() -> Self {
         let mut listeners = Listeners::lock();
+        listeners.forget_stopped();
         let call = Call::begin();
         if listeners.is_empty() {
             signals::listen();
@@ -113,6 +133,9 @@ impl Drop for Listening {
     fn drop(&mut self) {
         let mut listeners = Listeners::lock();
         listeners.calls -= 1;
+        if is_stopped() {
+            listeners.stopped.get_or_insert_with(Instant::now);
+        }
         listeners.leave_if_empty();
         // Under the lock: a call that begins now has a request of its own.
         drop(self.call.take());

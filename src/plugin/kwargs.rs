@@ -1,14 +1,46 @@
 //! The arguments that come with a call, and what they make of its inputs.
 
+use std::fmt::Formatter;
 use std::path::PathBuf;
 
 use polars::prelude::*;
-use serde::Deserialize;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::data::{feature_fields, Columns, Feature, Labels};
 use crate::fit::check_size;
 use crate::options::{OptionsByLabels, UncheckedOptions};
-use crate::query::{Groups, Init, SmallGroups, Training};
+use crate::query::{Groups, Init, ModelFile, SmallGroups, Training};
+
+use super::ffi::expression;
+
+/// A path of a file: text, or bytes where it is not UTF-8.
+pub struct FilePath(pub PathBuf);
+
+impl<'de> Deserialize<'de> for FilePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyPath;
+
+        impl Visitor<'_> for AnyPath {
+            type Value = FilePath;
+
+            fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+                f.write_str("a path")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<FilePath, E> {
+                Ok(FilePath(PathBuf::from(text)))
+            }
+
+            #[cfg(unix)]
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<FilePath, E> {
+                use std::os::unix::ffi::OsStrExt;
+                Ok(FilePath(PathBuf::from(std::ffi::OsStr::from_bytes(bytes))))
+            }
+        }
+        deserializer.deserialize_any(AnyPath)
+    }
+}
 
 /// Says how to fit a model. With labels or groups, the first input is a struct of structs: the
 /// features, then the labels if there are any, the keys if there are groups, the models to start
@@ -27,7 +59,7 @@ pub struct TrainingKwargs {
     pub min_group_rows: Option<i64>,
     /// Whether there is a model for each row to start from; and a file of one for all
     pub init: bool,
-    pub init_path: Option<PathBuf>,
+    pub init_path: Option<FilePath>,
     /// Whether some rows are replayed.
     pub replay: bool,
 }
@@ -54,7 +86,7 @@ pub struct FitKwargs {
     pub training: TrainingKwargs,
     pub device: Option<String>,
     pub precision: Option<String>,
-    pub path: Option<PathBuf>,
+    pub path: Option<FilePath>,
     /// Where its progress is drawn, if anywhere.
     pub progress: Option<String>,
     pub name: String,
@@ -92,7 +124,7 @@ pub struct FitScanKwargs {
 #[serde(deny_unknown_fields)]
 pub struct ApplyKwargs {
     /// The model's file, if it is one.
-    pub model: Option<PathBuf>,
+    pub model: Option<FilePath>,
     /// How to fit a model on the rows themselves, if none is given.
     pub training: Option<TrainingKwargs>,
     pub device: Option<String>,
@@ -143,7 +175,8 @@ pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Colu
     let small = kwargs.small_groups()?;
     let groups = parts.keys.map(|keys| Groups::from_keys(keys, small)).transpose()?;
     let options = kwargs.check_options()?;
-    let init = parts.init.or(kwargs.init_path.map(Init::File)).map(|init| (init, kwargs.options));
+    let file = kwargs.init_path.map(|path| Init::File(ModelFile::new(&path.0, expression())));
+    let init = parts.init.or(file).map(|init| (init, kwargs.options));
     Ok((parts.columns, Training { options, labels: parts.labels, groups, init, replayed: parts.replayed }))
 }
 
@@ -228,6 +261,10 @@ impl PackedFields {
     pub fn check(&self, output: &str, training: Option<&TrainingKwargs>) -> PolarsResult<()> {
         let features = self.features()?;
         if let Some(training) = training {
+            // Where there is a model to start from, that knows.
+            if !training.init && training.init_path.is_none() {
+                features.iter().try_for_each(Feature::check_typed)?;
+            }
             for options in training.check_options()?.cases() {
                 features.iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
                 check_size(options, options.features_of_member(features.len()))?;

@@ -15,7 +15,7 @@ use crate::device;
 use crate::engine::torch::{set_locator, Location};
 use crate::model::{self, Destination, Unwritable};
 
-use super::progress::{watch_calls, Counters};
+use super::progress::{leave_calls, watch_calls, Counters};
 use super::scan::PyScan;
 
 // Other Python threads run while a model is parsed or a file is written: each function lets go of
@@ -191,6 +191,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(numbering, module)?)?;
     module.add_function(wrap_pyfunction!(words_are_ids, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;
+    module.add_function(wrap_pyfunction!(leave_calls, module)?)?;
     module.add_function(wrap_pyfunction!(watch_calls, module)?)?;
     module.add_class::<Counters>()?;
     module.add_class::<PyScan>()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use polars::prelude::{polars_err, PolarsResult};
 use pyo3::prelude::*;
 
-use crate::job::{of_all_calls, watch_all_calls, Progress, Unit, WorkingFor};
+use crate::job::{leave_all_calls, of_all_calls, watch_all_calls, Progress, Unit, WorkingFor};
 
 /// Counters of one call, or of all.
 #[pyclass(frozen, module = "polars_anorand._polars_anorand")]
@@ -27,11 +27,16 @@ impl Counters {
     }
 }
 
-/// Counts all calls that begin from now on and show no progress of their own, or no longer.
+/// Counts all calls that begin from now on and show no progress of their own.
 #[pyfunction]
-#[pyo3(signature = (counters))]
-pub fn watch_calls(counters: Option<&Counters>) {
-    watch_all_calls(counters.map(|counters| counters.0.clone()));
+pub fn watch_calls(counters: &Counters) {
+    watch_all_calls(counters.0.clone());
+}
+
+/// Counts no call that begins from now on. Other counters go on.
+#[pyfunction]
+pub fn leave_calls(counters: &Counters) {
+    leave_all_calls(&counters.0);
 }
 
 /// A call whose progress is counted, and drawn by Python if it is asked for.

@@ -1,7 +1,6 @@
 //! Applies a model, or a column of models, to columns: decides which rows go to which model.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use polars::prelude::*;
 
@@ -10,13 +9,14 @@ use crate::device::Request;
 use crate::job::{self, Unit};
 use crate::model::{self, Model};
 
+use super::opened::ModelFile;
 use super::request::Training;
 use super::verbs::Verb;
 
 /// Where the model of a call comes from.
 pub enum Source<'a> {
     /// One for all rows, from a file.
-    File(&'a Path),
+    File(ModelFile),
     /// A Binary column: one for all rows, or one for each row. A null model gives nulls.
     Column(&'a Series),
     /// Fitted on the rows themselves, or one on the rows of each group.
@@ -26,7 +26,7 @@ pub enum Source<'a> {
 /// Applies a verb to every row, with the row's model.
 pub fn apply(verb: &impl Verb, columns: &Columns, source: Source, request: Request) -> PolarsResult<Series> {
     match source {
-        Source::File(path) => with_model(verb, &*model::from_path(path)?, columns, request),
+        Source::File(file) => with_model(verb, &*file.open()?, columns, request),
         // No row has no score, rather than no model.
         Source::Rows(_) if columns.rows() == 0 => Ok(nulls(verb, 0)),
         Source::Rows(training) => fit_and_apply(verb, columns, &training, request),

@@ -8,12 +8,15 @@ use crate::job::{self, Unit};
 use crate::options::{Range, Whole};
 use crate::pool;
 
+use super::warn::warn;
+
 /// Says which groups are too small for a model, and what they get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmallGroups {
     /// A group needs this number of rows that a fit can use.
     min_rows: usize,
-    /// An error that names the group; a null and a warning otherwise.
+    /// Whether a group without a model is an error that names it, rather than a null and a warning. That
+    /// is for a group whose fit fails as well.
     refused: bool,
 }
 
@@ -101,10 +104,12 @@ impl Groups {
         let fit_some = |numbers: &[usize]| {
             let fitted = fit(numbers)?.into_iter().zip(numbers).map(|(fitted, group)| match fitted {
                 Ok(fitted) => Ok(Ok(fitted)),
-                Err(PolarsError::NoData(reason)) if !self.small.refused => Ok(Err(reason.to_string())),
-                Err(error) => Err(error.wrap_msg(|message| format!("{message} (in the group {})", self.key(*group)))),
+                Err(error) if self.small.refused => Err(self.named(error, *group)),
+                // Stopped by an interrupt, which is for the whole call.
+                Err(error) if job::is_stopped() => Err(error),
+                Err(error) => Ok(Err(error)),
             });
-            let fitted = fitted.collect::<PolarsResult<Vec<Result<T, String>>>>()?;
+            let fitted = fitted.collect::<PolarsResult<Vec<PolarsResult<T>>>>()?;
             job::advance(Unit::Groups, numbers.len());
             Ok(fitted)
         };
@@ -114,8 +119,8 @@ impl Groups {
                 self.in_parts(&numbers, at_a_time).into_iter().map(fit_some).collect::<PolarsResult<_>>()?
             }
         };
-        let fitted: Vec<Result<T, String>> = fitted.into_iter().flatten().collect();
-        self.warn_of_small(&fitted);
+        let fitted: Vec<PolarsResult<T>> = fitted.into_iter().flatten().collect();
+        self.warn_of_nulls(&fitted);
         Ok(fitted.into_iter().map(Result::ok).collect())
     }
 
@@ -135,23 +140,35 @@ impl Groups {
         parts
     }
 
-    fn warn_of_small<T>(&self, fitted: &[Result<T, String>]) {
+    /// An error of one group, with the group's name.
+    pub fn named(&self, error: PolarsError, group: usize) -> PolarsError {
+        error.wrap_msg(|message| format!("{message} (in the group {})", self.key(group)))
+    }
+
+    /// Says which groups get a null, and why: those that are too small, and those whose fit failed.
+    fn warn_of_nulls<T>(&self, fitted: &[PolarsResult<T>]) {
+        let failed = fitted.iter().enumerate().filter_map(|(group, fitted)| Some((group, fitted.as_ref().err()?)));
+        let (small, other): (Vec<_>, Vec<_>) = failed.partition(|(_, error)| matches!(error, PolarsError::NoData(_)));
+        self.warn("are too small for a model and get a null", &small);
+        self.warn("have no model and get a null, since their fit failed", &other);
+    }
+
+    fn warn(&self, what: &str, groups: &[(usize, &PolarsError)]) {
         const SHOWN: usize = 3;
-        let small: Vec<(usize, &String)> =
-            fitted.iter().enumerate().filter_map(|(group, fitted)| Some((group, fitted.as_ref().err()?))).collect();
-        let Some((_, reason)) = small.first() else { return };
+        let Some((_, error)) = groups.first() else { return };
+        let reason = match error {
+            PolarsError::NoData(reason) => reason.to_string(),
+            error => error.to_string(),
+        };
         let reason = reason.trim_start_matches("anorand: ");
-        let mut keys: Vec<String> = small.iter().take(SHOWN).map(|(group, _)| self.key(*group)).collect();
-        if small.len() > SHOWN {
+        let mut keys: Vec<String> = groups.iter().take(SHOWN).map(|(group, _)| self.key(*group)).collect();
+        if groups.len() > SHOWN {
             keys.push("…".to_string());
         }
-        polars_warn!(
-            "anorand: {} of {} groups are too small for a model and get a null: {} ({}); small_groups=\"error\" makes it an error",
-            small.len(),
-            fitted.len(),
-            keys.join(", "),
-            reason
-        );
+        let (count, all, keys) = (groups.len(), self.rows.len(), keys.join(", "));
+        warn(&format!(
+            "anorand: {count} of {all} groups {what}: {keys} ({reason}); small_groups=\"error\" makes it an error"
+        ));
     }
 
     /// A group's key, for people to read.

@@ -1,6 +1,5 @@
 //! The models that fits start from.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -10,9 +9,11 @@ use crate::fit::Start;
 use crate::model::{self, Model};
 use crate::options::UncheckedOptions;
 
+use super::opened::ModelFile;
+
 /// Where a fit gets its model to start from.
 pub enum Init {
-    File(PathBuf),
+    File(ModelFile),
     /// Binary, a model for each row
     Column(BinaryChunked),
     /// Binary, a model for each group by its number, or one for all of them
@@ -67,7 +68,7 @@ impl Init {
     /// group that is new.
     pub fn model(&self, group: usize, rows: Option<&[IdxSize]>) -> PolarsResult<Option<Arc<Model>>> {
         let models = match self {
-            Self::File(path) => return model::from_path(path).map(Some),
+            Self::File(file) => return file.open().map(Some),
             Self::Groups(models) => {
                 let at = if models.len() == 1 { 0 } else { group };
                 let found = (at < models.len()).then(|| models.get(at)).flatten();

@@ -3,13 +3,16 @@
 mod apply;
 mod groups;
 mod init;
+mod opened;
 mod request;
 mod scan;
+mod warn;
 
 pub mod verbs;
 
 pub use apply::{apply, Source};
 pub use groups::{Groups, SmallGroups};
 pub use init::Init;
+pub use opened::{plan, Expression, ModelFile};
 pub use request::Training;
 pub use scan::{Gathered, Scan};

@@ -17,6 +17,7 @@ use crate::pool;
 use super::groups::Groups;
 use super::init::Init;
 use super::scan::{Gathering, Sampled};
+use super::warn::warn;
 
 /// Says how a model is fitted on rows: all of them, or those of each group.
 pub struct Training {
@@ -46,7 +47,7 @@ impl Training {
         let one = || Cost::of_fit(&options, columns.features().len(), columns.rows());
         let cost = (0..self.options.compared_fits()).map(|_| one());
         let Fitted { model, warnings } = request.run(cost.sum(), |device| choice.fit(device))?;
-        table_warnings(columns)?.iter().chain(&warnings).for_each(|warning| polars_warn!("{warning}"));
+        table_warnings(columns)?.iter().chain(&warnings).for_each(|warning| warn(&warning.to_string()));
         Ok(model)
     }
 
@@ -81,7 +82,12 @@ impl Training {
         let at_a_time = BYTES_AT_A_TIME / (features * size_of::<f64>()).max(1);
         let models = request.run(cost, |device| {
             groups.each(device, at_a_time, |numbers| {
-                let gather = |group| Ok(self.gather_group(groups, samples, columns, group));
+                // Too few rows are the group's own matter. Other errors are of what the call asks for: of its
+                // model to start from, or its missing="error".
+                let gather = |group| match self.gather_group(groups, samples, columns, group) {
+                    Err(error) if !matches!(error, PolarsError::NoData(_)) => Err(groups.named(error, group)),
+                    gathered => Ok(gathered),
+                };
                 let rows = pool::map(numbers.to_vec(), gather)?;
                 let fitted =
                     try_map_ok(rows, |rows| fit_choices(rows.into_iter().map(GroupFit::choice).collect(), device))?;
@@ -94,7 +100,7 @@ impl Training {
         })?;
         // Of all rows, not of each group: rows that are sorted within each group are not numbered
         // by that.
-        table_warnings(columns)?.iter().for_each(|warning| polars_warn!("{warning}"));
+        table_warnings(columns)?.iter().for_each(|warning| warn(&warning.to_string()));
         warned.say(groups.rows().len());
         Ok(models)
     }
@@ -222,7 +228,7 @@ impl Warned {
 
     fn say(self, groups: usize) {
         for (count, warning) in self.0.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
-            polars_warn!("{}", warning.in_groups(count, groups));
+            warn(&warning.in_groups(count, groups).to_string());
         }
     }
 }

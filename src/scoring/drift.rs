@@ -25,6 +25,8 @@ pub struct TrainingValues<'a> {
     /// The number of training rows, and of those without a value
     pub rows: u64,
     pub missing: u64,
+    /// The number of training rows behind the quantiles, which may be a sample
+    pub sampled: u64,
     /// At 0, 0.05, …, 1, and the number of values up to each
     pub quantiles: &'a [f64; QUANTILES],
     pub at_most: &'a [u64; QUANTILES],
@@ -87,7 +89,9 @@ impl FeatureDrift {
         if rows > 0 && !classes.is_empty() {
             classes.push(Class { training: training.missing, rows: (rows - values.len()) as u64 });
             let stability = stability(&classes, training.rows as f64, rows as f64);
-            let scale = training.rows as f64 * rows as f64 / (training.rows as f64 + rows as f64);
+            // The counts of a category are those of all rows.
+            let behind = if training.frequencies.is_some() { training.rows } else { training.sampled };
+            let scale = behind as f64 * rows as f64 / (behind as f64 + rows as f64);
             drift.drifted |= stability > NOTICEABLE && stability * scale > chi_squared(classes.len() - 1);
             drift.stability = Some(stability);
         }
@@ -160,6 +164,18 @@ fn has_new_values(unseen: u64, values: u64, known: &Frequencies) -> bool {
     beyond > UNSEEN && at_least(unseen, unseen + alone, values as f64 / (values + trained) as f64) < BY_CHANCE
 }
 
+/// Whether two shares differ by more than chance: each is the number of rows that are counted, and of all.
+///
+/// If both came from one source, of the counted rows those of the second are a binomial draw with the share
+/// of the rows that are the second's.
+pub fn is_other_share(first: [u64; 2], second: [u64; 2]) -> bool {
+    let ([counted, rows], [other_counted, other_rows]) = (first, second);
+    let (both, share) = (counted + other_counted, other_rows as f64 / (rows + other_rows).max(1) as f64);
+    let more = at_least(other_counted, both, share);
+    let fewer = at_least(counted, both, 1.0 - share);
+    more.min(fewer) < BY_CHANCE / 2.0
+}
+
 /// The probability that a binomial variable, with `n` trials and the success probability `share`,
 /// is at least `count`. Exact above the mean; 1 below it.
 fn at_least(count: u64, n: u64, share: f64) -> f64 {
@@ -227,6 +243,17 @@ mod tests {
         assert!((at_least(3, 3, 0.01) - 1e-6).abs() < 1e-15);
         assert_eq!(at_least(1, 10, 0.5), 1.0);
         assert!(at_least(600_000, 1_000_000, 0.5) < 1e-100);
+    }
+
+    #[test]
+    fn shares_differ_by_more_than_chance_where_both_are_of_enough_rows() {
+        assert!(!is_other_share([10, 1_000], [2, 20]));
+        assert!(is_other_share([10, 1_000], [4, 20]));
+        assert!(!is_other_share([1, 100], [5, 100]));
+        assert!(is_other_share([100, 10_000], [500, 10_000]));
+        assert!(!is_other_share([100, 10_000], [0, 100]));
+        assert!(is_other_share([100, 10_000], [0, 10_000]));
+        assert!(!is_other_share([0, 100], [0, 100]) && !is_other_share([5, 5], [5, 5]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod member_spread;
 mod networks;
 mod spread;
 
-pub use drift::{FeatureDrift, TrainingValues};
+pub use drift::{is_other_share, FeatureDrift, TrainingValues};
 pub use embedding::embed;
 pub use explanation::{explain, explain_top, STEPS};
 pub use spread::score_and_spread;

@@ -57,6 +57,36 @@ def test_ties_are_flagged_whole() -> None:
     assert flagged_values([1.0] * 37 + [-1.0] * 13, 0.2) == [-1.0] * 13
 
 
+def test_a_tie_is_flagged_up_to_three_times_the_contamination() -> None:
+    rng = np.random.default_rng(1)
+    clean = pl.DataFrame({"x": rng.normal(size=980), "y": rng.normal(size=980)})
+    glitch = pl.DataFrame({"x": [9.0] * 20, "y": [-9.0] * 20})
+    table = pl.concat([clean, glitch])
+
+    def flagged(contamination: float) -> list[int]:
+        is_outlier = table.select(anorand.detect(["x", "y"], contamination=contamination)).to_series()
+        return is_outlier.struct.field("outlier").arg_true().to_list()
+
+    assert flagged(0.01) == flagged(0.007) == list(range(980, 1000))
+    assert flagged(0.006) == flagged(0.0001) == []
+
+
+def test_new_rows_of_a_table_of_few_distinct_ones_are_not_flagged_by_the_group() -> None:
+    rng = np.random.default_rng(13)
+    plans = {"free": 0.0, "pro": 12.0, "team": 60.0}
+
+    def table(rows: int) -> pl.DataFrame:
+        plan = rng.choice(list(plans), rows, p=[0.6, 0.3, 0.1])
+        status = rng.choice(["active", "cancelled"], rows, p=[0.8, 0.2])
+        return pl.DataFrame({"plan": plan, "status": status, "price": [plans[each] for each in plan]})
+
+    model = anorand.Model(table(5_000).select(anorand.fit(pl.all(), seed=0)).item())
+    new = table(2_000)
+    for contamination in (0.0001, 0.001, 0.01):
+        found = new.select(anorand.detect(pl.all(), model, contamination=contamination)).unnest("anomaly")
+        assert found["outlier"].mean() <= 3.5 * contamination
+
+
 def test_nobody_is_flagged_where_it_would_be_half_of_the_rows() -> None:
     assert flagged_values([3.0] * 100, 0.01) == []
     assert flagged_values([1.0] * 25 + [-1.0] * 25, 0.2) == []

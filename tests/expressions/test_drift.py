@@ -255,3 +255,34 @@ def test_it_is_an_aggregation_in_every_context(frame: pl.DataFrame) -> None:
     close(timed[:9].rolling("t", period="4m").agg(drift)[8:], timed[5:9])
     close(timed.with_columns(drift)[499:], timed)
     assert frame.clear().select(drift).height == 1
+
+
+def test_a_models_own_rows_have_not_drifted_where_scores_tie() -> None:
+    rows = 10_000
+    own = pl.DataFrame({"status": ["ok"] * (rows - 50) + ["failed"] * 50, "retries": [0] * (rows - 50) + [3] * 50})
+    model = anorand.Model(own.select(anorand.fit(pl.all(), **FAST)).item())
+    found = anorand.drift(own, model)
+    assert found["drifted"].any() is False
+    assert found["training_outliers"][-1] == found["outliers"][-1] == 0.005
+
+
+def test_few_rows_with_an_outlier_have_not_drifted_and_many_have(model: anorand.Model) -> None:
+    def alarm(rows: int, outliers: int) -> bool:
+        some = table(3, rows).with_row_index("at_row")
+        is_odd = pl.col("at_row") < outliers
+        some = some.with_columns(pl.when(is_odd).then(1e9).otherwise("price").alias("price")).drop("at_row")
+        found = anorand.drift(some, model)
+        assert found["outliers"][-1] >= outliers / rows
+        return bool(found["drifted"][-1])
+
+    assert not alarm(20, 1)
+    assert alarm(20, 8)
+    assert alarm(2_000, 120)
+
+
+def test_a_model_of_a_sample_is_compared_by_what_the_sample_knows() -> None:
+    several = []
+    for seed in range(20):
+        trained = anorand.fit_scan(table(seed, 20_000), pl.all(), sample=200, seed=seed, calibrate="sample", **FAST)
+        several += drifted(table(100 + seed, 20_000), trained)
+    assert len(several) <= 3

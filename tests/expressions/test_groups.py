@@ -176,7 +176,40 @@ def test_min_group_rows_is_a_whole_number_from_2_on(grouped: pl.DataFrame) -> No
                 grouped.lazy().select(verb(FEATURES, by="g", min_group_rows=low)).collect_schema()
 
 
-def test_another_error_of_a_group_is_an_error(grouped: pl.DataFrame) -> None:
+def test_an_error_of_any_kind_leaves_the_other_groups_their_models(grouped: pl.DataFrame) -> None:
+    # Without any value of a feature, there is nothing to fill its gaps with.
+    gapped = grouped.with_columns(a=pl.when(pl.col("g").ne_missing("a")).then("a"))
+    options: dict[str, Any] = {"by": "g", "missing": "impute", "min_group_rows": 2}
+    failed = r'1 of 4 groups have no model and get a null, since their fit failed: "a" \(feature "a" has no value'
+    with pytest.warns(UserWarning, match=failed):
+        fitted = models(gapped, **options)
+    assert fitted.filter(pl.col("model").is_null())["g"].to_list() == ["a"]
+    with pytest.warns(UserWarning, match=failed):
+        scores = gapped.select("g", anorand.score(FEATURES, **options, **FAST))
+    assert scores.filter(pl.col("score").is_null())["g"].unique().to_list() == ["a"]
+    with pytest.raises(pl.exceptions.ComputeError, match=r'feature "a" has no value .*\(in the group "a"\)'):
+        models(gapped, **options, small_groups="error")
+
+
+KEYS = {
+    "zone": pl.datetime(2024, 1, 1, time_zone="Europe/Berlin"),
+    "struct": pl.struct(day=pl.lit(2**31 - 1, dtype=pl.Int32).cast(pl.Date), text=pl.lit("a\0b")),
+    "struct of a zone": pl.struct(at=pl.datetime(2024, 1, 1, time_zone="UTC")),
+    "list of a zone": pl.concat_list(pl.datetime(2024, 1, 1, time_zone="UTC")),
+    "zero byte": pl.lit("a\0b"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_of_any_kind_has_a_name_in_the_warning(grouped: pl.DataFrame, kind: str) -> None:
+    lonely = grouped.select(*FEATURES, key=pl.when(pl.int_range(pl.len()) < 5).then(KEYS[kind]))
+    with pytest.warns(UserWarning, match="1 of 2 groups are too small"):
+        assert lonely.select(anorand.fit(FEATURES, by="key", **FAST)).unnest("model")["model"].null_count() == 1
+    with pytest.raises(pl.exceptions.ComputeError, match="in the group "):
+        lonely.select(anorand.fit(FEATURES, by="key", small_groups="error", **FAST))
+
+
+def test_a_value_that_the_call_refuses_is_an_error_of_the_call(grouped: pl.DataFrame) -> None:
     gapped = grouped.with_columns(a=pl.when(pl.int_range(pl.len()) != 4).then("a"))
     with pytest.raises(pl.exceptions.ComputeError, match=r'missing="error".*\(in the group'):
         models(gapped, by="g", missing="error")

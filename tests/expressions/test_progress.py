@@ -24,7 +24,7 @@ def counted(query: pl.LazyFrame) -> dict[str, tuple[int, int]]:
     try:
         query.collect()
     finally:
-        core.watch_calls(None)
+        core.leave_calls(counters)
     return {unit: (done, expected) for unit, done, expected in counters.read()}
 
 
@@ -77,7 +77,7 @@ def test_a_stream_counts_rows_without_a_total(verb: str) -> None:
 def test_calls_outside_of_the_context_are_not_counted() -> None:
     counters = core.Counters()
     core.watch_calls(counters)
-    core.watch_calls(None)
+    core.leave_calls(counters)
     FRAME.select(anorand.fit(NAMES, members=2))
     assert counters.read() == []
 
@@ -133,3 +133,32 @@ def test_without_tqdm_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
         anorand.fit(NAMES, progress=True)
     with pytest.raises(ImportError, match=r"polars-anorand\[progress\]"):
         anorand.progress()
+
+
+def rows(shown: anorand.progress) -> int:
+    return sum(done for unit, done, _ in shown._counters.read() if unit == "rows")
+
+
+def test_a_block_within_another_leaves_the_outer_one_counting() -> None:
+    scored = FRAME.lazy().select(anorand.score(NAMES, FRAME.select(anorand.fit(NAMES, min_steps=0)).item()))
+    with contextlib.redirect_stderr(io.StringIO()), anorand.progress(always=True) as outer:
+        scored.collect()
+        with anorand.progress(always=True) as inner:
+            scored.collect()
+        scored.collect()
+    assert (rows(outer), rows(inner)) == (900, 300)
+
+
+def test_a_block_of_another_thread_leaves_the_first_one_counting() -> None:
+    scored = FRAME.lazy().select(anorand.score(NAMES, FRAME.select(anorand.fit(NAMES, min_steps=0)).item()))
+
+    def other() -> None:
+        with anorand.progress(always=True):
+            pass
+
+    with contextlib.redirect_stderr(io.StringIO()), anorand.progress(always=True) as first:
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        scored.collect()
+    assert rows(first) == 300

@@ -124,3 +124,25 @@ def test_a_refused_dtype_is_named_when_the_schema_is_resolved_and_python_lives(n
 def test_a_model_that_is_not_binary_is_refused(numbers: pl.DataFrame) -> None:
     with pytest.raises(pl.exceptions.PolarsError, match='model column "n" has dtype i64, expected Binary'):
         numbers.lazy().select(anorand.score(["x"], pl.col("n"))).collect_schema()
+
+
+def test_a_column_of_an_arrow_extension_type_is_refused_by_its_name() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+
+    class Labelled(pyarrow.ExtensionType):
+        def __init__(self) -> None:
+            super().__init__(pyarrow.float64(), "test.labelled")
+
+        def __arrow_ext_serialize__(self) -> bytes:
+            return b""
+
+    values = pyarrow.ExtensionArray.from_storage(Labelled(), pyarrow.array([1.0, 2.0]))
+    frame = pl.DataFrame(pyarrow.table({"n": [1.0, 2.0], "sex": values}))
+    if not str(frame.schema["sex"]).startswith("Extension"):
+        pytest.skip("this Polars takes the type's values")
+    refused = r'the column "sex" has the Arrow extension type "test.labelled".*ext\.storage\(\)'
+    for query in [anorand.score(pl.all()), anorand.fit("n", by="sex"), anorand.score("n", by=pl.struct("sex"))]:
+        with pytest.raises(pl.exceptions.PolarsError, match=refused):
+            frame.lazy().select(query).collect_schema()
+    stored = frame.with_columns(pl.col("sex").ext.storage())
+    assert stored.select(anorand.score(pl.all(), **FAST)).to_series().null_count() == 0

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FAST, FEATURES, internals
+from verbs import VERBS, Verb
 
 import polars_anorand as anorand
 
@@ -179,3 +180,38 @@ def test_rows_with_nulls_only_are_too_few(frame: pl.DataFrame) -> None:
         empty.select(anorand.fit(FEATURES, missing="null", **FAST))
     with pytest.raises(pl.exceptions.ComputeError, match='"b" has no value'):
         empty.select(anorand.fit(FEATURES, missing="impute", **FAST))
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.applies or verb.compares], ids=str)
+def test_a_column_of_the_dtype_null_is_one_of_missing_values(
+    frame: pl.DataFrame, model: anorand.Model, verb: Verb
+) -> None:
+    typed = frame.with_columns(b=pl.lit(None, dtype=pl.Float64))
+    untyped = frame.with_columns(b=pl.lit(None))
+    expected = typed.select(verb.call(FEATURES, model))
+    assert untyped.select(verb.call(FEATURES, model)).equals(expected, null_equal=True)
+    assert untyped.lazy().select(verb.call(FEATURES, model)).collect_schema() == expected.schema
+
+
+def test_a_column_of_the_dtype_null_has_missing_values_of_any_kind() -> None:
+    table = pl.DataFrame({"n": [1.5, 2.5] * 50, "s": ["a", "b"] * 50, "f": [True, False] * 50}).with_columns(
+        d=pl.date(2024, 1, 1), z=pl.datetime(2024, 1, 1, time_zone="Europe/Berlin")
+    )
+    model = anorand.Model(table.select(anorand.fit(pl.all(), **FAST)).item())
+    for column in table.columns:
+        typed = table.with_columns(pl.lit(None, dtype=table.schema[column]).alias(column))
+        untyped = table.with_columns(pl.lit(None).alias(column))
+        score = anorand.score(pl.all(), model)
+        assert untyped.select(score).equals(typed.select(score))
+
+
+def test_a_fit_asks_for_the_dtype_of_a_column_of_the_dtype_null(frame: pl.DataFrame, model: anorand.Model) -> None:
+    untyped = frame.with_columns(b=pl.lit(None))
+    refused = 'feature "b" has dtype null, .* cast it'
+    with pytest.raises(pl.exceptions.PolarsError, match=refused):
+        untyped.lazy().select(anorand.fit(FEATURES, **FAST)).collect_schema()
+    with pytest.raises(pl.exceptions.PolarsError, match=refused):
+        anorand.fit_scan(untyped, FEATURES, **FAST)
+    # The model knows it.
+    refitted = untyped.select(anorand.fit(FEATURES, init=model, **FAST)).item()
+    assert anorand.Model(refitted).training["rows"] == 2 * frame.height

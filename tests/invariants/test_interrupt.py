@@ -194,3 +194,28 @@ interrupter.join()
 frame.select(anorand.fit(names))
 print("done")
 """)
+
+
+def test_a_program_whose_main_thread_never_runs_python_can_go_on_after_a_signal() -> None:
+    """As one that embeds Python: the interpreter's main thread waits in C, and other threads make the queries."""
+    ran("""
+import ctypes
+
+def work():
+    interrupter.start()
+    try:
+        frame.select(anorand.fit(names, **LONG))
+    except pl.exceptions.ComputeError as error:
+        assert "interrupt" in str(error), error
+    time.sleep(2.5)
+    expected = frame.select(anorand.fit(names, members=1, min_steps=1))
+    assert expected.equals(frame.select(anorand.fit(names, members=1, min_steps=1)))
+    print("done", flush=True)
+    os._exit(0)
+
+signal.signal(signal.SIGINT, lambda *_: None)
+threading.Thread(target=work).start()
+# The signal goes to another thread.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+ctypes.CDLL(None).poll(None, 0, 100_000)
+""")

@@ -263,3 +263,12 @@ def test_rows_that_are_all_the_same_can_be_distilled() -> None:
     assert model.distilled is not None
     assert model.distilled["correlation"] == 1
     assert np.isfinite(scored(pl.DataFrame({"x": [1.0, 9.0], "y": [2.0, -5.0]}), model)).all()
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_an_ensemble_of_a_few_rows_is_distilled(rows: int) -> None:
+    for seed in range(5):
+        numbers = np.random.default_rng(seed).normal(size=(rows, 2))
+        frame = pl.DataFrame(numbers, schema=["a", "b"])
+        model = fitted(frame, distil=True, **QUICK)
+        assert np.isfinite(scored(frame, model)).all()

@@ -56,6 +56,58 @@ def test_labels_are_part_of_the_sample(table: pl.DataFrame) -> None:
     assert sum(sampled.labels.values()) == 1_000
 
 
+@pytest.mark.parametrize("rows", [20_000, 300_000])
+def test_ties_are_flagged_and_placed_as_by_fit(rows: int) -> None:
+    usual = rows - rows // 250
+    table = pl.DataFrame({"status": ["ok"] * usual + ["failed"] * (rows - usual), "k": [at % 4 for at in range(rows)]})
+    scanned = anorand.fit_scan(table, pl.all(), sample=5_000, **FAST)
+    found = table.with_columns(anorand.detect(pl.all(), scanned)).unnest("anomaly")
+    assert found["outlier"].sum() == rows - usual
+    below = (found["score"].rank("min") - 1) / rows
+    assert (found["percentile"] - below).abs().max() <= 1.1e-3
+    constant = pl.DataFrame({"status": ["ok"] * rows})
+    scanned = anorand.fit_scan(constant, pl.all(), sample=5_000, **FAST)
+    assert constant.select(anorand.detect(pl.all(), scanned)).unnest("anomaly")["outlier"].sum() == 0
+
+
+def test_exceptions_below_and_above_a_constant_that_the_sample_lacks_are_scored() -> None:
+    rng = np.random.default_rng(0)
+    corrections = np.zeros(20_000)
+    corrections[[5_000, 11_000]] = [-5.0, 7.0]
+    table = pl.DataFrame({"correction": corrections, "amount": rng.lognormal(size=20_000)})
+    for seed in range(3):
+        model = anorand.fit_scan(table, pl.all(), sample=1_000, seed=seed, **FAST)
+        assert table.select(anorand.score(pl.all(), model)).to_series().is_between(0, 1).all()
+
+
+@pytest.mark.parametrize("missing", ["indicator", "impute"])
+def test_a_feature_without_a_value_in_the_sample_has_those_of_the_other_rows(missing: Any) -> None:
+    rng = np.random.default_rng(0)
+    rare = [float(row) if row in (7, 9_000, 15_000) else None for row in range(20_000)]
+    words = ["word" if row == 8_000 else None for row in range(20_000)]
+    table = pl.DataFrame({"rare": rare, "words": words, "x": rng.normal(size=20_000)})
+    model = anorand.fit_scan(table, pl.all(), sample=500, missing=missing, **FAST)
+    assert table.select(anorand.score(pl.all(), model)).to_series().null_count() == 0
+
+
+def test_a_table_that_changes_between_the_passes_is_refused(table: pl.DataFrame) -> None:
+    reads = []
+
+    def read(rows: pl.DataFrame) -> pl.DataFrame:
+        reads.append(rows.height)
+        return rows.head(rows.height - len(reads))
+
+    scan = table.lazy().map_batches(read)
+    with pytest.raises(ValueError, match="must not change in a fit"):
+        anorand.fit_scan(scan, FEATURES, sample=1_000, **FAST)
+
+
+def test_a_feature_may_have_the_name_that_scores_have_in_a_scan(table: pl.DataFrame) -> None:
+    renamed = table.rename({"x": "anorand score", "heavy": "anorand model"})
+    model = anorand.fit_scan(renamed, pl.all(), sample=1_000, **FAST)
+    assert model.training["rows"] == ROWS
+
+
 def test_batches_do_not_matter(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
     for at, rows in enumerate(table.iter_slices(17_001)):
         rows.write_parquet(tmp_path / f"{at}.parquet", row_group_size=1_000)

@@ -126,3 +126,32 @@ def test_what_makes_no_sense_is_refused(table: pl.DataFrame) -> None:
         anorand.fit_scan(table, FEATURES, by="kind", small_groups="none")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"with labels, .*sample="):
         anorand.fit_scan(table, FEATURES, by="kind", labels="x")
+
+
+@pytest.mark.parametrize("key", ["anorand group", "anorand key 0", "anorand input", "anorand model", "anorand rows"])
+def test_a_key_may_have_any_name(table: pl.DataFrame, key: str) -> None:
+    renamed = table.rename({"kind": key, "x": "anorand score"})
+    features = ["anorand score", "y", "word"]
+    options: dict[str, Any] = {"sample": 500, "min_group_rows": 2, **FAST}
+    models = anorand.fit_scan(renamed, features, by=key, **options)
+    assert models.columns == [key, "model"]
+    assert models["model"].null_count() == 0
+
+
+def test_a_group_without_a_value_in_its_sample_has_a_model() -> None:
+    rng = np.random.default_rng(0)
+    rare = [None if row % 2 == 0 and row not in (8, 9_000, 15_000) else 0.5 for row in range(20_000)]
+    table = pl.DataFrame({"g": [row % 2 for row in range(20_000)], "rare": rare, "x": rng.normal(size=20_000)})
+    models = anorand.fit_scan(table, ["rare", "x"], by="g", sample=500, missing="impute", **FAST)
+    assert models["model"].null_count() == 0
+
+
+def test_groups_that_change_between_the_passes_are_refused(table: pl.DataFrame) -> None:
+    reads = []
+
+    def read(rows: pl.DataFrame) -> pl.DataFrame:
+        reads.append(rows.height)
+        return rows.head(rows.height - len(reads))
+
+    with pytest.raises(ValueError, match="must not change in a fit"):
+        anorand.fit_scan(table.lazy().map_batches(read), FEATURES, by="day", sample=500, **FAST)

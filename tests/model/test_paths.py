@@ -157,3 +157,38 @@ except OSError as error:
     assert run.stdout.split(maxsplit=1) == [str(errno.EFBIG), f"{path}\n"]
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="paths are Unicode there")
+def test_a_path_need_not_be_utf_8(frame: pl.DataFrame, model: anorand.Model, scores: pl.Series, tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.model")
+    model.save(path)
+    assert frame.select(anorand.score(FEATURES, path)).to_series().equals(scores)
+    assert anorand.Model.load(path) == model
+    fitted = frame.select(anorand.fit(FEATURES, init=path, path=path, **FAST)).item()
+    assert anorand.Model.load(path).to_bytes() == fitted
+
+
+def test_a_query_scores_by_one_model_where_its_file_is_replaced(
+    frame: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    other = anorand.Model(frame.select(anorand.fit(FEATURES, seed=9, **FAST)).item())
+    model.save(path)
+    calls = []
+
+    def replace(rows: pl.DataFrame) -> pl.DataFrame:
+        if len(calls) == 1:
+            other.save(path)
+        calls.append(rows.height)
+        return rows
+
+    many = pl.concat([frame] * 400)
+    query = many.lazy().map_batches(replace, streamable=True).with_columns(anorand.score(FEATURES, path))
+    by_row = query.collect(engine="streaming").group_by(FEATURES).agg(pl.col("score").n_unique())
+    assert by_row["score"].max() == 1
+    assert len(calls) > 1, "the query came in one part"
+    # The next query opens the file again.
+    expected = frame.select(anorand.score(FEATURES, other)).to_series()
+    for _ in range(2):
+        assert query.collect(engine="streaming")["score"].head(frame.height).equals(expected)

@@ -118,7 +118,8 @@ def fit_scan(
         Groups that start anew take no note of it.
     calibrate
         ``"all"``: thresholds and percentiles are those of all rows, by rank; the value of a quantile below the highest
-        4,096 scores is rounded to 4e-6 of itself. ``"sample"``: no second pass; those of the sample.
+        4,096 scores is exact up to 262,144 different scores; beyond, it is rounded to 2e-5 of itself where no tie is.
+        ``"sample"``: no second pass; those of the sample.
     path
         Also write the model to this file, whole or not at all. Not with ``by``.
     progress

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, cast
 
 import polars as pl
 
+from polars_anorand._arguments import unused
+
 NUMBER = "anorand group"
 """The column of the number of a row's group in its part, from 0 on."""
 
@@ -65,6 +67,11 @@ class Groups:
         """The frame of the models of no group."""
         return pl.DataFrame(schema={**self.keys, "model": pl.Binary})
 
+    @staticmethod
+    def rows_in(part: pl.DataFrame) -> int:
+        """The number of rows of some groups, as they were counted."""
+        return int(part[_ROWS].sum())
+
     def parts(self, rows: int, most: int) -> Iterator[pl.DataFrame]:
         """Parts of the groups, in their order and numbered, as :meth:`split` makes them."""
         for part in self.split(self._groups, rows, most):
@@ -87,7 +94,9 @@ class Groups:
         of_part = part.lazy().select(*self._names, NUMBER, *more)
         rows = self._keyed().join(of_part, on=self._names, how="inner", **_with_nulls())
         fields = pl.col(self._column).struct
-        keys = pl.struct(NUMBER, *[fields.field("by").struct.field(name).alias(name) for name in self.keys])
+        # Of the name of the number, a key may be as well.
+        number = pl.col(NUMBER).alias(unused(NUMBER, self.keys))
+        keys = pl.struct(number, *[fields.field("by").struct.field(name).alias(name) for name in self.keys])
         packed = [keys.alias("by") if name == "by" else fields.field(name) for name in self._fields]
         return rows.select(pl.struct(packed).alias(self._column), NUMBER, *more)
 

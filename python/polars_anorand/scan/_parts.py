@@ -16,6 +16,7 @@ from polars_anorand import _register
 from polars_anorand._arguments import MIN_GROUP_ROWS, SMALL_GROUPS, Training, unused
 from polars_anorand.functions import score
 from polars_anorand.model import Model
+from polars_anorand.scan._passes import check_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,7 @@ def fit_counted(
     scan = _core.Scan(0)
     for part in counts:
         scan.add_counts(False, part)
-    _check_unchanged(given, scan.rows())
+    check_unchanged(given, scan.rows())
     fit = {"training": training, "device": "auto", "precision": "float32", "path": None, "progress": None}
     kwargs = {"scan": scan.id, "fit": {**fit, "name": "model"}}
     inputs = [pl.struct(pl.all()), *_inputs(init)]
@@ -98,17 +99,9 @@ def calibrated(model: bytes, counts: Iterable[str], init: Model | None = None) -
     for part in counts:
         scan.add_counts(True, part)
     earlier = 0 if init is None else init.training["rows"]
-    _check_unchanged(Model(model).training["rows"] - earlier, scan.scored())
+    check_unchanged(Model(model).training["rows"] - earlier, scan.scored())
     return scan.calibrated(model)
 
 
 def _inputs(init: Model | None) -> list[pl.Expr]:
     return [] if init is None else [pl.lit(init.to_bytes(), dtype=pl.Binary)]
-
-
-def _check_unchanged(before: int, after: int) -> None:
-    if before != after:
-        raise ValueError(
-            f"the frame had {before:,} rows when it was read first, and {after:,} when it was read again: it must not "
-            "change in a fit; persist() it if what it is computed from does"
-        )

@@ -9,7 +9,7 @@ import polars as pl
 
 from polars_anorand import _polars_anorand as _core
 from polars_anorand import _register
-from polars_anorand._arguments import Training
+from polars_anorand._arguments import Training, unused
 from polars_anorand.functions import score
 from polars_anorand.scan._groups import NUMBER, Groups
 from polars_anorand.scan._init import Init
@@ -50,12 +50,15 @@ class Fit(NamedTuple):
         fit = {"training": self.training.kwargs, **self.placement, "path": None, "progress": None, "name": "model"}
         return {"scan": gathered.id, "fit": fit}
 
-    def scores(self, model: bytes | pl.Expr) -> pl.Expr:
+    def scores(self, frame: pl.LazyFrame, model: bytes | pl.Expr) -> pl.Expr:
         """Return the expression that scores the rows of a scan."""
-        is_packed = self.training.is_packed
-        features = pl.col(INPUT).struct.field("features") if is_packed else pl.col(INPUT)
+        features, dtype = pl.col(INPUT), frame.collect_schema()[INPUT]
+        if self.training.is_packed:
+            features, dtype = features.struct.field("features"), cast("pl.Struct", dtype).to_schema()["features"]
+        names = cast("pl.Struct", dtype).to_schema() if isinstance(dtype, pl.Struct) else [INPUT]
         precision = cast("Precision", self.placement["precision"])
-        return score(features, model, device=self.placement["device"], precision=precision, name=_SCORE)
+        device, name = self.placement["device"], unused(_SCORE, names)
+        return score(features, model, device=device, precision=precision, name=name).alias(_SCORE)
 
 
 def fit_all(fit: Fit, frame: pl.LazyFrame) -> bytes:
@@ -66,8 +69,10 @@ def fit_all(fit: Fit, frame: pl.LazyFrame) -> bytes:
     if not fit.is_calibrated or rows <= fit.sample:
         return data
     observe = plugin_call("anorand_observe_scores", {"scan": gathered.id}, pl.col(_SCORE))
+    scores = fit.scores(frame, data)
     for batch in _batches(frame):
-        batch.select(fit.scores(data)).select(observe)
+        batch.select(scores).select(observe)
+    check_unchanged(rows, gathered.scored())
     return gathered.calibrated(data)
 
 
@@ -78,6 +83,7 @@ def fit_groups(fit: Fit, frame: pl.LazyFrame) -> pl.DataFrame:
     for part in groups.parts(max(fit.sample, Groups.SAMPLED_ROWS), fit.sample):
         init = fit.init.inputs(part)
         gathered, _ = fit.observed(groups.rows_of(part), init)
+        check_unchanged(groups.rows_in(part), gathered.rows())
         keys = pl.lit(None, dtype=pl.Struct(groups.keys))
         call = _register.rows_of_groups("anorand_fit_scan", [keys, *init], fit.kwargs(gathered))
         models = pl.select(call).to_series().struct.unnest()
@@ -94,11 +100,23 @@ def _calibrated_groups(
     sampled = [number for number in gathered.larger() if data[number] is not None]
     larger = part.with_columns(models["model"].alias(_MODEL))[sampled]
     for some in groups.split(larger, Groups.SCORED_ROWS, Groups.DISTINCT_SCORES):
-        for batch in _batches(groups.rows_of(some, _MODEL)):
-            batch.select(fit.scores(pl.col(_MODEL)), NUMBER).select(observe)
+        rows = groups.rows_of(some, _MODEL)
+        scores = fit.scores(rows, pl.col(_MODEL))
+        for batch in _batches(rows):
+            batch.select(scores, NUMBER).select(observe)
         for number in cast("list[int]", some[NUMBER].to_list()):
+            check_unchanged(gathered.usable(number), gathered.scored(number))
             data[number] = gathered.calibrated(data[number] or b"", number)
     return models.with_columns(pl.Series("model", data, dtype=pl.Binary))
+
+
+def check_unchanged(before: int, after: int) -> None:
+    """Raise ValueError if a pass saw another number of rows than the pass before it."""
+    if before != after:
+        raise ValueError(
+            f"the frame had {before:,} rows when it was read first, and {after:,} when it was read again: it must not "
+            "change in a fit; persist() it if what it is computed from does"
+        )
 
 
 def plugin_call(function: str, kwargs: dict[str, Any], *on: pl.Expr) -> pl.Expr:

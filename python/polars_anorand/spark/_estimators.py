@@ -62,8 +62,8 @@ class AnoRand(Estimator, HasFit, Stored):
         The most rows that come to the driver.
     calibrate
         ``"all"``: of more than ``maxRows`` rows, thresholds and percentiles are those of all rows, by rank; the value
-        of a quantile below the highest 4,096 scores is rounded to 4e-6 of itself. ``"sample"``: those of the sample;
-        the rows are not read for them.
+        of a quantile is exact up to 262,144 different scores; beyond, it is rounded to 2e-5 of itself where no tie is.
+        ``"sample"``: those of the sample; the rows are not read for them.
     percentileCol, reasonsCol, numReasons
         Further columns of the model, none where the name is empty: the share of the training rows with a lower score;
         and for outliers the ``numReasons`` features that add most to the score, as an array of structs of ``feature``

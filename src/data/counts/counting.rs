@@ -4,6 +4,7 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::spilled::Spilled;
 use super::totals::{FeatureTotals, Totals, MOST_ROWS};
 use crate::data::columns::Columns;
 use crate::data::encode::categories::{forget_rare, Frequencies, Rare};
@@ -32,7 +33,18 @@ struct Counted {
     values: PlHashMap<String, u64>,
     /// The values that are known to be too rare to be remembered
     rare: Rare,
+    /// About the bytes of `values`
+    #[serde(skip)]
+    bytes: usize,
+    /// Values that are counted as well, and may be among `values` again
+    #[serde(skip)]
+    spilled: Option<Spilled>,
 }
+
+/// About the bytes of a value beyond its text, in a map of values.
+const BYTES_OF_VALUE: usize = 64;
+/// About the bytes of the values that are held in memory, of all groups. Beyond, they go to temporary files.
+const MOST_HELD: usize = 128 << 20;
 
 impl Counted {
     fn add_text(&mut self, value: Option<&str>) {
@@ -42,8 +54,41 @@ impl Counted {
         };
         match self.values.get_mut(value) {
             Some(count) => *count += 1,
-            None => drop(self.values.insert(value.to_string(), 1)),
+            None => {
+                self.bytes += BYTES_OF_VALUE + value.len();
+                self.values.insert(value.to_string(), 1);
+            }
         }
+    }
+
+    /// Moves the values from memory to a file.
+    fn spill(&mut self) -> PolarsResult<()> {
+        let spilled = match self.spilled.take() {
+            Some(spilled) => spilled,
+            None => Spilled::new()?,
+        };
+        self.bytes = 0;
+        self.spilled.insert(spilled).write(std::mem::take(&mut self.values).into_iter())
+    }
+
+    /// Brings all values back into memory; `leave` may take some out of each part of them.
+    fn bring_back(&mut self, mut leave: impl FnMut(&mut Self) -> PolarsResult<()>) -> PolarsResult<()> {
+        if self.spilled.is_none() {
+            return Ok(());
+        }
+        self.spill()?;
+        let Some(spilled) = self.spilled.take() else { return Ok(()) };
+        for part in 0..Spilled::PARTS {
+            self.values.extend(spilled.read(part)?);
+            leave(self)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the values out that are too rare to be remembered. All their rows must have been counted here.
+    fn forget_rare(&mut self) -> PolarsResult<()> {
+        self.rare = self.rare.plus(forget_rare(&mut self.values)?)?;
+        Ok(())
     }
 
     fn add_number(&mut self, number: f64) {
@@ -86,7 +131,8 @@ impl Counted {
 
 impl Counting {
     pub fn new(features: &[Feature]) -> Self {
-        Self { features: features.to_vec(), rows: 0, counted: vec![Counted::default(); features.len()] }
+        let counted = features.iter().map(|_| Counted::default()).collect();
+        Self { features: features.to_vec(), rows: 0, counted }
     }
 
     pub fn features(&self) -> &[Feature] {
@@ -118,6 +164,25 @@ impl Counting {
             }
         }
         (0..batch.rows()).for_each(|row| all[place(row)].rows += 1);
+        Self::hold(all, MOST_HELD)
+    }
+
+    /// Moves values to files, where there are most of them, until memory holds half of `most` bytes; nothing
+    /// while it does not hold more.
+    fn hold(all: &mut [Self], most: usize) -> PolarsResult<()> {
+        let mut counted: Vec<&mut Counted> = all.iter_mut().flat_map(|counting| &mut counting.counted).collect();
+        let mut held: usize = counted.iter().map(|counted| counted.bytes).sum();
+        if held <= most {
+            return Ok(());
+        }
+        counted.sort_unstable_by_key(|counted| std::cmp::Reverse(counted.bytes));
+        for counted in counted {
+            if held <= most / 2 {
+                break;
+            }
+            held -= counted.bytes;
+            counted.spill()?;
+        }
         Ok(())
     }
 
@@ -136,7 +201,8 @@ impl Counting {
 
     /// Splits the counts into parts: each value of a category is in the part that its text says,
     /// all else in the first.
-    pub fn split(self, parts: usize) -> Vec<Self> {
+    pub fn split(mut self, parts: usize) -> PolarsResult<Vec<Self>> {
+        self.counted.iter_mut().try_for_each(|counted| counted.bring_back(|_| Ok(())))?;
         let mut split = vec![Self::new(&self.features); parts.max(1)];
         split[0].rows = self.rows;
         for (j, counted) in self.counted.into_iter().enumerate() {
@@ -144,21 +210,24 @@ impl Counting {
                 let part = xxh3_64(value.as_bytes()) % split.len() as u64;
                 split[part as usize].counted[j].values.insert(value, count);
             }
-            split[0].counted[j] = Counted { values: std::mem::take(&mut split[0].counted[j].values), ..counted };
+            let values = std::mem::take(&mut split[0].counted[j].values);
+            split[0].counted[j] = Counted { values, bytes: 0, ..counted };
         }
-        split
+        Ok(split)
     }
 
     /// Nothing is counted.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0 && self.counted.iter().all(|counted| *counted == Counted::default())
+        let nothing = |counted: &Counted| Counted { bytes: 0, ..counted.clone() } == Counted::default();
+        self.rows == 0 && self.counted.iter().all(nothing)
     }
 
     /// Forgets the text of values that are too rare to be remembered. All rows with the values that
     /// are here must have been counted.
     pub fn forget_rare(&mut self) -> PolarsResult<()> {
         for counted in &mut self.counted {
-            counted.rare = counted.rare.plus(forget_rare(&mut counted.values)?)?;
+            counted.bring_back(Counted::forget_rare)?;
+            counted.forget_rare()?;
         }
         Ok(())
     }
@@ -169,7 +238,8 @@ impl Counting {
     pub fn totals(self) -> PolarsResult<Totals> {
         polars_ensure!(self.rows <= MOST_ROWS as u64, ComputeError:
             "anorand: {} rows were counted, expected at most {MOST_ROWS}", self.rows);
-        let totals = |(feature, counted): (&Feature, Counted)| {
+        let totals = |(feature, mut counted): (&Feature, Counted)| {
+            counted.bring_back(Counted::forget_rare)?;
             let is_category = feature.kind == Kind::Category;
             let known = counted.values.values().try_fold(counted.rare.rows, |all, count| sum(all, *count))?;
             let rows = if is_category { sum(known, counted.missing)? } else { self.rows };
@@ -235,7 +305,7 @@ mod tests {
     fn what_several_processes_count_comes_to_what_one_counts_in_any_order_and_in_any_parts() {
         let whole = counted(0, 5).totals().unwrap();
         for cut in 0..=5 {
-            let mut parts = [counted(0, cut).split(7), counted(cut, 5 - cut).split(7)].concat();
+            let mut parts = [counted(0, cut).split(7).unwrap(), counted(cut, 5 - cut).split(7).unwrap()].concat();
             for _ in 0..2 {
                 parts.reverse();
                 let mut all = counted(0, 0);
@@ -253,13 +323,41 @@ mod tests {
     }
 
     #[test]
+    fn values_that_went_to_a_file_count_as_those_in_memory() {
+        let words: Vec<String> = (0..200_000).map(|number| format!("{}", number * number % 150_001)).collect();
+        let columns = Columns::from_frame(&df!("c" => &words, "d" => &words[..]).unwrap()).unwrap();
+        let mut counting = [Counting::new(columns.features()), Counting::new(columns.features())];
+        for batch in 0..20 {
+            let batch = columns.slice(batch * 10_000, 10_000);
+            Counting::add_each(&mut counting, |row| row % 2, &batch).unwrap();
+            Counting::hold(&mut counting, 1 << 20).unwrap();
+        }
+        assert!(counting.iter().all(|counting| counting.counted.iter().all(|counted| counted.spilled.is_some())));
+        let held: usize =
+            counting.iter().flat_map(|counting| &counting.counted).map(|counted| counted.values.len()).sum();
+        assert!(held < 20_000, "{held}");
+        let mut whole = Counting::new(columns.features());
+        whole.add(&columns).unwrap();
+        let mut all = Counting::new(columns.features());
+        let [one, other] = counting;
+        all.add_counted(one.split(1).unwrap().remove(0)).unwrap();
+        all.add_counted(other.split(1).unwrap().remove(0)).unwrap();
+        assert_eq!(all.totals().unwrap(), whole.clone().totals().unwrap());
+        Counting::hold(std::slice::from_mut(&mut whole), 0).unwrap();
+        assert!(whole.counted[0].values.is_empty() && !whole.is_empty());
+        let mut again = Counting::new(columns.features());
+        again.add(&columns).unwrap();
+        assert_eq!(whole.totals().unwrap(), again.totals().unwrap());
+    }
+
+    #[test]
     fn rare_values_of_parts_are_counted_where_all_of_them_would_be() {
         let words: Vec<String> = (0..100_000).map(|number| format!("{}", number % 90_000)).collect();
         let columns = Columns::from_frame(&df!("c" => words).unwrap()).unwrap();
         let mut counting = Counting::new(columns.features());
         counting.add(&columns).unwrap();
         let mut all = Counting::new(columns.features());
-        for mut part in counting.clone().split(1).into_iter().chain([Counting::new(columns.features())]) {
+        for mut part in counting.clone().split(1).unwrap().into_iter().chain([Counting::new(columns.features())]) {
             part.forget_rare().unwrap();
             all.add_counted(sent(&part)).unwrap();
         }
@@ -270,7 +368,7 @@ mod tests {
     #[test]
     fn counts_that_no_rows_have_are_refused() {
         let two = counted(0, 2);
-        assert!(two.split(64).into_iter().skip(1).filter(|part| !part.is_empty()).count() <= 2);
+        assert!(two.split(64).unwrap().into_iter().skip(1).filter(|part| !part.is_empty()).count() <= 2);
         let text = serde_json::to_string(&counted(0, 2)).unwrap();
         let other = |from: &str, to: &str| {
             let changed = text.replace(from, to);

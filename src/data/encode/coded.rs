@@ -6,6 +6,7 @@ use super::categories::{with_unseen, Encoder, Frequencies};
 use super::inputs::Input;
 use super::statistics::FeatureStatistics;
 use crate::data::columns::Columns;
+use crate::data::counts::Totals;
 use crate::data::feature::Kind;
 use crate::options::Missing;
 
@@ -63,6 +64,7 @@ impl Columns {
         &self,
         encoders: &[Option<Encoder>],
         missing: Missing,
+        totals: Option<&Totals>,
     ) -> PolarsResult<Vec<FeatureStatistics>> {
         let (mut values, mut known) = (vec![], vec![]);
         let mut statistics = Vec::with_capacity(self.features.len());
@@ -75,7 +77,11 @@ impl Columns {
                 false => FeatureStatistics::from_values(&mut known, feature.kind == Kind::Category),
                 // A constant like any other.
                 true if missing == Missing::Indicator => FeatureStatistics::without_values(),
-                true => polars_bail!(NoData:
+                // Rows beyond the sample have values.
+                true if totals.is_some_and(|totals| totals.features[j].missing < totals.rows) => {
+                    FeatureStatistics::without_values()
+                }
+                true => polars_bail!(ComputeError:
                     "anorand: feature {:?} has no value that is not null, NaN or infinite: leave the column out, or fit with \
                      missing=\"indicator\"", feature.name),
             };

@@ -132,8 +132,9 @@ struct Unit {
 impl Unit {
     fn from_head(head: &[f32]) -> Self {
         let median = upper_median(&mut head.to_vec());
-        // The square of the inverse of this bound is far from overflow.
-        Self { median: f64::from(median), spread: spread_of(head).max(1e-6) }
+        // The square of the inverse of this bound is far from overflow. Two rows may have heads that
+        // hardly differ.
+        Self { median: f64::from(median), spread: spread_of(head).max(1e-3) }
     }
 
     /// The weight of a squared difference from a target.

@@ -5,10 +5,11 @@ use polars::prelude::*;
 use crate::data::Columns;
 use crate::device::Request;
 use crate::options::DEFAULT_CONTAMINATION;
+use crate::plugin::ffi::expression;
 use crate::plugin::kwargs::{first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, PackedFields};
 use crate::plugin::progress::Watching;
 use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
-use crate::query::{apply, Source};
+use crate::query::{apply, ModelFile, Source};
 
 pub fn score_field(inputs: &[Field], kwargs: ApplyKwargs) -> PolarsResult<Field> {
     apply_field(inputs, &kwargs, &Score)
@@ -72,7 +73,9 @@ fn apply_to<V: Verb>(
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let (columns, source) = match (inputs.get(1), &kwargs.model, kwargs.training) {
         (Some(models), _, _) => (Columns::from_series(first(inputs)?)?, Source::Column(models)),
-        (None, Some(path), _) => (Columns::from_series(first(inputs)?)?, Source::File(path)),
+        (None, Some(path), _) => {
+            (Columns::from_series(first(inputs)?)?, Source::File(ModelFile::new(&path.0, expression())))
+        }
         (None, None, Some(kwargs)) => {
             let (columns, training) = training(inputs, kwargs)?;
             (columns, Source::Rows(Box::new(training)))

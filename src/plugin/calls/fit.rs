@@ -21,7 +21,7 @@ pub fn fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
     let (columns, training) = training(inputs, kwargs.training)?;
     let request = Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
     let Some(groups) = &training.groups else {
-        let destination = kwargs.path.map(|path| Destination::claim(&path)).transpose()?;
+        let destination = kwargs.path.map(|path| Destination::claim(&path.0)).transpose()?;
         let bytes = training.fit(&columns, request)?.to_bytes()?;
         if let Some(destination) = destination {
             destination.write(&bytes)?;

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::models::{models_dtype, models_of_groups};
-use crate::data::Columns;
+use crate::data::{Columns, Feature};
 use crate::device::Request;
 use crate::job::{self, of_all_calls, Unit, WorkingFor};
 use crate::plugin::kwargs::{
@@ -16,6 +16,7 @@ use crate::query::{Gathered, Groups, Init, Training};
 pub fn rows_field(inputs: &[Field], kwargs: ObserveKwargs) -> PolarsResult<Field> {
     let packed = PackedFields::from_inputs(inputs, Some(&kwargs.training))?;
     packed.check("rows of the scan", Some(&kwargs.training))?;
+    packed.features()?.iter().try_for_each(Feature::check_typed)?;
     models_dtype(&packed.keys)?;
     Ok(Field::new("rows".into(), DataType::UInt64))
 }
@@ -69,6 +70,7 @@ fn training_of_scan(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<T
 pub fn check_scan_field(inputs: &[Field], kwargs: TrainingKwargs) -> PolarsResult<Field> {
     let packed = PackedFields::from_inputs(inputs, Some(&kwargs))?;
     packed.check("rows of the scan", Some(&kwargs))?;
+    packed.features()?.iter().try_for_each(Feature::check_typed)?;
     models_dtype(&packed.keys)?;
     Ok(Field::new("checked".into(), DataType::Boolean))
 }

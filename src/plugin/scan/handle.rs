@@ -46,9 +46,15 @@ impl PyScan {
         self.on_gathered(|gathered| Ok(gathered.rows.given()))
     }
 
-    /// The number of scores so far.
-    fn scored(&self) -> PyResult<u64> {
-        self.on_gathered(|gathered| Ok(gathered.scores.get(&0).map_or(0, ScoreCounts::rows)))
+    /// The number of rows of a group that a fit can use.
+    fn usable(&self, group: usize) -> PyResult<usize> {
+        self.on_gathered(|gathered| Ok(gathered.rows.usable(group)))
+    }
+
+    /// The number of scores of a group so far.
+    #[pyo3(signature = (group=0))]
+    fn scored(&self, group: u32) -> PyResult<u64> {
+        self.on_gathered(|gathered| Ok(gathered.scores.get(&group).map_or(0, ScoreCounts::rows)))
     }
 
     /// Takes what was counted of rows or of scores, for another process: parts, each with its

@@ -30,7 +30,7 @@ impl Scan {
         };
         let given = |part| if part == 0 { group.given as u64 } else { 0 };
         let counted = |(part, counting)| Counted { version: VERSION.to_string(), given: given(part), counting };
-        let split = counting.split(parts).into_iter().enumerate();
+        let split = counting.split(parts)?.into_iter().enumerate();
         let written = |(part, counting): (usize, Counting)| {
             let text = serde_json::to_string(&counted((part, counting)));
             Ok((part, text.map_err(|error| polars_err!(ComputeError: "anorand: counts can't be written: {error}"))?))

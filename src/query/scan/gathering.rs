@@ -70,6 +70,11 @@ impl Scan {
         self.groups.iter().map(|group| group.given).sum()
     }
 
+    /// The number of rows of a group so far that a fit can use.
+    pub fn usable(&self, group: usize) -> usize {
+        self.groups.get(group).map_or(0, |group| group.usable)
+    }
+
     /// Whether it keeps no rows.
     pub fn only_counts(&self) -> bool {
         self.sample.size() == 0

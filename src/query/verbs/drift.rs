@@ -9,12 +9,10 @@ use crate::model::{check_contamination, Model};
 use crate::options::Missing;
 use crate::pool;
 use crate::scoring;
-use crate::scoring::{FeatureDrift, TrainingValues};
+use crate::scoring::{is_other_share, FeatureDrift, TrainingValues};
 
 /// The ratio of shares of outliers from which on the scores have drifted.
 const LEAST_RATIO: f64 = 1.5;
-/// The standard deviations that they must be apart as well.
-const LEAST_DEVIATIONS: f64 = 4.0;
 
 /// The fields of a row of the result that are numbers.
 const NUMBERS: [&str; 12] = [
@@ -80,17 +78,19 @@ impl Drift {
 
     fn compare_scores(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Row> {
         let threshold = model.threshold(self.contamination)?;
-        let expected = 1.0 - f64::from(model.statistics().quantiles.share_below(threshold as f32));
+        let quantiles = &model.statistics().quantiles;
+        let expected = quantiles.share_above(threshold);
+        let trained = quantiles.rows();
         let scores = scoring::score(model, columns, device)?;
-        let scored = (scores.len() - scores.null_count()) as f64;
-        let above = scores.iter().flatten().filter(|score| f64::from(*score) > threshold).count() as f64;
-        let share = above / scored;
-        let deviation = (expected.max(1e-9) * (1.0 - expected) / scored).sqrt();
+        let scored = scores.len() - scores.null_count();
+        let above = scores.iter().flatten().filter(|score| f64::from(*score) > threshold).count();
+        let share = above as f64 / scored as f64;
         let is_other = share > LEAST_RATIO * expected || share < expected / LEAST_RATIO;
-        let numbers = [("training_outliers", Some(expected)), ("outliers", (scored > 0.0).then_some(share))];
+        let before = [(expected * trained as f64).round() as u64, trained as u64];
+        let numbers = [("training_outliers", Some(expected)), ("outliers", (scored > 0).then_some(share))];
         Ok(Row {
             feature: None,
-            drifted: scored > 0.0 && is_other && (share - expected).abs() > LEAST_DEVIATIONS * deviation,
+            drifted: scored > 0 && is_other && is_other_share(before, [above as u64, scored as u64]),
             numbers: NUMBERS.map(|name| numbers.iter().find(|(of, _)| *of == name).and_then(|(_, number)| *number)),
         })
     }
@@ -102,18 +102,21 @@ fn compare_features(model: &Model, columns: &Columns) -> PolarsResult<Vec<Row>> 
     // Rows that the fit would have left out are no part of what it saw.
     let skips = model.metadata().options.missing == Missing::Null;
     let compared = skips.then(|| coded.usable_rows(Missing::Null)).transpose()?;
-    let trained = model.metadata().training.rows as u64;
+    let training = &model.metadata().training;
+    let trained = training.rows as u64;
+    let sampled = training.sampled.unwrap_or(training.rows) as u64;
     pool::map((0..coded.features().len()).collect(), |j| {
-        let training = TrainingValues {
+        let values = TrainingValues {
             kind: model.metadata().features[j].kind,
             inputs: model.inputs().feature(j),
             rows: trained,
+            sampled,
             missing: quantiles.missing[j],
             quantiles: &quantiles.values[j],
             at_most: &quantiles.at_most[j],
             frequencies: model.frequencies()[j].as_ref(),
         };
-        let found = FeatureDrift::of(&coded, j, compared.as_deref(), &training)?;
+        let found = FeatureDrift::of(&coded, j, compared.as_deref(), &values)?;
         let before = found.quartiles.map(|(training, _)| training);
         let now = found.quartiles.map(|(_, now)| now);
         let missing_before = (!skips).then(|| quantiles.missing[j] as f64 / trained as f64);

@@ -39,10 +39,11 @@ impl Explain {
         contributions: &Array2<f32>,
         missing: Option<&BooleanChunked>,
     ) -> PolarsResult<Series> {
+        let features = model.metadata().features.iter().enumerate();
+        let places: PlHashMap<&str, usize> = features.map(|(at, feature)| (feature.name.as_str(), at)).collect();
         let fields = self.names.iter().map(|name| {
-            let at = model.metadata().features.iter().position(|feature| feature.name == name.as_str());
-            let numbers = match at {
-                Some(at) => contributions.column(at).to_vec(),
+            let numbers = match places.get(name.as_str()) {
+                Some(at) => contributions.column(*at).to_vec(),
                 None => polars_bail!(ColumnNotFound: "anorand: the model does not know {name:?}"),
             };
             with_nulls(Float32Chunked::from_vec(name.clone(), numbers).into_series(), missing)
