@@ -28,13 +28,30 @@ const STRICTLY: f32 = 0.01;
 /// Determined equally, to this much.
 const EQUALLY: f64 = 0.05;
 
+/// The evidence against a row, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowEvidence {
+    /// Σ ln(1 + 0.02 · e) over the cells.
+    pub all: f64,
+    /// The same sum over what is only rare or far out in its own column.
+    pub tails: f64,
+}
+
 /// The evidence against some rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     /// ln e of each cell, `[rows, columns]`.
     pub cells: Vec<f32>,
-    /// Of each row.
-    pub rows: Vec<f64>,
+    /// What each cell adds to the evidence against its row, and to the tails of it,
+    /// `[rows, columns]`.
+    pub parts: Vec<[f32; 2]>,
+    pub rows: Vec<RowEvidence>,
+}
+
+/// Adds a cell's part to the evidence against its row.
+fn add(row: &mut RowEvidence, [all, tail]: [f64; 2]) {
+    row.all += all;
+    row.tails += tail;
 }
 
 /// What is said about some rows, and by whom.
@@ -52,11 +69,14 @@ impl Statement<'_> {
     /// The evidence against all cells and rows.
     pub fn evidence(&self) -> PolarsResult<Evidence> {
         let (rows, width) = (self.batch.rows, self.columns.len());
-        let mut found = Evidence { cells: zeros(rows * width, WHAT)?, rows: zeros(rows, WHAT)? };
+        let cells = rows * width;
+        let mut found = Evidence { cells: zeros(cells, WHAT)?, parts: zeros(cells, WHAT)?, rows: zeros(rows, WHAT)? };
         for at in 0..width {
             for row in 0..rows {
-                let e = self.against(at, row);
-                found.rows[row] += quick_ln(1.0 + SHARE * e);
+                let [e, tail] = self.against(at, row);
+                let part = [e, tail].map(|e| quick_ln(1.0 + SHARE * e));
+                add(&mut found.rows[row], part);
+                found.parts[row * width + at] = part.map(|nats| nats as f32);
                 found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
             }
         }
@@ -67,16 +87,18 @@ impl Statement<'_> {
     }
 
     /// The evidence against the rows alone.
-    pub fn of_rows(&self) -> PolarsResult<Vec<f64>> {
-        let mut rows: Vec<f64> = zeros(self.batch.rows, WHAT)?;
+    pub fn of_rows(&self) -> PolarsResult<Vec<RowEvidence>> {
+        let mut rows: Vec<RowEvidence> = zeros(self.batch.rows, WHAT)?;
         for at in 0..self.columns.len() {
-            rows.iter_mut().enumerate().for_each(|(row, sum)| *sum += quick_ln(1.0 + SHARE * self.against(at, row)));
+            for (row, sums) in rows.iter_mut().enumerate() {
+                add(sums, self.against(at, row).map(|e| quick_ln(1.0 + SHARE * e)));
+            }
         }
         Ok(rows)
     }
 
-    /// The evidence against a cell.
-    fn against(&self, at: usize, row: usize) -> f64 {
+    /// The evidence against a cell, and what of it is only rare or far out in its own column.
+    fn against(&self, at: usize, row: usize) -> [f64; 2] {
         let own = self.columns[at].level(&self.batch.read[at], row).own;
         let (mut e, mut value, mut number) = (own.fixed, own.value, own.number);
         for target in &self.of_column[at] {
@@ -88,7 +110,8 @@ impl Statement<'_> {
                 Aim::Hour => {}
             }
         }
-        e + value + number
+        let tail = value + number;
+        [e + tail, tail]
     }
 
     /// Where cells disagree with each other, gives the evidence to the one that disagrees with more

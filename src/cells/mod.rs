@@ -20,6 +20,7 @@ mod events;
 mod evidence;
 #[cfg(test)]
 mod examples;
+mod given;
 mod math;
 mod near_duplicates;
 mod numbers;
@@ -41,11 +42,13 @@ use polars::prelude::PolarsResult;
 
 use crate::pool;
 
-pub use events::Own;
-pub use evidence::Evidence;
-pub use reason::{Reason, Why};
-pub use tensors::{CellsMetadata, Dtype, Spec, Values};
-pub use values::{AllRows, CellColumn, Description, Vocabulary, NULL};
+pub use evidence::{Evidence, RowEvidence};
+pub use given::{all_rows, describe, Given};
+pub use reason::Reason;
+pub use tensors::{CellsMetadata, Spec};
+pub use values::{AllRows, CellColumn, Description};
+#[cfg(test)]
+pub use values::{Vocabulary, NULL};
 
 use batch::Batch;
 use column::Column;
@@ -75,7 +78,26 @@ impl Cells {
         given: &[CellColumn],
         described: &[Description],
         all: Option<&[AllRows]>,
+    ) -> PolarsResult<(Self, Vec<RowEvidence>)> {
+        Self::fit_and(given, described, all, |statement| statement.of_rows())
+    }
+
+    /// The same, with the evidence against each cell of the training rows.
+    #[cfg(test)]
+    fn fit_cells(
+        given: &[CellColumn],
+        described: &[Description],
+        all: Option<&[AllRows]>,
     ) -> PolarsResult<(Self, Evidence)> {
+        Self::fit_and(given, described, all, |statement| statement.evidence())
+    }
+
+    fn fit_and<T>(
+        given: &[CellColumn],
+        described: &[Description],
+        all: Option<&[AllRows]>,
+        read_training: impl FnOnce(Statement) -> PolarsResult<T>,
+    ) -> PolarsResult<(Self, T)> {
         batch::check(described.len(), given)?;
         let most = (MOST_NUMBERS / given.len().max(1)).max(FEWEST_NUMBERS);
         let columns = pool::map((0..given.len()).collect(), |at| {
@@ -88,7 +110,7 @@ impl Cells {
         let mut batch = Batch::from_read(&columns, given, read);
         let fitted = parents::fit::fit(&columns, described, &mut batch)?;
         let cells = Self::new(columns, fitted.coders, fitted.targets);
-        let evidence = cells.state(&batch, &fitted.said).evidence()?;
+        let evidence = read_training(cells.state(&batch, &fitted.said))?;
         Ok((cells, evidence))
     }
 
@@ -142,12 +164,19 @@ impl Rows<'_> {
     }
 
     /// The evidence against the rows alone.
-    pub fn of_rows(&self) -> PolarsResult<Vec<f64>> {
+    pub fn of_rows(&self) -> PolarsResult<Vec<RowEvidence>> {
         self.statement().of_rows()
     }
 
     /// Why a cell is taken for wrong.
     pub fn reason(&self, described: &[Description], column: usize, row: usize) -> Reason {
         Reasons { statement: self.statement(), coders: &self.cells.coders, described }.reason(column, row)
+    }
+}
+
+impl PartialEq for Cells {
+    /// Compares what a file holds.
+    fn eq(&self, other: &Self) -> bool {
+        self.metadata() == other.metadata() && self.tensors() == other.tensors()
     }
 }

@@ -23,9 +23,12 @@
 //! | `cells.lines` | F64 `[lines, 3]` | slope, offset and spread |
 //! | `cells.two` | F64 `[relations, 2]` | factor and spread of a number of two others |
 
+use polars::prelude::{polars_err, PolarsResult};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Kind;
+use crate::tensors::{TensorsIn, TensorsOut};
 
 use super::column::{Column, Nature};
 use super::numbers::{Numbers, Scale};
@@ -33,6 +36,7 @@ use super::parents::form::Form;
 use super::parents::line::Line;
 use super::parents::two_numbers::Operation;
 use super::parents::{Aim, From, Parent, Relation};
+use super::values::Description;
 use super::Cells;
 
 /// The numbers of a tensor.
@@ -41,14 +45,6 @@ pub enum Values {
     F64(Vec<f64>),
     U64(Vec<u64>),
     U32(Vec<u32>),
-}
-
-/// The dtype of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    F64,
-    U64,
-    U32,
 }
 
 /// The name, the dtype and the size of a tensor.
@@ -188,6 +184,35 @@ impl RelationMetadata {
 }
 
 impl Cells {
+    /// Gives all of its numbers.
+    pub fn write(&self, out: &mut TensorsOut) {
+        for (Spec { name, .. }, values) in self.metadata().specs().into_iter().flatten().zip(self.tensors()) {
+            match values {
+                Values::F64(numbers) => out.put(name, &numbers),
+                Values::U64(numbers) => out.put(name, &numbers),
+                Values::U32(numbers) => out.put(name, &numbers),
+            }
+        }
+    }
+
+    /// Takes what [`Cells::write`] gave.
+    ///
+    /// # Errors
+    /// `ComputeError` that says what is wrong with a number.
+    pub fn read(tensors: &TensorsIn, metadata: &CellsMetadata, described: &[Description]) -> PolarsResult<Self> {
+        let specs = metadata.specs().unwrap_or_default();
+        let read = |spec: &Spec| {
+            Ok(match spec.dtype {
+                Dtype::U64 => Values::U64(tensors.numbers(spec.name)?),
+                Dtype::U32 => Values::U32(tensors.numbers(spec.name)?),
+                _ => Values::F64(tensors.numbers(spec.name)?),
+            })
+        };
+        let values = specs.iter().map(read).collect::<PolarsResult<Vec<Values>>>()?;
+        Self::from_tensors(metadata, &values, described)
+            .map_err(|fault| polars_err!(ComputeError: "anorand: not a model: {fault}"))
+    }
+
     /// What the cells are, but for their numbers.
     pub fn metadata(&self) -> CellsMetadata {
         CellsMetadata {

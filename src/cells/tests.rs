@@ -3,9 +3,10 @@
 
 use crate::data::Kind;
 
+use super::events::Own;
 use super::examples::{normal, numbers, pick, random, texts, Column, Fitted, Table};
+use super::reason::Why;
 use super::tensors::Values;
-use super::{Own, Why};
 
 const ROWS: usize = 2_000;
 const ITEMS: [&str; 8] = ["book", "lamp", "desk", "chair", "shelf", "clock", "mirror", "carpet"];
@@ -40,14 +41,14 @@ fn found(table: &Table, column: &str, wrong: &str) -> super::Reason {
     let row = 7;
     let new = table.head(20).with(row, column, wrong);
     let evidence = fitted.evidence(&new);
-    let share = fitted.share_above(evidence.rows[row]);
+    let share = fitted.share_above(evidence.rows[row].all);
     let reason = fitted.reason(&new, column, row);
     assert!(share <= 0.01, "{share}: {reason:?}");
     let width = table.0.len();
     let cells = &evidence.cells[row * width..(row + 1) * width];
     let first = (0..width).max_by(|a, b| cells[*a].total_cmp(&cells[*b])).unwrap();
     assert_eq!(table.0[first].0, column, "{cells:?} {reason:?}");
-    let clean = fitted.evidence(&table.head(20)).rows[row];
+    let clean = fitted.evidence(&table.head(20)).rows[row].all;
     assert!(fitted.share_above(clean) > 0.02, "the row is odd without its fault");
     reason
 }
@@ -256,9 +257,9 @@ fn a_fault_that_repeats_among_the_training_rows_is_still_rare() {
     let table =
         table(vec![("town", texts(ROWS, |row| format!("town {}", pick(row, 1, 12)))), ("state", texts(ROWS, state))]);
     let fitted = table.fit();
-    let mut rows = fitted.training.rows.clone();
+    let mut rows: Vec<f64> = fitted.training.rows.iter().map(|row| row.all).collect();
     rows.sort_by(|a, b| b.total_cmp(a));
-    let wrong: Vec<f64> = (7..ROWS).step_by(100).map(|row| fitted.training.rows[row]).collect();
+    let wrong: Vec<f64> = (7..ROWS).step_by(100).map(|row| fitted.training.rows[row].all).collect();
     let found = wrong.iter().filter(|evidence| **evidence >= rows[ROWS / 50]).count();
     assert!(found * 10 >= wrong.len() * 8, "{found} of {}", wrong.len());
 }
@@ -328,7 +329,7 @@ fn a_damaged_file_is_an_error_or_other_cells() {
                 });
                 if let Ok(cells) = restored {
                     let evidence = fitted.evidence_of(&cells, &table.head(20));
-                    assert!(evidence.rows.iter().all(|row| row.is_finite()), "tensor {at}");
+                    assert!(evidence.rows.iter().all(|row| row.all.is_finite()), "tensor {at}");
                 }
             }
         }
