@@ -78,7 +78,7 @@ impl Statement<'_> {
     /// The evidence against a cell.
     fn against(&self, at: usize, row: usize) -> f64 {
         let own = self.columns[at].level(&self.batch.read[at], row).own;
-        let (mut e, mut value, mut number) = (own.fixed, own.value, own.number);
+        let [mut e, mut value, mut number] = [own.fixed, own.value, own.number].map(f64::from);
         for target in &self.of_column[at] {
             let given = 1.0 / f64::from(self.said[*target].mixed[row]);
             e += given;
@@ -168,6 +168,7 @@ impl Statement<'_> {
     /// The nats that speak against a cell by itself.
     fn by_itself(&self, at: usize, row: usize) -> f64 {
         let Sums { fixed, value, number } = self.columns[at].level(&self.batch.read[at], row).own;
+        let [fixed, value, number] = [fixed, value, number].map(f64::from);
         let most = fixed.max(value / super::events::VALUE).max(number / super::events::NUMBER);
         quick_ln(most.max(1e-6))
     }

@@ -15,11 +15,14 @@
 //! | in a file | `tensors`, `restore` |
 
 mod batch;
+mod by_parent;
 mod column;
 mod events;
 mod evidence;
 #[cfg(test)]
 mod examples;
+mod findings;
+mod known_numbers;
 mod math;
 mod near_duplicates;
 mod numbers;
@@ -27,6 +30,7 @@ mod parents;
 mod parse;
 mod reason;
 mod restore;
+mod sample;
 mod sentinels;
 mod shapes;
 mod tails;
@@ -41,8 +45,10 @@ use polars::prelude::PolarsResult;
 
 use crate::pool;
 
+pub use column::Meaning;
 pub use events::Own;
 pub use evidence::Evidence;
+pub use findings::Finding;
 pub use reason::{Reason, Why};
 pub use tensors::{CellsMetadata, Dtype, Spec, Values};
 pub use values::{AllRows, CellColumn, Description, Vocabulary, NULL};
@@ -53,10 +59,13 @@ use evidence::Statement;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
+use sample::{Owned, Split};
 
 /// The numbers of discrete columns that are remembered in all, and of each column at least.
 const MOST_NUMBERS: usize = 1 << 15;
 const FEWEST_NUMBERS: usize = 64;
+/// Of more training rows, these are fitted on, and the others are judged as new rows.
+const MOST_ROWS: usize = 1 << 17;
 
 /// What is known of a table's columns and of how they depend on one another.
 #[derive(Clone, Debug)]
@@ -76,7 +85,24 @@ impl Cells {
         described: &[Description],
         all: Option<&[AllRows]>,
     ) -> PolarsResult<(Self, Evidence)> {
-        batch::check(described.len(), given)?;
+        let rows = batch::check(described.len(), given)?;
+        if rows <= MOST_ROWS {
+            return Self::fit_all(given, described, all);
+        }
+        let counted: Vec<AllRows> = given.iter().map(AllRows::count).collect();
+        let split = Split::new(rows, MOST_ROWS);
+        let owned = split.taken(given, described);
+        let taken: Vec<CellColumn> = owned.iter().map(Owned::column).collect();
+        let (cells, of_taken) = Self::fit_all(&taken, described, Some(all.unwrap_or(&counted)))?;
+        let evidence = split.complete(&cells, of_taken, given, described)?;
+        Ok((cells, evidence))
+    }
+
+    fn fit_all(
+        given: &[CellColumn],
+        described: &[Description],
+        all: Option<&[AllRows]>,
+    ) -> PolarsResult<(Self, Evidence)> {
         let most = (MOST_NUMBERS / given.len().max(1)).max(FEWEST_NUMBERS);
         let columns = pool::map((0..given.len()).collect(), |at| {
             let all = all.and_then(|all| all.get(at)).copied();

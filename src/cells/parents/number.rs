@@ -70,7 +70,8 @@ impl NumberInGroups {
             spreads.push(1.4826 * median(&mut places).unwrap_or(0.0));
         }
         let within = spread_within(away, telling, scale);
-        let pull = (within / scale.spread).powi(2).min(1.0);
+        let narrow = within / scale.spread;
+        let pull = (narrow * narrow).min(1.0);
         let sized = rows.iter().map(|rows| f64::from(*rows));
         let centres = medians.iter().zip(sized.clone());
         let centres = centres.map(|(centre, n)| (n * centre + pull * scale.centre) / (n + pull)).collect();
