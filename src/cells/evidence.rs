@@ -1,8 +1,8 @@
 //! The evidence against each cell of some rows, and against the rows.
 //!
-//! e is how much likelier a value is if the cell is wrong than if it is right. The kinds of evidence
-//! add up in e; what the other values explain takes away from how rare a value or a number is. A
-//! row's evidence is Σ ln(1 + 0.02 · e).
+//! e is how much likelier a value is if the cell is wrong than if it is right. The kinds of
+//! evidence add up in e; what the other values explain takes away from how rare a value or a number
+//! is. A row's evidence is Σ ln(1 + 0.02 · e).
 
 use polars::prelude::PolarsResult;
 
@@ -93,7 +93,8 @@ impl Statement<'_> {
 
     /// Where cells disagree with each other, gives the evidence to the one that disagrees with more
     /// of the other columns, then to the one that the others determine best. If that is even, a
-    /// number gets it, then the later column, since what follows from others mostly stands after them.
+    /// number gets it, then the later column, since what follows from others mostly stands after
+    /// them.
     fn name_determined(&self, row: usize, cells: &mut [f32]) {
         let highest = (0..cells.len()).reduce(|a, b| if cells[b] > cells[a] { b } else { a });
         let Some(first) = highest else { return };
@@ -150,7 +151,8 @@ impl Statement<'_> {
         columns.len()
     }
 
-    /// The columns of the parent that speaks loudest against a cell, louder than the cell by itself.
+    /// The columns of the parent that speaks loudest against a cell, louder than the cell by
+    /// itself.
     fn opponents(&self, at: usize, row: usize, by_itself: f64) -> Option<[usize; 2]> {
         let mut most = by_itself.max(DISAGREES);
         let mut opponents = None;

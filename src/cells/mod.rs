@@ -1,8 +1,8 @@
 //! Cells: the evidence that a single value of a table is wrong.
 //!
-//! A value is judged by what is usual in its column (events, tails, shapes of texts, near-duplicates)
-//! and by what the row's other values predict (parents). The training rows are judged without
-//! themselves, so that a fault that repeats among them is still rare.
+//! A value is judged by what is usual in its column (events, tails, shapes of texts,
+//! near-duplicates) and by what the row's other values predict (parents). The training rows are
+//! judged without themselves, so that a fault that repeats among them is still rare.
 //!
 //! | what | where |
 //! |---|---|

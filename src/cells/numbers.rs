@@ -6,13 +6,15 @@ use super::sentinels::{self, Counted};
 use super::tails::Tail;
 
 /// How far beyond the middle 98 % a number must be, in widths of these, for the two events of
-/// numbers far out. Of a normal distribution, this is 5.8 and 11.6 standard deviations from the mean.
+/// numbers far out. Of a normal distribution, this is 5.8 and 11.6 standard deviations from the
+/// mean.
 pub const FAR: [f64; 2] = [0.75, 2.0];
 /// The shares of the numbers that are below the middle ones, and up to their end.
 const MIDDLE: [f64; 2] = [0.01, 0.99];
 /// The width of the middle of a normal distribution, in spreads: the least that there is.
 const LEAST_WIDTH: f64 = 4.65;
-/// A sign, or a fraction among whole numbers, is an event where at most this share of the rows has it.
+/// A sign, or a fraction among whole numbers, is an event where at most this share of the rows has
+/// it.
 const RARE: f64 = 0.1;
 /// The fewest numbers that are described as numbers; fewer are values like any other.
 pub const FEWEST: usize = 21;
@@ -141,8 +143,8 @@ impl Numbers {
         (low - place).max(place - high) / width
     }
 
-    /// The number of rows with the rarest of the number's sign and its being a fraction, if few rows
-    /// have it.
+    /// The number of rows with the rarest of the number's sign and its being a fraction, if few
+    /// rows have it.
     pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
         let few = (RARE * self.rows as f64) as u64;
         let odd = oddities(number).into_iter().zip(self.odd).zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);

@@ -1,4 +1,5 @@
-//! Why a cell is taken for wrong, in words: "state is TX; with zip 01907 it is MA in 99 % of 312 rows".
+//! Why a cell is taken for wrong, in words: "state is TX; with zip 01907 it is MA in 99 % of 312
+//! rows".
 
 use super::batch::Batch;
 use super::by_parent::range;
@@ -12,7 +13,8 @@ use super::parents::{Aim, Relation, Target};
 use super::values::Description;
 use super::words::{self, percent, short};
 
-/// That a value is rare, or of an unusual form, is told only where nothing else says nearly as much.
+/// That a value is rare, or of an unusual form, is told only where nothing else says nearly as
+/// much.
 const LESS_TELLING: f64 = 0.2;
 /// Evidence above this says something.
 const SPEAKS: f64 = 3.0;

@@ -293,7 +293,8 @@ fn are_codes(codes: &[u32], end: usize) -> bool {
 }
 
 impl Cells {
-    /// From tensors in the order of [`CellsMetadata::specs`]; an error says what is wrong with them.
+    /// From tensors in the order of [`CellsMetadata::specs`]; an error says what is wrong with
+    /// them.
     pub fn from_tensors(
         metadata: &CellsMetadata,
         tensors: &[Values],

@@ -162,8 +162,9 @@ impl Rarity {
         ((rows + 0.5) / (self.all + 1.0)).min(1.0)
     }
 
-    /// The event that no other values are nearly as rare: one over the share of the rows with values
-    /// of up to eight times the rows. A training row, which has one of `count`, is no part of it.
+    /// The event that no other values are nearly as rare: one over the share of the rows with
+    /// values of up to eight times the rows. A training row, which has one of `count`, is no part
+    /// of it.
     pub fn apart(&self, count: u64, is_left_out: bool) -> f64 {
         let one = u64::from(is_left_out);
         let others = count.saturating_sub(one).max(1);

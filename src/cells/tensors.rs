@@ -1,7 +1,8 @@
 //! Cells as tensors and metadata, for a model file.
 //!
-//! What follows from the vocabularies (shapes, near-duplicates, how rare a text is) is not stored. The
-//! parts of columns and of parents stand one after the other; the metadata say how long each is.
+//! What follows from the vocabularies (shapes, near-duplicates, how rare a text is) is not stored.
+//! The parts of columns and of parents stand one after the other; the metadata say how long each
+//! is.
 //!
 //! | tensor | dtype, size | |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! Each kind of relation and of event: a wrong value is found, its column is named, and the reason is
-//! the right one.
+//! Each kind of relation and of event: a wrong value is found, its column is named, and the reason
+//! is the right one.
 
 use crate::data::Kind;
 

@@ -7,7 +7,8 @@ use super::grouped::Grouped;
 
 /// As many rows' worth of the spread of all groups goes into that of each.
 const SHARED: f64 = 4.0;
-/// Groups of this many rows tell what the spread within groups is, where more than so many rows have one.
+/// Groups of this many rows tell what the spread within groups is, where more than so many rows
+/// have one.
 const TELLING: usize = 4;
 const TELLING_ROWS: usize = 20;
 const NONE: u32 = u32::MAX;
