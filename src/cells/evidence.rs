@@ -1,8 +1,8 @@
 //! The evidence against each cell of some rows, and against the rows.
 //!
-//! e is how much likelier a value is if the cell is wrong than if it is right. The kinds of evidence
-//! add up in e; what the other values explain takes away from how rare a value or a number is. A
-//! row's evidence is Σ ln(1 + 0.02 · e).
+//! e is how much likelier a value is if the cell is wrong than if it is right. The kinds of
+//! evidence add up in e; what the other values explain takes away from how rare a value or a number
+//! is. A row's evidence is Σ ln(1 + 0.02 · e).
 
 use polars::prelude::PolarsResult;
 
@@ -80,8 +80,14 @@ impl Statement<'_> {
                 found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
             }
         }
-        for (row, cells) in found.cells.chunks_exact_mut(width.max(1)).enumerate() {
-            self.name_determined(row, cells);
+        let width = width.max(1);
+        let of_rows = found.cells.chunks_exact_mut(width).zip(found.parts.chunks_exact_mut(width));
+        for (row, (cells, parts)) in of_rows.enumerate() {
+            if self.name_determined(row, cells) {
+                for (cell, part) in cells.iter().zip(parts) {
+                    part[0] = quick_ln(1.0 + SHARE * libm::exp(f64::from(*cell))) as f32;
+                }
+            }
         }
         Ok(found)
     }
@@ -100,7 +106,7 @@ impl Statement<'_> {
     /// The evidence against a cell, and what of it is only rare or far out in its own column.
     fn against(&self, at: usize, row: usize) -> [f64; 2] {
         let own = self.columns[at].level(&self.batch.read[at], row).own;
-        let (mut e, mut value, mut number) = (own.fixed, own.value, own.number);
+        let [mut e, mut value, mut number] = [own.fixed, own.value, own.number].map(f64::from);
         for target in &self.of_column[at] {
             let given = 1.0 / f64::from(self.said[*target].mixed[row]);
             e += given;
@@ -116,12 +122,13 @@ impl Statement<'_> {
 
     /// Where cells disagree with each other, gives the evidence to the one that disagrees with more
     /// of the other columns, then to the one that the others determine best. If that is even, a
-    /// number gets it, then the later column, since what follows from others mostly stands after them.
-    fn name_determined(&self, row: usize, cells: &mut [f32]) {
+    /// number gets it, then the later column, since what follows from others mostly stands after
+    /// them.
+    fn name_determined(&self, row: usize, cells: &mut [f32]) -> bool {
         let highest = (0..cells.len()).reduce(|a, b| if cells[b] > cells[a] { b } else { a });
-        let Some(first) = highest else { return };
+        let Some(first) = highest else { return false };
         let by_itself = self.by_itself(first, row);
-        let Some(others) = self.opponents(first, row, by_itself).filter(|_| by_itself <= ODD[0]) else { return };
+        let Some(others) = self.opponents(first, row, by_itself).filter(|_| by_itself <= ODD[0]) else { return false };
         let group = [first, others[0], others[1]];
         let is_number = |at: usize| self.columns[at].nature.meaning != Meaning::Category;
         let mut best = first;
@@ -145,6 +152,7 @@ impl Statement<'_> {
         for at in group.into_iter().filter(|at| *at != best) {
             cells[at] = cells[at].min(cells[best] - STRICTLY);
         }
+        true
     }
 
     /// Whether the others of a group speak against a cell.
@@ -173,7 +181,8 @@ impl Statement<'_> {
         columns.len()
     }
 
-    /// The columns of the parent that speaks loudest against a cell, louder than the cell by itself.
+    /// The columns of the parent that speaks loudest against a cell, louder than the cell by
+    /// itself.
     fn opponents(&self, at: usize, row: usize, by_itself: f64) -> Option<[usize; 2]> {
         let mut most = by_itself.max(DISAGREES);
         let mut opponents = None;
@@ -191,6 +200,7 @@ impl Statement<'_> {
     /// The nats that speak against a cell by itself.
     fn by_itself(&self, at: usize, row: usize) -> f64 {
         let Sums { fixed, value, number } = self.columns[at].level(&self.batch.read[at], row).own;
+        let [fixed, value, number] = [fixed, value, number].map(f64::from);
         let most = fixed.max(value / super::events::VALUE).max(number / super::events::NUMBER);
         quick_ln(most.max(1e-6))
     }

@@ -92,8 +92,8 @@ pub fn step(rising: &[f64]) -> f64 {
     }
 }
 
-/// The unit that numbers are rounded to: a power of ten, or a day, hour, minute or second of days; 0
-/// where they are not rounded.
+/// The unit that numbers are rounded to: a power of ten, or a day, hour, minute or second of days;
+/// 0 where they are not rounded.
 pub fn grain(numbers: &[f64], are_days: bool) -> f64 {
     let units: &[f64] = match are_days {
         true => &[1.0, 1.0 / 24.0, 1.0 / 1_440.0, 1.0 / 86_400.0],

@@ -1,8 +1,8 @@
 //! Cells: the evidence that a single value of a table is wrong.
 //!
-//! A value is judged by what is usual in its column (events, tails, shapes of texts, near-duplicates)
-//! and by what the row's other values predict (parents). The training rows are judged without
-//! themselves, so that a fault that repeats among them is still rare.
+//! A value is judged by what is usual in its column (events, tails, shapes of texts,
+//! near-duplicates) and by what the row's other values predict (parents). The training rows are
+//! judged without themselves, so that a fault that repeats among them is still rare.
 //!
 //! | what | where |
 //! |---|---|
@@ -15,12 +15,15 @@
 //! | in a file | `tensors`, `restore` |
 
 mod batch;
+mod by_parent;
 mod column;
 mod events;
 mod evidence;
 #[cfg(test)]
 mod examples;
+mod findings;
 mod given;
+mod known_numbers;
 mod math;
 mod near_duplicates;
 mod numbers;
@@ -28,6 +31,7 @@ mod parents;
 mod parse;
 mod reason;
 mod restore;
+mod sample;
 mod sentinels;
 mod shapes;
 mod tails;
@@ -43,6 +47,7 @@ use polars::prelude::PolarsResult;
 use crate::pool;
 
 pub use evidence::{Evidence, RowEvidence};
+pub use findings::Finding;
 pub use given::{all_rows, describe, Given};
 pub use reason::Reason;
 pub use tensors::{CellsMetadata, Spec};
@@ -56,10 +61,13 @@ use evidence::Statement;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
+use sample::{Owned, Split};
 
 /// The numbers of discrete columns that are remembered in all, and of each column at least.
 const MOST_NUMBERS: usize = 1 << 15;
 const FEWEST_NUMBERS: usize = 64;
+/// Of more training rows, these are fitted on, and the others are judged as new rows.
+const MOST_ROWS: usize = 1 << 17;
 
 /// What is known of a table's columns and of how they depend on one another.
 #[derive(Clone, Debug)]
@@ -79,7 +87,18 @@ impl Cells {
         described: &[Description],
         all: Option<&[AllRows]>,
     ) -> PolarsResult<(Self, Vec<RowEvidence>)> {
-        Self::fit_and(given, described, all, |statement| statement.of_rows())
+        let rows = batch::check(described.len(), given)?;
+        let of_rows = |statement: Statement| statement.of_rows();
+        if rows <= MOST_ROWS {
+            return Self::fit_and(given, described, all, of_rows);
+        }
+        let counted: Vec<AllRows> = given.iter().map(AllRows::count).collect();
+        let split = Split::new(rows, MOST_ROWS);
+        let owned = split.taken(given, described);
+        let taken: Vec<CellColumn> = owned.iter().map(Owned::column).collect();
+        let (cells, of_taken) = Self::fit_and(&taken, described, Some(all.unwrap_or(&counted)), of_rows)?;
+        let evidence = split.complete(&cells, of_taken, given, described)?;
+        Ok((cells, evidence))
     }
 
     /// The same, with the evidence against each cell of the training rows.

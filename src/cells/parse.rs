@@ -14,8 +14,8 @@ pub fn is_marker(text: &str) -> bool {
     text.len() <= 7 && MARKERS.iter().any(|marker| text.eq_ignore_ascii_case(marker))
 }
 
-/// Whether a text was read in another encoding than it was written in: it has replacement or control
-/// characters, or UTF-8 that was read as Latin-1 or as Windows-1252 (`Ã¼` for `ü`).
+/// Whether a text was read in another encoding than it was written in: it has replacement or
+/// control characters, or UTF-8 that was read as Latin-1 or as Windows-1252 (`Ã¼` for `ü`).
 pub fn is_garbled(text: &str) -> bool {
     if text.is_ascii() {
         return text.bytes().any(|byte| byte < 32 && !byte.is_ascii_whitespace());

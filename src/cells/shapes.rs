@@ -160,7 +160,8 @@ impl Runs {
         self.push(symbol);
     }
 
-    /// One more run: where the last two repeat the two before, or one repeats thrice, it is kept once.
+    /// One more run: where the last two repeat the two before, or one repeats thrice, it is kept
+    /// once.
     fn push(&mut self, symbol: char) {
         let pattern = &mut self.pattern;
         if pattern.len() >= 40 {

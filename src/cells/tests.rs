@@ -1,8 +1,9 @@
-//! Each kind of relation and of event: a wrong value is found, its column is named, and the reason is
-//! the right one.
+//! Each kind of relation and of event: a wrong value is found, its column is named, and the reason
+//! is the right one.
 
 use crate::data::Kind;
 
+use super::column::Meaning;
 use super::events::Own;
 use super::examples::{normal, numbers, pick, random, texts, Column, Fitted, Table};
 use super::reason::Why;
@@ -287,6 +288,26 @@ fn of_many_columns_the_promising_ones_are_looked_at() {
     let sum = (random(7, 208) * 32.0).floor() + (random(7, 209) * 35.0).floor();
     let reason = found(&table, "sum", &(sum + 9.0).to_string());
     assert_eq!(reason.parents, [8, 9], "{}", reason.sentence);
+}
+
+#[test]
+fn findings_tell_what_columns_are() {
+    let fitted = items().fit();
+    let findings = fitted.cells.findings(&fitted.described());
+    assert_eq!(findings[1].determined_by(), Some(&[0][..]));
+    assert_eq!((findings[1].meaning, findings[1].is_read), (Meaning::Number, false));
+    let table = table(vec![(
+        "n",
+        texts(ROWS, |row| match row % 50 {
+            3 => "N/A".to_string(),
+            4 => "-999".to_string(),
+            _ => format!("{:.1}", 100.0 * random(row, 3)),
+        }),
+    )]);
+    let fitted = table.fit();
+    let finding = fitted.cells.findings(&fitted.described()).remove(0);
+    assert!(finding.is_read && finding.parents.is_empty());
+    assert_eq!(finding.placeholders, [("N/A".to_string(), 40), ("-999".to_string(), 40)]);
 }
 
 #[test]

@@ -146,6 +146,7 @@ impl Texts {
         let mut parts = Parts::default();
         if let Some(rarity) = &self.rarity {
             parts.add(Own::Value, evidence_of_share(rarity.share(count)));
+            parts.add(Own::Apart, rarity.apart(count, is_left_out));
         }
         if let Some(shapes) = &self.shapes {
             parts.add(Own::Shape, shapes.evidence(&Shape::new(text), count, is_left_out));
@@ -279,6 +280,6 @@ mod tests {
     fn markers_are_missing_values() {
         let (column, _) = fitted(&[("a", 50), ("b", 48), ("N/A", 2)]);
         let missing = column.levels[column.known_count() - 1];
-        assert!(missing.is_missing && missing.own.fixed == 101.0 / 2.5);
+        assert!(missing.is_missing && missing.own.fixed == (101.0 / 2.5) as f32);
     }
 }

@@ -4,9 +4,8 @@
 //! p(b|a) = (n_ab + k·p_b) / (n_a + k),   k = k₀ + c · (children seen once with a) + r · n_a
 //! ```
 //!
-//! k₀, c and r, the share of wrong rows, are those of the highest likelihood of the training rows, each
-//! left out of the counts.
-//! That alone guards against parents such as ids.
+//! k₀, c and r, the share of wrong rows, are those of the highest likelihood of the training rows,
+//! each left out of the counts. That alone guards against parents such as ids.
 
 use crate::cells::math::quick_ln;
 
@@ -69,8 +68,8 @@ fn share_left_out(child_counts: &[u64], child: u32, rows: f64) -> f64 {
 }
 
 impl Pairs {
-    /// From rows grouped by the parent's code, and the child's code of each row; `scratch` has a zero
-    /// for each child, and gets it back.
+    /// From rows grouped by the parent's code, and the child's code of each row; `scratch` has a
+    /// zero for each child, and gets it back.
     pub fn count(grouped: &Grouped, children: &[u32], scratch: &mut [u32]) -> Self {
         let mut pairs = Self { keys: grouped.keys.clone(), starts: vec![0], children: vec![], counts: vec![] };
         let mut touched = vec![];
@@ -289,7 +288,8 @@ impl CategoryGivenParent {
         ((f64::from(count) - 1.0 + k * share) / ((of_parent - 1.0 + k) * share)) as f32
     }
 
-    /// The child that most rows of a parent have, how many of them, and how many rows the parent has.
+    /// The child that most rows of a parent have, how many of them, and how many rows the parent
+    /// has.
     pub fn usual(&self, parent: u32) -> Option<(u32, u64, u64)> {
         let group = self.group(parent)?;
         let range = self.pairs.range(group);

@@ -194,8 +194,8 @@ impl Fitting<'_> {
         Ok((Target { column, aim, coder, counts, parents }, said))
     }
 
-    /// Gives parents their weights, and lets those go that add nothing to the others: a value that a
-    /// precise parent speaks against would be likely enough by a coarse one.
+    /// Gives parents their weights, and lets those go that add nothing to the others: a value that
+    /// a precise parent speaks against would be likely enough by a coarse one.
     fn weigh(&self, parents: &mut Vec<Parent>, ratios: &mut Vec<Vec<f32>>) {
         let taken = |of_rows: &Vec<f32>| self.sample.taken().iter().map(|row| of_rows[*row as usize]).collect();
         let weights = weights(&ratios.iter().map(taken).collect::<Vec<Vec<f32>>>());
