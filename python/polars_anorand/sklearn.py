@@ -206,7 +206,13 @@ class AnoRand(OutlierMixin, BaseEstimator):
             names = [f"x{at}" for at in range(array.shape[1])] if reset else self.model_.features
             return pl.DataFrame(array, schema=names)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        return frame if reset else frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))
+        if reset:
+            return frame
+        # Of a column of nothing but None, pandas knows no dtype, and Polars takes it for text.
+        untyped = [name for name in frame.columns if str(getattr(X, "dtypes", {}).get(name)) == "object"]
+        empty = [name for name in untyped if frame[name].null_count() == frame.height]
+        frame = frame.with_columns(pl.lit(None).alias(name) for name in empty)
+        return frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -21,16 +21,16 @@ pub fn row_text(columns: &[Series], row: usize) -> String {
 /// panic: for dates beyond the calendar, and without a feature that brings its crate of time functions.
 pub fn value_text(column: &Series, row: usize) -> String {
     let Ok(value) = column.get(row) else { return "?".to_string() };
-    if value == AnyValue::Null {
-        return "null".to_string();
+    match &value {
+        AnyValue::Null => return "null".to_string(),
+        AnyValue::List(items) | AnyValue::Array(items, _) => return items_text(items),
+        _ => {}
     }
     match column.dtype() {
         DataType::Struct(_) => column.struct_().map_or("?".to_string(), |fields| {
             let values: Vec<String> = fields.fields_as_series().iter().map(|field| value_text(field, row)).collect();
             format!("{{{}}}", values.join(","))
         }),
-        DataType::List(_) => items_text(column.list().ok().and_then(|lists| lists.get_as_series(row))),
-        DataType::Array(_, _) => items_text(column.array().ok().and_then(|arrays| arrays.get_as_series(row))),
         _ if !is_in_calendar(&value) => {
             column.to_physical_repr().get(row).map_or("?".to_string(), |number| number.to_string())
         }
@@ -40,9 +40,8 @@ pub fn value_text(column: &Series, row: usize) -> String {
 }
 
 /// `[1, 2, 3, …]`: the first values of a list.
-fn items_text(items: Option<Series>) -> String {
-    let Some(items) = items else { return "?".to_string() };
-    let mut values: Vec<String> = (0..items.len().min(SHOWN)).map(|at| value_text(&items, at)).collect();
+fn items_text(items: &Series) -> String {
+    let mut values: Vec<String> = (0..items.len().min(SHOWN)).map(|at| value_text(items, at)).collect();
     if items.len() > SHOWN {
         values.push("…".to_string());
     }

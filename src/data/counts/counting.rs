@@ -44,7 +44,7 @@ struct Counted {
 /// About the bytes of a value beyond its text, in a map of values.
 const BYTES_OF_VALUE: usize = 64;
 /// About the bytes of the values that are held in memory, of all groups. Beyond, they go to temporary files.
-const MOST_HELD: usize = 128 << 20;
+const MOST_HELD: usize = 64 << 20;
 
 impl Counted {
     fn add_text(&mut self, value: Option<&str>) {
