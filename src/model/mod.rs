@@ -5,7 +5,7 @@ mod quantiles;
 mod score_counts;
 
 #[cfg(test)]
-mod examples;
+pub mod examples;
 
 pub(crate) use file::Unwritable;
 pub use file::{

@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn values_that_went_to_a_file_count_as_those_in_memory() {
-        let words: Vec<String> = (0..200_000).map(|number| format!("{}", number * number % 150_001)).collect();
+        let words: Vec<String> = (0..200_000u64).map(|number| format!("{}", number * number % 150_001)).collect();
         let columns = Columns::from_frame(&df!("c" => &words, "d" => &words[..]).unwrap()).unwrap();
         let mut counting = [Counting::new(columns.features()), Counting::new(columns.features())];
         for batch in 0..20 {
