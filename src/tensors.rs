@@ -50,7 +50,7 @@ macro_rules! elements {
     )+};
 }
 
-elements!(u8 => U8, i64 => I64, u64 => U64, f32 => F32, f64 => F64);
+elements!(u8 => U8, u32 => U32, i64 => I64, u64 => U64, f32 => F32, f64 => F64);
 
 /// The tensors that are to be written, by name.
 #[derive(Default)]

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::data::Kind;
 
 use super::events::{of_event, Own, Parts, Sums};
+use super::known_numbers::{frequent_numbers, numbers_of};
 use super::math::quick_ln;
 use super::numbers::{Numbers, FAR};
 use super::parse;
 use super::tails::{evidence_of_share, Rarity};
-use super::texts::{self, Texts, DISCRETE, DISCRETE_ROWS};
+use super::texts::{self, Texts};
 use super::values::{AllRows, CellColumn, Vocabulary, NULL};
 
 /// What the values of a column mean.
@@ -28,8 +29,6 @@ pub enum Meaning {
     Clock,
 }
 
-/// The most numbers that are known one by one.
-pub const MOST_NUMBERS: usize = 1 << 13;
 /// The hour of a value that has none.
 pub const NO_HOUR: u8 = 24;
 
@@ -249,6 +248,7 @@ impl Column {
         let mut parts = Parts::default();
         if let Some(rarity) = &self.rarity {
             parts.add(Own::Value, evidence_of_share(rarity.share(count)));
+            parts.add(Own::Apart, rarity.apart(count, is_left_out));
         }
         self.add_numbers(&mut parts, value, is_left_out);
         parts
@@ -268,9 +268,13 @@ impl Column {
             false => numbers.tail.evidence(odd),
         };
         parts.add(Own::Number, evidence);
-        let far = FAR.iter().zip(numbers.far).filter(|(far, _)| away >= **far);
+        let beyond = numbers.beyond(value);
+        let far = FAR.iter().zip(numbers.far).filter(|(far, _)| beyond >= **far);
         let event = far.map(|(_, count)| of_event(count, numbers.rows, is_left_out)).fold(0.0, f64::max);
         parts.add(Own::Far, event);
+        if let Some((_, count)) = numbers.rare_oddity(value).filter(|_| self.nature.meaning == Meaning::Number) {
+            parts.add(Own::Kind, of_event(count, numbers.rows, is_left_out));
+        }
     }
 
     fn level_of_text(&self, text: &str, count: u64, at: u32, is_left_out: bool) -> Level {
@@ -318,61 +322,9 @@ fn hour(hours: f64) -> u8 {
     ((hours + 1e-6) as u8).min(NO_HOUR - 1)
 }
 
-impl AllRows {
-    /// Those of the rows at hand.
-    fn count(column: &CellColumn) -> Self {
-        let missing = match column {
-            CellColumn::Number(values) | CellColumn::Time { values, .. } => {
-                values.iter().filter(|x| x.is_nan()).count()
-            }
-            CellColumn::Text { codes, .. } => codes.iter().filter(|code| **code == NULL).count(),
-        };
-        Self { rows: column.rows() as u64, missing: missing as u64 }
-    }
-}
-
-/// The kind of a column of times, and its numbers: days, hours of the day, or hours of a duration.
-fn numbers_of(column: &CellColumn) -> (Option<Kind>, Vec<f64>) {
-    match column {
-        CellColumn::Number(values) => (None, values.to_vec()),
-        CellColumn::Text { codes, .. } => (None, vec![f64::NAN; codes.len()]),
-        CellColumn::Time { kind, values } => {
-            let unit = match kind {
-                Kind::Datetime => 86_400e6,
-                Kind::Duration => 3_600e6,
-                Kind::Time => 3_600e9,
-                _ => 1.0,
-            };
-            (Some(*kind), values.iter().map(|value| value / unit).collect())
-        }
-    }
-}
-
-/// The numbers of a discrete column and how many rows have each; none of another column, unless
-/// `are_values`.
-fn frequent_numbers(values: &[f64], are_values: bool, most: usize) -> (Vec<f64>, Vec<u64>) {
-    let mut rising: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-    rising.sort_unstable_by(f64::total_cmp);
-    let mut counted: Vec<(f64, u64)> = vec![];
-    for value in &rising {
-        match counted.last_mut() {
-            Some((last, count)) if last == value => *count += 1,
-            _ => counted.push((*value, 1)),
-        }
-    }
-    let missing = (values.len() - rising.len()) as u64;
-    let repeated = counted.iter().map(|(_, count)| *count).chain([missing]).filter(|count| *count >= DISCRETE_ROWS);
-    if !are_values && (repeated.sum::<u64>() as f64) < DISCRETE * values.len() as f64 {
-        return (vec![], vec![]);
-    }
-    counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.total_cmp(&b.0)));
-    counted.truncate(most.min(MOST_NUMBERS));
-    counted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    counted.into_iter().unzip()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::known_numbers::MOST_NUMBERS;
     use super::*;
 
     #[test]
@@ -383,7 +335,7 @@ mod tests {
         let read = column.read(&CellColumn::Number(&[2.0, 9.0, f64::NAN]));
         assert_eq!((read.levels.as_slice(), read.more.len()), (&[2u32, 5, 4][..], 1));
         assert!(column.level(&read, 1).own.value > 10.0 * column.level(&read, 0).own.value);
-        assert_eq!(column.level(&read, 2).own.fixed, 201.0 / 1.5);
+        assert_eq!(column.level(&read, 2).own.fixed, (201.0 / 1.5) as f32);
     }
 
     #[test]

@@ -9,10 +9,16 @@ pub enum Own {
     Unread,
     /// A date that is written in another way.
     Format,
+    /// A text that was read in the wrong encoding.
+    Garbled,
     /// A number or a date that stands for a missing value.
     Sentinel,
     /// A number far out.
     Far,
+    /// A negative number, zero or a fraction where few are.
+    Kind,
+    /// A value that is much rarer than all others.
+    Apart,
     /// Nearly a much commoner text.
     NearDuplicate,
     /// A text of an unusual shape.
@@ -24,20 +30,24 @@ pub enum Own {
 }
 
 /// All kinds, in the order of their numbers.
-pub const OWN: [Own; 9] = [
+pub const OWN: [Own; 12] = [
     Own::Missing,
     Own::Unread,
     Own::Format,
+    Own::Garbled,
     Own::Sentinel,
     Own::Far,
+    Own::Kind,
+    Own::Apart,
     Own::NearDuplicate,
     Own::Shape,
     Own::Value,
     Own::Number,
 ];
 
-/// What a number far out, a rare value and a number in the tail count for.
+/// What a number far out, a value apart, a rare one and a number in the tail count for.
 const FAR: f64 = 0.5;
+const APART: f64 = 0.2;
 pub const VALUE: f64 = 0.3;
 pub const NUMBER: f64 = 0.5;
 
@@ -65,8 +75,8 @@ impl Parts {
     /// What counts as it is, and what counts only as far as other values don't explain it.
     pub fn sums(&self) -> Sums {
         let fixed = OWN.iter().filter(|kind| !matches!(kind, Own::Value | Own::Number));
-        let fixed = fixed.map(|kind| self.get(*kind)).sum();
-        Sums { fixed, value: self.get(Own::Value), number: self.get(Own::Number) }
+        let fixed: f64 = fixed.map(|kind| self.get(*kind)).sum();
+        Sums { fixed: fixed as f32, value: self.get(Own::Value) as f32, number: self.get(Own::Number) as f32 }
     }
 }
 
@@ -74,6 +84,7 @@ impl Own {
     fn weight(self) -> f64 {
         match self {
             Self::Far => FAR,
+            Self::Apart => APART,
             Self::Value => VALUE,
             Self::Number => NUMBER,
             _ => 1.0,
@@ -84,11 +95,11 @@ impl Own {
 /// The evidence against a value in its own column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {
-    pub fixed: f64,
+    pub fixed: f32,
     /// How rare the value is, before what explains it.
-    pub value: f64,
+    pub value: f32,
     /// How far out the number is, before what explains it.
-    pub number: f64,
+    pub number: f32,
 }
 
 #[cfg(test)]

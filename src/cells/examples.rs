@@ -96,7 +96,7 @@ impl Table {
         let mut fitted =
             Fitted { cells: Cells::new(vec![], vec![], vec![]), training: Evidence::default(), names, words };
         let coded = fitted.coded(self);
-        let (cells, training) = Cells::fit(&given(&coded), &fitted.described(), None).unwrap();
+        let (cells, training) = Cells::fit_cells(&given(&coded), &fitted.described(), None).unwrap();
         (fitted.cells, fitted.training) = (cells, training);
         fitted
     }
@@ -196,7 +196,7 @@ impl Fitted {
 
     /// The share of the training rows whose evidence is at least that of a new row.
     pub fn share_above(&self, evidence: f64) -> f64 {
-        let above = self.training.rows.iter().filter(|row| **row >= evidence).count();
+        let above = self.training.rows.iter().filter(|row| row.all >= evidence).count();
         above as f64 / self.training.rows.len() as f64
     }
 }

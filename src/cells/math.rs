@@ -92,6 +92,23 @@ pub fn step(rising: &[f64]) -> f64 {
     }
 }
 
+/// The unit that numbers are rounded to: a power of ten, or a day, hour, minute or second of days;
+/// 0 where they are not rounded.
+pub fn grain(numbers: &[f64], are_days: bool) -> f64 {
+    let units: &[f64] = match are_days {
+        true => &[1.0, 1.0 / 24.0, 1.0 / 1_440.0, 1.0 / 86_400.0],
+        false => &[1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6],
+    };
+    let is_rounded = |unit: &f64| {
+        let off = |number: &&f64| {
+            let count = *number / unit;
+            (count - count.round()).abs() > 1e-6 * count.abs().clamp(1.0, 1e3)
+        };
+        numbers.iter().filter(off).count() * 100 <= numbers.len()
+    };
+    units.iter().copied().find(|unit| is_rounded(unit)).unwrap_or(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +138,10 @@ mod tests {
         assert_eq!(centre_and_spread(&[5.0; 9]), (5.0, 1.0));
         assert_eq!(step(&[1.0, 1.0, 1.5, 2.0, 3.0]), 0.5);
         assert_eq!(step(&[1.0]), 0.0);
+        assert_eq!(
+            (grain(&[3.0, 250.0], false), grain(&[3.25, 2.5], false), grain(&[0.1 / 3.0], false)),
+            (1.0, 0.01, 0.0)
+        );
+        assert_eq!(grain(&[18_000.0 + 7.0 / 1_440.0, 18_001.5], true), 1.0 / 1_440.0);
     }
 }

@@ -1,8 +1,8 @@
 //! Cells: the evidence that a single value of a table is wrong.
 //!
-//! A value is judged by what is usual in its column (events, tails, shapes of texts, near-duplicates)
-//! and by what the row's other values predict (parents). The training rows are judged without
-//! themselves, so that a fault that repeats among them is still rare.
+//! A value is judged by what is usual in its column (events, tails, shapes of texts,
+//! near-duplicates) and by what the row's other values predict (parents). The training rows are
+//! judged without themselves, so that a fault that repeats among them is still rare.
 //!
 //! | what | where |
 //! |---|---|
@@ -15,11 +15,15 @@
 //! | in a file | `tensors`, `restore` |
 
 mod batch;
+mod by_parent;
 mod column;
 mod events;
 mod evidence;
 #[cfg(test)]
 mod examples;
+mod findings;
+mod given;
+mod known_numbers;
 mod math;
 mod near_duplicates;
 mod numbers;
@@ -27,6 +31,7 @@ mod parents;
 mod parse;
 mod reason;
 mod restore;
+mod sample;
 mod sentinels;
 mod shapes;
 mod tails;
@@ -41,11 +46,14 @@ use polars::prelude::PolarsResult;
 
 use crate::pool;
 
-pub use events::Own;
-pub use evidence::Evidence;
-pub use reason::{Reason, Why};
-pub use tensors::{CellsMetadata, Dtype, Spec, Values};
-pub use values::{AllRows, CellColumn, Description, Vocabulary, NULL};
+pub use evidence::{Evidence, RowEvidence};
+pub use findings::Finding;
+pub use given::{all_rows, describe, Given};
+pub use reason::Reason;
+pub use tensors::{CellsMetadata, Spec};
+pub use values::{AllRows, CellColumn, Description};
+#[cfg(test)]
+pub use values::{Vocabulary, NULL};
 
 use batch::Batch;
 use column::Column;
@@ -53,10 +61,13 @@ use evidence::Statement;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
+use sample::{Owned, Split};
 
 /// The numbers of discrete columns that are remembered in all, and of each column at least.
 const MOST_NUMBERS: usize = 1 << 15;
 const FEWEST_NUMBERS: usize = 64;
+/// Of more training rows, these are fitted on, and the others are judged as new rows.
+const MOST_ROWS: usize = 1 << 17;
 
 /// What is known of a table's columns and of how they depend on one another.
 #[derive(Clone, Debug)]
@@ -75,7 +86,37 @@ impl Cells {
         given: &[CellColumn],
         described: &[Description],
         all: Option<&[AllRows]>,
+    ) -> PolarsResult<(Self, Vec<RowEvidence>)> {
+        let rows = batch::check(described.len(), given)?;
+        let of_rows = |statement: Statement| statement.of_rows();
+        if rows <= MOST_ROWS {
+            return Self::fit_and(given, described, all, of_rows);
+        }
+        let counted: Vec<AllRows> = given.iter().map(AllRows::count).collect();
+        let split = Split::new(rows, MOST_ROWS);
+        let owned = split.taken(given, described);
+        let taken: Vec<CellColumn> = owned.iter().map(Owned::column).collect();
+        let (cells, of_taken) = Self::fit_and(&taken, described, Some(all.unwrap_or(&counted)), of_rows)?;
+        let evidence = split.complete(&cells, of_taken, given, described)?;
+        Ok((cells, evidence))
+    }
+
+    /// The same, with the evidence against each cell of the training rows.
+    #[cfg(test)]
+    fn fit_cells(
+        given: &[CellColumn],
+        described: &[Description],
+        all: Option<&[AllRows]>,
     ) -> PolarsResult<(Self, Evidence)> {
+        Self::fit_and(given, described, all, |statement| statement.evidence())
+    }
+
+    fn fit_and<T>(
+        given: &[CellColumn],
+        described: &[Description],
+        all: Option<&[AllRows]>,
+        read_training: impl FnOnce(Statement) -> PolarsResult<T>,
+    ) -> PolarsResult<(Self, T)> {
         batch::check(described.len(), given)?;
         let most = (MOST_NUMBERS / given.len().max(1)).max(FEWEST_NUMBERS);
         let columns = pool::map((0..given.len()).collect(), |at| {
@@ -88,7 +129,7 @@ impl Cells {
         let mut batch = Batch::from_read(&columns, given, read);
         let fitted = parents::fit::fit(&columns, described, &mut batch)?;
         let cells = Self::new(columns, fitted.coders, fitted.targets);
-        let evidence = cells.state(&batch, &fitted.said).evidence()?;
+        let evidence = read_training(cells.state(&batch, &fitted.said))?;
         Ok((cells, evidence))
     }
 
@@ -142,12 +183,19 @@ impl Rows<'_> {
     }
 
     /// The evidence against the rows alone.
-    pub fn of_rows(&self) -> PolarsResult<Vec<f64>> {
+    pub fn of_rows(&self) -> PolarsResult<Vec<RowEvidence>> {
         self.statement().of_rows()
     }
 
     /// Why a cell is taken for wrong.
     pub fn reason(&self, described: &[Description], column: usize, row: usize) -> Reason {
         Reasons { statement: self.statement(), coders: &self.cells.coders, described }.reason(column, row)
+    }
+}
+
+impl PartialEq for Cells {
+    /// Compares what a file holds.
+    fn eq(&self, other: &Self) -> bool {
+        self.metadata() == other.metadata() && self.tensors() == other.tensors()
     }
 }

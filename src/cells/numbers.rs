@@ -1,12 +1,21 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::math::{centre_and_spread, quick_ln, step, t_density, t_ln_density};
+use super::math::{centre_and_spread, grain, quick_ln, t_density, t_ln_density};
 use super::sentinels::{self, Counted};
 use super::tails::Tail;
 
-/// How far a number must be out, in spreads, for the two events of numbers far out.
-pub const FAR: [f64; 2] = [6.0, 12.0];
+/// How far beyond the middle 98 % a number must be, in widths of these, for the two events of
+/// numbers far out. Of a normal distribution, this is 5.8 and 11.6 standard deviations from the
+/// mean.
+pub const FAR: [f64; 2] = [0.75, 2.0];
+/// The shares of the numbers that are below the middle ones, and up to their end.
+const MIDDLE: [f64; 2] = [0.01, 0.99];
+/// The width of the middle of a normal distribution, in spreads: the least that there is.
+const LEAST_WIDTH: f64 = 4.65;
+/// A sign, or a fraction among whole numbers, is an event where at most this share of the rows has
+/// it.
+const RARE: f64 = 0.1;
 /// The fewest numbers that are described as numbers; fewer are values like any other.
 pub const FEWEST: usize = 21;
 /// The share of positive numbers for which logarithms are tried.
@@ -18,29 +27,28 @@ const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
 const BELOW: f64 = 15.0;
 
-/// The centre and the spread of numbers, or of their logarithms, and the step they come in.
+/// The centre and the spread of numbers, or of their logarithms, and the unit they are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     pub centre: f64,
     pub spread: f64,
-    pub step: f64,
+    pub grain: f64,
 }
 
 impl Scale {
-    fn fit(rising: &[f64]) -> Self {
+    fn fit(rising: &[f64], grain: f64) -> Self {
         let (centre, spread) = centre_and_spread(rising);
-        let step = step(rising);
-        Self { centre, spread: spread.max(step / 2.0), step }
+        Self { centre, spread: spread.max(grain / 2.0), grain }
     }
 
     /// The smallest spread of numbers in a group.
     pub fn least(&self) -> f64 {
-        (self.step / 2.0).max(self.spread * 1e-3)
+        (self.grain / 2.0).max(self.spread * 1e-3)
     }
 
     /// The smallest spread of numbers that follow from other numbers.
     pub fn least_by_numbers(&self) -> f64 {
-        (self.step / 2.0).max(self.spread * 1e-6)
+        (self.grain / 2.0).max(self.spread * 1e-6)
     }
 }
 
@@ -54,10 +62,14 @@ pub struct Numbers {
     pub log: Option<Scale>,
     /// The number of rows, those with missing values included.
     pub rows: u64,
+    /// Where the middle numbers begin and end on the scale.
+    pub middle: [f64; 2],
     /// How many rows have a number far out, by [`FAR`].
     pub far: [u64; 2],
     /// How many rows have a text that is no number.
     pub unread: u64,
+    /// How many rows have a number below zero, zero, and one that is not whole.
+    pub odd: [u64; 3],
     pub sentinels: Vec<Counted>,
     /// The tail of ln(1 + z²).
     pub tail: Tail,
@@ -76,10 +88,12 @@ impl Numbers {
         all.sort_unstable_by(f64::total_cmp);
         let sentinels = sentinels::find(&all, are_days);
         all.retain(|number| sentinels.iter().all(|(sentinel, _)| sentinel != number));
-        let raw = Scale::fit(&all);
+        let grain = grain(&all, are_days);
+        let raw = Scale::fit(&all, grain);
         let positive: Vec<f64> = all.iter().filter(|number| **number > 0.0).map(|x| libm::log(*x)).collect();
+        let median_of_logs = super::math::quantile(&positive, 0.5);
         let is_positive = may_be_log && positive.len() as f64 > POSITIVE * all.len() as f64;
-        let log = is_positive.then(|| Scale::fit(&positive));
+        let log = is_positive.then(|| Scale::fit(&positive, grain / libm::exp(median_of_logs)));
         let is_log = log.is_some_and(|log| log_fits_better(&all, &raw, &positive, &log));
         let (edges, edges_are_values) = bins(&all);
         let mut fitted = Self {
@@ -87,15 +101,23 @@ impl Numbers {
             raw,
             log,
             rows: rows as u64,
+            middle: [0.0; 2],
             far: [0; 2],
             unread: unread as u64,
+            odd: [0; 3],
             sentinels,
             tail: Tail::fit(vec![], 1.0),
             edges,
             edges_are_values,
         };
+        let mut places: Vec<f64> = all.iter().map(|number| fitted.on_scale(*number)).collect();
+        places.sort_unstable_by(f64::total_cmp);
+        fitted.middle = MIDDLE.map(|share| super::math::quantile(&places, share));
+        fitted.far = FAR.map(|far| all.iter().filter(|number| fitted.beyond(**number) >= far).count() as u64);
+        if !are_days {
+            fitted.odd = [0, 1, 2].map(|at| all.iter().filter(|number| oddities(**number)[at]).count() as u64);
+        }
         let away: Vec<f64> = all.iter().map(|number| fitted.away(*number).abs()).collect();
-        fitted.far = FAR.map(|far| away.iter().filter(|z| **z >= far).count() as u64);
         fitted.tail = Tail::fit(away.iter().map(|z| (quick_ln(1.0 + z * z), 1.0)).collect(), 1.0);
         Some(fitted)
     }
@@ -114,6 +136,22 @@ impl Numbers {
         (self.on_scale(number) - scale.centre) / scale.spread
     }
 
+    /// How far a number is beyond the middle ones, in widths of these; below 0 within them.
+    pub fn beyond(&self, number: f64) -> f64 {
+        let (place, [low, high]) = (self.on_scale(number), self.middle);
+        let width = (high - low).max(LEAST_WIDTH * self.scale().spread);
+        (low - place).max(place - high) / width
+    }
+
+    /// The number of rows with the rarest of the number's sign and its being a fraction, if few
+    /// rows have it.
+    pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
+        let few = (RARE * self.rows as f64) as u64;
+        let odd = oddities(number).into_iter().zip(self.odd).zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
+        let rare = odd.filter(|((is_odd, count), _)| *is_odd && *count <= few);
+        rare.map(|((_, count), oddity)| (oddity, count)).min_by_key(|(_, count)| *count)
+    }
+
     /// The number, or its logarithm where logarithms are judged.
     pub fn on_scale(&self, number: f64) -> f64 {
         let scale = self.scale();
@@ -121,15 +159,6 @@ impl Numbers {
             false => number,
             true if number > 0.0 => libm::log(number),
             true => scale.centre - BELOW * scale.spread,
-        }
-    }
-
-    /// The number that is at a place of the scale.
-    pub fn from_scale(&self, place: f64) -> f64 {
-        if self.is_log {
-            libm::exp(place)
-        } else {
-            place
         }
     }
 
@@ -164,6 +193,18 @@ impl Numbers {
         let scale = self.scale();
         t_density((place - scale.centre) / scale.spread) / scale.spread
     }
+}
+
+/// What a number may be that the others are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    Negative,
+    Zero,
+    Fraction,
+}
+
+fn oddities(number: f64) -> [bool; 3] {
+    [number < 0.0, number == 0.0, number.fract() != 0.0]
 }
 
 /// Whether a t₄ fits the logarithms of the positive numbers better than all numbers.

@@ -14,6 +14,25 @@ pub fn is_marker(text: &str) -> bool {
     text.len() <= 7 && MARKERS.iter().any(|marker| text.eq_ignore_ascii_case(marker))
 }
 
+/// Whether a text was read in another encoding than it was written in: it has replacement or
+/// control characters, or UTF-8 that was read as Latin-1 or as Windows-1252 (`Ã¼` for `ü`).
+pub fn is_garbled(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.bytes().any(|byte| byte < 32 && !byte.is_ascii_whitespace());
+    }
+    let mut before = ' ';
+    for letter in text.chars() {
+        let follows =
+            matches!(letter, '\u{80}'..='\u{bf}' | '€' | '‚' | '„' | '‡' | 'ˆ' | '‰' | '‹' | 'Œ' | '™' | 'š' | 'œ');
+        let is_control = letter.is_control() && !letter.is_whitespace();
+        if letter == '\u{fffd}' || is_control || matches!(before, 'Ã' | 'Â' | 'â') && follows {
+            return true;
+        }
+        before = letter;
+    }
+    false
+}
+
 /// The number that a text is: digits with a sign, commas between thousands, a point, an exponent.
 pub fn number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -144,11 +163,11 @@ impl Reader<'_> {
         ];
         let count = self.0.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (name, rest) = self.0.split_at(count);
-        let is_named = |month: &&str| match name.len() {
+        let is_named = |month: &str| match name.len() {
             3 => month[..3].eq_ignore_ascii_case(name),
             _ => month.eq_ignore_ascii_case(name),
         };
-        let at = MONTHS.iter().position(|month| is_named(&month))?;
+        let at = MONTHS.iter().position(|month| is_named(month))?;
         self.0 = rest;
         Some(at as u32 + 1)
     }
@@ -346,6 +365,12 @@ mod tests {
             assert_eq!(written(text), None, "{text}");
         }
         assert!(written("2021-02-30").unwrap().month_first.is_nan());
+    }
+
+    #[test]
+    fn garbled_texts() {
+        assert!(["M\u{fffd}nchen", "MÃ¼nchen", "itâ€™s", "a\u{1}b", "Â£5"].into_iter().all(is_garbled));
+        assert!(!["München", "it’s", "a\tb", "£5", "Âge", "pâté"].into_iter().any(is_garbled));
     }
 
     #[test]

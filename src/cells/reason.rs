@@ -1,42 +1,25 @@
-//! Why a cell is taken for wrong, in words: "state is TX; with zip 01907 it is MA in 99 % of 312 rows".
+//! Why a cell is taken for wrong, in words: "state is TX; with zip 01907 it is MA in 99 % of 312
+//! rows".
 
 use super::batch::Batch;
+use super::by_parent::range;
 use super::column::{Column, Meaning};
 use super::events::{Own, Parts, OWN};
 use super::evidence::Statement;
-use super::parents::category::CategoryGivenParent;
-use super::parents::form::{Coder, Form};
+use super::numbers::Oddity;
+use super::parents::form::Coder;
 use super::parents::number::Expected;
-use super::parents::two_numbers::{NumberOfTwo, Operation};
-use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target};
+use super::parents::{Aim, Relation, Target};
 use super::values::Description;
 use super::words::{self, percent, short};
 
-/// A value is expected where at least this share of the rows has it.
-const EXPECTED: f64 = 0.8;
-/// A range is expected where it is at most this share of the column's own.
-const NARROW: f64 = 0.5;
-/// Numbers are mostly within so many spreads.
-const MOSTLY: f64 = 2.1;
-/// That a value is rare, or of an unusual form, is told only where nothing else says nearly as much.
+/// That a value is rare, or of an unusual form, is told only where nothing else says nearly as
+/// much.
 const LESS_TELLING: f64 = 0.2;
+/// Evidence above this says something.
+const SPEAKS: f64 = 3.0;
 /// A parent counts as disagreeing from this ratio on.
 const DISAGREES: f32 = 0.5;
-const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// The kind of evidence that speaks loudest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,20 +56,20 @@ pub struct Reasons<'a> {
 }
 
 impl Reasons<'_> {
-    fn column(&self, at: usize) -> &Column {
+    pub fn column(&self, at: usize) -> &Column {
         &self.statement.columns[at]
     }
 
-    fn batch(&self) -> &Batch<'_> {
+    pub fn batch(&self) -> &Batch<'_> {
         self.statement.batch
     }
 
-    fn name(&self, at: usize) -> &str {
+    pub fn name(&self, at: usize) -> &str {
         self.described[at].name
     }
 
     /// The value of a cell; None where it is missing.
-    fn value(&self, at: usize, row: usize) -> Option<String> {
+    pub fn value(&self, at: usize, row: usize) -> Option<String> {
         let text = words::text(&self.batch().given[at], &self.described[at], row);
         let column = self.column(at);
         let level = column.level(&self.batch().read[at], row);
@@ -97,7 +80,7 @@ impl Reasons<'_> {
     }
 
     /// A value in a sentence.
-    fn shown(&self, at: usize, row: usize) -> String {
+    pub fn shown(&self, at: usize, row: usize) -> String {
         self.value(at, row).unwrap_or_else(|| "missing".to_string())
     }
 
@@ -115,7 +98,7 @@ impl Reasons<'_> {
             let factor = match kind {
                 Own::Value => LESS_TELLING * explained(Aim::Value),
                 Own::Number => explained(Aim::Number),
-                Own::Shape => LESS_TELLING,
+                Own::Shape | Own::Apart => LESS_TELLING,
                 _ => 1.0,
             };
             if parts.get(kind) * factor > most {
@@ -129,11 +112,15 @@ impl Reasons<'_> {
                 (most, why, by) = (given, Why::Parent, self.loudest(*target, row).map(|parent| (*target, parent)));
             }
         }
+        let is_vague = matches!(why, Why::Own(Own::Value | Own::Apart | Own::Shape));
+        if is_vague && parts.get(Own::NearDuplicate) > SPEAKS {
+            why = Why::Own(Own::NearDuplicate);
+        }
         match (why, by) {
-            (Why::Parent, Some((target, parent))) => self.from_parent(target, parent, row),
-            (Why::Own(kind), _) if most > 3.0 => self.from_itself(at, row, kind),
-            (Why::Own(kind), _) => self.from_child(at, row).unwrap_or_else(|| self.from_itself(at, row, kind)),
-            _ => self.from_itself(at, row, Own::Value),
+            (Why::Parent, Some((target, parent))) => self.by_parent(target, parent, row),
+            (Why::Own(kind), _) if most > SPEAKS => self.by_itself(at, row, kind),
+            (Why::Own(kind), _) => self.by_child(at, row).unwrap_or_else(|| self.by_itself(at, row, kind)),
+            _ => self.by_itself(at, row, Own::Value),
         }
     }
 
@@ -175,138 +162,8 @@ impl Reasons<'_> {
         (0..parents.len()).filter(|at| parents[*at].weight > 0.02).max_by(|a, b| loud(*a).total_cmp(&loud(*b)))
     }
 
-    fn from_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
-        let target = &self.statement.targets[target];
-        let parent = &target.parents[parent];
-        let mut reason = Reason {
-            why: Why::Parent,
-            parents: if parent.columns[0] == parent.columns[1] {
-                vec![parent.columns[0]]
-            } else {
-                parent.columns.to_vec()
-            },
-            value: self.value(target.column, row),
-            expected: None,
-            share: None,
-            sentence: String::new(),
-        };
-        match &parent.relation {
-            Relation::Category(given) => self.say_category(target, parent, given, row, &mut reason),
-            Relation::Number(given) => self.say_number(target, parent, given, row, &mut reason),
-        }
-        reason
-    }
-
-    /// "state is TX; with zip 01907 it is MA in 99 % of 312 rows"
-    fn say_category(&self, target: &Target, parent: &Parent, given: &CategoryGivenParent, row: usize, to: &mut Reason) {
-        let name = self.name(target.column);
-        let hour = |hour: u32| if hour < 24 { format!("{hour:02} h") } else { "missing".to_string() };
-        let level = self.column(target.column).level(&self.batch().read[target.column], row);
-        let own = match target.aim {
-            Aim::Hour => format!("{name} is at {}", hour(u32::from(level.hour))),
-            _ => format!("{name} is {}", self.shown(target.column, row)),
-        };
-        let (Some(coder), Some(child)) = (parent.coder, target.coder) else { return };
-        let code = self.batch().codes[coder][row];
-        let Some((usual, count, rows)) = given.usual(code) else {
-            to.sentence = own;
-            return;
-        };
-        let share = count as f64 / rows.max(1) as f64;
-        let child = &self.coders[child];
-        let other = match target.aim {
-            Aim::Hour => hour(usual),
-            _ if usual == child.count => "missing".to_string(),
-            _ if usual > child.count => "another value".to_string(),
-            _ => words::level(self.column(target.column), &self.described[target.column], usual as usize),
-        };
-        let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
-        to.share = Some((share, rows));
-        if usual != self.batch().codes[target.coder.unwrap_or(0)][row] {
-            to.sentence = format!("{own}; with {with} it is {other} in {} of {rows} rows", percent(share));
-            to.expected = (share >= EXPECTED && usual < child.count).then_some(other);
-        } else {
-            to.sentence = format!("{own}, with {with} in {} of {rows} rows", percent(share));
-        }
-    }
-
-    /// A parent's value in a form: "zip 01907", "flight beginning with AA", "no zip".
-    fn parent_in_words(&self, coder: &Coder, code: u32, at: usize, row: usize) -> String {
-        let name = self.name(at);
-        if code == coder.count {
-            return format!("no {name}");
-        }
-        let part = |text: &str| short(coder.form.part(text).unwrap_or(text));
-        let text = words::text(&self.batch().given[at], &self.described[at], row);
-        match (coder.form, text) {
-            (Form::Hour, _) => format!("{name} at {code:02} h"),
-            (Form::Weekday, _) => format!("{name} on a {}", WEEKDAYS[code as usize % 7]),
-            (Form::Month, _) => format!("{name} in {}", MONTHS[code as usize % 12]),
-            (Form::Last, Some(text)) => format!("{name} ending in {}", part(text)),
-            (Form::First | Form::Prefix1 | Form::Prefix2 | Form::Prefix3, Some(text)) => {
-                format!("{name} beginning with {}", part(text))
-            }
-            _ => format!("{name} {}", self.shown(at, row)),
-        }
-    }
-
-    /// "price is 640; with item book it is 12 to 18"
-    fn say_number(&self, target: &Target, parent: &Parent, given: &NumberGiven, row: usize, to: &mut Reason) {
-        let own = format!("{} is {}", self.name(target.column), self.shown(target.column, row));
-        let column = self.column(target.column);
-        let (Some(expected), Some(numbers)) = (parent.expected(self.batch(), row), &column.numbers) else {
-            to.sentence = own;
-            return;
-        };
-        let is_log = given.from.is_log(numbers);
-        let range = range(column, expected, is_log);
-        let with = match &given.from {
-            From::Two(two) => format!("{} is {range}", self.operation_in_words(two, parent.columns)),
-            From::Groups(_) => match parent.coder {
-                Some(coder) => {
-                    let code = self.batch().codes[coder][row];
-                    let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
-                    format!("with {with} it is {range}")
-                }
-                None => String::new(),
-            },
-            From::Line(_) => {
-                let at = parent.columns[0];
-                format!("with {} {} it is {range}", self.name(at), self.shown(at, row))
-            }
-        };
-        if let (From::Groups(groups), Some(coder)) = (&given.from, parent.coder) {
-            let group = groups.group(self.batch().codes[coder][row]);
-            to.share = group.map(|group| (1.0, u64::from(groups.rows[group])));
-        }
-        to.sentence = format!("{own}; {with}");
-        let scale = if is_log { numbers.log.as_ref().unwrap_or(&numbers.raw) } else { &numbers.raw };
-        to.expected = (expected.spread <= NARROW * scale.spread).then_some(range);
-    }
-
-    fn operation_in_words(&self, two: &NumberOfTwo, columns: [usize; 2]) -> String {
-        let [first, second] = columns.map(|at| self.name(at));
-        let factor = two.factor.abs();
-        let second = if (factor - 1.0).abs() < 1e-9 || two.operation != Operation::Sum {
-            second.to_string()
-        } else {
-            format!("{factor} × {second}")
-        };
-        let whole = match two.operation {
-            Operation::Product => format!("{first} × {second}"),
-            Operation::Ratio => format!("{first} / {second}"),
-            Operation::Sum if two.factor < 0.0 => format!("{first} − {second}"),
-            Operation::Sum => format!("{first} + {second}"),
-        };
-        match two.operation {
-            Operation::Sum => whole,
-            _ if (two.factor - 1.0).abs() < 1e-9 => whole,
-            _ => format!("{} × {whole}", two.factor),
-        }
-    }
-
     /// "sku SKU-1007 goes with price 7.25, not 64.99": a cell that predicts another one.
-    fn from_child(&self, at: usize, row: usize) -> Option<Reason> {
+    fn by_child(&self, at: usize, row: usize) -> Option<Reason> {
         let mut loudest: Option<(f32, usize, usize)> = None;
         for (target, of) in self.statement.targets.iter().enumerate() {
             for (parent, one) in of.parents.iter().enumerate() {
@@ -317,7 +174,7 @@ impl Reasons<'_> {
             }
         }
         let (_, target, parent) = loudest?;
-        let of_child = self.from_parent(target, parent, row);
+        let of_child = self.by_parent(target, parent, row);
         let child = self.statement.targets[target].column;
         Some(Reason {
             why: Why::Disagrees,
@@ -330,7 +187,7 @@ impl Reasons<'_> {
     }
 
     /// What a value says by itself.
-    fn from_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
+    fn by_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
         let rows = column.all.rows.max(1) as f64;
         let in_rows = |count: u64| match count {
@@ -348,6 +205,7 @@ impl Reasons<'_> {
                 let usual = column.texts.as_ref().and_then(|texts| texts.format_in_words());
                 format!("'{value}' is not written as most are ({})", usual.unwrap_or("another way"))
             }
+            Own::Garbled => format!("'{value}' was read in another encoding than it was written in"),
             Own::Sentinel => {
                 let count = column
                     .numbers
@@ -371,7 +229,17 @@ impl Reasons<'_> {
                 format!("'{value}' looks like '{}'", like.unwrap_or_default())
             }
             Own::Shape => format!("'{value}' has another form than most, as '{}' has", self.usual_text(at)),
-            Own::Value => format!("{name} is {value}, {}", in_rows(count)),
+            Own::Value | Own::Apart => format!("{name} is {value}, {}", in_rows(count)),
+            Own::Kind => {
+                let number = column.level(&self.batch().read[at], row).number;
+                let odd = column.numbers.as_ref().and_then(|numbers| numbers.rare_oddity(number));
+                let what = match odd.map(|(oddity, _)| oddity) {
+                    Some(Oddity::Negative) => ", which is below zero",
+                    Some(Oddity::Fraction) => ", which is not whole",
+                    _ => "",
+                };
+                format!("{name} is {value}{what}, {}", in_rows(odd.map_or(0, |(_, count)| count)))
+            }
         };
         let value = self.value(at, row);
         Reason { why: Why::Own(kind), parents: vec![], value, expected, share: None, sentence }
@@ -393,18 +261,4 @@ fn of_meaning(meaning: Meaning) -> &'static str {
         Meaning::Clock => "times",
         Meaning::Category => "other values",
     }
-}
-
-/// The numbers that are usual where one is expected: "12 to 18", or one number.
-fn range(column: &Column, expected: Expected, is_log: bool) -> String {
-    let bound = |side: f64| {
-        let place = expected.place + side * MOSTLY * expected.spread;
-        words::number(column, if is_log { libm::exp(place) } else { place }, false)
-    };
-    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.step);
-    let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
-    if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
-        return middle;
-    }
-    format!("{low} to {high}")
 }

@@ -1,7 +1,8 @@
 //! Cells from the tensors and the metadata of a model file. A file may come from anywhere: every
 //! number is checked before it is used.
 
-use super::column::{Column, MOST_NUMBERS};
+use super::column::Column;
+use super::known_numbers::MOST_NUMBERS;
 use super::numbers::{Numbers, Scale};
 use super::parents::category::{CategoryGivenParent, Pairs, Smoothing};
 use super::parents::form::{Coder, Form};
@@ -115,16 +116,18 @@ impl<'a> Fronts<'a> {
     }
 
     fn numbers(&mut self, metadata: &NumbersMetadata) -> Checked<Numbers> {
-        let [centre, spread, step, log_centre, log_spread, log_step] = self.f64s[at::SCALES].array()?;
-        let raw = Scale { centre, spread, step };
-        let log = metadata.has_log.then_some(Scale { centre: log_centre, spread: log_spread, step: log_step });
+        let [centre, spread, grain, log_centre, log_spread, log_grain, low, high] = self.f64s[at::SCALES].array()?;
+        let raw = Scale { centre, spread, grain };
+        let log = metadata.has_log.then_some(Scale { centre: log_centre, spread: log_spread, grain: log_grain });
         let is_right = |scale: &Scale| {
-            scale.centre.is_finite() && (1e-300..1e300).contains(&scale.spread) && (0.0..1e300).contains(&scale.step)
+            scale.centre.is_finite() && (1e-300..1e300).contains(&scale.spread) && (0.0..1e300).contains(&scale.grain)
         };
         let is_used = log.is_some() || !metadata.is_log;
         check(is_used && is_right(&raw) && log.as_ref().is_none_or(is_right), "the scales")?;
-        let [rows, near, far, unread] = self.u64s[at::EVENTS].array()?;
-        check(rows < MOST_ROWS && far <= near && near <= rows && unread <= rows, "the events")?;
+        let [rows, near, far, unread, negative, zero, fraction] = self.u64s[at::EVENTS].array()?;
+        let are_rows = [near, far, unread, negative, zero, fraction].iter().all(|count| *count <= rows);
+        check(rows < MOST_ROWS && are_rows, "the events")?;
+        check(low.is_finite() && high.is_finite() && low <= high, "the middle numbers")?;
         check(metadata.sentinels <= sentinels::MOST && metadata.edges <= MOST_EDGES, "the numbers' sizes")?;
         let mut sentinels = vec![];
         for _ in 0..metadata.sentinels {
@@ -136,7 +139,20 @@ impl<'a> Fronts<'a> {
         check(are_rising(&edges), "the bins")?;
         let tail = self.tail(metadata.knots)?;
         let (is_log, edges_are_values) = (metadata.is_log, metadata.edges_are_values);
-        Ok(Numbers { is_log, raw, log, rows, far: [near, far], unread, sentinels, tail, edges, edges_are_values })
+        Ok(Numbers {
+            is_log,
+            raw,
+            log,
+            rows,
+            middle: [low, high],
+            far: [near, far],
+            unread,
+            odd: [negative, zero, fraction],
+            sentinels,
+            tail,
+            edges,
+            edges_are_values,
+        })
     }
 
     fn tail(&mut self, knots: usize) -> Checked<Tail> {
@@ -277,7 +293,8 @@ fn are_codes(codes: &[u32], end: usize) -> bool {
 }
 
 impl Cells {
-    /// From tensors in the order of [`CellsMetadata::specs`]; an error says what is wrong with them.
+    /// From tensors in the order of [`CellsMetadata::specs`]; an error says what is wrong with
+    /// them.
     pub fn from_tensors(
         metadata: &CellsMetadata,
         tensors: &[Values],

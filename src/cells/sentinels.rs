@@ -1,8 +1,8 @@
 //! Numbers and dates that stand for a missing value, as −999 and 9999-12-31 do: values that several
 //! training rows have, and that lie where no others do.
 //!
-//! They are events with a rate of their own, and take no part in what the column's numbers are like:
-//! where 9999-12-31 is in the training rows, 5000-01-01 is still far out.
+//! They are events with a rate of their own, and take no part in what the column's numbers are
+//! like: where 9999-12-31 is in the training rows, 5000-01-01 is still far out.
 
 use super::math::{quantile, step};
 

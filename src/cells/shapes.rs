@@ -14,6 +14,8 @@ use super::tails::{Rarity, Tail};
 const FEATURES: usize = 6;
 /// What all features together count for the most unusual one.
 const TOGETHER: f64 = 0.3;
+/// The evidence falls with this power of the number of rows that have the text.
+const ESTABLISHED: f64 = 0.25;
 /// By how much the evidence rises beyond the most unusual training text.
 const SLOPE: f64 = 0.25;
 /// The fewest rows that texts are compared with.
@@ -158,7 +160,8 @@ impl Runs {
         self.push(symbol);
     }
 
-    /// One more run: where the last two repeat the two before, or one repeats thrice, it is kept once.
+    /// One more run: where the last two repeat the two before, or one repeats thrice, it is kept
+    /// once.
     fn push(&mut self, symbol: char) {
         let pattern = &mut self.pattern;
         if pattern.len() >= 40 {
@@ -238,13 +241,15 @@ impl Shapes {
         highest + TOGETHER * sum
     }
 
-    /// The evidence of a new text, or of a training row's own one.
-    pub fn evidence(&self, shape: &Shape, is_left_out: bool) -> f64 {
+    /// The evidence of a new text, or of a training row's own one. A text that many rows have is
+    /// rather a name than a fault.
+    pub fn evidence(&self, shape: &Shape, count: u64, is_left_out: bool) -> f64 {
         let oddity = self.oddity(shape);
-        match is_left_out {
+        let evidence = match is_left_out {
             true => self.tail.evidence_left_out(oddity),
             false => self.tail.evidence(oddity),
-        }
+        };
+        evidence * libm::pow(count.max(1) as f64, -ESTABLISHED)
     }
 }
 
@@ -271,12 +276,12 @@ mod tests {
     fn an_unusual_shape_is_evidence_and_a_usual_one_is_not() {
         let codes: Vec<(Shape, u64)> = (0..100).map(|at| (Shape::new(&format!("SKU-{}", 1000 + at)), 10)).collect();
         let shapes = Shapes::fit(&codes).unwrap();
-        assert!(shapes.evidence(&Shape::new("SKU-2345"), false) < 1.0);
-        assert!(shapes.evidence(&Shape::new("sku 2345"), false) > 200.0);
+        assert!(shapes.evidence(&Shape::new("SKU-2345"), 1, false) < 1.0);
+        assert!(shapes.evidence(&Shape::new("sku 2345"), 0, false) > 200.0);
         let with_one = [codes, vec![(Shape::new("sku 2345"), 1)]].concat();
         let shapes = Shapes::fit(&with_one).unwrap();
-        assert!(shapes.evidence(&Shape::new("sku 2345"), true) > 200.0);
-        assert!(shapes.evidence(&Shape::new("SKU-1001"), true) < 1.0);
+        assert!(shapes.evidence(&Shape::new("sku 2345"), 1, true) > 200.0);
+        assert!(shapes.evidence(&Shape::new("SKU-1001"), 1, true) < 1.0);
         assert!(Shapes::fit(&with_one[..1]).is_none());
     }
 }

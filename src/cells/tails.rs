@@ -11,6 +11,8 @@ const HIGHEST: usize = 12;
 const GROWTH: f64 = 1.2;
 /// The most knots that a tail has: those of 2^48 rows.
 pub const MOST_KNOTS: usize = 192;
+/// Values of up to this many times the rows are as rare.
+const APART: u64 = 8;
 /// How far beyond the highest training value the evidence goes on to rise.
 const FURTHEST: f64 = 20.0;
 
@@ -158,6 +160,17 @@ impl Rarity {
         let at = self.counts.partition_point(|known| *known <= count.max(1));
         let rows = at.checked_sub(1).map_or(0.0, |at| self.rows[at]);
         ((rows + 0.5) / (self.all + 1.0)).min(1.0)
+    }
+
+    /// The event that no other values are nearly as rare: one over the share of the rows with
+    /// values of up to eight times the rows. A training row, which has one of `count`, is no part
+    /// of it.
+    pub fn apart(&self, count: u64, is_left_out: bool) -> f64 {
+        let one = u64::from(is_left_out);
+        let others = count.saturating_sub(one).max(1);
+        let at = self.counts.partition_point(|known| *known <= others.saturating_mul(APART).max(count));
+        let rows = at.checked_sub(1).map_or(0.0, |at| self.rows[at]);
+        (self.all + 1.0) / ((rows - one as f64).max(0.0) + 0.5)
     }
 
     /// −ln of that share.

@@ -1,15 +1,16 @@
 //! Cells as tensors and metadata, for a model file.
 //!
-//! What follows from the vocabularies (shapes, near-duplicates, how rare a text is) is not stored. The
-//! parts of columns and of parents stand one after the other; the metadata say how long each is.
+//! What follows from the vocabularies (shapes, near-duplicates, how rare a text is) is not stored.
+//! The parts of columns and of parents stand one after the other; the metadata say how long each
+//! is.
 //!
 //! | tensor | dtype, size | |
 //! |---|---|---|
 //! | `cells.rows` | U64 `[d, 2]` | all rows of each column, and those with a missing value |
 //! | `cells.known` | F64 `[values]` | the numbers of discrete columns, in rising order |
 //! | `cells.known_rows` | U64 `[values]` | the rows that have each |
-//! | `cells.scales` | F64 `[numbers, 6]` | of each column of numbers: centre, spread and step, and those of the logarithms |
-//! | `cells.events` | U64 `[numbers, 4]` | rows, rows 6 and 12 spreads out, rows with a text that is no number |
+//! | `cells.scales` | F64 `[numbers, 8]` | of each column of numbers: centre, spread and grain, those of the logarithms, and where the middle begins and ends |
+//! | `cells.events` | U64 `[numbers, 7]` | rows; rows far out and further out, with a text that is no number, below zero, at zero, with a fraction |
 //! | `cells.sentinels` | F64 `[sentinels, 2]` | numbers that stand for missing ones, and their rows |
 //! | `cells.edges` | F64 `[edges]` | the bounds of bins |
 //! | `cells.tails` | F64 `[knots, 2]` | of columns of numbers, then of numbers given parents: ln(1 + z²), and the rows with at least that |
@@ -23,9 +24,12 @@
 //! | `cells.lines` | F64 `[lines, 3]` | slope, offset and spread |
 //! | `cells.two` | F64 `[relations, 2]` | factor and spread of a number of two others |
 
+use polars::prelude::{polars_err, PolarsResult};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Kind;
+use crate::tensors::{TensorsIn, TensorsOut};
 
 use super::column::{Column, Nature};
 use super::numbers::{Numbers, Scale};
@@ -33,6 +37,7 @@ use super::parents::form::Form;
 use super::parents::line::Line;
 use super::parents::two_numbers::Operation;
 use super::parents::{Aim, From, Parent, Relation};
+use super::values::Description;
 use super::Cells;
 
 /// The numbers of a tensor.
@@ -41,14 +46,6 @@ pub enum Values {
     F64(Vec<f64>),
     U64(Vec<u64>),
     U32(Vec<u32>),
-}
-
-/// The dtype of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    F64,
-    U64,
-    U32,
 }
 
 /// The name, the dtype and the size of a tensor.
@@ -143,8 +140,8 @@ impl CellsMetadata {
             spec("cells.rows", Dtype::U64, &[self.columns.len(), 2]),
             spec("cells.known", Dtype::F64, &[known]),
             spec("cells.known_rows", Dtype::U64, &[known]),
-            spec("cells.scales", Dtype::F64, &[numbers.len(), 6]),
-            spec("cells.events", Dtype::U64, &[numbers.len(), 4]),
+            spec("cells.scales", Dtype::F64, &[numbers.len(), 8]),
+            spec("cells.events", Dtype::U64, &[numbers.len(), 7]),
             spec("cells.sentinels", Dtype::F64, &[sentinels, 2]),
             spec("cells.edges", Dtype::F64, &[edges]),
             spec("cells.tails", Dtype::F64, &[knots, 2]),
@@ -188,6 +185,35 @@ impl RelationMetadata {
 }
 
 impl Cells {
+    /// Gives all of its numbers.
+    pub fn write(&self, out: &mut TensorsOut) {
+        for (Spec { name, .. }, values) in self.metadata().specs().into_iter().flatten().zip(self.tensors()) {
+            match values {
+                Values::F64(numbers) => out.put(name, &numbers),
+                Values::U64(numbers) => out.put(name, &numbers),
+                Values::U32(numbers) => out.put(name, &numbers),
+            }
+        }
+    }
+
+    /// Takes what [`Cells::write`] gave.
+    ///
+    /// # Errors
+    /// `ComputeError` that says what is wrong with a number.
+    pub fn read(tensors: &TensorsIn, metadata: &CellsMetadata, described: &[Description]) -> PolarsResult<Self> {
+        let specs = metadata.specs().unwrap_or_default();
+        let read = |spec: &Spec| {
+            Ok(match spec.dtype {
+                Dtype::U64 => Values::U64(tensors.numbers(spec.name)?),
+                Dtype::U32 => Values::U32(tensors.numbers(spec.name)?),
+                _ => Values::F64(tensors.numbers(spec.name)?),
+            })
+        };
+        let values = specs.iter().map(read).collect::<PolarsResult<Vec<Values>>>()?;
+        Self::from_tensors(metadata, &values, described)
+            .map_err(|fault| polars_err!(ComputeError: "anorand: not a model: {fault}"))
+    }
+
     /// What the cells are, but for their numbers.
     pub fn metadata(&self) -> CellsMetadata {
         CellsMetadata {
@@ -210,14 +236,19 @@ impl Cells {
     pub fn tensors(&self) -> Vec<Values> {
         let numbers = || self.columns.iter().filter_map(|column| column.numbers.as_ref());
         let parents = || self.targets.iter().flat_map(|target| &target.parents);
-        let scale = |scale: &Scale| [scale.centre, scale.spread, scale.step];
-        let scales = |of: &Numbers| [scale(&of.raw), of.log.as_ref().map_or([0.0; 3], scale)].concat();
+        let scale = |scale: &Scale| [scale.centre, scale.spread, scale.grain];
+        let scales =
+            |of: &Numbers| [&scale(&of.raw)[..], &of.log.as_ref().map_or([0.0; 3], scale), &of.middle].concat();
         let mut tensors = vec![
             Values::U64(self.columns.iter().flat_map(|column| [column.all.rows, column.all.missing]).collect()),
             Values::F64(self.columns.iter().flat_map(|column| column.known.iter().copied()).collect()),
             Values::U64(self.columns.iter().flat_map(|column| column.counts.iter().copied()).collect()),
             Values::F64(numbers().flat_map(scales).collect()),
-            Values::U64(numbers().flat_map(|of| [of.rows, of.far[0], of.far[1], of.unread]).collect()),
+            Values::U64(
+                numbers()
+                    .flat_map(|of| [of.rows, of.far[0], of.far[1], of.unread, of.odd[0], of.odd[1], of.odd[2]])
+                    .collect(),
+            ),
             Values::F64(numbers().flat_map(|of| &of.sentinels).flat_map(|(value, n)| [*value, *n as f64]).collect()),
             Values::F64(numbers().flat_map(|of| of.edges.iter().copied()).collect()),
         ];

@@ -1,11 +1,13 @@
-//! Each kind of relation and of event: a wrong value is found, its column is named, and the reason is
-//! the right one.
+//! Each kind of relation and of event: a wrong value is found, its column is named, and the reason
+//! is the right one.
 
 use crate::data::Kind;
 
+use super::column::Meaning;
+use super::events::Own;
 use super::examples::{normal, numbers, pick, random, texts, Column, Fitted, Table};
+use super::reason::Why;
 use super::tensors::Values;
-use super::{Own, Why};
 
 const ROWS: usize = 2_000;
 const ITEMS: [&str; 8] = ["book", "lamp", "desk", "chair", "shelf", "clock", "mirror", "carpet"];
@@ -40,14 +42,14 @@ fn found(table: &Table, column: &str, wrong: &str) -> super::Reason {
     let row = 7;
     let new = table.head(20).with(row, column, wrong);
     let evidence = fitted.evidence(&new);
-    let share = fitted.share_above(evidence.rows[row]);
+    let share = fitted.share_above(evidence.rows[row].all);
     let reason = fitted.reason(&new, column, row);
     assert!(share <= 0.01, "{share}: {reason:?}");
     let width = table.0.len();
     let cells = &evidence.cells[row * width..(row + 1) * width];
     let first = (0..width).max_by(|a, b| cells[*a].total_cmp(&cells[*b])).unwrap();
     assert_eq!(table.0[first].0, column, "{cells:?} {reason:?}");
-    let clean = fitted.evidence(&table.head(20)).rows[row];
+    let clean = fitted.evidence(&table.head(20)).rows[row].all;
     assert!(fitted.share_above(clean) > 0.02, "the row is odd without its fault");
     reason
 }
@@ -256,11 +258,56 @@ fn a_fault_that_repeats_among_the_training_rows_is_still_rare() {
     let table =
         table(vec![("town", texts(ROWS, |row| format!("town {}", pick(row, 1, 12)))), ("state", texts(ROWS, state))]);
     let fitted = table.fit();
-    let mut rows = fitted.training.rows.clone();
+    let mut rows: Vec<f64> = fitted.training.rows.iter().map(|row| row.all).collect();
     rows.sort_by(|a, b| b.total_cmp(a));
-    let wrong: Vec<f64> = (7..ROWS).step_by(100).map(|row| fitted.training.rows[row]).collect();
+    let wrong: Vec<f64> = (7..ROWS).step_by(100).map(|row| fitted.training.rows[row].all).collect();
     let found = wrong.iter().filter(|evidence| **evidence >= rows[ROWS / 50]).count();
     assert!(found * 10 >= wrong.len() * 8, "{found} of {}", wrong.len());
+}
+
+#[test]
+fn of_many_columns_the_promising_ones_are_looked_at() {
+    const NAMES: [&str; 20] = [
+        "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7",
+        "t8", "t9",
+    ];
+    let others = NAMES.iter().enumerate().map(|(at, name)| {
+        let stream = 200 + at as u64;
+        let column = match at {
+            0..10 => numbers(ROWS, move |row| (random(row, stream) * (8.0 + 3.0 * at as f64)).floor()),
+            _ => texts(ROWS, move |row| format!("v{}", pick(row, stream, 3 * at - 20))),
+        };
+        (*name, column)
+    });
+    let zip = ("zip", texts(ROWS, |row| format!("{:05}", 1_000 + 7 * pick(row, 1, 40))));
+    let state = ("state", texts(ROWS, |row| ["MA", "NH", "VT", "ME", "CT"][pick(row, 1, 40) % 5].to_string()));
+    let sum = ("sum", numbers(ROWS, |row| (random(row, 208) * 32.0).floor() + (random(row, 209) * 35.0).floor()));
+    let table = table(others.chain([zip, state, sum]).collect());
+    let wrong = if pick(7, 1, 40) % 5 == 1 { "ME" } else { "NH" };
+    assert_eq!(found(&table, "state", wrong).parents, [20]);
+    let sum = (random(7, 208) * 32.0).floor() + (random(7, 209) * 35.0).floor();
+    let reason = found(&table, "sum", &(sum + 9.0).to_string());
+    assert_eq!(reason.parents, [8, 9], "{}", reason.sentence);
+}
+
+#[test]
+fn findings_tell_what_columns_are() {
+    let fitted = items().fit();
+    let findings = fitted.cells.findings(&fitted.described());
+    assert_eq!(findings[1].determined_by(), Some(&[0][..]));
+    assert_eq!((findings[1].meaning, findings[1].is_read), (Meaning::Number, false));
+    let table = table(vec![(
+        "n",
+        texts(ROWS, |row| match row % 50 {
+            3 => "N/A".to_string(),
+            4 => "-999".to_string(),
+            _ => format!("{:.1}", 100.0 * random(row, 3)),
+        }),
+    )]);
+    let fitted = table.fit();
+    let finding = fitted.cells.findings(&fitted.described()).remove(0);
+    assert!(finding.is_read && finding.parents.is_empty());
+    assert_eq!(finding.placeholders, [("N/A".to_string(), 40), ("-999".to_string(), 40)]);
 }
 
 #[test]
@@ -303,7 +350,7 @@ fn a_damaged_file_is_an_error_or_other_cells() {
                 });
                 if let Ok(cells) = restored {
                     let evidence = fitted.evidence_of(&cells, &table.head(20));
-                    assert!(evidence.rows.iter().all(|row| row.is_finite()), "tensor {at}");
+                    assert!(evidence.rows.iter().all(|row| row.all.is_finite()), "tensor {at}");
                 }
             }
         }

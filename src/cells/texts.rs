@@ -17,6 +17,9 @@ const PADDED: f64 = 0.02;
 /// A column is discrete if this share of the rows has values that at least so many rows have.
 pub const DISCRETE: f64 = 0.8;
 pub const DISCRETE_ROWS: u64 = 5;
+/// The bounds of the evidence of a garbled text: it is a fault even where there are many.
+const GARBLED: f64 = 20.0;
+const MOST_GARBLED: f64 = 1_000.0;
 /// A column is free text if more than this share of the rows has a value of its own.
 const FREE_TEXT: f64 = 0.5;
 
@@ -25,6 +28,8 @@ const FREE_TEXT: f64 = 0.5;
 pub struct Texts {
     /// The number of rows with a text that stands for a missing value.
     pub marked: u64,
+    /// The number of rows with a garbled text.
+    garbled: u64,
     rarity: Option<Rarity>,
     shapes: Option<Shapes>,
     near: Option<NearDuplicates>,
@@ -124,8 +129,10 @@ impl Texts {
             .map(|((text, _), n)| (Shape::new(text), *n))
             .collect();
         let is_compared = !nature.is_free_text && !is_date;
+        let garbled = texts().filter(|(text, _)| parse::is_garbled(text)).map(|(_, count)| *count);
         Self {
             marked,
+            garbled: garbled.fold(0, u64::saturating_add),
             rarity: nature.is_discrete.then(rarity),
             shapes: Shapes::fit(&shapes),
             near: is_compared.then(|| NearDuplicates::fit(vocabulary.values, &counts, all.rows)).flatten(),
@@ -139,11 +146,16 @@ impl Texts {
         let mut parts = Parts::default();
         if let Some(rarity) = &self.rarity {
             parts.add(Own::Value, evidence_of_share(rarity.share(count)));
+            parts.add(Own::Apart, rarity.apart(count, is_left_out));
         }
         if let Some(shapes) = &self.shapes {
-            parts.add(Own::Shape, shapes.evidence(&Shape::new(text), is_left_out));
+            parts.add(Own::Shape, shapes.evidence(&Shape::new(text), count, is_left_out));
         }
-        if let Some(near) = self.near.as_ref().filter(|near| near.find(text, count, at).is_some()) {
+        if parse::is_garbled(text) {
+            parts
+                .add(Own::Garbled, GARBLED.max(of_event(self.garbled, column.all.rows, is_left_out).min(MOST_GARBLED)));
+        }
+        if let Some(near) = self.near.as_ref().filter(|near| near.is_near(text, count, at)) {
             parts.add(Own::NearDuplicate, near.evidence(is_left_out));
         }
         if let Some(format) = &self.format {
@@ -268,6 +280,6 @@ mod tests {
     fn markers_are_missing_values() {
         let (column, _) = fitted(&[("a", 50), ("b", 48), ("N/A", 2)]);
         let missing = column.levels[column.known_count() - 1];
-        assert!(missing.is_missing && missing.own.fixed == 101.0 / 2.5);
+        assert!(missing.is_missing && missing.own.fixed == (101.0 / 2.5) as f32);
     }
 }

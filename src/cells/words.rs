@@ -37,7 +37,7 @@ pub fn short(text: &str) -> String {
 pub fn number(column: &Column, number: f64, is_exact: bool) -> String {
     match (column.nature.meaning, column.time) {
         (Meaning::Date, _) => {
-            let is_whole = !is_exact && column.numbers.as_ref().is_some_and(|numbers| numbers.raw.step >= 1.0);
+            let is_whole = !is_exact && column.numbers.as_ref().is_some_and(|numbers| numbers.raw.grain >= 1.0);
             date(if is_whole { number.round() } else { number }).unwrap_or_else(|| plain(number, None))
         }
         (Meaning::Clock, _) => {
@@ -46,7 +46,7 @@ pub fn number(column: &Column, number: f64, is_exact: bool) -> String {
         }
         (_, Some(crate::data::Kind::Duration)) => format!("{} h", plain(number, Some(0.01))),
         _ => {
-            let step = column.numbers.as_ref().map(|numbers| numbers.raw.step);
+            let step = column.numbers.as_ref().map(|numbers| numbers.raw.grain);
             plain(number, step.filter(|_| !is_exact))
         }
     }

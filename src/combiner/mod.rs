@@ -1,26 +1,27 @@
 //! Two heads, and the surprise of a row's values, combined into one anomaly score (eq. 6 to 8).
 //!
 //! Each formula has a file of its own, which states it: [`probability`], the paper's; [`robust`],
-//! [`surprisal`] and [`novelties`]. This file has what all of them share.
+//! [`cells`] and [`novelties`]. This file has what all of them share.
 
+mod cells;
 mod heads;
 mod novelties;
 mod probability;
 mod robust;
 mod squash;
-mod surprisal;
 
+pub use cells::CellsFormula;
+#[cfg(test)]
+pub use cells::Line;
 pub use heads::{finite, Heads};
 #[cfg(test)]
 pub use probability::Probability;
 #[cfg(test)]
 pub use robust::Robust;
-#[cfg(test)]
-pub use surprisal::{Line, Surprisal};
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Surprise;
+use crate::cells::RowEvidence;
 use crate::options::Combination;
 
 /// Scores lie inside (0, 1): the nearest floats stand for what rounds to the ends.
@@ -33,7 +34,7 @@ const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
 pub enum Combiner {
     Probability(probability::Probability),
     Robust(robust::Robust),
-    Surprisal(surprisal::Surprisal),
+    Cells(CellsFormula),
     Novelties(novelties::Novelties),
 }
 
@@ -41,16 +42,27 @@ pub enum Combiner {
 #[derive(Clone, Copy)]
 pub struct Row {
     pub heads: [f64; 2],
-    pub surprise: Surprise,
+    pub evidence: RowEvidence,
 }
 
-/// What explains a row's score.
-pub enum Decision {
-    /// The row as a whole does, with these slopes of the score: by both heads, and by the sum of the
-    /// surprisals
-    Whole([f64; 3]),
-    /// The most surprising value does
-    Value,
+/// What each part of the score adds to the difference of two rows' scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shares {
+    /// By how much the networks' part rises with each head
+    pub slopes: [f64; 2],
+    /// What the networks add, neighbours included
+    pub networks: f64,
+    /// What values add that are rare or far out
+    pub tails: f64,
+    /// What all evidence against cells adds
+    pub evidence: f64,
+}
+
+impl Shares {
+    /// The networks explain all of a difference.
+    fn networks(slopes: [f64; 2], difference: f64) -> Self {
+        Self { slopes, networks: difference, tails: 0.0, evidence: 0.0 }
+    }
 }
 
 /// One way to combine heads and surprise into a score.
@@ -59,10 +71,10 @@ trait Formula {
     fn alpha(&self) -> f32;
 
     /// Computes eq. 8 for one row, neither of whose heads overflowed; see [`bounded`].
-    fn score(&self, logit: f32, error: f32, surprise: Surprise) -> f32;
+    fn score(&self, logit: f32, error: f32, evidence: RowEvidence) -> f32;
 
-    /// Decides what explains the score of a row, compared with a reference row.
-    fn decide(&self, from: Row, to: Row) -> Decision;
+    /// Shares out the difference of two rows' scores.
+    fn shares(&self, from: Row, to: Row) -> Shares;
 
     /// Says what is wrong with its numbers other than α, if anything is.
     fn fault(&self) -> Option<String>;
@@ -70,16 +82,22 @@ trait Formula {
 
 impl Combiner {
     /// Takes the numbers of a formula from the heads of at least one training row, and from their
-    /// surprises where the combination takes them.
+    /// evidence where the combination takes them.
     ///
-    /// `weight` is that of the AE head beside the ND head and beside the sum of the surprisals,
-    /// where their spreads decide.
-    pub fn fit(heads: &Heads, surprises: &[Surprise], combination: Combination, weight: f64) -> Self {
+    /// `weight` is that of the AE head beside the ND head, where their spreads decide, and `odds` are
+    /// those of the neighbours, if there are some; see [`CellsFormula::fit`].
+    pub fn fit(
+        heads: &Heads,
+        evidence: &[RowEvidence],
+        combination: Combination,
+        weight: f64,
+        odds: Option<f64>,
+    ) -> Self {
         match combination {
             Combination::Probability => Self::Probability(probability::Probability::fit(heads)),
             Combination::Robust => Self::Robust(robust::Robust::fit(heads, weight)),
-            Combination::Surprisal => Self::Surprisal(surprisal::Surprisal::fit(heads, surprises, weight)),
-            Combination::Novelties => Self::Novelties(novelties::Novelties::fit(heads, surprises)),
+            Combination::Cells => Self::Cells(CellsFormula::fit(heads, evidence, weight, odds)),
+            Combination::Novelties => Self::Novelties(novelties::Novelties::fit(heads, evidence)),
         }
     }
 
@@ -87,7 +105,7 @@ impl Combiner {
         match self {
             Self::Probability(_) => Combination::Probability,
             Self::Robust(_) => Combination::Robust,
-            Self::Surprisal(_) => Combination::Surprisal,
+            Self::Cells(_) => Combination::Cells,
             Self::Novelties(_) => Combination::Novelties,
         }
     }
@@ -96,7 +114,7 @@ impl Combiner {
         match self {
             Self::Probability(formula) => formula,
             Self::Robust(formula) => formula,
-            Self::Surprisal(formula) => formula,
+            Self::Cells(formula) => formula,
             Self::Novelties(formula) => formula,
         }
     }
@@ -119,56 +137,56 @@ impl Combiner {
     }
 
     /// Computes eq. 8 for one row. Where a head overflowed, it is the highest score.
-    pub fn score(&self, logit: f32, error: f32, surprise: Surprise) -> f32 {
-        bounded(self.formula(), logit, error, surprise)
+    pub fn score(&self, logit: f32, error: f32, evidence: RowEvidence) -> f32 {
+        bounded(self.formula(), logit, error, evidence)
     }
 
-    /// Puts [`Combiner::score`] of some rows into the place of their logits. `surprises` are those
+    /// Puts [`Combiner::score`] of some rows into the place of their logits. `evidence` are those
     /// of the rows, if the combination takes them.
     #[inline(always)]
-    pub fn combine(&self, logits: &mut [f32], errors: &[f32], surprises: Option<&[Surprise]>) {
+    pub fn combine(&self, logits: &mut [f32], errors: &[f32], evidence: Option<&[RowEvidence]>) {
         match self {
-            Self::Probability(formula) => combine(formula, logits, errors, surprises),
-            Self::Robust(formula) => combine(formula, logits, errors, surprises),
-            Self::Surprisal(formula) => combine(formula, logits, errors, surprises),
-            Self::Novelties(formula) => combine(formula, logits, errors, surprises),
+            Self::Probability(formula) => combine(formula, logits, errors, evidence),
+            Self::Robust(formula) => combine(formula, logits, errors, evidence),
+            Self::Cells(formula) => combine(formula, logits, errors, evidence),
+            Self::Novelties(formula) => combine(formula, logits, errors, evidence),
         }
     }
 
     /// Returns the scores of some rows; see [`Combiner::combine`].
-    pub fn scores(&self, heads: &Heads, surprises: Option<&[Surprise]>) -> Vec<f32> {
+    pub fn scores(&self, heads: &Heads, evidence: Option<&[RowEvidence]>) -> Vec<f32> {
         let mut scores = heads.logit.clone();
-        self.combine(&mut scores, &heads.error, surprises);
+        self.combine(&mut scores, &heads.error, evidence);
         scores
     }
 
     /// Scores rows by the networks alone. Noise in the scaled space has no values of its own.
     pub fn scores_of_networks(&self, heads: &Heads) -> Vec<f32> {
         match self {
-            Self::Surprisal(formula) => Self::Robust(formula.networks()).scores(heads, None),
+            Self::Cells(formula) => Self::Robust(formula.networks()).scores(heads, None),
             other => other.scores(heads, None),
         }
     }
 
-    /// Decides what explains the score of a row, compared with a reference row.
-    pub fn decide(&self, from: Row, to: Row) -> Decision {
-        self.formula().decide(from, to)
+    /// Shares out the difference of two rows' scores between the parts of the score.
+    pub fn shares(&self, from: Row, to: Row) -> Shares {
+        self.formula().shares(from, to)
     }
 }
 
 /// Makes all scores. The loop is plain, so that the compiler makes vectors of it.
 #[inline(always)]
-fn combine(formula: &impl Formula, scores: &mut [f32], errors: &[f32], surprises: Option<&[Surprise]>) {
+fn combine(formula: &impl Formula, scores: &mut [f32], errors: &[f32], evidence: Option<&[RowEvidence]>) {
     let rows = scores.len();
     let errors = &errors[..rows];
-    if let Some(surprises) = surprises {
-        let surprises = &surprises[..rows];
+    if let Some(evidence) = evidence {
+        let evidence = &evidence[..rows];
         for row in 0..rows {
-            scores[row] = bounded(formula, scores[row], errors[row], surprises[row]);
+            scores[row] = bounded(formula, scores[row], errors[row], evidence[row]);
         }
     } else {
         for row in 0..rows {
-            scores[row] = bounded(formula, scores[row], errors[row], Surprise::default());
+            scores[row] = bounded(formula, scores[row], errors[row], RowEvidence::default());
         }
     }
 }
@@ -176,8 +194,8 @@ fn combine(formula: &impl Formula, scores: &mut [f32], errors: &[f32], surprises
 /// Holds a formula's score inside (0, 1). Where a head overflowed, it is the highest score, since no
 /// row is further out.
 #[inline(always)]
-fn bounded(formula: &(impl Formula + ?Sized), logit: f32, error: f32, surprise: Surprise) -> f32 {
-    let score = formula.score(logit, error, surprise).clamp(LOWEST, HIGHEST);
+fn bounded(formula: &(impl Formula + ?Sized), logit: f32, error: f32, evidence: RowEvidence) -> f32 {
+    let score = formula.score(logit, error, evidence).clamp(LOWEST, HIGHEST);
     // NaN is not below infinity either.
     if logit < f32::INFINITY && error < f32::INFINITY {
         score
@@ -191,7 +209,7 @@ fn alpha([nd, ae]: [f64; 2]) -> f32 {
     (ae / (nd + ae)) as f32
 }
 
-/// Heads and surprises of five training rows.
+/// Heads and evidence of five training rows.
 #[cfg(test)]
 mod examples {
     use super::*;
@@ -200,32 +218,32 @@ mod examples {
         Heads { logit: vec![-4.0, -3.0, -2.0, -1.0, 0.0], error: vec![0.1, 0.2, 0.3, 0.4, 0.5] }
     }
 
-    pub fn surprise(sum: f64, deciding: f64) -> Surprise {
-        Surprise { sum, highest: deciding + 1.0, deciding }
+    pub fn against(all: f64, tails: f64) -> RowEvidence {
+        RowEvidence { all, tails }
     }
 
-    pub fn surprises() -> Vec<Surprise> {
-        [1.0, 2.0, 3.0, 4.0, 5.0].map(|sum| surprise(sum, sum / 2.0)).to_vec()
+    pub fn evidence() -> Vec<RowEvidence> {
+        [1.0, 2.0, 3.0, 4.0, 5.0].map(|all| against(all, all / 2.0)).to_vec()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::examples::{heads, surprise, surprises};
+    use super::examples::{against, evidence, heads};
     use super::*;
 
     const ALL: [Combination; 4] =
-        [Combination::Probability, Combination::Robust, Combination::Surprisal, Combination::Novelties];
+        [Combination::Probability, Combination::Robust, Combination::Cells, Combination::Novelties];
 
     fn fitted(heads: &Heads, combination: Combination) -> Combiner {
-        Combiner::fit(heads, &surprises()[..heads.logit.len().min(5)], combination, 1.0)
+        Combiner::fit(heads, &evidence()[..heads.logit.len().min(5)], combination, 1.0, None)
     }
 
     #[test]
     fn a_combiner_is_an_object_of_its_kind_and_its_numbers() {
         let written = |combination| serde_json::to_value(fitted(&heads(), combination)).unwrap();
         let novelties = written(Combination::Novelties);
-        assert_eq!((&novelties["kind"], &novelties["beyond"]), (&"novelties".into(), &5.5.into()));
+        assert_eq!((&novelties["kind"], &novelties["beyond"]), (&"novelties".into(), &8.0.into()));
         for combination in ALL {
             let mut value = written(combination);
             let read: Combiner = serde_json::from_value(value.clone()).unwrap();
@@ -240,45 +258,40 @@ mod tests {
     fn rows_together_have_the_scores_that_each_has_alone() {
         let logits: Vec<f32> = [-9.0, -1.5, 0.0, 7.0, 1e30, f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into();
         let errors: Vec<f32> = [0.0, 0.2, 0.45, 1e4, 3e38, 0.1, 0.2, 0.3].into();
-        let surprising: Vec<Surprise> = (0..8).map(|row| surprise(f64::from(row), 2.0 * f64::from(row))).collect();
+        let surprising: Vec<RowEvidence> = (0..8).map(|row| against(2.0 * f64::from(row), f64::from(row))).collect();
         for combination in ALL {
             let combiner = fitted(&heads(), combination);
-            for surprises in [Some(surprising.as_slice()), None] {
+            for evidence in [Some(surprising.as_slice()), None] {
                 let mut scores = logits.clone();
-                combiner.combine(&mut scores, &errors, surprises);
+                combiner.combine(&mut scores, &errors, evidence);
                 for (row, score) in scores.iter().enumerate() {
-                    let surprise = surprises.map_or(Surprise::default(), |all| all[row]);
-                    assert_eq!(*score, combiner.score(logits[row], errors[row], surprise));
+                    let evidence = evidence.map_or(RowEvidence::default(), |all| all[row]);
+                    assert_eq!(*score, combiner.score(logits[row], errors[row], evidence));
                 }
             }
         }
     }
 
     #[test]
-    fn slopes_give_the_difference_of_two_scores() {
+    fn shares_give_the_difference_of_two_scores() {
+        let row = |heads, evidence| Row { heads: finite(heads), evidence };
         for combination in ALL {
             let combiner = fitted(&heads(), combination);
             for to in [(-2.0, 0.3), (-1.9999, 0.3), (4.0, 0.1), (-1e3, 1e5), (1e6, 1e6)] {
-                let (from, before, after) = ((-2.0, 0.3), surprise(2.0, -50.0), surprise(3.5, -50.0));
-                let [a, b, c] = slopes(&combiner, (from, before), (to, after));
-                let expected = difference(&combiner, (from, before), (to, after));
-                let sum = a * f64::from(to.0 - from.0) + b * f64::from(to.1 - from.1) + c * 1.5;
-                assert!((sum - expected).abs() < 1e-6, "{sum} {expected}");
-                assert!(a > 0.0 && b > 0.0 && (c > 0.0) == (combination == Combination::Surprisal));
+                for (before, after) in [(against(2.0, 1.0), against(3.5, 1.2)), (against(9.0, 0.5), against(0.1, 0.1))]
+                {
+                    let shares = combiner.shares(row((-2.0, 0.3), before), row(to, after));
+                    let expected = difference(&combiner, ((-2.0, 0.3), before), (to, after));
+                    let sum = shares.networks + shares.tails + shares.evidence;
+                    assert!((sum - expected).abs() < 1e-6, "{sum} {expected}");
+                    assert!(shares.slopes.iter().all(|slope| *slope > 0.0), "{shares:?}");
+                }
             }
         }
     }
 
-    fn slopes(combiner: &Combiner, from: ((f32, f32), Surprise), to: ((f32, f32), Surprise)) -> [f64; 3] {
-        let [from, to] = [from, to].map(|(heads, surprise)| Row { heads: finite(heads), surprise });
-        match combiner.decide(from, to) {
-            Decision::Whole(slopes) => slopes,
-            Decision::Value => panic!("no value is surprising"),
-        }
-    }
-
-    fn difference(combiner: &Combiner, from: ((f32, f32), Surprise), to: ((f32, f32), Surprise)) -> f64 {
-        let score = |((logit, error), of_row): ((f32, f32), Surprise)| f64::from(combiner.score(logit, error, of_row));
+    fn difference(combiner: &Combiner, from: ((f32, f32), RowEvidence), to: ((f32, f32), RowEvidence)) -> f64 {
+        let score = |((logit, error), row): ((f32, f32), RowEvidence)| f64::from(combiner.score(logit, error, row));
         score(to) - score(from)
     }
 
@@ -287,7 +300,7 @@ mod tests {
         for combination in ALL {
             let combiner = fitted(&heads(), combination);
             for (logit, error) in [(f32::MAX, f32::MAX), (f32::MIN, 0.0), (-1e30, 1e30)] {
-                let score = combiner.score(logit, error, Surprise::default());
+                let score = combiner.score(logit, error, RowEvidence::default());
                 assert!(score > 0.0 && score < 1.0, "{score}");
             }
         }
@@ -301,7 +314,7 @@ mod tests {
             for (logit, error) in
                 [(inf, inf), (nan, 0.3), (0.0, nan), (nan, nan), (inf, -inf), (-inf, inf), (inf, 0.1), (-9.0, inf)]
             {
-                assert_eq!(combiner.score(logit, error, Surprise::default()), HIGHEST, "{logit} {error}");
+                assert_eq!(combiner.score(logit, error, RowEvidence::default()), HIGHEST, "{logit} {error}");
             }
         }
     }
@@ -310,13 +323,13 @@ mod tests {
     fn a_logit_of_minus_infinity_is_a_very_low_logit() {
         for combination in ALL {
             let combiner = fitted(&heads(), combination);
-            let score = combiner.score(f32::NEG_INFINITY, 0.3, Surprise::default());
-            assert!(score > 0.0 && score <= combiner.score(f32::MIN, 0.3, Surprise::default()), "{score}");
+            let score = combiner.score(f32::NEG_INFINITY, 0.3, RowEvidence::default());
+            assert!(score > 0.0 && score <= combiner.score(f32::MIN, 0.3, RowEvidence::default()), "{score}");
         }
     }
 
     #[test]
-    fn slopes_to_heads_that_overflow_are_finite_and_give_the_difference_of_the_scores() {
+    fn shares_of_heads_that_overflow_are_finite_and_give_the_difference_of_the_scores() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
         // Heads of a training that nearly diverged, too: their medians and spreads are large.
         let wild = Heads { logit: vec![-1e35, 2e35, 3e35, 9e35], error: vec![1e30, 1e33, 1e36, 1e37] };
@@ -324,12 +337,12 @@ mod tests {
             for combination in ALL {
                 let combiner = fitted(&heads, combination);
                 for end in [(inf, inf), (nan, 0.3), (0.0, nan), (-inf, inf), (inf, 0.1), (0.0, inf), (-inf, 0.3)] {
-                    let (from, to) = (finite(start), finite(end));
-                    let (start, end) = ((start, surprise(2.0, -1e300)), (end, surprise(2.0, -1e300)));
-                    let [a, b, _] = slopes(&combiner, start, end);
-                    assert!(a.is_finite() && b.is_finite(), "{end:?}");
-                    let sum = a * (to[0] - from[0]) + b * (to[1] - from[1]);
-                    let expected = difference(&combiner, start, end);
+                    let usual = against(2.0, 1.0);
+                    let [from, to] = [start, end].map(|heads| Row { heads: finite(heads), evidence: usual });
+                    let shares = combiner.shares(from, to);
+                    assert!(shares.slopes.iter().all(|slope| slope.is_finite()), "{end:?}");
+                    let expected = difference(&combiner, (start, usual), (end, usual));
+                    let sum = shares.networks + shares.tails + shares.evidence;
                     assert!((sum - expected).abs() < 1e-6, "{end:?}: {sum} {expected}");
                 }
             }
@@ -340,7 +353,7 @@ mod tests {
     fn heads_that_are_all_the_same_have_a_score() {
         let heads = Heads { logit: vec![1.0; 4], error: vec![0.0; 4] };
         for combination in ALL {
-            let scores = fitted(&heads, combination).scores(&heads, Some(&surprises()));
+            let scores = fitted(&heads, combination).scores(&heads, Some(&evidence()));
             assert!(scores.iter().all(|score| *score > 0.0 && *score < 1.0));
         }
     }

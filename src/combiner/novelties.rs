@@ -1,6 +1,6 @@
-//! `novelties`: the score of `probability`, but for a row with a value far more surprising than any
-//! of the training rows'. With v the nats of its most surprising value, and b those from which on a
-//! value is a novelty:
+//! `novelties`: the score of `probability`, but for a row with far more evidence against its cells than
+//! there is against any training row. With v the evidence against its cells (see `crate::cells`), and b
+//! that from which on a row is a novelty:
 //!
 //! ```text
 //! b     = max over the training rows of v, and ln(n + 1), + 3
@@ -9,11 +9,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Surprise;
+use crate::cells::RowEvidence;
 
 use super::heads::Heads;
 use super::probability::Probability;
-use super::{Decision, Formula, Row};
+use super::{Formula, Row, Shares};
 
 /// The nats by which a novelty exceeds all values of the training rows.
 const BEYOND: f64 = 3.0;
@@ -30,10 +30,10 @@ pub struct Novelties {
 }
 
 impl Novelties {
-    /// Takes α and the bound from the heads and the surprises of the training rows.
-    pub fn fit(heads: &Heads, surprises: &[Surprise]) -> Self {
-        let of_none = libm::log(surprises.len() as f64 + 1.0);
-        let highest = surprises.iter().fold(of_none, |highest, of_row| highest.max(of_row.deciding));
+    /// Takes α and the bound from the heads of, and the evidence against, the training rows.
+    pub fn fit(heads: &Heads, evidence: &[RowEvidence]) -> Self {
+        let of_none = libm::log(evidence.len() as f64 + 1.0);
+        let highest = evidence.iter().fold(of_none, |highest, row| highest.max(row.all));
         Self { alpha: Probability::fit(heads).alpha, beyond: highest + BEYOND }
     }
 
@@ -49,20 +49,22 @@ impl Formula for Novelties {
     }
 
     #[inline(always)]
-    fn score(&self, logit: f32, error: f32, surprise: Surprise) -> f32 {
-        let of_networks = self.networks().score(logit, error, surprise);
-        if surprise.deciding > self.beyond {
-            of_networks.max((1.0 - NOVELTY * self.beyond / surprise.deciding) as f32)
+    fn score(&self, logit: f32, error: f32, evidence: RowEvidence) -> f32 {
+        let of_networks = self.networks().score(logit, error, evidence);
+        if evidence.all > self.beyond {
+            of_networks.max((1.0 - NOVELTY * self.beyond / evidence.all) as f32)
         } else {
             of_networks
         }
     }
 
-    fn decide(&self, from: Row, to: Row) -> Decision {
-        if to.surprise.deciding > self.beyond {
-            return Decision::Value;
+    fn shares(&self, from: Row, to: Row) -> Shares {
+        let shares = self.networks().shares(from, to);
+        if to.evidence.all.max(from.evidence.all) <= self.beyond {
+            return shares;
         }
-        self.networks().decide(from, to)
+        let score = |row: Row| f64::from(self.score(row.heads[0] as f32, row.heads[1] as f32, row.evidence));
+        Shares { networks: 0.0, evidence: score(to) - score(from), ..shares }
     }
 
     fn fault(&self) -> Option<String> {
@@ -75,23 +77,24 @@ impl Formula for Novelties {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::combiner::examples::{heads, surprise, surprises};
+    use crate::combiner::examples::{against, evidence, heads};
     use crate::combiner::Combiner;
     use crate::options::Combination;
 
     #[test]
     fn a_novelty_has_a_score_above_the_networks_and_all_others_have_theirs() {
-        let fit = |combination| Combiner::fit(&heads(), &surprises(), combination, 1.0);
+        let fit = |combination| Combiner::fit(&heads(), &evidence(), combination, 1.0, None);
         let (novelties, probability) = (fit(Combination::Novelties), fit(Combination::Probability));
         let Combiner::Novelties(Novelties { beyond, .. }) = novelties else { panic!("{novelties:?}") };
-        // The highest of the training rows has 2.5 nats; ln 6 is less.
-        assert_eq!(beyond, 5.5);
-        let score = |combiner: &Combiner, deciding| combiner.score(1.0, 2.0, surprise(9.0, deciding));
-        assert_eq!(score(&novelties, 5.5), score(&probability, 0.0));
-        let (new, newer) = (score(&novelties, 5.6), score(&novelties, 50.0));
+        // The highest of the training rows has 5 nats; ln 6 is less.
+        assert_eq!(beyond, 8.0);
+        let score = |combiner: &Combiner, all| combiner.score(1.0, 2.0, against(all, 0.0));
+        assert_eq!(score(&novelties, 8.0), score(&probability, 0.0));
+        let (new, newer) = (score(&novelties, 8.1), score(&novelties, 50.0));
         assert!(1.0 - 1e-6 < new && new < newer && newer < 1.0, "{new} {newer}");
-        let [from, to] = [(0.0, 0.0), (1.0, 5.6)]
-            .map(|(head, deciding)| Row { heads: [head; 2], surprise: surprise(0.0, deciding) });
-        assert!(matches!(novelties.decide(from, to), Decision::Value));
+        let [from, to] =
+            [(0.0, 0.0), (1.0, 8.1)].map(|(head, all)| Row { heads: [head; 2], evidence: against(all, 0.0) });
+        let shares = novelties.shares(from, to);
+        assert!(shares.networks == 0.0 && shares.evidence > 0.1, "{shares:?}");
     }
 }

@@ -10,12 +10,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Surprise;
+use crate::cells::RowEvidence;
 use crate::robust::{quantile_of_sorted, sorted};
 
 use super::heads::Heads;
 use super::squash::{secant, sigmoid};
-use super::{alpha, Decision, Formula, Row};
+use super::{alpha, Formula, Row, Shares};
 
 /// The paper's formula.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,14 +47,15 @@ impl Formula for Probability {
     }
 
     #[inline(always)]
-    fn score(&self, logit: f32, error: f32, _: Surprise) -> f32 {
+    fn score(&self, logit: f32, error: f32, _: RowEvidence) -> f32 {
         let sigmoid = |number: f32| 1.0 / (1.0 + libm::expf(-number));
         (1.0 - self.alpha) * sigmoid(error) + self.alpha * sigmoid(logit)
     }
 
-    fn decide(&self, from: Row, to: Row) -> Decision {
-        let [logit, error] = self.slopes(from.heads, to.heads);
-        Decision::Whole([logit, error, 0.0])
+    fn shares(&self, from: Row, to: Row) -> Shares {
+        let slopes = self.slopes(from.heads, to.heads);
+        let parts = [0, 1].map(|head| slopes[head] * (to.heads[head] - from.heads[head]));
+        Shares::networks(slopes, parts[0] + parts[1])
     }
 
     fn fault(&self) -> Option<String> {
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_papers_score_is_equation_8() {
-        let score = Probability { alpha: 0.25 }.score(-1.0, 2.0, Surprise::default());
+        let score = Probability { alpha: 0.25 }.score(-1.0, 2.0, RowEvidence::default());
         assert!((f64::from(score) - (0.75 * sigmoid(2.0) + 0.25 * sigmoid(-1.0))).abs() < 1e-7);
     }
 }

@@ -12,12 +12,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Surprise;
+use crate::cells::RowEvidence;
 use crate::robust::{least_spread, quantile_of_sorted, sorted};
 
 use super::heads::Heads;
-use super::squash::{secant, squash};
-use super::{alpha, Decision, Formula, Row};
+use super::squash::squash;
+use super::{alpha, Formula, Row, Shares};
 
 /// Equations 7 and 8 without sigmoids. Pairs are of the ND head, then the AE head.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,14 +56,13 @@ impl Formula for Robust {
     }
 
     #[inline(always)]
-    fn score(&self, logit: f32, error: f32, _: Surprise) -> f32 {
+    fn score(&self, logit: f32, error: f32, _: RowEvidence) -> f32 {
         squash(self.combined([f64::from(logit), f64::from(error)])) as f32
     }
 
-    fn decide(&self, from: Row, to: Row) -> Decision {
-        let slope = secant(squash, self.combined(from.heads), self.combined(to.heads));
-        let [logit, error] = self.spread.map(|spread| slope / f64::from(spread));
-        Decision::Whole([logit, error, 0.0])
+    fn shares(&self, from: Row, to: Row) -> Shares {
+        let difference = squash(self.combined(to.heads)) - squash(self.combined(from.heads));
+        Shares::networks(self.spread.map(|spread| 1.0 / f64::from(spread)), difference)
     }
 
     fn fault(&self) -> Option<String> {
@@ -91,6 +90,6 @@ mod tests {
         assert!((f64::from(robust.alpha) - alpha).abs() < 1e-6);
         let combined = (1.0 - alpha) * (0.9 - 0.3) + alpha * (3.0 - -2.0);
         let expected = sigmoid((combined / unit).asinh() / 2.0);
-        assert!((f64::from(robust.score(3.0, 0.9, Surprise::default())) - expected).abs() < 1e-6);
+        assert!((f64::from(robust.score(3.0, 0.9, RowEvidence::default())) - expected).abs() < 1e-6);
     }
 }

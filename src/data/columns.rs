@@ -10,6 +10,7 @@ use polars::prelude::*;
 use super::encode::calendar::{local, zone};
 use super::feature::Feature;
 use super::ids::{numbering, Numbering};
+use super::row_text::value_text;
 use crate::memory::reserve;
 
 /// Named feature columns of equal length, each of a dtype that can be a feature.
@@ -102,6 +103,11 @@ impl Columns {
 
     /// Reads the values of feature `j` from the first row to the last, into `values`; NaN where one is
     /// missing.
+    pub(crate) fn value_text(&self, j: usize, row: usize) -> Option<String> {
+        let column = &self.columns[j];
+        (!column.is_null().get(row).unwrap_or(true)).then(|| value_text(column, row))
+    }
+
     pub(crate) fn read(&self, j: usize, values: &mut Vec<f64>) -> PolarsResult<()> {
         values.clear();
         reserve(values, self.rows, "a feature's values")?;

@@ -1,37 +1,25 @@
 //! Data as the networks take it: which columns are features, what is missing, labels, and scaled
 //! rows.
 
-mod classes;
 mod columns;
 mod content_order;
 mod counts;
-mod curve;
 mod encode;
 mod feature;
 mod ids;
 mod labels;
 mod matching;
 mod missing_values;
-mod mixing;
-mod novelties;
 mod row_text;
-mod surprisal;
-mod tail;
-mod within;
 
 pub use columns::Columns;
 pub use counts::{Counting, FeatureTotals, Totals, MOST_ROWS};
-pub use curve::Curve;
 #[cfg(test)]
 pub use encode::Cycle;
 pub use encode::{
-    encoders, Encoder, Encoding, FeatureStatistics, Frequencies, Input, Inputs, Rare, Scaling, CALENDAR_CLASSES,
-    NORMAL_IQR, QUANTILES,
+    encoders, Encoder, Encoding, FeatureStatistics, Frequencies, Input, Inputs, Rare, Scaling, NORMAL_IQR, QUANTILES,
 };
 pub use feature::{feature_fields, Feature, Kind};
 pub use ids::{words_are_ids, Counted, Numbering};
 pub use labels::Labels;
 pub use row_text::value_text;
-pub use surprisal::{Earlier, OfValue, Surprisal, Surprisals, Surprise};
-pub use tail::Tail;
-pub use within::Within;

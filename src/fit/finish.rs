@@ -5,15 +5,17 @@ use ndarray::{Array2, Axis};
 use polars::prelude::{polars_bail, polars_ensure, IdxCa, IdxSize, PlSmallStr, PolarsResult};
 use rand::seq::index;
 
+use crate::cells::Given;
 use crate::combiner::{Combiner, Heads};
-use crate::data::{FeatureStatistics, Frequencies, Labels, Surprisals, QUANTILES};
+use crate::data::{encoders, Encoding, FeatureStatistics, Frequencies, Labels, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
-    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes,
-    WithinSizes, FORMAT,
+    Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Ordinary, Report, ScoreQuantiles, Statistics,
+    VocabularySizes, FORMAT,
 };
 use crate::neighbours::{keep, Kept, KeptRows};
 use crate::options::Options;
+use crate::robust::{quantile_of_sorted, sorted};
 use crate::scoring;
 
 use super::distil::{self, Student, Teacher};
@@ -40,14 +42,20 @@ impl Prepared {
         let judged = self.judge(weights, scored.as_deref(), device)?;
         if let Some(scored) = &scored {
             let numbers = scored.iter().map(|row| *row as IdxSize).collect();
-            self.columns = self.columns.gather(&IdxCa::from_vec(PlSmallStr::EMPTY, numbers))?;
+            let numbers = IdxCa::from_vec(PlSmallStr::EMPTY, numbers);
+            self.columns = self.columns.gather(&numbers)?;
+            self.texts = self.texts.map(|texts| texts.gather(&numbers)).transpose()?;
+            if let Some((_, evidence)) = &mut self.cells {
+                *evidence = scored.iter().map(|row| evidence[*row]).collect();
+            }
         }
-        let (combiner, quantiles) = self.combine(&judged)?;
+        let (combiner, scores) = self.combine(&judged);
+        let (quantiles, ordinary) = (ScoreQuantiles::from_scores(&scores), self.ordinary(&scores)?);
 
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(judged.distilled.as_ref().and_then(warnings::distillation_warning));
         let learning_rate = self.options.learning_rate;
-        let model = self.into_model(judged, combiner, quantiles, report);
+        let model = self.into_model(judged, combiner, (quantiles, ordinary), report);
         // A fit does not return what the reader of a file would refuse.
         if let Some(fault) = model.fault() {
             polars_bail!(ComputeError:
@@ -68,26 +76,51 @@ impl Prepared {
         Ok(report)
     }
 
-    /// How the parts of the score are combined, and the quantiles of the training rows' scores.
-    fn combine(&self, judged: &Judged) -> PolarsResult<(Combiner, ScoreQuantiles)> {
-        let surprisals = self.surprisals.as_ref();
-        let surprises = surprisals.map(|all| all.of_training_rows(&self.columns, &self.encoded.inputs)).transpose()?;
+    /// How the parts of the score are combined, and the training rows' scores.
+    fn combine(&self, judged: &Judged) -> (Combiner, Vec<f32>) {
         let weight = judged.kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
-        let known = surprises.as_deref();
-        let combiner = Combiner::fit(&judged.heads, known.unwrap_or_default(), self.options.combination, weight);
-        let quantiles = ScoreQuantiles::from_scores(&combiner.scores(&judged.heads, known));
-        Ok((combiner, quantiles))
+        let evidence = self.cells.as_ref().map(|(_, evidence)| evidence.as_slice());
+        let (known, combination) = (evidence.unwrap_or_default(), self.options.combination);
+        let combiner = Combiner::fit(&judged.heads, known, combination, weight, judged.kept_odds);
+        let scores = combiner.scores(&judged.heads, evidence);
+        (combiner, scores)
     }
 
-    fn into_model(self, judged: Judged, combiner: Combiner, quantiles: ScoreQuantiles, report: Report) -> Model {
+    /// Chooses training rows that score at most the median, evenly in the order of their contents.
+    fn ordinary(&self, scores: &[f32]) -> PolarsResult<Ordinary> {
+        let median = quantile_of_sorted(&sorted(scores), 0.5);
+        let below: Vec<usize> = (0..scores.len()).filter(|row| f64::from(scores[*row]) <= median).collect();
+        let count = below.len().min(Ordinary::MOST);
+        let chosen = (0..count).map(|at| below[at * below.len() / count] as IdxSize).collect();
+        let chosen = IdxCa::from_vec(PlSmallStr::EMPTY, chosen);
+        let columns = self.columns.gather(&chosen)?;
+        let encoders = encoders(&self.frequencies);
+        let Encoded { inputs, scaling, reference, .. } = &self.encoded;
+        let rows = columns.scaled(&Encoding { inputs, encoders: &encoders, scaling, reference })?;
+        let rows = rows.into_raw_vec_and_offset().0;
+        let Some((cells, _)) = &self.cells else { return Ok(Ordinary { rows, ..Ordinary::default() }) };
+        let texts = self.texts.as_ref().map(|texts| texts.gather(&chosen)).transpose()?;
+        let given = Given::read(&columns, texts.as_ref(), &self.frequencies, None)?;
+        let evidence = cells.evidence(&given.columns())?;
+        Ok(Ordinary { rows, evidence: evidence.rows, parts: evidence.parts })
+    }
+
+    fn into_model(
+        self,
+        judged: Judged,
+        combiner: Combiner,
+        (quantiles, ordinary): (ScoreQuantiles, Ordinary),
+        report: Report,
+    ) -> Model {
         let Judged { weights, kept, kept_odds, distilled, heads: _ } = judged;
         let Encoded { statistics, inputs, scaling, reference, .. } = self.encoded;
+        let all_inputs = inputs.count();
         let metadata = Metadata {
             format: FORMAT,
             features: self.columns.features().to_vec(),
             encoding: inputs,
-            knots: self.surprisals.as_ref().map(Surprisals::knots),
-            within: self.surprisals.as_ref().map(within),
+            cells: self.cells.as_ref().map(|(cells, _)| cells.metadata()),
+            ordinary: ordinary.rows.len() / all_inputs.max(1),
             frequencies: self
                 .frequencies
                 .iter()
@@ -109,7 +142,8 @@ impl Prepared {
             scaling,
             reference,
             quantiles,
-            surprisals: self.surprisals,
+            cells: self.cells.map(|(cells, _)| cells),
+            ordinary,
             kept,
         };
         Model::new(metadata, statistics, self.frequencies, weights)
@@ -237,10 +271,6 @@ fn feature_quantiles(statistics: &[FeatureStatistics], frequencies: &[Option<Fre
     let (values, at_most) = statistics.iter().zip(frequencies).map(in_order).unzip();
     let missing = statistics.iter().map(|feature| feature.missing as u64).collect();
     FeatureQuantiles { values, at_most, missing }
-}
-
-fn within(surprisals: &Surprisals) -> Vec<Option<WithinSizes>> {
-    surprisals.of.iter().map(|of| of.within.as_ref().map(WithinSizes::from_within)).collect()
 }
 
 fn counts(labels: &Labels) -> LabelCounts {

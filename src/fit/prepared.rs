@@ -5,18 +5,20 @@ use ndarray::Array2;
 use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
 
+use crate::cells::{all_rows, describe, Cells, Given, RowEvidence};
 use crate::data::{
-    encoders, Columns, Encoder, Encoding, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Surprisals, Totals,
+    encoders, Columns, Encoder, Encoding, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Totals,
 };
 use crate::engine::{Job, Member, Shape, Training, Weights};
-use crate::model::check_writable;
-use crate::options::Options;
+use crate::model::{check_writable, stand_ins};
+use crate::options::{Missing, Options};
 
 use super::batches;
 use super::feature_bagging::draw_inputs;
 use super::start::Merging;
 use super::streams::{member_generators, Stream};
-use super::task::{Fit, Given};
+use super::task::{Fit, Given as GivenToFit};
+use super::training_rows::TrainingRows;
 use super::warnings::{self, Warning};
 
 /// A fit before its training.
@@ -31,7 +33,10 @@ pub struct Prepared {
     pub columns: Columns,
     pub labels: Option<Labels>,
     pub frequencies: Vec<Option<Frequencies>>,
-    pub surprisals: Option<Surprisals>,
+    /// The cells, and the evidence against each training row without itself.
+    pub cells: Option<(Cells, Vec<RowEvidence>)>,
+    /// The columns with the texts of categories, if some texts have no code of their own.
+    pub texts: Option<Columns>,
     /// The number of all rows of the table, if the training rows are a sample, or if there was an
     /// earlier fit.
     pub all_rows: Option<usize>,
@@ -41,7 +46,7 @@ pub struct Prepared {
 impl Prepared {
     /// Prepares the rows of a fit, and its networks.
     pub fn new(fit: &Fit) -> PolarsResult<(Self, Weights)> {
-        let Fit { given: Given { columns, labels, totals, start }, options } = *fit;
+        let Fit { given: GivenToFit { columns, labels, totals, start }, options } = *fit;
         columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
         check_writable(columns.features())?;
         let merging = Merging::new(start)?;
@@ -59,12 +64,11 @@ impl Prepared {
 
         let rows = if is_sampled { rows.sample(options)? } else { rows };
         let encoders = encoders(&frequencies);
-        let rows = rows.coded(&encoders)?.in_content_order()?;
+        let rows = rows.coded(&encoders, &frequencies)?.in_content_order()?;
         let encoded = Encoded::new(&rows.columns, &merging, totals.as_ref(), &frequencies, &encoders, options)?;
         let totals = totals.as_ref();
-        let surprisals =
-            || merging.surprisals(&rows, &encoded.inputs, &frequencies, &encoders, options.missing, totals);
-        let surprisals = options.combination.takes_surprisals().then(surprisals).transpose()?;
+        let cells = || fit_cells(&rows, &encoded, &frequencies, &encoders, totals, options);
+        let cells = options.combination.takes_cells().then(cells).transpose()?;
         let scaled = &encoded.rows;
         let weights = merging.networks(|| draw_networks(scaled.ncols(), &varied(scaled), options))?;
         let prepared = Self {
@@ -75,7 +79,8 @@ impl Prepared {
             columns: rows.columns,
             labels: rows.labels,
             frequencies,
-            surprisals,
+            cells,
+            texts: rows.texts,
             all_rows: totals.map(|totals| totals.rows),
             warnings,
         };
@@ -132,6 +137,22 @@ impl Encoded {
         let learned = learned.map(|columns| columns.scaled(&encoding)).transpose()?;
         Ok(Self { statistics, inputs, scaling, reference, rows, learned })
     }
+}
+
+/// Fits the cells on coded rows, of which `totals` are the counts of all rows if these are a sample.
+fn fit_cells(
+    rows: &TrainingRows,
+    encoded: &Encoded,
+    frequencies: &[Option<Frequencies>],
+    encoders: &[Option<Encoder>],
+    totals: Option<&Totals>,
+    options: &Options,
+) -> PolarsResult<(Cells, Vec<RowEvidence>)> {
+    let medians: Vec<f64> = encoded.statistics.iter().map(|feature| feature.median).collect();
+    let instead = (options.missing != Missing::Indicator).then(|| stand_ins(&medians, encoders));
+    let given = Given::read(&rows.columns, rows.texts.as_ref(), frequencies, instead.as_deref())?;
+    let all = totals.map(all_rows);
+    Cells::fit(&given.columns(), &describe(rows.columns.features(), frequencies), all.as_deref())
 }
 
 /// The inputs that are not the same in all scaled rows.

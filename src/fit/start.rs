@@ -15,10 +15,7 @@ use std::borrow::Cow;
 
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 
-use crate::data::{
-    Columns, Counting, Earlier, Encoder, Feature, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Surprisals,
-    Totals, QUANTILES,
-};
+use crate::data::{Columns, Counting, Encoder, Feature, FeatureStatistics, Inputs, Labels, Scaling, Totals, QUANTILES};
 use crate::engine::Weights;
 use crate::model::Model;
 use crate::options::{Missing, Options};
@@ -170,28 +167,6 @@ impl<'a> Merging<'a> {
             Some(start) => start.model.statistics().scaling.clone(),
             None => Scaling::fit(statistics, inputs, options.scaling),
         }
-    }
-
-    /// How surprising each value is, by the rows and by what the model knows of its own.
-    pub fn surprisals(
-        &self,
-        rows: &TrainingRows,
-        inputs: &Inputs,
-        frequencies: &[Option<Frequencies>],
-        encoders: &[Option<Encoder>],
-        missing: Missing,
-        totals: Option<&Totals>,
-    ) -> PolarsResult<Surprisals> {
-        let earlier = self.earlier.as_ref().and_then(|(start, totals)| {
-            let surprisals = start.model.statistics().surprisals.as_ref()?;
-            Some(Earlier { surprisals, totals, frequencies: start.model.frequencies() })
-        });
-        let Some(earlier) = &earlier else {
-            return Surprisals::fit(&rows.columns, inputs, frequencies, missing, totals, None);
-        };
-        // The model knows the replayed rows already.
-        let new = rows.new_columns()?;
-        Surprisals::fit(&new, inputs, frequencies, missing, totals, Some((earlier, encoders)))
     }
 
     /// The networks to train: the model's, or new ones.

@@ -2,7 +2,7 @@
 
 use polars::prelude::PolarsResult;
 
-use crate::data::{Columns, Encoder, Labels};
+use crate::data::{Columns, Encoder, Frequencies, Labels};
 use crate::options::{Missing, Options};
 
 /// The most training rows that a fit looks at beyond counts and extremes, if each member draws only
@@ -13,6 +13,8 @@ const MOST_ROWS: usize = 1_000_000;
 /// The rows that a fit uses, with their labels.
 pub struct TrainingRows {
     pub columns: Columns,
+    /// The same columns with the texts of categories, if some texts have no code of their own
+    pub texts: Option<Columns>,
     pub labels: Option<Labels>,
     /// Marks the rows that the model of `init=` has seen; None if no row is replayed.
     pub replayed: Option<Vec<bool>>,
@@ -26,7 +28,7 @@ impl TrainingRows {
     pub fn usable(columns: &Columns, labels: Option<&Labels>, missing: Missing) -> PolarsResult<Self> {
         let usable = columns.training_rows(missing)?;
         let labels = labels.map(|labels| labels.filter(&usable)).transpose()?;
-        Ok(Self { columns: columns.filter(&usable)?, labels, replayed: None })
+        Ok(Self { columns: columns.filter(&usable)?, texts: None, labels, replayed: None })
     }
 
     /// Whether a sample of the rows is enough for a fit with these options.
@@ -41,12 +43,15 @@ impl TrainingRows {
     pub fn sample(self, options: &Options) -> PolarsResult<Self> {
         let sample = self.columns.content_sample(MOST_ROWS, options.seed, self.replayed.as_deref())?;
         let pick = |replayed: Vec<bool>| sample.iter().flatten().map(|row| replayed[row as usize]).collect();
-        Ok(Self { columns: self.columns.gather(&sample)?, labels: self.labels, replayed: self.replayed.map(pick) })
+        let columns = self.columns.gather(&sample)?;
+        Ok(Self { columns, texts: None, labels: self.labels, replayed: self.replayed.map(pick) })
     }
 
-    /// Replaces categories by their codes.
-    pub fn coded(self, encoders: &[Option<Encoder>]) -> PolarsResult<Self> {
-        Ok(Self { columns: self.columns.coded(encoders)?, ..self })
+    /// Replaces categories by their codes. Texts stay if some of them are not remembered.
+    pub fn coded(self, encoders: &[Option<Encoder>], frequencies: &[Option<Frequencies>]) -> PolarsResult<Self> {
+        let forgets = frequencies.iter().flatten().any(|known| known.rare.values > 0);
+        let columns = self.columns.coded(encoders)?;
+        Ok(Self { columns, texts: forgets.then_some(self.columns), ..self })
     }
 
     /// Brings the rows into an order that does not depend on where they stand in the table; see
@@ -56,7 +61,8 @@ impl TrainingRows {
         let rows = order.cont_slice().unwrap_or_default();
         let labels = self.labels.map(|labels| labels.gather(rows));
         let replayed = self.replayed.map(|replayed| rows.iter().map(|row| replayed[*row as usize]).collect());
-        Ok(Self { columns: self.columns.gather(&order)?, labels, replayed })
+        let texts = self.texts.map(|texts| texts.gather(&order)).transpose()?;
+        Ok(Self { columns: self.columns.gather(&order)?, texts, labels, replayed })
     }
 
     /// The columns of the rows that are not replayed.

@@ -3,17 +3,13 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{
-    Curve, Cycle, Feature, Frequencies, Input, Inputs, Kind, Rare, Scaling, Surprisal, Surprisals, Tail, Within,
-    CALENDAR_CLASSES, QUANTILES,
-};
+use crate::data::{Cycle, Feature, Frequencies, Input, Inputs, Kind, Rare, Scaling, QUANTILES};
 use crate::engine::{Losses, Shape, Weights};
 use crate::options::{Options, Preset, ScalingKind};
 
-use super::{
-    FeatureQuantiles, Metadata, Model, Report, ScoreQuantiles, Statistics, VocabularySizes, WithinSizes, FORMAT,
-};
-use crate::combiner::{Combiner, Line, Surprisal as SurprisalFormula};
+use super::{FeatureQuantiles, Metadata, Model, Ordinary, Report, ScoreQuantiles, Statistics, VocabularySizes, FORMAT};
+use crate::cells::{describe, CellColumn, Cells, RowEvidence};
+use crate::combiner::{CellsFormula, Combiner, Line};
 use crate::neighbours::{Asinh, Comparison, KeptRows, Transform};
 
 /// Which of its features is a category.
@@ -43,33 +39,33 @@ pub fn with_seed(seed: u64) -> Model {
     let frequencies = Frequencies { values, counts: vec![5, 2, 2], rare: Rare { values: 1, rows: 1 } };
     let mut rngs: Vec<ChaCha8Rng> = (0..2).map(|member| ChaCha8Rng::seed_from_u64(seed + member)).collect();
     let weights = Weights::draw(Shape::of(&options, 2), vec![0, 1, 3, 4], &mut rngs).unwrap();
-    let metadata = metadata(options, &frequencies);
-    Model::new(metadata, statistics(), vec![None, None, Some(frequencies)], weights)
+    let cells = cells(&Some(frequencies.clone()));
+    let metadata = metadata(options, &frequencies, &cells);
+    Model::new(metadata, statistics(cells), vec![None, None, Some(frequencies)], weights)
 }
 
-fn metadata(options: Options, frequencies: &Frequencies) -> Metadata {
-    let feature = |name: &str, kind| Feature { name: name.to_string(), dtype: "any".to_string(), kind };
+fn metadata(options: Options, frequencies: &Frequencies, cells: &Cells) -> Metadata {
     let times = vec![Input::Sine(Cycle::Weekday), Input::Cosine(Cycle::Weekday)];
     let losses = Losses { cross_entropy: 0.1, reconstruction: 0.3 };
     Metadata {
         format: FORMAT,
-        features: vec![feature("x", Kind::Number), feature("y", Kind::Date), feature("kind", Kind::Category)],
+        features: features(),
         encoding: Inputs::from_features(vec![vec![Input::Value], times, vec![Input::Value, Input::Is(0)]]),
-        knots: Some(vec![3, 0, 0]),
-        within: Some(vec![Some(WithinSizes { category: CATEGORY, groups: 2, knots: 3 }), None, None]),
+        cells: Some(cells.metadata()),
+        ordinary: 2,
         frequencies: vec![None, None, Some(VocabularySizes::from_frequencies(frequencies))],
         labels: None,
         members: 2,
         inputs: 2,
         distilled: None,
-        combiner: Combiner::Surprisal(SurprisalFormula {
+        combiner: Combiner::Cells(CellsFormula {
             alpha: 0.1,
             median: [-2.3, 0.7],
             spread: [0.1, 0.2],
-            joint: Line { median: 0.1, unit: 2.0 },
-            sum: Line { median: 2.0, unit: 0.5 },
-            typical: 1.5,
-            explains: 0.35,
+            networks: Line { median: 0.1, unit: 2.0 },
+            tails: Line { median: 0.1, unit: 0.3 },
+            evidence: Line { median: 0.2, unit: 0.5 },
+            weight: 0.8,
         }),
         kept_odds: Some(3.0),
         training: Report {
@@ -88,21 +84,32 @@ fn metadata(options: Options, frequencies: &Frequencies) -> Metadata {
     }
 }
 
-fn surprisals() -> Surprisals {
-    let tail = Tail { anchor: 0.9, offset: 0.5, start: 0.4, shape: 0.1, scale: 0.2, weight: 0.5 };
-    let curve = Curve::new(vec![0.1, 0.3, 0.8], vec![1.2, 0.7, 1.9], [tail; 2]);
-    let within = Within { category: CATEGORY, groups: vec![[0.3, 0.1], [0.0, 0.0]], curve: curve.clone() };
-    let surprisal =
-        |curve, classes| Surprisal { curve, within: None, bounds: [-0.5, 3.0, 9.0, 0.0], missing: [0.0, 4.0], classes };
-    let of = vec![
-        Surprisal { within: Some(within), ..surprisal(curve, vec![]) },
-        surprisal(Curve::flat(), vec![0.25; CALENDAR_CLASSES]),
-        surprisal(Curve::flat(), vec![0.0, 0.5, 0.5, 3.0]),
+/// Cells of some rows of the features.
+fn cells(frequencies: &Option<Frequencies>) -> Cells {
+    let numbers: Vec<f64> = (0..10).map(|row| f64::from(row) / 10.0).collect();
+    let days: Vec<f64> = (0..10).map(|row| 18_000.0 + f64::from(row)).collect();
+    let codes = [0, 0, 0, 0, 0, 1, 1, 2, 2, 3];
+    let given = [
+        CellColumn::Number(&numbers),
+        CellColumn::Time { kind: Kind::Date, values: &days },
+        CellColumn::Text { codes: &codes, others: &["c".to_string()] },
     ];
-    Surprisals { of, none: Surprisals::none_of(10) }
+    let known = [None, None, frequencies.clone()];
+    Cells::fit(&given, &describe(&features(), &known), None).unwrap().0
 }
 
-fn statistics() -> Statistics {
+fn features() -> Vec<Feature> {
+    let feature = |name: &str, kind| Feature { name: name.to_string(), dtype: "any".to_string(), kind };
+    vec![feature("x", Kind::Number), feature("y", Kind::Date), feature("kind", Kind::Category)]
+}
+
+fn ordinary() -> Ordinary {
+    let rows = (0..2 * 5).map(|at| at as f32 / 10.0).collect();
+    let evidence = vec![RowEvidence { all: 0.2, tails: 0.1 }, RowEvidence { all: 0.4, tails: 0.0 }];
+    Ordinary { rows, evidence, parts: vec![[0.1, 0.05]; 6] }
+}
+
+fn statistics(cells: Cells) -> Statistics {
     Statistics {
         scaling: Scaling {
             kind: ScalingKind::Robust,
@@ -116,7 +123,8 @@ fn statistics() -> Statistics {
             missing: vec![0, 1, 2],
         },
         reference: vec![0.3, 0.0, 0.0, -0.7, 1.0],
-        surprisals: Some(surprisals()),
+        cells: Some(cells),
+        ordinary: ordinary(),
         kept: Some(kept()),
         quantiles: ScoreQuantiles::from_scores(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9]),
     }

@@ -1,6 +1,7 @@
 //! The fitted model: plain data, and what a score needs of it.
 
 mod file;
+mod ordinary;
 mod quantiles;
 mod score_counts;
 
@@ -10,17 +11,18 @@ pub mod examples;
 pub(crate) use file::Unwritable;
 pub use file::{
     check_writable, from_bytes, from_path, Destination, Distilled, LabelCounts, Metadata, Report, VocabularySizes,
-    WithinSizes, FORMAT,
+    FORMAT,
 };
+pub use ordinary::Ordinary;
 pub use quantiles::ScoreQuantiles;
 pub use score_counts::ScoreCounts;
 
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 
+use crate::cells::{describe, Cells, Description, Given, RowEvidence};
 use crate::data::{
-    encoders, Columns, Encoder, Encoding, FeatureTotals, Frequencies, Inputs, Scaling, Surprisals, Surprise, Totals,
-    QUANTILES,
+    encoders, Columns, Encoder, Encoding, FeatureTotals, Frequencies, Inputs, Scaling, Totals, QUANTILES,
 };
 use crate::engine::Weights;
 use crate::neighbours::KeptRows;
@@ -38,7 +40,9 @@ pub struct Statistics {
     /// For each input, what stands in for a missing value, and where explanations start
     pub reference: Vec<f64>,
     /// Present if the combination takes them
-    pub surprisals: Option<Surprisals>,
+    pub cells: Option<Cells>,
+    /// Training rows that explanations compare with
+    pub ordinary: Ordinary,
     /// Present if the options ask for them
     pub kept: Option<KeptRows>,
     /// Where the training scores lay
@@ -108,7 +112,7 @@ impl Model {
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        let Statistics { scaling, medians, reference, quantiles, surprisals, feature_quantiles, kept } =
+        let Statistics { scaling, medians, reference, quantiles, cells, ordinary, feature_quantiles, kept } =
             &self.statistics;
         let quantiles_of_all = feature_quantiles.missing.len() * (2 * QUANTILES + 1);
         let features = quantiles_of_all + scaling.offset.len() + scaling.scale.len() + medians.len() + reference.len();
@@ -116,14 +120,14 @@ impl Model {
         let frequencies: usize = self.frequencies.iter().flatten().map(Frequencies::bytes).sum();
         let encoders: usize = self.encoders.iter().flatten().map(Encoder::bytes).sum();
         let numbers = features * size_of::<f64>() + scores * size_of::<f32>();
-        let surprisals = surprisals.as_ref().map_or(0, Surprisals::bytes);
+        let cells = cells.as_ref().map_or(0, Cells::bytes) + ordinary.bytes();
         let kept = kept.as_ref().map_or(0, KeptRows::bytes);
         kept + size_of::<Self>()
             + self.weights.bytes()
             + numbers
             + frequencies
             + encoders
-            + surprisals
+            + cells
             + self.metadata.bytes()
     }
 
@@ -162,9 +166,28 @@ impl Model {
         coded.scale_into(&self.encoding(), tile, tiles, incomplete)
     }
 
-    /// The surprises of coded rows; None if the combination takes none.
-    pub(crate) fn surprises(&self, coded: &Columns) -> PolarsResult<Option<Vec<Surprise>>> {
-        self.statistics.surprisals.as_ref().map(|surprisals| surprisals.of_rows(coded, self.inputs())).transpose()
+    /// The evidence against matched rows, of which `coded` have codes for categories; None if the
+    /// combination takes none.
+    pub(crate) fn evidence(&self, columns: &Columns, coded: &Columns) -> PolarsResult<Option<Vec<RowEvidence>>> {
+        let Some(cells) = &self.statistics.cells else { return Ok(None) };
+        let given = self.given(columns, coded)?;
+        cells.look_up(&given.columns())?.of_rows().map(Some)
+    }
+
+    /// The values of matched rows, as cells take them.
+    pub(crate) fn given(&self, columns: &Columns, coded: &Columns) -> PolarsResult<Given> {
+        let instead = (self.metadata.options.missing != Missing::Indicator).then(|| self.stand_ins());
+        Given::read(coded, Some(columns), &self.frequencies, instead.as_deref())
+    }
+
+    /// The name of each feature, and the texts that it remembers.
+    pub(crate) fn described(&self) -> Vec<Description<'_>> {
+        describe(&self.metadata.features, &self.frequencies)
+    }
+
+    /// What stands in for a missing value of each feature: its median, or the code of a category.
+    fn stand_ins(&self) -> Vec<f64> {
+        stand_ins(&self.statistics.medians, &self.encoders)
     }
 
     fn encoding(&self) -> Encoding<'_> {
@@ -182,25 +205,21 @@ impl Model {
         self.coded(&columns.align_to(&self.metadata.features)?)?.scaled(&self.encoding())
     }
 
-    /// The reference row of an explanation, scaled: each feature at its training median.
-    pub fn scaled_reference(&self) -> Vec<f32> {
-        let Statistics { scaling, reference, .. } = &self.statistics;
-        reference.iter().enumerate().map(|(input, number)| scaling.apply(input, *number)).collect()
-    }
-
-    /// The number of each feature of the reference row, coded; NaN where the value is missing in
-    /// most training rows, or where a time has no median that recurs.
-    pub fn coded_reference(&self) -> Vec<f64> {
+    /// Each feature's median, categories as codes; NaN where the value is missing in most training
+    /// rows, or where a time has no median that recurs.
+    pub fn coded_medians(&self) -> Vec<f64> {
         let Statistics { medians, feature_quantiles, .. } = &self.statistics;
         let rows = self.metadata.training.rows as u64;
-        let code = |(j, median): (usize, &f64)| {
+        let code = |(j, median): (usize, f64)| {
             let mostly_missing = feature_quantiles.missing[j] > rows / 2;
-            if mostly_missing || Inputs::is_calendar(self.inputs().feature(j)) {
-                return f64::NAN;
+            let has_none = mostly_missing || Inputs::is_calendar(self.inputs().feature(j));
+            if has_none {
+                f64::NAN
+            } else {
+                median
             }
-            self.encoders[j].as_ref().map_or(*median, |encoder| encoder.code_of(*median) as f64)
         };
-        medians.iter().enumerate().map(code).collect()
+        stand_ins(medians, &self.encoders).into_iter().enumerate().map(code).collect()
     }
 
     /// The score that separates the training rows that are flagged at a contamination from the
@@ -213,6 +232,14 @@ impl Model {
         check_contamination(contamination)?;
         Ok(self.statistics.quantiles.threshold(contamination))
     }
+}
+
+/// What stands in for a missing value of each feature: its median, or the code of a category.
+pub fn stand_ins(medians: &[f64], encoders: &[Option<Encoder>]) -> Vec<f64> {
+    let stand_in = |(median, encoder): (&f64, &Option<Encoder>)| {
+        encoder.as_ref().map_or(*median, |encoder| encoder.code_of(*median) as f64)
+    };
+    medians.iter().zip(encoders).map(stand_in).collect()
 }
 
 /// The model of some bytes with the quantiles of the scores of this number of rows: of all its

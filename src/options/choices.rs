@@ -47,17 +47,17 @@ pub enum Combination {
     /// The heads before their sigmoids, minus their medians. Sigmoids would make all clear
     /// anomalies equal.
     Robust,
-    /// The same, joined with the surprisals of the row's values, each in its own column.
-    Surprisal,
+    /// The same, joined with the evidence that one of the row's values is wrong.
+    Cells,
     /// The heads' probabilities, but rows with values far more surprising than any training row's
     /// have the highest scores. Fits with labels take it.
     Novelties,
 }
 
 impl Combination {
-    /// Whether the score depends on the surprisals of values.
-    pub fn takes_surprisals(self) -> bool {
-        matches!(self, Self::Surprisal | Self::Novelties)
+    /// Whether the score depends on the evidence against single values.
+    pub fn takes_cells(self) -> bool {
+        matches!(self, Self::Cells | Self::Novelties)
     }
 }
 

@@ -198,7 +198,7 @@ options! {
     /// What eq. 7 and 8 combine. Known anomalies are clear ones, which need no order among
     /// themselves. They do not teach faults of other kinds.
     combination: String => Combination, in OneOf,
-        paper Combination::Probability, default Combination::Surprisal, labelled Combination::Novelties;
+        paper Combination::Probability, default Combination::Cells, labelled Combination::Novelties;
 
     /// The share of the noise-detection loss: w of eq. 4.
     loss_weight: f64 => f64, in Between(0.0, 1.0),

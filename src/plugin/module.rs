@@ -78,7 +78,7 @@ fn model_share_below(py: Python<'_>, bytes: &[u8], score: f64) -> PyResult<f64> 
 fn model_medians(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<f64>>> {
     let medians = py.detach(|| {
         let model = model::from_bytes(bytes)?;
-        let coded = model.coded_reference();
+        let coded = model.coded_medians();
         let medians = coded.iter().zip(&model.statistics().medians);
         Ok(medians.map(|(coded, median)| (!coded.is_nan()).then_some(*median)).collect())
     });

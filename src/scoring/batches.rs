@@ -20,6 +20,8 @@ pub struct Worked<T = f32> {
 
 /// Rows, coded, and scaled in tiles, `[tiles, inputs, tile]`, the last one padded.
 pub struct Batch {
+    /// Matched with the model
+    pub columns: Columns,
     pub coded: Columns,
     pub tiles: Vec<f32>,
     pub tile: usize,
@@ -50,9 +52,10 @@ pub fn by_batch<T: Clone + Default + Send>(
     pool::map(parts, |(at, (numbers, incomplete))| {
         let rows = incomplete.len();
         let mut tiles = zeros(rows.div_ceil(tile) * tile * inputs, "the rows")?;
-        let coded = model.coded(&columns.slice(at * size, rows))?;
+        let columns = columns.slice(at * size, rows);
+        let coded = model.coded(&columns)?;
         model.scale_into(&coded, tile, &mut tiles, incomplete)?;
-        work(&Batch { coded, tiles, tile, inputs, rows }, numbers)?;
+        work(&Batch { columns, coded, tiles, tile, inputs, rows }, numbers)?;
         job::advance(Unit::Rows, rows);
         Ok(())
     })?;

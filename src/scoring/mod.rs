@@ -2,6 +2,7 @@
 //! threads.
 
 mod batches;
+mod cells;
 mod drift;
 mod embedding;
 mod explanation;
@@ -9,9 +10,10 @@ mod member_spread;
 mod networks;
 mod spread;
 
+pub use cells::cells;
 pub use drift::{is_other_share, FeatureDrift, TrainingValues};
 pub use embedding::embed;
-pub use explanation::{explain, explain_top, STEPS};
+pub use explanation::{explain, explain_top, Explanation, STEPS};
 pub use spread::score_and_spread;
 
 use ndarray::{ArrayView2, Axis};
@@ -77,7 +79,7 @@ pub fn score(model: &Model, columns: &Columns, device: Device) -> PolarsResult<F
     let worked = by_batch(model, columns, &networks.engine, CHUNK, (1, "the scores"), |batch, scores| {
         let mut errors = vec![0f32; batch.rows];
         networks.heads_into(&batch.tiles, batch.inputs, scores, &mut errors)?;
-        combiner.combine(scores, &errors, model.surprises(&batch.coded)?.as_deref());
+        combiner.combine(scores, &errors, model.evidence(&batch.columns, &batch.coded)?.as_deref());
         Ok(())
     })?;
     Ok(named("score", worked.numbers, worked.missing.as_ref()))

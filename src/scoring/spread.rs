@@ -39,11 +39,11 @@ pub fn score_and_spread(
             let (mut scores, mut errors, mut spreads) = (room(rows)?, room(rows)?, room(rows)?);
             let mut heads = room(rows.div_ceil(batch.tile) * batch.tile * members * 2)?;
             networks.member_heads_into(&batch.tiles, batch.inputs, (&mut scores, &mut errors), &mut heads)?;
-            let surprises = model.surprises(&batch.coded)?;
-            let surprises = surprises.as_deref();
-            combiner.combine(&mut scores, &errors, surprises);
+            let evidence = model.evidence(&batch.columns, &batch.coded)?;
+            let evidence = evidence.as_deref();
+            combiner.combine(&mut scores, &errors, evidence);
             let (heads, out_of, tile) = (heads.as_slice(), spreads.as_mut_slice(), batch.tile);
-            Simd::chosen().run(Spread { combiner, members, tile, heads, surprises, out: out_of });
+            Simd::chosen().run(Spread { combiner, members, tile, heads, evidence, out: out_of });
             for (out, both) in out.iter_mut().zip(scores.iter().zip(&spreads)) {
                 *out = [*both.0, *both.1];
             }

@@ -4,21 +4,20 @@
 use polars::prelude::PolarsResult;
 
 use crate::cells::column::{Column, Meaning};
-use crate::cells::math::t_ln_density;
+use crate::cells::math::{quick_ln, t_ln_density};
 use crate::cells::numbers::Numbers;
 
 use super::category::{Likelihood, Pairs, Smoothing};
 use super::compare;
-use super::grouped::Grouped;
+use super::form::Form;
 use super::line::{Line, Shape};
 use super::number::{NumberInGroups, Seen};
 use super::sample::{Formed, Sample};
 use super::two_numbers::{unexplained, NumberOfTwo, Operation, OPERATIONS};
 use super::{Aim, From, MOST_PARENTS};
 
-/// The columns that are looked at closely for each column, and the rows of the cheap look.
+/// The columns that are looked at closely for each column.
 const LOOKED_AT: usize = 12;
-const GLANCE_ROWS: usize = 2_000;
 /// By how many nats a row must be likelier with a parent: categories, numbers, and numbers of two
 /// others, above what each of these says alone.
 const LEAST_GAIN: f64 = 0.02;
@@ -30,8 +29,9 @@ const LINE_MARGIN: f64 = 0.02;
 const ROW_GAIN: (f64, f64) = (-6.0, 12.0);
 /// The rows that lines are compared on.
 const LINE_ROWS: usize = 3_000;
-/// The columns of numbers whose pairs are tried, and the rows of the first look.
+/// The columns of numbers whose pairs are tried, and the rows of the first and the second look.
 const MOST_NUMBERS: usize = 32;
+const FIRST_ROWS: usize = 16;
 const TRIPLE_ROWS: usize = 64;
 /// The share of a number's spread that a relation with two others may leave at most.
 const UNEXPLAINED: f64 = 0.3;
@@ -77,15 +77,17 @@ impl Chooser<'_> {
     /// The parents of a column, the best one first.
     pub fn choose(&self, wanted: &Wanted) -> PolarsResult<Vec<Choice>> {
         let mut found: Vec<Choice> = vec![];
+        let numbers = self.columns[wanted.column].numbers.as_ref().filter(|_| wanted.aim == Aim::Number);
+        let fit = numbers.map(|numbers| Fit::new(numbers, &self.sample.numbers[wanted.column], &self.sample.folds));
         for column in self.promising(wanted) {
             crate::job::check()?;
-            found.extend(match wanted.aim {
-                Aim::Value | Aim::Hour => self.category(wanted, column),
-                Aim::Number => self.number(wanted.column, column),
+            found.extend(match &fit {
+                Some(fit) => self.number(fit, wanted.column, column),
+                None => self.category(wanted, column),
             });
         }
-        if wanted.aim == Aim::Number {
-            let two = self.two_numbers(wanted.column, &found);
+        if let Some(fit) = &fit {
+            let two = self.two_numbers(fit, wanted.column, &found);
             found.extend(two);
         }
         found.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.columns.cmp(&b.columns)));
@@ -100,23 +102,25 @@ impl Chooser<'_> {
         if others.len() <= LOOKED_AT {
             return others;
         }
-        let bins = self.sample.forms[wanted.column].iter().find(|formed| formed.form == super::form::Form::Bin);
+        let forms = &self.sample.forms[wanted.column];
+        let bins = forms.iter().find(|formed| formed.form == Form::Bin).or(forms.first());
         let children = match (wanted.aim, bins) {
             (Aim::Number, Some(bins)) => &bins.codes,
             _ => wanted.codes,
         };
-        let rows = GLANCE_ROWS.min(children.len()).min(400_000 / self.columns.len()).max(600).min(children.len());
-        let children = &children[..rows];
+        let rows = self.sample.glance_rows();
+        let Some(children) = children.get(..rows) else {
+            return others.into_iter().take(LOOKED_AT).collect();
+        };
         let end = children.iter().max().map_or(0, |most| *most + 1);
         let counts = super::category::child_counts(children, end);
         let mut scratch = vec![0; end as usize];
         let mut gains: Vec<(f64, usize)> = vec![];
         for at in others {
             let formed = &self.sample.forms[at];
-            let main = [formed.first(), formed.iter().find(|formed| formed.form == super::form::Form::Hour)];
+            let main = [formed.first(), formed.iter().find(|formed| formed.form == Form::Hour)];
             let gain = main.into_iter().flatten().map(|formed| {
-                let grouped = Grouped::new(&formed.codes[..rows], formed.coder.unseen());
-                let pairs = Pairs::count(&grouped, children, &mut scratch);
+                let pairs = Pairs::count(&formed.glance, children, &mut scratch);
                 let likelihood = Likelihood::new(&pairs, &counts, rows);
                 let gain = |k0: f64| likelihood.gain(Smoothing { k0, c: 0.5, r: 0.0 });
                 gain(0.1).max(gain(3.0))
@@ -133,7 +137,7 @@ impl Chooser<'_> {
         let mut best: Option<Choice> = None;
         for (place, formed) in self.sample.forms[at].iter().enumerate() {
             let pairs = Pairs::count(&formed.grouped, wanted.codes, &mut scratch);
-            let (_, gain) = Likelihood::new(&pairs, wanted.counts, self.sample.rows).best();
+            let (_, gain) = Likelihood::new(&pairs, wanted.counts, self.sample.rows).best(LEAST_GAIN / 4.0);
             if best.is_none_or(|best| gain > best.gain) {
                 best = Some(Choice { columns: [at; 2], how: How::Form(place), gain });
             }
@@ -142,9 +146,7 @@ impl Chooser<'_> {
     }
 
     /// The best form of a column, or the best line, for a number.
-    fn number(&self, child: usize, at: usize) -> Option<Choice> {
-        let numbers = self.columns[child].numbers.as_ref()?;
-        let fit = Fit::new(numbers, &self.sample.numbers[child], &self.sample.folds);
+    fn number(&self, fit: &Fit, child: usize, at: usize) -> Option<Choice> {
         let mut best: Option<Choice> = None;
         for (place, formed) in self.sample.forms[at].iter().enumerate() {
             let gain = fit.gain_of_groups(formed);
@@ -190,11 +192,9 @@ impl Chooser<'_> {
     }
 
     /// The relations of a number with two others that say more than each of these alone.
-    fn two_numbers(&self, child: usize, alone: &[Choice]) -> Vec<Choice> {
-        let Some(numbers) = &self.columns[child].numbers else { return vec![] };
-        let fit = Fit::new(numbers, &self.sample.numbers[child], &self.sample.folds);
+    fn two_numbers(&self, fit: &Fit, child: usize, alone: &[Choice]) -> Vec<Choice> {
         let mut found = vec![];
-        for (_, operation, columns) in self.promising_triples(child, numbers) {
+        for (_, operation, columns) in self.promising_triples(child, fit.numbers) {
             let others = columns.map(|at| self.sample.numbers[at].as_slice());
             for is_log in [false, true] {
                 if let Some(gain) = fit.gain_of_two(operation, is_log, others) {
@@ -234,8 +234,11 @@ impl Chooser<'_> {
                     if operation.is_symmetric() && place > other_place {
                         continue;
                     }
-                    let rest = unexplained(operation, &rows, numbers.raw.spread);
-                    if let Some(rest) = rest.filter(|rest| *rest < UNEXPLAINED) {
+                    let rest = |rows: &[[f64; 3]], most: f64| {
+                        unexplained(operation, rows, numbers.raw.spread).filter(|rest| *rest < most)
+                    };
+                    let first_look = rest(&rows[..FIRST_ROWS], 2.0 * UNEXPLAINED);
+                    if let Some(rest) = first_look.and_then(|_| rest(&rows, UNEXPLAINED)) {
                         found.push((rest, operation, [*first, *second]));
                     }
                 }
@@ -254,6 +257,8 @@ struct Fit<'a> {
     /// Places on the column's scale, and on the raw scale and that of logarithms.
     places: Vec<f64>,
     logs: Vec<f64>,
+    /// ln of the density of each number by itself.
+    alone: Vec<f64>,
     folds: Vec<u8>,
 }
 
@@ -264,16 +269,15 @@ impl<'a> Fit<'a> {
         let log = |number: &f64| super::line::taken(*number, true);
         let logs = if numbers.log.is_some() { raw.iter().map(log).collect() } else { vec![] };
         let folds = folds.iter().take(raw.len()).map(|fold| fold % 2).collect();
-        Self { numbers, raw, places, logs, folds }
-    }
-
-    fn seen(&self, places: &'a [f64], fold: u8) -> Seen<'_> {
-        Seen { places, folds: &self.folds, left_out: Some(fold) }
+        let scale = numbers.scale();
+        let narrow = quick_ln(scale.spread);
+        let alone = places.iter().map(|place| t_ln_density((place - scale.centre) / scale.spread) - narrow);
+        let alone = alone.collect();
+        Self { numbers, raw, places, logs, alone, folds }
     }
 
     /// The mean gain of rows of which each is judged by what the other fold says.
     fn gain(&self, rows: usize, is_log: bool, expected: impl Fn(u8, usize) -> Option<super::number::Expected>) -> f64 {
-        let scale = self.numbers.scale();
         let (mut sum, mut count) = (0.0, 0.0);
         for row in 0..rows.min(self.raw.len()) {
             let number = self.raw[row];
@@ -282,10 +286,8 @@ impl<'a> Fit<'a> {
             }
             count += 1.0;
             if let Some(expected) = expected(self.folds[row], row) {
-                let away = (self.places[row] - scale.centre) / scale.spread;
-                let alone = t_ln_density(away) - super::super::math::quick_ln(scale.spread);
                 let (_, density) = compare(self.numbers, number, expected, is_log);
-                let gain = super::super::math::quick_ln(density.max(1e-300)) - alone;
+                let gain = quick_ln(density.max(1e-300)) - self.alone[row];
                 sum += gain.clamp(ROW_GAIN.0, ROW_GAIN.1);
             }
         }

@@ -4,9 +4,8 @@
 //! p(b|a) = (n_ab + k·p_b) / (n_a + k),   k = k₀ + c · (children seen once with a) + r · n_a
 //! ```
 //!
-//! k₀, c and r, the share of wrong rows, are those of the highest likelihood of the training rows, each
-//! left out of the counts.
-//! That alone guards against parents such as ids.
+//! k₀, c and r, the share of wrong rows, are those of the highest likelihood of the training rows,
+//! each left out of the counts. That alone guards against parents such as ids.
 
 use crate::cells::math::quick_ln;
 
@@ -69,8 +68,8 @@ fn share_left_out(child_counts: &[u64], child: u32, rows: f64) -> f64 {
 }
 
 impl Pairs {
-    /// From rows grouped by the parent's code, and the child's code of each row; `scratch` has a zero
-    /// for each child, and gets it back.
+    /// From rows grouped by the parent's code, and the child's code of each row; `scratch` has a
+    /// zero for each child, and gets it back.
     pub fn count(grouped: &Grouped, children: &[u32], scratch: &mut [u32]) -> Self {
         let mut pairs = Self { keys: grouped.keys.clone(), starts: vec![0], children: vec![], counts: vec![] };
         let mut touched = vec![];
@@ -171,32 +170,54 @@ impl Likelihood {
         nats.sum::<f64>() / self.rows
     }
 
-    /// The best smoothing and its gain: k₀ on a coarse grid, then its neighbours, then c and r.
-    pub fn best(&self) -> (Smoothing, f64) {
-        let tried = |at: usize, c: f64, r: f64| {
-            let smoothing = Smoothing { k0: K0[at], c, r };
-            (at, smoothing, self.gain(smoothing))
-        };
-        let mut best = tried(4, C[0], 0.0);
-        let mut try_one = |at: usize, c: f64, r: f64| {
-            let one = tried(at, c, r);
-            if one.2 > best.2 {
-                best = one;
-            }
-            best.0
-        };
-        let centre = [0, 2, 6, 8].map(|at| try_one(at, C[0], 0.0))[3];
-        try_one(centre.saturating_sub(1), C[0], 0.0);
-        let centre = try_one((centre + 1).min(K0.len() - 1), C[0], 0.0);
+    /// The best smoothing and its gain: k₀ on a coarse grid, then its neighbours, then c and r. A
+    /// parent that gains less than `least` on the coarse grid is not looked at further.
+    pub fn best(&self, least: f64) -> (Smoothing, f64) {
+        let mut best = Tried::new(self, 4, C[0], 0.0);
+        for at in [8, 6, 2, 0] {
+            best = best.or(Tried::new(self, at, C[0], 0.0));
+        }
+        if best.gain < least {
+            return (best.smoothing, best.gain);
+        }
+        for at in [best.at.saturating_sub(1), (best.at + 1).min(K0.len() - 1)] {
+            best = best.or(Tried::new(self, at, C[0], 0.0));
+        }
+        let centre = best.at;
         for at in [centre.saturating_sub(1), centre] {
-            try_one(at, C[1], 0.0);
+            best = best.or(Tried::new(self, at, C[1], 0.0));
         }
         for r in R {
             for at in [centre.saturating_sub(2), centre.saturating_sub(1)] {
-                try_one(at, C[0], r);
+                best = best.or(Tried::new(self, at, C[0], r));
             }
         }
-        (best.1, best.2)
+        (best.smoothing, best.gain)
+    }
+}
+
+/// A smoothing that was tried.
+#[derive(Clone, Copy)]
+struct Tried {
+    /// The place of its k₀.
+    at: usize,
+    smoothing: Smoothing,
+    gain: f64,
+}
+
+impl Tried {
+    fn new(likelihood: &Likelihood, at: usize, c: f64, r: f64) -> Self {
+        let smoothing = Smoothing { k0: K0[at], c, r };
+        Self { at, smoothing, gain: likelihood.gain(smoothing) }
+    }
+
+    /// The better one of two.
+    fn or(self, other: Self) -> Self {
+        if other.gain > self.gain {
+            other
+        } else {
+            self
+        }
     }
 }
 
@@ -267,7 +288,8 @@ impl CategoryGivenParent {
         ((f64::from(count) - 1.0 + k * share) / ((of_parent - 1.0 + k) * share)) as f32
     }
 
-    /// The child that most rows of a parent have, how many of them, and how many rows the parent has.
+    /// The child that most rows of a parent have, how many of them, and how many rows the parent
+    /// has.
     pub fn usual(&self, parent: u32) -> Option<(u32, u64, u64)> {
         let group = self.group(parent)?;
         let range = self.pairs.range(group);
@@ -295,7 +317,7 @@ mod tests {
         let (parents, children) = rows();
         let counts = child_counts(&children, 5);
         let pairs = Pairs::count(&Grouped::new(&parents, 11), &children, &mut [0; 5]);
-        let (smoothing, gain) = Likelihood::new(&pairs, &counts, 300).best();
+        let (smoothing, gain) = Likelihood::new(&pairs, &counts, 300).best(0.0);
         (CategoryGivenParent::new(pairs, smoothing, &counts, 12), gain, counts)
     }
 
@@ -331,7 +353,7 @@ mod tests {
         let ids: Vec<u32> = (0..300).collect();
         let (_, children) = rows();
         let pairs = Pairs::count(&Grouped::new(&ids, 300), &children, &mut [0; 5]);
-        let (_, gain) = Likelihood::new(&pairs, &child_counts(&children, 5), 300).best();
+        let (_, gain) = Likelihood::new(&pairs, &child_counts(&children, 5), 300).best(0.0);
         assert!(gain <= 0.0, "{gain}");
     }
 

@@ -24,6 +24,8 @@ use super::{compare, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOS
 
 /// A discrete column is predicted as a number as well if it has more values than this.
 const FEW_VALUES: usize = 12;
+/// A parent of a lower weight adds nothing to the others.
+const LEAST_WEIGHT: f64 = 0.02;
 /// What the fitted pairs and groups take at most in a file, and the fewest rows that groups are
 /// held to, one after the other, until they fit.
 const MOST_BYTES: usize = 3 << 19;
@@ -86,7 +88,7 @@ pub fn fit(columns: &[Column], described: &[Description], batch: &mut Batch) -> 
 
 /// The sample, with the forms and the numbers of all columns.
 fn sampled(columns: &[Column], described: &[Description], batch: &Batch) -> PolarsResult<Sample> {
-    let mut sample = Sample::new(batch.rows);
+    let mut sample = Sample::new(batch.rows, columns.len());
     let forms = pool::map((0..columns.len()).collect(), |at| {
         let numbers = sample.number(&batch.numbers[at]);
         let rising = rising(&numbers);
@@ -187,11 +189,22 @@ impl Fitting<'_> {
             parents.push(Parent { columns, coder: parent_coder, weight: 0.0, determines, relation });
             ratios.push(of_rows);
         }
-        let taken = |of_rows: &Vec<f32>| self.sample.taken().iter().map(|row| of_rows[*row as usize]).collect();
-        let weights = weights(&ratios.iter().map(taken).collect::<Vec<Vec<f32>>>());
-        parents.iter_mut().zip(weights).for_each(|(parent, weight)| parent.weight = weight);
+        self.weigh(&mut parents, &mut ratios);
         let said = Said::new(&parents, ratios, self.batch.rows);
         Ok((Target { column, aim, coder, counts, parents }, said))
+    }
+
+    /// Gives parents their weights, and lets those go that add nothing to the others: a value that
+    /// a precise parent speaks against would be likely enough by a coarse one.
+    fn weigh(&self, parents: &mut Vec<Parent>, ratios: &mut Vec<Vec<f32>>) {
+        let taken = |of_rows: &Vec<f32>| self.sample.taken().iter().map(|row| of_rows[*row as usize]).collect();
+        let weights = weights(&ratios.iter().map(taken).collect::<Vec<Vec<f32>>>());
+        let kept: f64 = weights.iter().filter(|weight| **weight >= LEAST_WEIGHT).sum();
+        parents.iter_mut().zip(&weights).for_each(|(parent, weight)| parent.weight = weight / kept);
+        let mut is_kept = weights.iter().map(|weight| *weight >= LEAST_WEIGHT);
+        ratios.retain(|_| is_kept.next().unwrap_or(true));
+        let mut is_kept = weights.iter().map(|weight| *weight >= LEAST_WEIGHT);
+        parents.retain(|_| is_kept.next().unwrap_or(true));
     }
 
     /// A category given a parent, and the ratios of the training rows.
@@ -199,7 +212,7 @@ impl Fitting<'_> {
         let (children, parents) = (&self.batch.codes[child], &self.batch.codes[parent]);
         let coder = &self.coders[parent];
         let pairs = Pairs::count(&Grouped::new(parents, coder.unseen()), children, &mut vec![0; counts.len()]);
-        let (smoothing, _) = Likelihood::new(&pairs, counts, self.batch.rows).best();
+        let (smoothing, _) = Likelihood::new(&pairs, counts, self.batch.rows).best(f64::NEG_INFINITY);
         let given = CategoryGivenParent::new(pairs, smoothing, counts, coder.count + 2);
         let all_rows = sum(counts);
         let codes = parents.iter().zip(children);

@@ -58,7 +58,7 @@ impl Line {
 
     pub fn expected(&self, parent: f64) -> Option<Expected> {
         let x = taken(parent, self.parent_is_log);
-        x.is_finite().then(|| Expected { place: self.offset + self.slope * x, spread: self.spread })
+        x.is_finite().then_some(Expected { place: self.offset + self.slope * x, spread: self.spread })
     }
 }
 
@@ -97,7 +97,7 @@ fn slope(points: &[(f64, f64)]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { centre: 20.0, spread: 6.0, step: 0.001 };
+    const SCALE: Scale = Scale { centre: 20.0, spread: 6.0, grain: 0.001 };
     const RAW: Shape = Shape { parent_is_log: false, child_is_log: false, is_difference: false };
 
     fn fit(shape: Shape, x: &[f64], y: &[f64]) -> Line {

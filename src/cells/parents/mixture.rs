@@ -1,7 +1,7 @@
 //! Several parents of one child are a mixture: Σ wᵢ p(b|aᵢ), with the weights of the highest
 //! likelihood of the training rows, each left out.
 
-/// The lowest weight, and how often the weights are improved.
+/// The lowest weight on the way, and how often the weights are improved.
 const FLOOR: f64 = 0.001;
 const STEPS: usize = 60;
 /// The most that one parent says for or against a value.
@@ -23,9 +23,9 @@ pub fn weights(ratios: &[Vec<f32>]) -> Vec<f64> {
     for _ in 0..STEPS {
         let mut shares = vec![0.0; parents];
         for row in 0..rows {
-            let each = |at: usize| weights[at] * f64::from(ratios[at][row]);
-            let sum: f64 = (0..parents).map(each).sum();
-            shares.iter_mut().enumerate().for_each(|(at, share)| *share += each(at) / sum);
+            let each = weights.iter().zip(ratios).map(|(weight, ratios)| weight * f64::from(ratios[row]));
+            let sum: f64 = each.clone().sum();
+            shares.iter_mut().zip(each).for_each(|(share, each)| *share += each / sum);
         }
         weights = shares.iter().map(|share| (share / rows as f64).max(FLOOR)).collect();
         let sum: f64 = weights.iter().sum();

@@ -7,7 +7,8 @@ use super::grouped::Grouped;
 
 /// As many rows' worth of the spread of all groups goes into that of each.
 const SHARED: f64 = 4.0;
-/// Groups of this many rows tell what the spread within groups is, where more than so many rows have one.
+/// Groups of this many rows tell what the spread within groups is, where more than so many rows
+/// have one.
 const TELLING: usize = 4;
 const TELLING_ROWS: usize = 20;
 const NONE: u32 = u32::MAX;
@@ -70,7 +71,8 @@ impl NumberInGroups {
             spreads.push(1.4826 * median(&mut places).unwrap_or(0.0));
         }
         let within = spread_within(away, telling, scale);
-        let pull = (within / scale.spread).powi(2).min(1.0);
+        let narrow = within / scale.spread;
+        let pull = (narrow * narrow).min(1.0);
         let sized = rows.iter().map(|rows| f64::from(*rows));
         let centres = medians.iter().zip(sized.clone());
         let centres = centres.map(|(centre, n)| (n * centre + pull * scale.centre) / (n + pull)).collect();
@@ -131,7 +133,7 @@ fn spread_within(mut away: Vec<f64>, mut telling: Vec<f64>, scale: &Scale) -> f6
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { centre: 15.0, spread: 10.0, step: 0.0 };
+    const SCALE: Scale = Scale { centre: 15.0, spread: 10.0, grain: 0.0 };
 
     fn fitted(noise: f64) -> NumberInGroups {
         let codes: Vec<u32> = (0..200).map(|row| row % 4).collect();

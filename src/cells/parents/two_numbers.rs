@@ -18,9 +18,11 @@ pub enum Operation {
     Ratio,
     /// first + factor · second
     Sum,
+    /// factor · (first − second)
+    Difference,
 }
 
-pub const OPERATIONS: [Operation; 3] = [Operation::Product, Operation::Ratio, Operation::Sum];
+pub const OPERATIONS: [Operation; 4] = [Operation::Product, Operation::Ratio, Operation::Sum, Operation::Difference];
 
 /// Factors that a near one is taken for.
 const USUAL_FACTORS: [f64; 16] = [
@@ -63,6 +65,7 @@ impl Operation {
             Self::Product => factor * first * second,
             Self::Ratio => factor * first / second,
             Self::Sum => first + factor * second,
+            Self::Difference => factor * (first - second),
         }
     }
 
@@ -72,12 +75,13 @@ impl Operation {
             Self::Product => number / (first * second),
             Self::Ratio => number * second / first,
             Self::Sum => (number - first) / second,
+            Self::Difference => number / (first - second),
         }
     }
 
-    /// Whether the order of the two others doesn't matter.
+    /// Whether the order of the two others doesn't matter, but for the sign of the factor.
     pub fn is_symmetric(self) -> bool {
-        self == Self::Product
+        matches!(self, Self::Product | Self::Difference)
     }
 }
 
@@ -99,10 +103,9 @@ impl NumberOfTwo {
     /// is that of the child's numbers or logarithms.
     pub fn fit(operation: Operation, is_log: bool, others: [&[f64]; 2], seen: Seen, scale: &Scale) -> Option<Self> {
         let mut rows = vec![];
-        for row in 0..seen.places.len() {
-            let (first, second) = (others[0][row], others[1][row]);
+        for (row, (first, second)) in others[0].iter().zip(others[1]).enumerate() {
             if let Some(number) = seen.place(row).filter(|_| !first.is_nan() && !second.is_nan()) {
-                rows.push([number, first, second]);
+                rows.push([number, *first, *second]);
             }
         }
         if rows.len() < FEWEST {
@@ -152,7 +155,7 @@ pub fn unexplained(operation: Operation, rows: &[[f64; 3]], spread: f64) -> Opti
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale { centre: 50.0, spread: 30.0, step: 0.01 };
+    const SCALE: Scale = Scale { centre: 50.0, spread: 30.0, grain: 0.01 };
 
     fn numbers() -> (Vec<f64>, Vec<f64>) {
         let first = (0..200).map(|row| f64::from(row % 9 + 1)).collect();
@@ -178,6 +181,7 @@ mod tests {
             (Operation::Sum, 1.0, |a, b| a + b),
             (Operation::Sum, -1.0, |a, b| a - b),
             (Operation::Sum, 1.0 / 1440.0, |a, b| a + b / 1440.0),
+            (Operation::Difference, -24.0, |a, b| (b - a) * 24.0),
         ] {
             let fitted = fit(operation, result);
             assert_eq!((fitted.factor, fitted.spread), (factor, 0.005), "{operation:?}");

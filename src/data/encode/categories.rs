@@ -9,9 +9,11 @@
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::classes::ALONE;
 use crate::data::ids::words_are_ids;
 
+/// The share of training rows that are alone in having their value from which on new values are to
+/// be expected.
+const ALONE: f64 = 0.005;
 /// Values that are remembered of one feature.
 const MOST_VALUES: usize = 1 << 16;
 /// Bytes of their text.

@@ -11,7 +11,6 @@ pub mod statistics;
 
 #[cfg(test)]
 pub use calendar::Cycle;
-pub use calendar::CLASSES as CALENDAR_CLASSES;
 pub use categories::{encoders, Encoder, Frequencies, Rare};
 pub use inputs::{Input, Inputs};
 pub use scaled::Encoding;

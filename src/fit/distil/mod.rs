@@ -144,13 +144,13 @@ impl Unit {
     }
 }
 
-/// The scores by both heads, without the surprisals, which are the same in both models.
+/// The scores by both heads, without the cells, which are the same in both models.
 fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
     let combination = match combination {
         Combination::Probability | Combination::Novelties => Combination::Probability,
-        Combination::Robust | Combination::Surprisal => Combination::Robust,
+        Combination::Robust | Combination::Cells => Combination::Robust,
     };
-    Combiner::fit(heads, &[], combination, weight).scores(heads, None)
+    Combiner::fit(heads, &[], combination, weight, None).scores(heads, None)
 }
 
 /// Spearman's rank correlation: Pearson's correlation of the ranks, where equal numbers have their

@@ -12,15 +12,15 @@ use std::collections::HashMap;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 use safetensors::tensor::{serialize, Dtype, SafeTensors, TensorView};
 
+use crate::cells::{describe, Cells};
 use crate::data::{Frequencies, Scaling};
 use crate::engine::Weights;
 use crate::model::quantiles::ScoreQuantiles;
-use crate::model::{invalid, FeatureQuantiles, Model, Statistics};
+use crate::model::{invalid, FeatureQuantiles, Model, Ordinary, Statistics};
 use crate::neighbours::KeptRows;
 use crate::tensors::{TensorsIn, TensorsOut};
 
 use super::metadata::{Metadata, VocabularySizes};
-use super::surprisals;
 
 const ENTRY: &str = "anorand";
 const CHECKSUM: &str = "checksum";
@@ -43,7 +43,7 @@ impl Model {
     fn tensors(&self) -> TensorsOut {
         let mut out = TensorsOut::default();
         write_weights(&self.weights, &mut out);
-        let Statistics { scaling, medians, reference, quantiles, surprisals, feature_quantiles, kept } =
+        let Statistics { scaling, medians, reference, quantiles, cells, ordinary, feature_quantiles, kept } =
             &self.statistics;
         out.put("scaling.offset", &scaling.offset);
         out.put("scaling.scale", &scaling.scale);
@@ -57,7 +57,8 @@ impl Model {
         for (j, frequencies) in self.frequencies.iter().enumerate() {
             frequencies.iter().for_each(|frequencies| write_vocabulary(j, frequencies, &mut out));
         }
-        surprisals.iter().for_each(|all| surprisals::write(all, &self.metadata, &mut out));
+        cells.iter().for_each(|cells| cells.write(&mut out));
+        ordinary.write(&mut out);
         kept.iter().for_each(|kept| kept.write(&mut out));
         out
     }
@@ -75,8 +76,8 @@ impl Model {
             "anorand: the model is damaged: its checksum does not match its contents; fit it again, or restore the file");
 
         let weights = read_weights(&tensors, &metadata)?;
-        let statistics = read_statistics(&tensors, &metadata)?;
         let frequencies = read_vocabularies(&tensors, &metadata)?;
+        let statistics = read_statistics(&tensors, &metadata, &frequencies)?;
         let model = Self::new(metadata, statistics, frequencies, weights);
         match model.fault() {
             Some(fault) => Err(invalid(fault)),
@@ -128,7 +129,14 @@ fn read_weights(tensors: &TensorsIn, metadata: &Metadata) -> PolarsResult<Weight
     Weights::new(shape, inputs.into_iter().map(|input| input as usize).collect(), numbers)
 }
 
-fn read_statistics(tensors: &TensorsIn, metadata: &Metadata) -> PolarsResult<Statistics> {
+fn read_statistics(
+    tensors: &TensorsIn,
+    metadata: &Metadata,
+    frequencies: &[Option<Frequencies>],
+) -> PolarsResult<Statistics> {
+    let described = describe(&metadata.features, frequencies);
+    let cells = metadata.cells.as_ref().map(|cells| Cells::read(tensors, cells, &described)).transpose()?;
+    let ordinary = Ordinary::read(tensors, metadata.cells.is_some())?;
     let scaling = Scaling {
         kind: metadata.options.scaling,
         offset: tensors.numbers("scaling.offset")?,
@@ -146,7 +154,8 @@ fn read_statistics(tensors: &TensorsIn, metadata: &Metadata) -> PolarsResult<Sta
         medians: tensors.numbers("median")?,
         feature_quantiles,
         reference: tensors.numbers("reference")?,
-        surprisals: surprisals::read(tensors, metadata)?,
+        cells,
+        ordinary,
         kept,
         quantiles: ScoreQuantiles::from_parts(body, top, metadata.training.scored_rows()),
     })

@@ -15,25 +15,18 @@ impl Model {
     /// What is wrong with it, if anything is; its sizes fit together.
     pub fn fault(&self) -> Option<String> {
         let Metadata { features, options, combiner, training, .. } = &self.metadata;
-        let Statistics { scaling, medians, reference, quantiles, surprisals, feature_quantiles, kept } =
+        let Statistics { scaling, medians, reference, quantiles, ordinary, feature_quantiles, kept, .. } =
             &self.statistics;
         let owners = self.inputs().owners();
         let scaled = || {
             let mut inputs = owners.iter().enumerate();
             inputs.find_map(|(input, j)| fault_of_scaling(&features[*j], input, scaling, reference[input], medians[*j]))
         };
-        let surprising = || {
-            let surprisals = surprisals.as_ref()?;
-            features.iter().enumerate().find_map(|(j, feature)| {
-                let fault = surprisals.fault(j)?;
-                Some(format!("the surprisals of feature {:?} {fault}", feature.name))
-            })
-        };
         self.fault_of_networks()
             .or_else(|| fault_of_options(options))
             .or_else(|| fault_of_names(features))
             .or_else(scaled)
-            .or_else(surprising)
+            .or_else(|| ordinary.fault())
             .or_else(|| kept.as_ref().and_then(KeptRows::fault))
             .or_else(|| self.fault_of_odds())
             .or_else(|| combiner.fault(options.combination))
@@ -238,7 +231,7 @@ mod tests {
             (combiner(0.5, [0.0; 2], [1.0, f32::INFINITY]), "the spreads of its heads"),
             (
                 fault(|model| model.metadata.combiner = Combiner::Probability(Probability { alpha: 0.5 })),
-                "combination=Surprisal",
+                "combination=Cells",
             ),
             (quantile(2.0), "from 0 to 1"),
             (quantile(f32::NAN), "from 0 to 1"),

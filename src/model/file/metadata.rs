@@ -14,12 +14,13 @@
 use polars::prelude::{polars_bail, polars_ensure, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Feature, Frequencies, Inputs, Kind, Rare, Within};
+use crate::cells::CellsMetadata;
+use crate::data::{Feature, Frequencies, Inputs, Kind, Rare};
 use crate::engine::{Checkpoint, Losses, Shape};
 use crate::options::{valid_widths, Options};
 
 use crate::combiner::Combiner;
-use crate::model::invalid;
+use crate::model::{invalid, Ordinary};
 use crate::neighbours::Comparison;
 
 /// The version of the file format that this build writes and reads.
@@ -33,13 +34,11 @@ pub struct Metadata {
     pub features: Vec<Feature>,
     /// The inputs of each feature
     pub(crate) encoding: Inputs,
-    /// The number of knots of each feature's surprisals, if the combination takes them.
+    /// What the cells are, but for their numbers, if the combination takes them
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) knots: Option<Vec<usize>>,
-    /// The sizes of each number's surprisals within a category that explains it, if the combination
-    /// takes surprisals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) within: Option<Vec<Option<WithinSizes>>>,
+    pub(crate) cells: Option<CellsMetadata>,
+    /// The number of training rows that explanations compare with
+    pub(crate) ordinary: usize,
     /// The sizes of each feature that is a category; None for other features
     pub(crate) frequencies: Vec<Option<VocabularySizes>>,
     /// How many training rows had which label, of a fit with labels
@@ -88,24 +87,6 @@ impl VocabularySizes {
         /// Far beyond what a build writes, and far below what overflows.
         const MOST: usize = 1 << 40;
         self.remembered <= MOST && self.text_bytes <= MOST
-    }
-}
-
-/// The sizes of a number's surprisals within a category.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WithinSizes {
-    /// The feature that is the category
-    pub category: usize,
-    /// The number of its values that have a median
-    pub groups: usize,
-    pub knots: usize,
-}
-
-impl WithinSizes {
-    pub fn from_within(within: &Within) -> Self {
-        let knots = within.curve.knots().len();
-        Self { category: within.category, groups: within.groups.len(), knots }
     }
 }
 
@@ -225,7 +206,7 @@ impl Metadata {
         polars_ensure!((1..=1_000_000).contains(&self.members), ComputeError:
             "anorand: not a model: it has {} networks", self.members);
         self.check_encoding()?;
-        self.check_surprisals()?;
+        self.check_cells()?;
         let inputs = self.encoding.count();
         polars_ensure!((1..=inputs).contains(&self.inputs), ComputeError:
             "anorand: not a model: its networks see {} of {inputs} inputs", self.inputs);
@@ -263,27 +244,17 @@ impl Metadata {
         Ok(())
     }
 
-    /// Refuses sizes of surprisals that are not those of the features, or surprisals that the
-    /// combination does not take.
-    fn check_surprisals(&self) -> PolarsResult<()> {
-        const MOST_KNOTS: usize = 1 << 20;
+    /// Refuses cells that do not belong to the features, or that the combination does not take.
+    fn check_cells(&self) -> PolarsResult<()> {
         let features = self.features.len();
-        let possible = |within: &WithinSizes| {
-            let kind = self.features.get(within.category).map(|feature| feature.kind);
-            kind == Some(Kind::Category) && within.groups <= MOST_KNOTS && within.knots <= MOST_KNOTS
+        let takes = self.options.combination.takes_cells();
+        let fit = match &self.cells {
+            Some(cells) => takes && cells.columns.len() == features && cells.specs().is_some(),
+            None => !takes,
         };
-        let fit = match (&self.knots, &self.within) {
-            (Some(knots), Some(within)) => {
-                self.options.combination.takes_surprisals()
-                    && knots.len() == features
-                    && within.len() == features
-                    && knots.iter().all(|knots| *knots <= MOST_KNOTS)
-                    && within.iter().flatten().all(possible)
-            }
-            (None, None) => !self.options.combination.takes_surprisals(),
-            _ => false,
-        };
-        polars_ensure!(fit, ComputeError: "anorand: not a model: its surprisals do not belong to its features");
+        polars_ensure!(fit, ComputeError: "anorand: not a model: its cells do not belong to its features");
+        polars_ensure!((1..=Ordinary::MOST).contains(&self.ordinary), ComputeError:
+            "anorand: not a model: it has {} rows to compare with, expected 1 to {}", self.ordinary, Ordinary::MOST);
         Ok(())
     }
 }

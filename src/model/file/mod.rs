@@ -5,10 +5,9 @@ mod cache;
 mod codec;
 mod faults;
 mod metadata;
-mod surprisals;
 mod table;
 
 pub use atomic_file::Destination;
 pub(crate) use atomic_file::Unwritable;
 pub use cache::{from_bytes, from_path};
-pub use metadata::{check_writable, Distilled, LabelCounts, Metadata, Report, VocabularySizes, WithinSizes, FORMAT};
+pub use metadata::{check_writable, Distilled, LabelCounts, Metadata, Report, VocabularySizes, FORMAT};

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::Dtype;
 
-use crate::data::{Inputs, CALENDAR_CLASSES, QUANTILES};
+use crate::cells::{CellsMetadata, Spec};
+use crate::data::QUANTILES;
 use crate::model::quantiles::ScoreQuantiles;
 use crate::neighbours::LOG_ODDS_KNOTS;
 use crate::tensors::TensorSpec;
 
-use super::metadata::{Metadata, VocabularySizes, WithinSizes};
+use super::metadata::{Metadata, VocabularySizes};
 
 /// A line of the table: a tensor, or one for each of its [`Owners`].
 struct Tensor {
@@ -62,15 +63,8 @@ const HIGHEST: Dim = dim("min(n, 4096)", |of, _| ScoreQuantiles::scores_kept(of.
 const TEXT_BYTES: Dim = dim("bytes", |of, j| vocabulary(of, j).map_or(0, |sizes| sizes.text_bytes));
 const VALUES: Dim = dim("values", |of, j| vocabulary(of, j).map_or(0, |sizes| sizes.remembered));
 const VALUES_AND_ONE: Dim = dim("values + 1", |of, j| vocabulary(of, j).map_or(0, |sizes| sizes.remembered + 1));
-const KNOTS: Dim = dim("K", |of, _| of.knots.iter().flatten().sum());
-const SIDES: Dim = dim("2", |_, _| 2);
-const TAIL: Dim = dim("6", |_, _| 6);
-const BOUNDS: Dim = dim("4", |_, _| 4);
-const THERE_OR_NOT: Dim = dim("2", |_, _| 2);
-const CLASSES_OF_TIMES: Dim = dim("74", |_, _| CALENDAR_CLASSES);
-const GROUPS: Dim = dim("groups", |of, j| within(of, j).map_or(0, |sizes| sizes.groups));
-const MEDIAN_AND_SPREAD: Dim = dim("2", |_, _| 2);
-const KNOTS_WITHIN: Dim = dim("knots", |of, j| within(of, j).map_or(0, |sizes| sizes.knots));
+const ORDINARY: Dim = dim("o", |of, _| of.ordinary);
+const ALL_AND_TAILS: Dim = dim("2", |_, _| 2);
 const DRAWS: Dim = dim("draws", |of, _| of.options.kept_draws);
 const KEPT: Dim = dim("kept", |of, _| of.kept_rows().unwrap_or(0));
 const VIEWS: Dim = dim("2", |_, _| 2);
@@ -85,10 +79,6 @@ fn vocabulary(metadata: &Metadata, j: usize) -> Option<&VocabularySizes> {
     metadata.frequencies.get(j)?.as_ref()
 }
 
-fn within(metadata: &Metadata, j: usize) -> Option<&WithinSizes> {
-    metadata.within.as_ref()?.get(j)?.as_ref()
-}
-
 static MODEL: Owners = Owners { placeholder: "", when: "always", list: |_| alone(true) };
 static LAYER: Owners = Owners {
     placeholder: "<layer>",
@@ -100,23 +90,8 @@ static CATEGORY: Owners = Owners {
     when: "for each feature j that is a category",
     list: |of| features(of, |j| vocabulary(of, j).is_some()),
 };
-static SURPRISALS: Owners =
-    Owners { placeholder: "", when: "where the combination takes surprisals", list: |of| alone(of.knots.is_some()) };
-static SURPRISALS_OF_CATEGORY: Owners = Owners {
-    placeholder: "<j>",
-    when: "the same, for each feature j that is a category",
-    list: |of| features(of, |j| of.knots.is_some() && vocabulary(of, j).is_some()),
-};
-static SURPRISALS_OF_TIME: Owners = Owners {
-    placeholder: "<j>",
-    when: "the same, for each feature j that is a time of a calendar",
-    list: |of| features(of, |j| of.knots.is_some() && is_calendar(of, j)),
-};
-static SURPRISALS_WITHIN: Owners = Owners {
-    placeholder: "<j>",
-    when: "the same, for each number j that a category explains",
-    list: |of| features(of, |j| within(of, j).is_some()),
-};
+static CELLS: Owners =
+    Owners { placeholder: "", when: "where the combination takes cells", list: |of| alone(of.cells.is_some()) };
 static KEPT_ROWS: Owners =
     Owners { placeholder: "", when: "where the model keeps rows", list: |of| alone(of.kept_rows().is_some()) };
 static ONE_DRAW: Owners = Owners {
@@ -135,10 +110,6 @@ fn alone(is_there: bool) -> Vec<(usize, String)> {
 
 fn features(metadata: &Metadata, has_one: impl Fn(usize) -> bool) -> Vec<(usize, String)> {
     (0..metadata.features.len()).filter(|j| has_one(*j)).map(|j| (j, j.to_string())).collect()
-}
-
-fn is_calendar(metadata: &Metadata, j: usize) -> bool {
-    vocabulary(metadata, j).is_none() && Inputs::is_calendar(metadata.encoding.feature(j))
 }
 
 macro_rules! tensors {
@@ -185,29 +156,13 @@ tensors! {
             "Where each value begins in the text, and where the last one ends.";
         "vocabulary.<j>.counts" U64 [VALUES] "The number of training rows that have each value.";
     }
-    SURPRISALS {
-        "surprisal.knots" F64 [KNOTS] "Training values of all features, one feature after the other.";
-        "surprisal.counted" F64 [KNOTS]
-            "−ln of the share of the rows at least as far out as each of these; linear between them.";
-        "surprisal.tails" F64 [FEATURES, SIDES, TAIL]
-            "Anchor, offset, start, shape, scale and weight of the lower (mirrored) and of the upper tail.";
-        "surprisal.bounds" F64 [FEATURES, BOUNDS]
-            "A lower bound and the surprisal below it, an upper bound and the surprisal above it.";
-        "surprisal.missing" F64 [FEATURES, THERE_OR_NOT] "The surprisal of a value that is there, and of a missing one.";
+    MODEL {
+        "ordinary.rows" F32 [ORDINARY, INPUTS]
+            "Scaled training rows that score below the median, which explanations compare with.";
     }
-    SURPRISALS_OF_CATEGORY {
-        "vocabulary.<j>.surprisal" F64 [VALUES_AND_ONE] "The surprisal of each value, and of one that was not seen.";
-    }
-    SURPRISALS_OF_TIME {
-        "calendar.<j>.surprisal" F64 [CLASSES_OF_TIMES]
-            "The surprisals of 24 hours, 7 weekdays, 31 days and 12 months.";
-    }
-    SURPRISALS_WITHIN {
-        "within.<j>.groups" F64 [GROUPS, MEDIAN_AND_SPREAD]
-            "By the category's code, the median and the spread of its rows.";
-        "within.<j>.knots" F64 [KNOTS_WITHIN] "Distances from that median, in spreads.";
-        "within.<j>.counted" F64 [KNOTS_WITHIN] "As `surprisal.counted`, of these.";
-        "within.<j>.tails" F64 [SIDES, TAIL] "As `surprisal.tails`, of these.";
+    CELLS {
+        "ordinary.evidence" F64 [ORDINARY, ALL_AND_TAILS] "The evidence against each of them: all, and of tails alone.";
+        "ordinary.parts" F32 [ORDINARY, FEATURES, ALL_AND_TAILS] "What each of their cells adds to it.";
     }
     KEPT_ROWS {
         "kept.rows" F32 [DRAWS, KEPT, INPUTS] "The scaled training rows that the model keeps.";
@@ -244,7 +199,9 @@ impl Tensor {
 impl Metadata {
     /// States all tensors that a file of this metadata has, but for the checksum.
     pub(crate) fn tensors(&self) -> BTreeMap<String, TensorSpec> {
-        TABLE.iter().flat_map(|tensor| tensor.specs(self)).collect()
+        let cells = self.cells.iter().filter_map(CellsMetadata::specs).flatten();
+        let cells = cells.map(|Spec { name, dtype, size }| (name.to_string(), TensorSpec { dtype, shape: size }));
+        TABLE.iter().flat_map(|tensor| tensor.specs(self)).chain(cells).collect()
     }
 }
 
@@ -293,8 +250,7 @@ mod tests {
         let tensors = examples::with_seed(1).metadata().tensors();
         let shape = |name: &str| tensors[name].shape.clone();
         assert_eq!(shape("nd.1.weight"), [2, 3, 2]);
-        assert_eq!((shape("vocabulary.2.text"), shape("vocabulary.2.surprisal")), (vec![7], vec![4]));
-        assert_eq!((shape("calendar.1.surprisal"), shape("within.0.groups")), (vec![74], vec![2, 2]));
+        assert_eq!((shape("vocabulary.2.text"), shape("ordinary.parts")), (vec![7], vec![2, 3, 2]));
         assert!(!tensors.contains_key("vocabulary.0.text") && !tensors.contains_key("kept.knots"));
     }
 }

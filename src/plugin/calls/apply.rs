@@ -8,7 +8,7 @@ use crate::options::DEFAULT_CONTAMINATION;
 use crate::plugin::ffi::expression;
 use crate::plugin::kwargs::{first, training, ApplyKwargs, DetectKwargs, EmbedKwargs, ExplainKwargs, PackedFields};
 use crate::plugin::progress::Watching;
-use crate::query::verbs::{Detect, Embed, Explain, Limit, Score, Verb};
+use crate::query::verbs::{Cells, Detect, Embed, Explain, Limit, Score, Verb};
 use crate::query::{apply, ModelFile, Source};
 
 pub fn score_field(inputs: &[Field], kwargs: ApplyKwargs) -> PolarsResult<Field> {
@@ -43,6 +43,15 @@ pub fn explain_field(inputs: &[Field], kwargs: ExplainKwargs) -> PolarsResult<Fi
 
 pub fn explain(inputs: &[Series], kwargs: ExplainKwargs) -> PolarsResult<Series> {
     apply_to(inputs, kwargs.apply, |columns| Explain::new(columns.features().iter(), kwargs.top))
+}
+
+pub fn cells_field(inputs: &[Field], kwargs: ApplyKwargs) -> PolarsResult<Field> {
+    let packed = PackedFields::from_inputs(inputs, kwargs.training.as_ref())?;
+    apply_field(inputs, &kwargs, &Cells::new(packed.features()?.iter()))
+}
+
+pub fn cells(inputs: &[Series], kwargs: ApplyKwargs) -> PolarsResult<Series> {
+    apply_to(inputs, kwargs, |columns| Ok(Cells::new(columns.features().iter())))
 }
 
 pub fn embed_field(inputs: &[Field], kwargs: EmbedKwargs) -> PolarsResult<Field> {

@@ -55,6 +55,7 @@ exported! {
     _polars_plugin_anorand_detect => apply::detect, _polars_plugin_field_anorand_detect => apply::detect_field;
     _polars_plugin_anorand_drift => drift::drift, _polars_plugin_field_anorand_drift => drift::drift_field;
     _polars_plugin_anorand_explain => apply::explain, _polars_plugin_field_anorand_explain => apply::explain_field;
+    _polars_plugin_anorand_cells => apply::cells, _polars_plugin_field_anorand_cells => apply::cells_field;
     _polars_plugin_anorand_embed => apply::embed, _polars_plugin_field_anorand_embed => apply::embed_field;
     _polars_plugin_anorand_check_scan => scan::check_scan, _polars_plugin_field_anorand_check_scan => scan::check_scan_field;
     _polars_plugin_anorand_observe => scan::observe, _polars_plugin_field_anorand_observe => scan::rows_field;

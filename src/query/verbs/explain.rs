@@ -7,9 +7,9 @@ use crate::data::{Columns, Feature};
 use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::Model;
-use crate::scoring::explain;
+use crate::scoring::{explain, Explanation};
 
-use super::reasons::{reasons, reasons_dtype};
+use super::reasons::{contributions, contributions_dtype};
 use super::{with_nulls, Verb};
 
 /// The verb `explain`.
@@ -31,26 +31,32 @@ impl Explain {
         };
         Ok(Self { names, top })
     }
+}
 
-    /// The contributions in the order of the names, one series each.
-    fn wide(
-        &self,
-        model: &Model,
-        contributions: &Array2<f32>,
-        missing: Option<&BooleanChunked>,
-    ) -> PolarsResult<Series> {
-        let features = model.metadata().features.iter().enumerate();
-        let places: PlHashMap<&str, usize> = features.map(|(at, feature)| (feature.name.as_str(), at)).collect();
-        let fields = self.names.iter().map(|name| {
-            let numbers = match places.get(name.as_str()) {
-                Some(at) => contributions.column(*at).to_vec(),
-                None => polars_bail!(ColumnNotFound: "anorand: the model does not know {name:?}"),
-            };
-            with_nulls(Float32Chunked::from_vec(name.clone(), numbers).into_series(), missing)
-        });
-        let fields = fields.collect::<PolarsResult<Vec<_>>>()?;
-        Ok(StructChunked::from_series("explanation".into(), contributions.nrows(), fields.iter())?.into_series())
-    }
+/// A struct of one number for each feature, in the order of the names.
+pub fn wide(
+    name: &'static str,
+    names: &[PlSmallStr],
+    model: &Model,
+    numbers: &Array2<f32>,
+    missing: Option<&BooleanChunked>,
+) -> PolarsResult<Series> {
+    let features = model.metadata().features.iter().enumerate();
+    let places: PlHashMap<&str, usize> = features.map(|(at, feature)| (feature.name.as_str(), at)).collect();
+    let fields = names.iter().map(|name| {
+        let numbers = match places.get(name.as_str()) {
+            Some(at) => numbers.column(*at).to_vec(),
+            None => polars_bail!(ColumnNotFound: "anorand: the model does not know {name:?}"),
+        };
+        with_nulls(Float32Chunked::from_vec(name.clone(), numbers).into_series(), missing)
+    });
+    let fields = fields.collect::<PolarsResult<Vec<_>>>()?;
+    Ok(StructChunked::from_series(name.into(), numbers.nrows(), fields.iter())?.into_series())
+}
+
+/// The dtype of [`wide`].
+pub fn wide_dtype(names: &[PlSmallStr]) -> DataType {
+    DataType::Struct(names.iter().map(|name| Field::new(name.clone(), DataType::Float32)).collect())
 }
 
 impl Verb for Explain {
@@ -60,9 +66,10 @@ impl Verb for Explain {
         }
         let Some(top) = self.top else {
             let explained = explain(model, columns, device)?;
-            return self.wide(model, &explained.contributions, explained.missing.as_ref());
+            let Explanation { contributions, missing } = explained;
+            return wide("explanation", &self.names, model, &contributions, missing.as_ref());
         };
-        reasons(model, columns, top, device)
+        contributions(model, columns, top, device)
     }
 
     fn cost(&self, model: &Model, rows: usize) -> Cost {
@@ -71,10 +78,8 @@ impl Verb for Explain {
 
     fn dtype(&self) -> DataType {
         match self.top {
-            None => {
-                DataType::Struct(self.names.iter().map(|name| Field::new(name.clone(), DataType::Float32)).collect())
-            }
-            Some(_) => reasons_dtype(),
+            None => wide_dtype(&self.names),
+            Some(_) => contributions_dtype(),
         }
     }
 }

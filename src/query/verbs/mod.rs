@@ -1,5 +1,6 @@
 //! The verbs that apply a model: what each makes of the rows of one model.
 
+mod cells;
 mod detect;
 mod drift;
 mod embed;
@@ -7,6 +8,7 @@ mod explain;
 mod reasons;
 mod score;
 
+pub use cells::Cells;
 pub use detect::{Detect, Limit};
 pub use drift::Drift;
 pub use embed::Embed;

@@ -1,0 +1,185 @@
+//! What a parent says about a value, in words.
+
+use super::column::{Column, Meaning};
+use super::parents::category::CategoryGivenParent;
+use super::parents::form::{Coder, Form};
+use super::parents::number::Expected;
+use super::parents::two_numbers::{NumberOfTwo, Operation};
+use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target};
+use super::reason::{Reason, Reasons, Why};
+use super::words::{self, percent, short};
+
+/// A value is expected where at least this share of the rows has it.
+const EXPECTED: f64 = 0.8;
+/// A range is expected where it is at most this share of the column's own.
+const NARROW: f64 = 0.5;
+/// Numbers are mostly within so many spreads.
+const MOSTLY: f64 = 2.1;
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+impl Reasons<'_> {
+    pub fn by_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
+        let target = &self.statement.targets[target];
+        let parent = &target.parents[parent];
+        let mut reason = Reason {
+            why: Why::Parent,
+            parents: if parent.columns[0] == parent.columns[1] {
+                vec![parent.columns[0]]
+            } else {
+                parent.columns.to_vec()
+            },
+            value: self.value(target.column, row),
+            expected: None,
+            share: None,
+            sentence: String::new(),
+        };
+        match &parent.relation {
+            Relation::Category(given) => self.say_category(target, parent, given, row, &mut reason),
+            Relation::Number(given) => self.say_number(target, parent, given, row, &mut reason),
+        }
+        reason
+    }
+
+    /// "state is TX; with zip 01907 it is MA in 99 % of 312 rows"
+    fn say_category(&self, target: &Target, parent: &Parent, given: &CategoryGivenParent, row: usize, to: &mut Reason) {
+        let name = self.name(target.column);
+        let hour = |hour: u32| if hour < 24 { format!("{hour:02} h") } else { "missing".to_string() };
+        let level = self.column(target.column).level(&self.batch().read[target.column], row);
+        let own = match target.aim {
+            Aim::Hour => format!("{name} is at {}", hour(u32::from(level.hour))),
+            _ => format!("{name} is {}", self.shown(target.column, row)),
+        };
+        let (Some(coder), Some(child)) = (parent.coder, target.coder) else { return };
+        let code = self.batch().codes[coder][row];
+        let Some((usual, count, rows)) = given.usual(code) else {
+            to.sentence = own;
+            return;
+        };
+        let share = count as f64 / rows.max(1) as f64;
+        let child = &self.coders[child];
+        let other = match target.aim {
+            Aim::Hour => hour(usual),
+            _ if usual == child.count => "missing".to_string(),
+            _ if usual > child.count => "another value".to_string(),
+            _ => words::level(self.column(target.column), &self.described[target.column], usual as usize),
+        };
+        let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
+        to.share = Some((share, rows));
+        if usual != self.batch().codes[target.coder.unwrap_or(0)][row] {
+            to.sentence = format!("{own}; with {with} it is {other} in {} of {rows} rows", percent(share));
+            to.expected = (share >= EXPECTED && usual < child.count).then_some(other);
+        } else {
+            to.sentence = format!("{own}, with {with} in {} of {rows} rows", percent(share));
+        }
+    }
+
+    /// A parent's value in a form: "zip 01907", "flight beginning with AA", "no zip".
+    fn parent_in_words(&self, coder: &Coder, code: u32, at: usize, row: usize) -> String {
+        let name = self.name(at);
+        if code == coder.count {
+            return format!("no {name}");
+        }
+        let part = |text: &str| short(coder.form.part(text).unwrap_or(text));
+        let text = words::text(&self.batch().given[at], &self.described[at], row);
+        match (coder.form, text) {
+            (Form::Hour, _) => format!("{name} at {code:02} h"),
+            (Form::Weekday, _) => format!("{name} on a {}", WEEKDAYS[code as usize % 7]),
+            (Form::Month, _) => format!("{name} in {}", MONTHS[code as usize % 12]),
+            (Form::Last, Some(text)) => format!("{name} ending in {}", part(text)),
+            (Form::First | Form::Prefix1 | Form::Prefix2 | Form::Prefix3, Some(text)) => {
+                format!("{name} beginning with {}", part(text))
+            }
+            _ => format!("{name} {}", self.shown(at, row)),
+        }
+    }
+
+    /// "price is 640; with item book it is 12 to 18"
+    fn say_number(&self, target: &Target, parent: &Parent, given: &NumberGiven, row: usize, to: &mut Reason) {
+        let own = format!("{} is {}", self.name(target.column), self.shown(target.column, row));
+        let column = self.column(target.column);
+        let (Some(expected), Some(numbers)) = (parent.expected(self.batch(), row), &column.numbers) else {
+            to.sentence = own;
+            return;
+        };
+        let is_log = given.from.is_log(numbers);
+        let range = range(column, expected, is_log);
+        let with = match &given.from {
+            From::Two(two) => format!("{} is {range}", self.operation_in_words(two, parent.columns)),
+            From::Groups(_) => match parent.coder {
+                Some(coder) => {
+                    let code = self.batch().codes[coder][row];
+                    let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
+                    format!("with {with} it is {range}")
+                }
+                None => String::new(),
+            },
+            From::Line(_) => {
+                let at = parent.columns[0];
+                format!("with {} {} it is {range}", self.name(at), self.shown(at, row))
+            }
+        };
+        if let (From::Groups(groups), Some(coder)) = (&given.from, parent.coder) {
+            let group = groups.group(self.batch().codes[coder][row]);
+            to.share = group.map(|group| (1.0, u64::from(groups.rows[group])));
+        }
+        to.sentence = format!("{own}; {with}");
+        let scale = if is_log { numbers.log.as_ref().unwrap_or(&numbers.raw) } else { &numbers.raw };
+        to.expected = (expected.spread <= NARROW * scale.spread).then_some(range);
+    }
+
+    fn operation_in_words(&self, two: &NumberOfTwo, columns: [usize; 2]) -> String {
+        let [first, second] = columns.map(|at| self.name(at));
+        let factor = two.factor.abs();
+        // Days per minute and the like are units.
+        let is_unit = (factor - 1.0).abs() < 1e-9 || self.column(columns[0]).nature.meaning != Meaning::Number;
+        let second = if is_unit || two.operation != Operation::Sum {
+            second.to_string()
+        } else {
+            format!("{factor} × {second}")
+        };
+        let whole = match two.operation {
+            Operation::Product => format!("{first} × {second}"),
+            Operation::Ratio => format!("{first} / {second}"),
+            Operation::Sum if two.factor < 0.0 => format!("{first} − {second}"),
+            Operation::Sum => format!("{first} + {second}"),
+            Operation::Difference if two.factor < 0.0 => format!("{second} − {first}"),
+            Operation::Difference => format!("{first} − {second}"),
+        };
+        let are_times = self.column(columns[0]).nature.meaning != Meaning::Number;
+        match two.operation {
+            Operation::Sum => whole,
+            Operation::Difference if are_times || (factor - 1.0).abs() < 1e-9 => whole,
+            Operation::Difference => format!("{factor} × ({whole})"),
+            _ if (two.factor - 1.0).abs() < 1e-9 => whole,
+            _ => format!("{} × {whole}", two.factor),
+        }
+    }
+}
+
+/// The numbers that are usual where one is expected: "12 to 18", or one number.
+pub fn range(column: &Column, expected: Expected, is_log: bool) -> String {
+    let bound = |side: f64| {
+        let place = expected.place + side * MOSTLY * expected.spread;
+        words::number(column, if is_log { libm::exp(place) } else { place }, false)
+    };
+    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
+    let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
+    if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
+        return middle;
+    }
+    format!("{low} to {high}")
+}

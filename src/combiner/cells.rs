@@ -1,0 +1,216 @@
+//! `cells`: the evidence of a model's parts, each in nats, and each calibrated on the training rows.
+//!
+//! ```text
+//! networks = 0.85·nats(u) + 0.15·nats(tails)     u as in `robust`, neighbours included
+//! cells    = damped(nats(evidence))              Σ ln(1 + 0.02·e), see `crate::cells`
+//! U        = ((w·ln(1 + eⁿᵉᵗʷᵒʳᵏˢ))⁴ + ln(1 + eᶜᵉˡˡˢ)⁴)^¼
+//! score    = σ(asinh(U) / 2)
+//! ```
+//!
+//! `nats` is ln 2 at the training rows' median. For u and the tails it is ln 10 where a tenth of the
+//! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
+//! never show counts the more. `damped` is 3 + 2·ln(1 + (x − 3) / 2) from 3 on, so that one very
+//! certain cell does not outweigh everything else by orders of magnitude.
+//!
+//! The larger part decides, since the fourth powers make U nearly the maximum: a fault in one cell is
+//! as much of an anomaly as a strange row without a fault.
+
+use std::f64::consts::LN_2;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cells::RowEvidence;
+
+use super::heads::{finite, Heads};
+use super::robust::Robust;
+use super::squash::squash;
+use super::{Formula, Row, Shares};
+
+/// The weight of the tails beside the networks.
+const TAILS: f64 = 0.15;
+/// From where on the evidence is damped, and how much.
+const DAMPED_FROM: f64 = 3.0;
+const DAMPING: f64 = 2.0;
+
+/// The networks and the cells. Pairs are of the ND head, then the AE head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellsFormula {
+    pub alpha: f32,
+    pub median: [f32; 2],
+    pub spread: [f32; 2],
+    /// What makes nats of u
+    pub networks: Line,
+    /// What makes nats of the evidence that values are rare or far out
+    pub tails: Line,
+    /// What makes nats of all evidence
+    pub evidence: Line,
+    /// w, the weight of the networks beside the cells
+    pub weight: f64,
+}
+
+/// Makes nats of a number: ln 2 + (number − median) / unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub median: f64,
+    pub unit: f64,
+}
+
+impl Line {
+    /// Lays an exponential tail through the median and a higher quantile of the numbers of at least
+    /// one training row.
+    fn fit(mut numbers: Vec<f64>, high: f64) -> Self {
+        let count = numbers.len();
+        let mut at = |share: f64| *numbers.select_nth_unstable_by((share * count as f64) as usize, f64::total_cmp).1;
+        let (median, highest) = (at(0.5), at(high));
+        let mean = numbers.iter().sum::<f64>() / count as f64;
+        let variance = numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / count as f64;
+        let unit = ((highest - median) / libm::log(0.5 / (1.0 - high))).max(1e-3 * variance.sqrt() + 1e-9);
+        Self { median, unit: if unit.is_finite() { unit } else { f64::MAX } }
+    }
+
+    #[inline(always)]
+    fn nats(&self, number: f64) -> f64 {
+        LN_2 + (number - self.median) / self.unit
+    }
+
+    fn is_usable(&self) -> bool {
+        self.median.is_finite() && self.unit.is_normal() && self.unit > 0.0
+    }
+}
+
+impl CellsFormula {
+    /// Takes all of it from the heads of at least one training row, and from the evidence against each
+    /// without itself. `weight` is that of the AE head beside the ND head; `odds` says how much better
+    /// than chance the neighbours tell rows of shuffled values, if there are neighbours.
+    pub fn fit(heads: &Heads, evidence: &[RowEvidence], weight: f64, odds: Option<f64>) -> Self {
+        let networks = Robust::fit(heads, weight);
+        let rows = heads.logit.iter().copied().zip(heads.error.iter().copied());
+        let line = Line::fit(rows.map(|row| networks.combined(finite(row))).collect(), 0.9);
+        let tails = Line::fit(evidence.iter().map(|row| row.tails).collect(), 0.9);
+        let all = Line::fit(evidence.iter().map(|row| row.all).collect(), 0.97);
+        let Robust { alpha, median, spread } = networks;
+        let weight = odds.map_or(1.0, |odds| weight_of_networks(odds, weight));
+        Self { alpha, median, spread, networks: line, tails, evidence: all, weight }
+    }
+
+    /// Returns the formula of the networks alone.
+    #[inline(always)]
+    pub fn networks(&self) -> Robust {
+        Robust { alpha: self.alpha, median: self.median, spread: self.spread }
+    }
+
+    /// The nats of u, of the tails and of all evidence.
+    #[inline(always)]
+    fn nats(&self, heads: [f64; 2], evidence: RowEvidence) -> [f64; 3] {
+        let networks = self.networks.nats(self.networks().combined(heads));
+        [networks, self.tails.nats(evidence.tails), self.evidence.nats(evidence.all)]
+    }
+
+    #[inline(always)]
+    fn squashed(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
+        let networks = self.weight * softplus((1.0 - TAILS) * networks + TAILS * tails);
+        let cells = softplus(damped(evidence));
+        let [networks, cells] = [networks, cells].map(|nats| nats * nats);
+        squash((networks * networks + cells * cells).sqrt().sqrt())
+    }
+}
+
+/// The weight of the networks, the larger the better their distances tell rows of shuffled values: where
+/// features do not depend on one another, networks see little that the cells don't see.
+fn weight_of_networks(odds: f64, weight: f64) -> f64 {
+    let share = odds / (1.0 + odds);
+    if weight > MOSTLY_NEIGHBOURS {
+        return 1.0;
+    }
+    (0.3 + (2.0 * share - 1.0)).clamp(0.3, 1.0)
+}
+
+/// The weight of the AE head from which on neighbours are most of a score.
+const MOSTLY_NEIGHBOURS: f64 = 2.0;
+
+#[inline(always)]
+fn damped(nats: f64) -> f64 {
+    if nats > DAMPED_FROM {
+        DAMPED_FROM + DAMPING * libm::log1p((nats - DAMPED_FROM) / DAMPING)
+    } else {
+        nats
+    }
+}
+
+/// ln(1 + eˣ), which is above 0 and rises everywhere.
+#[inline(always)]
+fn softplus(nats: f64) -> f64 {
+    if nats > 30.0 {
+        nats
+    } else {
+        // Held where its logarithm is still above 0.
+        libm::log1p(libm::exp(nats.max(-30.0))) + (nats.min(-30.0) + 30.0) * 1e-30
+    }
+}
+
+impl Formula for CellsFormula {
+    fn alpha(&self) -> f32 {
+        self.alpha
+    }
+
+    #[inline(always)]
+    fn score(&self, logit: f32, error: f32, evidence: RowEvidence) -> f32 {
+        self.squashed(self.nats([f64::from(logit), f64::from(error)], evidence)) as f32
+    }
+
+    /// Shapley values of the three parts: the mean over all orders in which they change from one
+    /// row's to the other's.
+    fn shares(&self, from: Row, to: Row) -> Shares {
+        let ends = [self.nats(from.heads, from.evidence), self.nats(to.heads, to.evidence)];
+        let score = |mask: usize| self.squashed([0, 1, 2].map(|part| ends[mask >> part & 1][part]));
+        let scores: [f64; 8] = std::array::from_fn(score);
+        let part = |at: usize| {
+            let [a, b] = [(at + 1) % 3, (at + 2) % 3].map(|other| 1 << other);
+            let own = 1 << at;
+            let gain = |others: usize| scores[others | own] - scores[others];
+            (gain(0) + gain(a | b)) / 3.0 + (gain(a) + gain(b)) / 6.0
+        };
+        let slopes = self.spread.map(|spread| 1.0 / f64::from(spread));
+        Shares { slopes, networks: part(0), tails: part(1), evidence: part(2) }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let Self { networks, tails, evidence, weight, .. } = self;
+        let fault = || {
+            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and the weight {weight}, which can't be")
+        };
+        let usable = [networks, tails, evidence].into_iter().all(Line::is_usable) && (0.0..=1.0).contains(weight);
+        self.networks().fault().or_else(|| (!usable).then(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::combiner::examples::{against, evidence, heads};
+    use crate::combiner::Combiner;
+    use crate::options::Combination;
+
+    #[test]
+    fn evidence_against_a_cell_decides_where_the_networks_see_nothing() {
+        let combiner = Combiner::fit(&heads(), &evidence(), Combination::Cells, 1.0, None);
+        let score = |evidence| f64::from(combiner.score(-2.0, 0.3, evidence));
+        // Medians of all three: ln 3 each.
+        let usual = against(3.0, 1.5);
+        assert!((score(usual) - squash(3f64.ln() * 2f64.powf(0.25))).abs() < 1e-6, "{}", score(usual));
+        assert!(score(against(30.0, 1.5)) > score(usual) + 0.1);
+        let (from, to) = (Row { heads: finite((-2.0, 0.3)), evidence: usual }, against(30.0, 1.5));
+        let shares = combiner.shares(from, Row { evidence: to, ..from });
+        assert_eq!((shares.networks, shares.tails), (0.0, 0.0));
+        assert!((shares.evidence - (score(to) - score(usual))).abs() < 1e-6);
+    }
+
+    #[test]
+    fn softplus_rises_everywhere() {
+        let numbers = [-1e9, -100.0, -31.0, -30.0, -5.0, 0.0, 5.0, 29.0, 31.0, 1e9];
+        assert!(numbers.windows(2).all(|pair| softplus(pair[0]) < softplus(pair[1])));
+        assert!((softplus(0.0) - LN_2).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,82 @@
+//! Ordinary training rows that a model keeps, so that explanations compare a row with one that exists.
+
+use polars::prelude::PolarsResult;
+
+use crate::cells::RowEvidence;
+use crate::tensors::{TensorsIn, TensorsOut};
+
+/// Training rows that score below the median.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ordinary {
+    /// Scaled, `[rows, inputs]`
+    pub rows: Vec<f32>,
+    /// Against each row; nothing without cells
+    pub evidence: Vec<RowEvidence>,
+    /// What each cell adds to the evidence against its row, and to the tails of it,
+    /// `[rows, features]`; nothing without cells
+    pub parts: Vec<[f32; 2]>,
+}
+
+impl Ordinary {
+    /// The most rows that a model keeps for explanations.
+    pub const MOST: usize = 64;
+
+    /// The row that is most like a scaled one, in the inputs that `weights` give weight. Differences
+    /// beyond `FAR` count as that, so that one strange value does not decide.
+    pub fn nearest(&self, row: &[f32], weights: &[f32]) -> usize {
+        const FAR: f32 = 1.0;
+        let distance = |other: &[f32]| -> f32 {
+            let differences = row.iter().zip(other).map(|(a, b)| (a - b).abs().min(FAR));
+            differences.zip(weights).map(|(difference, weight)| difference * weight).sum()
+        };
+        let distances = self.rows.chunks_exact(row.len().max(1)).map(distance).enumerate();
+        distances.reduce(|best, next| if next.1 < best.1 { next } else { best }).map_or(0, |best| best.0)
+    }
+
+    /// Gives all of its numbers.
+    pub fn write(&self, out: &mut TensorsOut) {
+        out.put("ordinary.rows", &self.rows);
+        if !self.evidence.is_empty() {
+            let evidence: Vec<f64> = self.evidence.iter().flat_map(|row| [row.all, row.tails]).collect();
+            out.put("ordinary.evidence", &evidence);
+            out.put("ordinary.parts", self.parts.as_flattened());
+        }
+    }
+
+    /// Takes what [`Ordinary::write`] gave.
+    pub fn read(tensors: &TensorsIn, has_cells: bool) -> PolarsResult<Self> {
+        let rows = tensors.numbers("ordinary.rows")?;
+        if !has_cells {
+            return Ok(Self { rows, ..Self::default() });
+        }
+        let evidence: Vec<[f64; 2]> = tensors.rows("ordinary.evidence")?;
+        let evidence = evidence.into_iter().map(|[all, tails]| RowEvidence { all, tails }).collect();
+        Ok(Self { rows, evidence, parts: tensors.rows("ordinary.parts")? })
+    }
+
+    /// Says what is wrong with its numbers, if anything is.
+    pub fn fault(&self) -> Option<String> {
+        let usable = self.rows.iter().all(|number| number.is_finite())
+            && self.evidence.iter().all(|row| row.all.is_finite() && row.tails.is_finite())
+            && self.parts.as_flattened().iter().all(|number| number.is_finite());
+        (!usable).then(|| "the rows that it compares with have numbers that are not finite".to_string())
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.rows.as_slice()) + size_of_val(self.evidence.as_slice()) + size_of_val(self.parts.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_row_is_like_the_given_one_in_most_values() {
+        let ordinary = Ordinary { rows: vec![0.0, 0.0, 0.0, 5.0, 5.0, 5.0], ..Ordinary::default() };
+        assert_eq!(ordinary.nearest(&[5.1, -100.0, 4.9], &[1.0; 3]), 1);
+        assert_eq!(ordinary.nearest(&[0.1, 0.2, 1e30], &[1.0; 3]), 0);
+        assert_eq!(ordinary.nearest(&[0.1, 5.0, 5.0], &[1.0, 0.0, 0.5]), 0);
+    }
+}
