@@ -170,3 +170,11 @@ def test_joblib_workers_and_pickle_give_the_same_scores(frame: pl.DataFrame) -> 
     assert (np.concatenate(parts) == expected).all()
     assert (pickle.loads(pickle.dumps(fitted)).score_samples(frame) == expected).all()
     assert clone(fitted).get_params() == fitted.get_params()
+
+
+def test_a_pandas_column_of_none_has_missing_values() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=100), "n": rng.integers(0, 9, size=100)})
+    fitted = AnoRand(min_steps=0).fit(table)
+    expected = fitted.score_samples(table.assign(n=float("nan")))
+    assert (fitted.score_samples(table.assign(n=None)) == expected).all()
