@@ -9,7 +9,7 @@ Importing this package gives every Polars expression an ``anorand`` namespace::
 from polars_anorand._options import FitOptions
 from polars_anorand.devices import devices
 from polars_anorand.drift import drift
-from polars_anorand.functions import detect, embed, explain, fit, score
+from polars_anorand.functions import cells, detect, embed, explain, fit, score
 from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
 from polars_anorand.profile import features, profile
@@ -18,6 +18,6 @@ from polars_anorand.report import report
 from polars_anorand.scan import fit_scan
 
 __all__ = [
-    "Anorand", "FitOptions", "Model", "anorand", "detect", "devices", "drift", "embed", "explain", "features", "fit",
-    "fit_scan", "profile", "progress", "report", "score",
+    "Anorand", "FitOptions", "Model", "anorand", "cells", "detect", "devices", "drift", "embed", "explain", "features",
+    "fit", "fit_scan", "profile", "progress", "report", "score",
 ]  # fmt: skip

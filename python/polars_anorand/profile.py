@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
 from polars_anorand import _polars_anorand as _core
+from polars_anorand import _register
+from polars_anorand.model import _findings
 
 Role = Literal["feature", "id", "counter", "constant", "text", "unsupported"]
 
 _SCHEMA = {
     "column": pl.String, "dtype": pl.String, "nulls": pl.Int64, "distinct": pl.Int64, "role": pl.String,
-    "reason": pl.String,
+    "reason": pl.String, "notes": pl.String,
 }  # fmt: skip
+
+_SAMPLE = 20_000
+"""The most rows that notes are taken from."""
 
 _LONG = 40
 """Mean number of characters of free text."""
@@ -58,7 +63,10 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     DataFrame
         One row for each column of ``frame``, in its order: ``column`` and ``dtype`` (String); ``nulls`` (Int64: nulls,
         NaNs and infinities); ``distinct`` (Int64: distinct values among the others); ``role`` (String) and ``reason``
-        (String), which says why. ``nulls`` and ``distinct`` are null for an unsupported column. Roles are
+        (String), which says why; and ``notes`` (String). ``nulls`` and ``distinct`` are null for an unsupported column.
+        Notes say what the cells of a fit would know of a feature: numbers or dates as text, values that stand for
+        missing ones, the columns that it depends on. They are taken from at most 20,000 rows, evenly spread, and are
+        null where there is nothing to say, for any other role, and for a LazyFrame. Roles are
 
         * ``"feature"``: worth fitting on. A column with one value and nulls is a feature too, and so is one with mostly
           nulls: which rows have a value is information. So are times: what recurs in them counts. But a fit with
@@ -86,24 +94,52 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     >>> frame = pl.DataFrame({"key": range(30), "price": [9.5, 12.0, 8.0] * 10, "unit": ["kg"] * 30})
     >>> anorand.profile(frame).select("column", "role").rows()
     [('key', 'counter'), ('price', 'feature'), ('unit', 'constant')]
+    >>> raw = pl.DataFrame({"amount": [f"{at % 37}.50" for at in range(100)], "shop": ["a", "b"] * 50})
+    >>> anorand.profile(raw)["notes"].to_list()
+    ['numbers as text', None]
 
     """
-    given = cast("object", frame)
-    if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
-        kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    given = _checked(frame)
+    found = _roles(given)
+    if isinstance(given, pl.LazyFrame):
+        return found
+    names = found.filter(pl.col("role") == "feature")["column"].to_list()
+    notes = _notes(given, names)
+    return found.with_columns(notes=pl.Series([notes.get(name) for name in found["column"]], dtype=pl.String))
+
+
+def _checked(frame: object) -> pl.DataFrame | pl.LazyFrame:
+    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+        kind = f"{type(frame).__module__}.{type(frame).__qualname__}".removeprefix("builtins.")
         raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {kind}")
-    schema = given.collect_schema()
+    return frame
+
+
+def _roles(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """The profile without notes."""
+    schema = frame.collect_schema()
     refusals = [_refusal(name, dtype) for name, dtype in schema.items()]
     columns = _columns(
-        given, [None if refusal else dtype for refusal, dtype in zip(refusals, schema.dtypes(), strict=True)]
+        frame, [None if refusal else dtype for refusal, dtype in zip(refusals, schema.dtypes(), strict=True)]
     )
     rows: list[tuple[object, ...]] = []
     for (name, dtype), refusal, column in zip(schema.items(), refusals, columns, strict=True):
         if column is None:
-            rows.append((name, str(dtype), None, None, "unsupported", refusal))
+            rows.append((name, str(dtype), None, None, "unsupported", refusal, None))
         else:
-            rows.append((name, str(dtype), column.nulls, column.distinct, *_role(column)))
+            rows.append((name, str(dtype), column.nulls, column.distinct, *_role(column), None))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def _notes(frame: pl.DataFrame, names: list[str]) -> dict[str, str | None]:
+    """What there is to say about features."""
+    rows = frame.select(names)
+    if rows.height < 2 or not names:
+        return {}
+    sample = rows.gather_every(-(-rows.height // _SAMPLE))
+    expression = _register.aggregation("anorand_findings", [pl.struct(pl.all())], {"name": "findings"})
+    found = _findings.read(sample.select(expression).item(), names)
+    return {name: finding.notes() for name, finding in zip(names, found, strict=True) if finding is not None}
 
 
 def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
@@ -135,7 +171,7 @@ def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     ['price']
 
     """
-    found = profile(frame)
+    found = _roles(_checked(frame))
     names = found.filter(pl.col("role") == "feature")["column"].to_list()
     if not names:
         roles = ", ".join(f"{name!r} is {role}" for name, role in found.select("column", "role").rows())
