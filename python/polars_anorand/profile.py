@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from polars_anorand import _frames
 from polars_anorand import _polars_anorand as _core
 
 Role = Literal["feature", "id", "counter", "constant", "text", "unsupported"]
@@ -88,10 +89,7 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     [('key', 'counter'), ('price', 'feature'), ('unit', 'constant')]
 
     """
-    given = cast("object", frame)
-    if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
-        kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
-        raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {kind}")
+    given = _frames.checked(frame)
     schema = given.collect_schema()
     refusals = [_refusal(name, dtype) for name, dtype in schema.items()]
     columns = _columns(

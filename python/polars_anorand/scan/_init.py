@@ -77,7 +77,7 @@ def _bytes(init: object, *, has_groups: bool) -> bytes:
     frame = ", or a frame of the keys of by and 'model'" if has_groups else ""
     advice = "" if has_groups else "; a model for each group takes by="
     raise TypeError(
-        f"init of fit_scan must be a path, bytes, a Model{frame}, known before the scan is read, got "
+        f"init of train must be a path, bytes, a Model{frame}, known before the scan is read, got "
         f"{type(init).__name__}{advice}"
     )
 
@@ -92,7 +92,7 @@ def _of_groups(init: pl.DataFrame | pl.LazyFrame, keys: Mapping[str, Any] | None
     for name, dtype in {**keys, _MODEL: pl.Binary}.items():
         if name not in schema:
             raise ValueError(
-                f"init has no column {name!r}, expected the keys of by and 'model', as fit_scan(by=…) returns them; it "
+                f"init has no column {name!r}, expected the keys of by and 'model', as train(by=…) returns them; it "
                 f"has {schema.names()}"
             )
         if schema[name] != dtype:
