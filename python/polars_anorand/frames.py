@@ -244,7 +244,9 @@ def _beside(frame: Frame, verb: pl.Expr, names: dict[str, str]) -> Frame:
     place = unused("anomaly", [*schema, *names.values()])
     fields = pl.col(place).struct
     reasons = fields.field("reasons")
-    reason = pl.element().struct.field("feature") + ": " + pl.element().struct.field("why")
+    feature, sentence = pl.element().struct.field("feature"), pl.element().struct.field("why")
+    # Most sentences begin with the feature's name, which need not stand there twice.
+    reason = feature + ": " + sentence.str.strip_prefix(feature + " is ")
     texts = reasons.list.eval(reason).list.join("; ")
     why = pl.when(reasons.list.len() > 0).then(texts).when(fields.field("outlier")).then(pl.lit(NO_REASON))
     results = {name: fields.field(name) for name in ("score", "percentile", "outlier")} | {"why": why}

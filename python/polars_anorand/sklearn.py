@@ -198,6 +198,8 @@ class AnoRand(OutlierMixin, BaseEstimator):
     def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: N803
         """X as a frame with the model's names; ``reset`` in a fit, which takes its names and number of columns."""
         frame = _from_frame(X)
+        if reset:
+            self._has_names = frame is not None
         if frame is None:
             # An infinity in an array is the fault of a computation, an error in scikit-learn; in a frame it is missing.
             array: Any = validate_data(
@@ -206,7 +208,11 @@ class AnoRand(OutlierMixin, BaseEstimator):
             names = [f"x{at}" for at in range(array.shape[1])] if reset else self.model_.features
             return pl.DataFrame(array, schema=names)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        return frame if reset else frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))
+        # scikit-learn sees no names in other frames, such as those of Arrow: the verbs match these.
+        is_seen = isinstance(X, pl.DataFrame) or type(X).__module__.partition(".")[0] == "pandas"
+        if reset or (self._has_names and not is_seen):
+            return frame
+        return frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -336,7 +336,7 @@ class Model:
         DataFrame of a DataFrame, LazyFrame of a LazyFrame
             With ``score`` (Float32), ``percentile`` (Float32) and ``outlier`` (Boolean) as the fields of
             :func:`polars_anorand.detect`; and ``why`` (String): the reasons of an outlier in words, each as
-            ``feature: why``, with ``; `` between them; null for any other row.
+            ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row.
 
         Raises
         ------
