@@ -206,8 +206,8 @@ def _model_value(model: object, name: str = "model") -> pl.Expr:
         return pl.lit(model)
     if isinstance(model, (pl.DataFrame, pl.LazyFrame)):
         raise TypeError(
-            f"{name} must be one model, got a {type(model).__name__}: pass fitted.item() of one model; of a model for each "
-            "group, join the frame to the rows, and pass pl.col('model')"
+            f"{name} must be one model, got a {type(model).__name__}: pass fitted.item() of one model; of a model "
+            "for each group, join the frame to the rows, and pass pl.col('model')"
         )
     raise TypeError(
         f"{name} must be a path, bytes, a Model, or an expression or Series of Binary, got {type(model).__name__}"

@@ -9,7 +9,7 @@ import polars as pl
 from polars_anorand import _frames, functions
 from polars_anorand._arguments import ModelLike, one_model, text, unused
 from polars_anorand._options import integer
-from polars_anorand.scan import with_nulls
+from polars_anorand.scan import FALLBACK, with_nulls
 
 if TYPE_CHECKING:
     from polars_anorand._options import Precision
@@ -19,8 +19,7 @@ DETECTED = ("score", "percentile", "outlier", "why")
 """The columns that a detection adds."""
 
 MODEL = "model"
-FALLBACK = "fallback"
-"""The columns of a frame of models that are no keys."""
+"""The column of a frame of models."""
 
 REASONS = 3
 """The number of reasons in ``why`` by default."""

@@ -16,12 +16,14 @@ from polars_anorand.model import Model
 from polars_anorand.profile import features as worth_fitting_on
 from polars_anorand.progress import progress as show_progress
 from polars_anorand.scan._groups import keys_of, with_nulls
-from polars_anorand.scan._init import Init, ModelsOfGroups, OneModel
+from polars_anorand.scan._init import FALLBACK, Init, ModelsOfGroups, OneModel
 from polars_anorand.scan._passes import INPUT, Fit, fit_all, fit_groups, plugin_call
 
-__all__ = ["train", "with_nulls"]
+__all__ = ["FALLBACK", "train", "with_nulls"]
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Unpack
 
     from polars_anorand._options import FitOptions, Precision, SmallGroups
@@ -63,6 +65,7 @@ def train(
     by: Columns,
     small_groups: SmallGroups = "null",
     min_group_rows: int = 20,
+    fallback: bool = False,
     sample: int | None = None,
     labels: Labels | None = None,
     calibrate: Literal["all", "sample"] = "all",
@@ -85,6 +88,7 @@ def train(
     by: Columns | None = None,
     small_groups: SmallGroups = "null",
     min_group_rows: int = 20,
+    fallback: bool = False,
     init: ModelsOfGroups | None = None,
     replay: str | pl.Expr | pl.Series | None = None,
     device: str = "auto",
@@ -114,6 +118,10 @@ def train(
     labels, by, small_groups, min_group_rows, device, precision, **options
         As :func:`polars_anorand.fit`. With ``by``, there is a model for each group: the same as of a scan of its rows
         alone.
+    fallback
+        With ``by``, whether a group that has no model of its own, since it is too small, gets one of all rows. So its
+        rows are scored, but as if the group meant nothing: a key that says what is usual belongs among the features of
+        one model instead. ``init=`` takes no such model for the group's own.
     sample
         The number of rows of the sample, at least 2; 1,000,000 if nothing is said, with ``by`` 100,000 of each group.
         It must be said with labels, which may be rare in it, and with ``max_samples=0``, with which each member learns
@@ -141,7 +149,8 @@ def train(
     Model, or DataFrame with ``by``
         A model's ``training`` has ``rows`` (of the scan, and with ``init`` of all earlier fits), ``sampled`` (rows of
         the sample, where that is not all), and ``scored`` (rows that the quantiles are of, where that is not all). The
-        frame has the keys and ``model`` (Binary; null for a group too small), groups in the order in which they appear.
+        frame has the keys and ``model`` (Binary; null for a group too small), groups in the order in which they appear;
+        with ``fallback=True`` also ``fallback`` (Boolean), true where the model is that of all rows.
         Keys are what a join can be on.
         A pass before the first counts the groups. Memory holds at most 4,000,000 sampled rows at a time, or ``sample``
         if that is more: the scan is read again for each further set of groups.
@@ -178,6 +187,8 @@ def train(
         raise ValueError(f'calibrate must be "all" or "sample", got {calibrate!r}')
     if by is not None and path is not None:
         raise TypeError("train takes a path for one model, not with by, which fits one for each group")
+    if fallback and (by is None or small_groups == "error"):
+        raise TypeError("fallback=True goes with by, and with small_groups='null'")
     rows = _sample(sample, labels, options, _ROWS if by is None else _ROWS_OF_GROUP)
     training = Training(
         options, labels, by, small_groups, min_group_rows, progress, replay=replay, has_models=init is not None
@@ -188,17 +199,45 @@ def train(
     names = _default_features(frame, by, labels, replay) if features is None else features
     rows_of = table.select(training.input(names).alias(INPUT))
     models = _checked(training, rows_of, init)
+
+    def whole() -> Model:
+        """Fit the model of all rows, which a group without one of its own gets."""
+        one = None if isinstance(init, (pl.DataFrame, pl.LazyFrame)) else init
+        return train(
+            frame,
+            names,
+            sample=sample,
+            labels=labels,
+            calibrate=calibrate,
+            init=one,
+            replay=None if one is None else replay,
+            device=device,
+            precision=precision,
+            progress=progress,
+            **options,
+        )
+
     if sample is None and options.get("max_samples") is None and models.learn_from_all():
         raise _no_sample("max_samples=0 of the model of init")
     fit = Fit(training, models, rows, calibrate == "all", placement)
     with show_progress(always=progress == "always") if progress else contextlib.nullcontext():
         if by is not None:
-            return fit_groups(fit, rows_of)
+            models_of = fit_groups(fit, rows_of)
+            return _with_fallback(models_of, whole) if fallback else models_of
         model = Model(fit_all(fit, rows_of))
     _warn_of_constants(model)
     if destination is not None:
         model.save(destination)
     return model
+
+
+def _with_fallback(models: pl.DataFrame, whole: Callable[[], Model]) -> pl.DataFrame:
+    """Give the groups without a model that of all rows."""
+    if FALLBACK in models.columns:
+        raise ValueError(f"fallback=True adds a column {FALLBACK!r}, which is a key of by: give the key another name")
+    is_fallback = models["model"].is_null()
+    data = pl.lit(whole().to_bytes() if is_fallback.any() else None, dtype=pl.Binary)
+    return models.with_columns(pl.col("model").fill_null(data), is_fallback.alias(FALLBACK))
 
 
 def _default_features(frame: pl.LazyFrame | pl.DataFrame, *others: object) -> list[str]:

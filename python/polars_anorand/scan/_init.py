@@ -20,6 +20,8 @@ ModelsOfGroups: TypeAlias = "OneModel | pl.DataFrame | pl.LazyFrame"
 """One model for all groups, or a frame of their keys and ``model``."""
 
 _MODEL = "model"
+FALLBACK = "fallback"
+"""The column that marks the groups whose model is that of all rows."""
 
 
 class Init:
@@ -99,7 +101,8 @@ def _of_groups(init: pl.DataFrame | pl.LazyFrame, keys: Mapping[str, Any] | None
             raise TypeError(
                 f"init has dtype {schema[name]} for {name!r}, expected {dtype}, as the scan has: cast the column"
             )
-    found = init.lazy().select(*keys, _MODEL).collect()
+    is_own = ~pl.col(FALLBACK) if FALLBACK in schema and FALLBACK not in keys else pl.lit(value=True)
+    found = init.lazy().select(*keys, pl.when(is_own).then(_MODEL)).collect()
     twice = found.filter(found.select(*keys).is_duplicated()).head(1)
     if twice.height:
         raise ValueError(
