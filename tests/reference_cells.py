@@ -714,7 +714,10 @@ class _Model:
     def _column(self, metadata: dict[str, Any], vocabulary: tuple[list[str], list[int], int] | None) -> Column:
         ((rows, missing),) = self._take("rows").tolist()
         column = Column(metadata, rows, missing)
-        column.known, column.counts = self._take("known", metadata["known"]), self._take("known_rows", metadata["known"])
+        column.known, column.counts = (
+            self._take("known", metadata["known"]),
+            self._take("known_rows", metadata["known"]),
+        )
         column.vocabulary = vocabulary
         if (of := metadata.get("numbers")) is not None:
             (scales,) = self._take("scales")
@@ -910,7 +913,8 @@ class _Row:
 
     def _disputed(self, at: int, group: set[int]) -> bool:
         return any(
-            target.column == at and ratio < 0.2 and set(parent.columns) <= group for target, parent, ratio in self._all()
+            target.column == at and ratio < 0.2 and set(parent.columns) <= group
+            for target, parent, ratio in self._all()
         )
 
     def _disputes(self, at: int, group: set[int]) -> int:
@@ -942,9 +946,7 @@ def _wrong(z: float) -> float:
     return 0.7 * _t(z) + 0.3 / (5 * math.pi * (1 + (z / 5) ** 2))
 
 
-def _vocabulary(
-    metadata: dict[str, Any], tensors: dict[str, Any], j: int
-) -> tuple[list[str], list[int], int] | None:
+def _vocabulary(metadata: dict[str, Any], tensors: dict[str, Any], j: int) -> tuple[list[str], list[int], int] | None:
     """The texts of a category, their rows, and the rows of those that are not remembered."""
     if f"vocabulary.{j}.text" not in tensors:
         return None

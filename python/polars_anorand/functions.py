@@ -9,7 +9,9 @@ import polars as pl
 
 from polars_anorand import _paths, _register
 from polars_anorand._arguments import (
+    FROM_ROWS,
     Columns,
+    FromRows,
     Labels,
     ModelLike,
     Training,
@@ -19,7 +21,7 @@ from polars_anorand._arguments import (
     placed,
     text,
 )
-from polars_anorand._options import integer, number
+from polars_anorand._options import integer, number, unknown
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -141,7 +143,7 @@ def fit(
 
 def score(
     features: Columns,
-    model: ModelLike | None = None,
+    model: ModelLike | FromRows = FROM_ROWS,
     *,
     labels: Labels | None = None,
     by: Columns | None = None,
@@ -204,7 +206,7 @@ def score(
 
 def detect(
     features: Columns,
-    model: ModelLike | None = None,
+    model: ModelLike | FromRows = FROM_ROWS,
     *,
     contamination: float | None = None,
     threshold: float | None = None,
@@ -230,7 +232,8 @@ def detect(
         The share of the training rows to call outliers, above 0 and below 1. The default is 0.01, unless ``threshold``
         is given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
         least that share of them, and all rows that score as high. If the set were more than three times that, or half
-        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs no other fit.
+        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs
+        no other fit.
     threshold
         The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
     explain
@@ -451,7 +454,7 @@ def embed(
 
 
 def _source(
-    model: ModelLike | None,
+    model: ModelLike | FromRows,
     options: FitOptions,
     labels: Labels | None,
     by: Columns | None,
@@ -460,9 +463,12 @@ def _source(
     progress: bool | Literal["always"],
 ) -> ModelLike | Training:
     """The model of a call, or how to fit one."""
-    if model is None:
+    if isinstance(model, FromRows):
         return Training(options, labels, by, small_groups, min_group_rows, progress)
     others = {"labels": labels, "by": by, "progress": progress or None}
+    if cast("object", model) is None:
+        raise TypeError("model is None; leave it out to fit a model on the rows themselves")
+    unknown(options)
     given = [*options, *[name for name, value in others.items() if value is not None]]
     given += group_arguments(small_groups, min_group_rows)
     if given:

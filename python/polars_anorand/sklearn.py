@@ -198,6 +198,8 @@ class AnoRand(OutlierMixin, BaseEstimator):
     def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: N803
         """X as a frame with the model's names; ``reset`` in a fit, which takes its names and number of columns."""
         frame = _from_frame(X)
+        if reset:
+            self._has_names = frame is not None
         if frame is None:
             # An infinity in an array is the fault of a computation, an error in scikit-learn; in a frame it is missing.
             array: Any = validate_data(
@@ -206,7 +208,9 @@ class AnoRand(OutlierMixin, BaseEstimator):
             names = [f"x{at}" for at in range(array.shape[1])] if reset else self.model_.features
             return pl.DataFrame(array, schema=names)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        if reset:
+        # scikit-learn sees no names in other frames, such as those of Arrow: the verbs match these.
+        is_seen = isinstance(X, pl.DataFrame) or _is_pandas(X)
+        if reset or (self._has_names and not is_seen):
             return frame
         # Of a column of nothing but None, pandas knows no dtype, and Polars takes it for text.
         untyped = [name for name in frame.columns if _is_pandas(X) and str(X.dtypes.get(name)) == "object"]

@@ -243,7 +243,7 @@ def test_known_anomalies_are_found_by_the_one_network_too(cancer: dict[str, pl.D
 
 
 def test_a_fit_of_a_scan_may_be_distilled(frame: pl.DataFrame) -> None:
-    model = anorand.fit_scan(frame.lazy(), FEATURES, sample=300, distil=True, **QUICK)
+    model = anorand.train(frame.lazy(), FEATURES, sample=300, distil=True, **QUICK)
     assert model.members == 1
     assert model.training["rows"] == 500
     assert model.threshold(0.1) == pytest.approx(np.quantile(scored(frame, model), 0.9), abs=0.02)
