@@ -17,8 +17,9 @@ pub fn row_text(columns: &[Series], row: usize) -> String {
     format!("{{{}{more}}}", values.join(", "))
 }
 
-/// A value of a column, for people to read. Polars' own text of nested values and of times with a zone would
-/// panic: for dates beyond the calendar, and without a feature that brings its crate of time functions.
+/// A value of a column, for people to read. Polars' own text of nested values and of times with a
+/// zone would panic: for dates beyond the calendar, and without a feature that brings its crate of
+/// time functions.
 pub fn value_text(column: &Series, row: usize) -> String {
     let Ok(value) = column.get(row) else { return "?".to_string() };
     match &value {

@@ -43,7 +43,8 @@ struct Counted {
 
 /// About the bytes of a value beyond its text, in a map of values.
 const BYTES_OF_VALUE: usize = 64;
-/// About the bytes of the values that are held in memory, of all groups. Beyond, they go to temporary files.
+/// About the bytes of the values that are held in memory, of all groups. Beyond, they go to
+/// temporary files.
 const MOST_HELD: usize = 64 << 20;
 
 impl Counted {
@@ -85,7 +86,8 @@ impl Counted {
         Ok(())
     }
 
-    /// Takes the values out that are too rare to be remembered. All their rows must have been counted here.
+    /// Takes the values out that are too rare to be remembered. All their rows must have been
+    /// counted here.
     fn forget_rare(&mut self) -> PolarsResult<()> {
         self.rare = self.rare.plus(forget_rare(&mut self.values)?)?;
         Ok(())
@@ -167,8 +169,8 @@ impl Counting {
         Self::hold(all, MOST_HELD)
     }
 
-    /// Moves values to files, where there are most of them, until memory holds half of `most` bytes; nothing
-    /// while it does not hold more.
+    /// Moves values to files, where there are most of them, until memory holds half of `most`
+    /// bytes; nothing while it does not hold more.
     fn hold(all: &mut [Self], most: usize) -> PolarsResult<()> {
         let mut counted: Vec<&mut Counted> = all.iter_mut().flat_map(|counting| &mut counting.counted).collect();
         let mut held: usize = counted.iter().map(|counted| counted.bytes).sum();
