@@ -25,6 +25,8 @@ pub use prepared::check_size;
 pub use recipe::fit_with_labels;
 pub use start::Start;
 pub use task::{Fitted, Given};
+#[cfg(test)]
+pub use {recipe::fit, task::Fit};
 pub use warnings::{table_warnings, Subject, Warning};
 
 use polars::prelude::{polars_bail, PolarsResult};

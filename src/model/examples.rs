@@ -97,7 +97,7 @@ fn cells(frequencies: &Option<Frequencies>) -> Cells {
         CellColumn::Text { codes: &codes, others: &["c".to_string()] },
     ];
     let known = [None, None, frequencies.clone()];
-    Cells::fit(&given, &describe(&features(), &known), None).unwrap().0
+    Cells::fit(&given, &describe(&features(), &known), None, None).unwrap().0
 }
 
 fn features() -> Vec<Feature> {
