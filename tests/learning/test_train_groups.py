@@ -54,9 +54,7 @@ def test_a_group_beyond_the_sample_has_the_model_of_a_scan_of_its_rows(table: pl
         assert model == anorand.train(rows, FEATURES, sample=500, seed=3, **FAST).to_bytes()
     trained = [anorand.Model(model).training for model in models["model"]]
     assert [(found["rows"], found["sampled"]) for found in trained[:2]] == [(2_997, 500), (5_994, 500)]
-    uncalibrated = anorand.train(
-        table, FEATURES, by="kind", sample=500, calibrate="sample", min_group_rows=2, **FAST
-    )
+    uncalibrated = anorand.train(table, FEATURES, by="kind", sample=500, calibrate="sample", min_group_rows=2, **FAST)
     assert [anorand.Model(model).training.get("scored") for model in uncalibrated["model"]] == [500, 500, None]
 
 
@@ -103,9 +101,7 @@ def test_ten_thousand_groups_have_ten_thousand_models() -> None:
         x=(pl.col("key") * 7_919 % 101).cast(pl.Float64), y=pl.int_range(40_000) * 31 % 17
     )
     options: dict[str, Any] = {"members": 1, "min_steps": 1, "epochs": 1, "hidden": [2], "latent": 1}
-    models = anorand.train(
-        rows.lazy(), ["x", "y"], by="key", min_group_rows=2, sample=3, calibrate="sample", **options
-    )
+    models = anorand.train(rows.lazy(), ["x", "y"], by="key", min_group_rows=2, sample=3, calibrate="sample", **options)
     assert models["key"].to_list() == list(range(10_000))
     trained = anorand.Model(models["model"][1_234]).training
     assert (trained["rows"], trained["sampled"]) == (4, 3)
@@ -155,3 +151,42 @@ def test_groups_that_change_between_the_passes_are_refused(table: pl.DataFrame) 
 
     with pytest.raises(ValueError, match="must not change in a fit"):
         anorand.train(table.lazy().map_batches(read), FEATURES, by="day", sample=500, **FAST)
+
+
+def test_with_a_fallback_a_small_group_has_the_model_of_all_rows() -> None:
+    rows = pl.DataFrame(
+        {
+            "shop": ["a"] * 200 + ["b"] * 200 + ["c"] * 5,
+            "x": [float(i % 7) for i in range(405)],
+            "y": [i % 5 for i in range(405)],
+        }
+    )
+    with pytest.warns(UserWarning, match="too small"):
+        found = anorand.train(rows, ["x", "y"], by="shop", fallback=True, seed=1, **FAST)
+    assert found.schema == {"shop": pl.String, "model": pl.Binary, "fallback": pl.Boolean}
+    assert found["fallback"].to_list() == [False, False, True]
+    assert found["model"][2] == anorand.train(rows, ["x", "y"], seed=1, **FAST).to_bytes()
+    with pytest.warns(UserWarning, match="too small"):
+        own = anorand.train(rows, ["x", "y"], by="shop", seed=1, **FAST)
+    assert found["model"].head(2).equals(own["model"].head(2))
+    # A group that has become large enough starts anew, as if it had had no model.
+    more = pl.concat([rows, rows.tail(5).sample(50, with_replacement=True, seed=0)])
+    later = [anorand.train(more, ["x", "y"], by="shop", init=init, **FAST) for init in (found, own)]
+    assert later[0].equals(later[1])
+    assert later[0]["model"].null_count() == 0
+
+
+def test_a_fallback_that_no_group_needs_changes_nothing_else() -> None:
+    rows = pl.DataFrame({"shop": ["a", "b"] * 100, "x": [float(i % 7) for i in range(200)]})
+    found = anorand.train(rows, ["x"], by="shop", fallback=True, **FAST)
+    assert found.drop("fallback").equals(anorand.train(rows, ["x"], by="shop", **FAST))
+    assert not found["fallback"].any()
+
+
+def test_a_fallback_is_refused_where_it_means_nothing() -> None:
+    rows = pl.DataFrame({"fallback": ["a", "b"] * 100, "x": [float(i % 7) for i in range(200)]})
+    for arguments in [{}, {"by": "fallback", "small_groups": "error"}]:
+        with pytest.raises(TypeError, match="fallback=True goes with by, and with small_groups='null'"):
+            anorand.train(rows, ["x"], fallback=True, **arguments, **FAST)
+    with pytest.raises(ValueError, match="'fallback', which is a key of by: give the key another name"):
+        anorand.train(rows, ["x"], by="fallback", fallback=True, **FAST)
