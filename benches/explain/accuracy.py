@@ -26,7 +26,7 @@ def measure(paths: list[Path]) -> None:
         options: anorand.FitOptions = {"preset": preset}
         if preset == "paper":
             # What the reference can explain: heads before their sigmoids.
-            options["combination"] = "robust"
+            options.update(internals(combination="robust"))
         same, differences = [], []
         for path in paths:
             rows = pl.read_parquet(path).drop("label")

@@ -122,7 +122,7 @@ class Internals(TypedDict, total=False):
     synthetic_fraction: float
     max_epochs: int
     schedule: Literal["constant", "cosine"]
-    combination: Literal["probability", "robust", "surprisal", "novelties"]
+    combination: Literal["probability", "robust", "cells", "novelties"]
 
 
 INTERNALS = "_internals"

@@ -105,7 +105,7 @@ def explain(model: Model, frame: Frame, *, top: int | None, prefix: str, device:
 def cells(model: Model, frame: Frame, *, prefix: str) -> Frame:
     """See :meth:`polars_anorand.Model.cells`."""
     name = _names(frame, prefix, "cells")["cells"]
-    verb = getattr(functions, "cells")(model.features, model, name=unused("cells", model.features))  # noqa: B009
+    verb = functions.cells(model.features, model, name=unused("cells", model.features))
     return frame.with_columns(verb.alias(name))
 
 
@@ -245,7 +245,9 @@ def _beside(frame: Frame, verb: pl.Expr, names: dict[str, str]) -> Frame:
     reasons = fields.field("reasons")
     feature, sentence = pl.element().struct.field("feature"), pl.element().struct.field("why")
     # Most sentences begin with the feature's name, which need not stand there twice.
-    reason = feature + ": " + sentence.str.strip_prefix(feature + " is ")
+    sentence = sentence.str.strip_prefix(feature + " is ")
+    # A model of preset="paper" has no sentences.
+    reason = pl.coalesce(feature + ": " + sentence, feature)
     texts = reasons.list.eval(reason).list.join("; ")
     why = pl.when(reasons.list.len() > 0).then(texts).when(fields.field("outlier")).then(pl.lit(NO_REASON))
     results = {name: fields.field(name) for name in ("score", "percentile", "outlier")} | {"why": why}

@@ -137,6 +137,10 @@ class Anorand:
         """What each feature adds to the score; see :func:`polars_anorand.explain`."""
         return functions.explain(self._expr, model, top=top, device=device, precision=precision, name=name)
 
+    def cells(self, model: ModelLike, *, name: str = "cells") -> pl.Expr:
+        """The evidence that each value is wrong, in nats; see :func:`polars_anorand.cells`."""
+        return functions.cells(self._expr, model, name=name)
+
     def drift(
         self, model: ModelLike, *, contamination: float = CONTAMINATION, device: str = "auto", name: str = "drift"
     ) -> pl.Expr:

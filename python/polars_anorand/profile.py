@@ -10,13 +10,18 @@ import polars as pl
 
 from polars_anorand import _frames
 from polars_anorand import _polars_anorand as _core
+from polars_anorand import _register
+from polars_anorand.model import _findings
 
 Role = Literal["feature", "id", "counter", "key", "constant", "text", "unsupported"]
 
 _SCHEMA = {
     "column": pl.String, "dtype": pl.String, "nulls": pl.Int64, "distinct": pl.Int64, "role": pl.String,
-    "reason": pl.String,
+    "reason": pl.String, "notes": pl.String,
 }  # fmt: skip
+
+_SAMPLE = 20_000
+"""The most rows that notes are taken from."""
 
 _LONG = 40
 """Mean number of characters of free text."""
@@ -86,7 +91,10 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     DataFrame
         One row for each column of ``frame``, in its order: ``column`` and ``dtype`` (String); ``nulls`` (Int64: nulls,
         NaNs and infinities); ``distinct`` (Int64: distinct values among the others); ``role`` (String) and ``reason``
-        (String), which says why. ``nulls`` and ``distinct`` are null for an unsupported column. Roles are
+        (String), which says why; and ``notes`` (String). ``nulls`` and ``distinct`` are null for an unsupported column.
+        Notes say what the cells of a fit would know of a feature: numbers or dates as text, values that stand for
+        missing ones, the columns that it depends on. They are taken from at most 20,000 rows, evenly spread, and are
+        null where there is nothing to say, for any other role, and for a LazyFrame. Roles are
 
         * ``"feature"``: worth fitting on. A column with one value and nulls is a feature too, and so is one with mostly
           nulls: which rows have a value is information. So are times: what recurs in them counts. But a fit with
@@ -118,25 +126,49 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     >>> frame = pl.DataFrame({"key": range(30), "price": [9.5, 12.0, 8.0] * 10, "unit": ["kg"] * 30})
     >>> anorand.profile(frame).select("column", "role").rows()
     [('key', 'counter'), ('price', 'feature'), ('unit', 'constant')]
+    >>> raw = pl.DataFrame({"amount": [f"{at % 37}.50" for at in range(100)], "shop": ["a", "b"] * 50})
+    >>> anorand.profile(raw)["notes"].to_list()
+    ['numbers as text', None]
 
     """
     given = _frames.checked(frame)
-    schema = given.collect_schema()
+    found = _roles(given)
+    if isinstance(given, pl.LazyFrame):
+        return found
+    names = found.filter(pl.col("role") == "feature")["column"].to_list()
+    notes = _notes(given, names)
+    return found.with_columns(notes=pl.Series([notes.get(name) for name in found["column"]], dtype=pl.String))
+
+
+def _roles(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """The profile without notes."""
+    schema = frame.collect_schema()
     refusals = [_refusal(name, dtype) for name, dtype in schema.items()]
     columns = _columns(
-        given, [None if refusal else dtype for refusal, dtype in zip(refusals, schema.dtypes(), strict=True)]
+        frame, [None if refusal else dtype for refusal, dtype in zip(refusals, schema.dtypes(), strict=True)]
     )
-    keys = _partition_keys(given)
+    keys = _partition_keys(frame)
     rows: list[tuple[object, ...]] = []
     for (name, dtype), refusal, column in zip(schema.items(), refusals, columns, strict=True):
         if column is None:
-            rows.append((name, str(dtype), None, None, "unsupported", refusal))
+            rows.append((name, str(dtype), None, None, "unsupported", refusal, None))
         elif name in keys:
             reason = f"a partition key of the files, {_distinct(column)}: the next file has another"
-            rows.append((name, str(dtype), column.nulls, column.distinct, "key", reason))
+            rows.append((name, str(dtype), column.nulls, column.distinct, "key", reason, None))
         else:
-            rows.append((name, str(dtype), column.nulls, column.distinct, *_role(column)))
+            rows.append((name, str(dtype), column.nulls, column.distinct, *_role(column), None))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def _notes(frame: pl.DataFrame, names: list[str]) -> dict[str, str | None]:
+    """What there is to say about features."""
+    rows = frame.select(names)
+    if rows.height < 2 or not names:
+        return {}
+    sample = rows.gather_every(-(-rows.height // _SAMPLE))
+    expression = _register.aggregation("anorand_findings", [pl.struct(pl.all())], {"name": "findings"})
+    found = _findings.read(sample.select(expression).item(), names)
+    return {name: finding.notes() for name, finding in zip(names, found, strict=True) if finding is not None}
 
 
 def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
@@ -168,7 +200,7 @@ def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     ['price']
 
     """
-    found = profile(frame)
+    found = _roles(_checked(frame))
     names = found.filter(pl.col("role") == "feature")["column"].to_list()
     if not names:
         roles = ", ".join(f"{name!r} is {role}" for name, role in found.select("column", "role").rows())
@@ -296,8 +328,8 @@ def _role_of_numbers(column: _Column) -> tuple[Role, str] | None:
     if column.dtype.is_float() and not (column.whole and column.nulls):
         return None
     if column.dates == column.known > _FEW and column.distinct > 1 and 0 in (rises, falls):
-        along = "rise" if rises else "fall"
-        return "counter", f"{_distinct(column)}, dates that {along} with the rows: later ones are all new"
+        direction = "rise" if rises else "fall"
+        return "counter", f"{_distinct(column)}, dates that {direction} with the rows: later ones are all new"
     how = _core.numbering(column.known, rises, falls, column.span, column.deviation or 0.0, column.distinct)
     if how is None:
         return None

@@ -10,7 +10,6 @@ import pytest
 from conftest import FAST, FEATURES
 
 import polars_anorand as anorand
-from polars_anorand import functions
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def test_detect_adds_the_fields_of_detect_and_the_reasons_as_a_text(table: pl.Da
     for text, reasons in zip(found["why"], fields["reasons"], strict=True):
         if reasons is None:
             assert text is None
-        elif not reasons:
+        elif reasons.is_empty():
             assert text == "no value alone stands out"
         else:
             sentences = [each["why"].removeprefix(f"{each['feature']} is ") for each in reasons]
@@ -59,15 +58,23 @@ def test_explain_and_cells_add_a_struct(table: pl.DataFrame, model: anorand.Mode
     assert found["explanation"].equals(rows.select(anorand.explain(model.features, model)).to_series())
     top = model.explain(rows, top=1)["explanation"]
     assert top.equals(rows.select(anorand.explain(model.features, model, top=1)).to_series())
-    if not hasattr(functions, "cells"):
-        pytest.skip("there is no verb cells yet")
-    assert model.cells(rows)["cells"].struct.fields == model.features
+    cells = model.cells(rows)
+    assert cells.columns == [*table.columns, "cells"]
+    assert cells["cells"].equals(rows.select(anorand.cells(model.features, model)).to_series())
+
+
+def test_without_sentences_the_reasons_are_the_names_of_features(frame: pl.DataFrame) -> None:
+    model = anorand.train(frame, preset="paper", epochs=2)
+    found = model.detect(frame, explain=1).filter("outlier")
+    reasons = frame.select(anorand.detect(FEATURES, model, explain=1)).unnest("anomaly")["reasons"].drop_nulls()
+    assert found["why"].to_list() == [reason[0]["feature"] for reason in reasons.to_list()]
 
 
 CALLS: dict[str, Any] = {
     "score": lambda model, frame, **more: model.score(frame, **more),
     "detect": lambda model, frame, **more: model.detect(frame, **more),
     "explain": lambda model, frame, **more: model.explain(frame, **more),
+    "cells": lambda model, frame, **more: model.cells(frame, **more),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -129,9 +136,9 @@ def test_every_row_is_in_one_part_of_a_split(table: pl.DataFrame, model: anorand
     for given in [tmp_path / "model.safetensors", model.to_bytes()]:
         parts = anorand.split(table.lazy(), given, contamination=0.05)
         assert all(isinstance(part, pl.LazyFrame) for part in parts)
-        assert [part.equals(other) for part, other in zip(pl.collect_all(parts), (ordinary, outliers), strict=True)] == [
-            True, True,
-        ]  # fmt: skip
+        collected = pl.collect_all(parts)
+        assert collected[0].equals(ordinary)
+        assert collected[1].equals(outliers)
 
 
 def test_a_row_without_a_score_is_among_the_ordinary_ones(frame: pl.DataFrame) -> None:

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import reference
 from conftest import FAST, FEATURES, internals
-from verbs import ANOMALY
+from verbs import ANOMALY, REASON
 
 import polars_anorand as anorand
 
-REASONS = pl.List(pl.Struct({"feature": pl.String, "contribution": pl.Float32}))
+REASONS = pl.List(REASON)
 
 
 def detected(frame: pl.DataFrame, model: object, **options: object) -> pl.DataFrame:

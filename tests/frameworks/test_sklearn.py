@@ -188,3 +188,11 @@ def test_frames_whose_names_scikit_learn_does_not_see_are_matched_by_name() -> N
     # A fit on an array knows no names, and goes by the positions.
     by_position = AnoRand(**FAST).fit(rows.to_numpy())
     assert by_position.score_samples(batch(rows.rename({"a": "c"}))).shape == (500,)
+
+
+def test_a_pandas_column_of_none_has_missing_values() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=100), "n": rng.integers(0, 9, size=100)})
+    fitted = AnoRand(min_steps=0).fit(table)
+    expected = fitted.score_samples(table.assign(n=float("nan")))
+    assert (fitted.score_samples(table.assign(n=None)) == expected).all()

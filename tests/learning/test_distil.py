@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -270,5 +271,8 @@ def test_an_ensemble_of_a_few_rows_is_distilled(rows: int) -> None:
     for seed in range(5):
         numbers = np.random.default_rng(seed).normal(size=(rows, 2))
         frame = pl.DataFrame(numbers, schema=["a", "b"])
-        model = fitted(frame, distil=True, **QUICK)
+        with warnings.catch_warnings():
+            # Of two rows, the network may rank the other one first.
+            warnings.filterwarnings("ignore", message=".*ranks the training rows unlike its ensemble")
+            model = fitted(frame, distil=True, **QUICK)
         assert np.isfinite(scored(frame, model)).all()

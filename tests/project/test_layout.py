@@ -24,6 +24,7 @@ LAYERS = [
     "_register",
     "model._values",
     "model._plot",
+    "model._findings",
     "model._statistics",
     "model",
     "profile",
@@ -63,7 +64,7 @@ LAYERS = [
 ]
 """The modules of the package, lowest first: each may import those before it. A folder is its ``__init__.py``."""
 
-INTERFACES = {"model._plot", "model._values", "scan._parts"}
+INTERFACES = {"model._findings", "model._plot", "model._values", "scan._parts"}
 """Files of a folder that other files of the package may import too; users import none of them."""
 
 

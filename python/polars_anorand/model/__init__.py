@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from polars_anorand import _paths
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._options import CONTAMINATION, number
-from polars_anorand.model import _plot, _statistics
+from polars_anorand.model import _findings, _plot, _statistics
 from polars_anorand.model._values import of_feature
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Model:
         """Of a model that was fitted with ``distil=True``, what its one network was distilled from; None for any other.
 
         ``members``: the number of networks of the ensemble; ``hidden`` and ``latent``: the widths of the one network;
-        ``correlation``: Spearman's rank correlation between the scores of both, surprisals left out, over the training
+        ``correlation``: Spearman's rank correlation between the scores of both, cells left out, over the training
         rows, or 16,384 of them.
 
         Examples
@@ -171,12 +171,12 @@ class Model:
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The row that explanations compare with: each feature's training median, as a value of its kind.
+        """The row of medians: each feature's training median, as a value of its kind.
 
-        The median of a category is the value whose frequency is the median row's. A time with a zone is that of its
-        clocks. None stands for a feature that is missing in most training rows; and for a time of which the hour, the
-        day or the month count, which has no median. Explanations then start from a time that no row has, so that the
-        score of this row, in which that value is missing, is not where they start.
+        It is what stands in for missing values with ``missing="impute"``, and no row that :func:`explain` compares
+        with. The median of a category is the value whose frequency is the median row's. A time with a zone is that of
+        its clocks. None stands for a feature that is missing in most training rows, and for a time of which the hour,
+        the day or the month count, which has no median.
         """
         counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
         of = zip(self._metadata["features"], counted, medians, strict=True)
@@ -194,7 +194,10 @@ class Model:
         time and for a category); ``missing`` (Float64: the share of the rows that the fit used without a value);
         ``categories`` (of a category, its 20 most frequent values: a list of structs of ``value`` and ``share``); and
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
-        most five; a time with a zone as its clocks show it.
+        most five; a time with a zone as its clocks show it. What its :func:`polars_anorand.cells` know is in ``meaning``
+        (String: category, number, date or time of day, which a text column may hold), ``placeholders`` (list of String:
+        values that stand for missing ones), and ``depends_on`` (list of String: the columns, or the pairs of them, that
+        predict this one, best first). These are null for a model of ``preset="paper"``, which has no cells.
 
         Examples
         --------
@@ -211,6 +214,7 @@ class Model:
             self.training["rows"],
             _core.model_quantiles(self._bytes),
             _core.model_categories(self._bytes),
+            _findings.read(_core.model_findings(self._bytes), self.features),
         )
 
     @property
@@ -336,7 +340,8 @@ class Model:
         DataFrame of a DataFrame, LazyFrame of a LazyFrame
             With ``score`` (Float32), ``percentile`` (Float32) and ``outlier`` (Boolean) as the fields of
             :func:`polars_anorand.detect`; and ``why`` (String): the reasons of an outlier in words, each as
-            ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row.
+            ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row. A
+            model of ``preset="paper"`` names the features alone.
 
         Raises
         ------

@@ -23,7 +23,7 @@ def highest_rows(found: Findings) -> str:
     rows: list[list[object]] = []
     for row, anomaly in zip(rows_of(found.highest), found.detected.iter_rows(named=True), strict=True):
         reasons = "\n".join(
-            _reason(row[each["feature"]], usual[each["feature"]])
+            each["why"] or _reason(row[each["feature"]], usual[each["feature"]])
             for each in cast("list[dict[str, Any]]", anomaly["reasons"] or [])
         )
         rows.append([f"{anomaly['score']:.4f}", reasons or "no outlier", *[_text(row[name]) for name in shown]])
@@ -57,7 +57,10 @@ def _far(dtype: pl.DataType, days: int) -> str:
 
 
 def _reason(value: object, usual: dict[str, Any]) -> str:
-    """Describe a value, with as many digits as tell it from the ends of the usual range."""
+    """Describe a value that a model without cells has no words for.
+
+    It has as many digits as tell it from the ends of the usual range.
+    """
     ends = [end for end in (usual["low"], usual["high"]) if end is not None]
     return f"{usual['feature']} {_text(value, *ends)} (usual {usual['usual']})"
 

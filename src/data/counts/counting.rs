@@ -44,7 +44,7 @@ struct Counted {
 /// About the bytes of a value beyond its text, in a map of values.
 const BYTES_OF_VALUE: usize = 64;
 /// About the bytes of the values that are held in memory, of all groups. Beyond, they go to temporary files.
-const MOST_HELD: usize = 128 << 20;
+const MOST_HELD: usize = 64 << 20;
 
 impl Counted {
     fn add_text(&mut self, value: Option<&str>) {
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn values_that_went_to_a_file_count_as_those_in_memory() {
-        let words: Vec<String> = (0..200_000).map(|number| format!("{}", number * number % 150_001)).collect();
+        let words: Vec<String> = (0..200_000u64).map(|number| format!("{}", number * number % 150_001)).collect();
         let columns = Columns::from_frame(&df!("c" => &words, "d" => &words[..]).unwrap()).unwrap();
         let mut counting = [Counting::new(columns.features()), Counting::new(columns.features())];
         for batch in 0..20 {
