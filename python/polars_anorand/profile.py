@@ -8,9 +8,8 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from polars_anorand import _frames
+from polars_anorand import _frames, _register
 from polars_anorand import _polars_anorand as _core
-from polars_anorand import _register
 from polars_anorand.model import _findings
 
 Role = Literal["feature", "id", "counter", "key", "constant", "text", "unsupported"]
@@ -200,7 +199,7 @@ def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     ['price']
 
     """
-    found = _roles(_checked(frame))
+    found = _roles(_frames.checked(frame))
     names = found.filter(pl.col("role") == "feature")["column"].to_list()
     if not names:
         roles = ", ".join(f"{name!r} is {role}" for name, role in found.select("column", "role").rows())
