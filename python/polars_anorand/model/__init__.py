@@ -196,8 +196,9 @@ class Model:
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
         most five; a time with a zone as its clocks show it. What its :func:`polars_anorand.cells` know is in
         ``meaning`` (String: category, number, date or time of day, which a text column may hold), ``placeholders``
-        (list of String: values that stand for missing ones), and ``depends_on`` (list of String: the columns, or the pairs of them, that
-        predict this one, best first). These are null for a model of ``preset="paper"``, which has no cells.
+        (list of String: values that stand for missing ones), and ``depends_on`` (list of String: the columns, or the
+        pairs of them, that predict this one, best first). These are null for a model of ``preset="paper"``, which has
+        no cells.
 
         Examples
         --------
