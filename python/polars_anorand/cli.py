@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import polars as pl
 
@@ -146,12 +146,12 @@ def _names(text: str) -> list[str]:
 
 
 def _profile(given: argparse.Namespace) -> int:
-    return _show(profile(_files.scanned(given.files)), given.out)
+    # There are no notes of what was not collected.
+    return _show(profile(_files.scanned(given.files)).drop("notes"), given.out)
 
 
 def _train(given: argparse.Namespace) -> int:
-    with _progress():
-        fitted = _fitted(given, _files.scanned(given.files))
+    fitted = _fitted(given, given.seed)
     if isinstance(fitted, Model):
         fitted.save(given.model)
         return 0
@@ -209,9 +209,9 @@ def _drift(given: argparse.Namespace) -> int:
 
 
 def _report(given: argparse.Namespace) -> int:
-    model = _one(given.model) if given.model else cast("Model", _fitted(given, _files.scanned(given.files)))
+    model = _one(given.model) if given.model else train(_files.scanned(given.files), given.columns)
     share = CONTAMINATION if given.contamination is None else given.contamination
-    title = f"{', '.join(given.files)}"
+    title = ", ".join(given.files)
     with _progress():
         report(_files.scanned(given.files, model), model, path=given.out, by=given.by, contamination=share, title=title)
     return 0
@@ -219,18 +219,19 @@ def _report(given: argparse.Namespace) -> int:
 
 def _known_or_fitted(given: argparse.Namespace) -> Model | pl.DataFrame:
     if given.model is None:
-        with _progress():
-            return _fitted(given, _files.scanned(given.files))
+        return _fitted(given)
     if given.columns or given.by:
         raise _Problem("--columns and --by are for a fit, and --model names a model that is fitted already")
     return _model(given.model)
 
 
-def _fitted(given: argparse.Namespace, rows: pl.LazyFrame) -> Model | pl.DataFrame:
-    seed = getattr(given, "seed", 0)
-    by = cast("list[str] | None", given.by) if isinstance(given.by, list) else None
-    fitted = train(rows, given.columns, by=by, seed=seed) if by else train(rows, given.columns, seed=seed)
-    return cast("Model | pl.DataFrame", fitted)
+def _fitted(given: argparse.Namespace, seed: int = 0) -> Model | pl.DataFrame:
+    """Return a model of the rows, or a frame of those of groups."""
+    rows = _files.scanned(given.files)
+    columns: list[str] | None = given.columns
+    by: list[str] | None = given.by
+    with _progress():
+        return train(rows, columns, by=by, seed=seed) if by else train(rows, columns, seed=seed)
 
 
 def _model(path: str) -> Model | pl.DataFrame:

@@ -57,9 +57,9 @@ def detect(
 
 
 def with_models(
-    frame: Frame, models: pl.DataFrame, *, contamination: float | None, explain: int | None, prefix: str = ""
-) -> Frame:
-    """Score each row by the model of its group; with ``explain``, as :meth:`polars_anorand.Model.detect`.
+    frame: pl.LazyFrame, models: pl.DataFrame, *, contamination: float | None, explain: int | None
+) -> pl.LazyFrame:
+    """Score each row by the model of its group; with ``explain``, detect as :meth:`polars_anorand.Model.detect`.
 
     Parameters
     ----------
@@ -67,30 +67,27 @@ def with_models(
         Rows with the keys and the features.
     models
         The keys and ``model``, as ``train(by=…)`` returns them. A row whose group has no model has nulls.
-    contamination, explain, prefix
+    contamination, explain
         As :meth:`polars_anorand.Model.detect`. ``explain=None`` gives the score alone.
 
     """
-    found = models["model"].drop_nulls()
+    found = models[MODEL].drop_nulls()
     if found.is_empty():
         raise ValueError("no group has a model: all were too small for one")
-    schema = frame.collect_schema().names()
+    columns = frame.collect_schema().names()
     keys = [name for name in models.columns if name not in (MODEL, FALLBACK)]
-    if missing := [name for name in keys if name not in schema]:
+    if missing := [name for name in keys if name not in columns]:
         raise ValueError(f"the models are of groups by {', '.join(keys)}; the rows have no {', '.join(missing)}")
     features = one_model("detect", found.head(1)).features
-    column = unused(MODEL, schema)
-    of_groups = models.select(*keys, pl.col(MODEL).alias(column))
-    how: Any = {"on": keys, "how": "left", **with_nulls()}
-    joined = cast("Frame", frame.lazy().join(of_groups.lazy(), **how))
+    column = unused(MODEL, columns)
+    of_groups = models.lazy().select(*keys, pl.col(MODEL).alias(column))
+    how: dict[str, Any] = {"on": keys, "how": "left", **with_nulls()}
+    joined = frame.join(of_groups, **how)
     if explain is None:
         verb = functions.score(features, pl.col(column), name=unused("score", features))
-        scored = joined.with_columns(verb.alias(_names(frame, prefix, "score")["score"]))
-    else:
-        verb = _verb(features, pl.col(column), explain, contamination)
-        scored = _beside(joined, verb, _names(frame, prefix, *DETECTED))
-    found_rows = scored.drop(column)
-    return cast("Frame", found_rows.lazy().collect() if isinstance(frame, pl.DataFrame) else found_rows)
+        return joined.with_columns(verb.alias(_names(frame, "", "score")["score"])).drop(column)
+    verb = _verb(features, pl.col(column), explain, contamination)
+    return _beside(joined, verb, _names(frame, "", *DETECTED)).drop(column)
 
 
 def explain(model: Model, frame: Frame, *, top: int | None, prefix: str, device: str, precision: Precision) -> Frame:
@@ -105,7 +102,7 @@ def explain(model: Model, frame: Frame, *, top: int | None, prefix: str, device:
 def cells(model: Model, frame: Frame, *, prefix: str) -> Frame:
     """See :meth:`polars_anorand.Model.cells`."""
     name = _names(frame, prefix, "cells")["cells"]
-    verb = getattr(functions, "cells")(model.features, model, name=unused("cells", model.features))  # noqa: B009
+    verb = functions.cells(model.features, model, name=unused("cells", model.features))
     return frame.with_columns(verb.alias(name))
 
 
@@ -239,13 +236,15 @@ def _verb(
 
 def _beside(frame: Frame, verb: pl.Expr, names: dict[str, str]) -> Frame:
     """Add the fields of a detection, with the reasons as one text."""
-    schema = frame.collect_schema()
-    place = unused("anomaly", [*schema, *names.values()])
+    columns: list[str] = frame.collect_schema().names()
+    place = unused("anomaly", [*columns, *names.values()])
     fields = pl.col(place).struct
     reasons = fields.field("reasons")
     feature, sentence = pl.element().struct.field("feature"), pl.element().struct.field("why")
     # Most sentences begin with the feature's name, which need not stand there twice.
-    reason = feature + ": " + sentence.str.strip_prefix(feature + " is ")
+    sentence = sentence.str.strip_prefix(feature + " is ")
+    # A model of preset="paper" has no sentences.
+    reason = pl.coalesce(feature + ": " + sentence, feature)
     texts = reasons.list.eval(reason).list.join("; ")
     why = pl.when(reasons.list.len() > 0).then(texts).when(fields.field("outlier")).then(pl.lit(NO_REASON))
     results = {name: fields.field(name) for name in ("score", "percentile", "outlier")} | {"why": why}

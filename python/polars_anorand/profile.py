@@ -327,8 +327,8 @@ def _role_of_numbers(column: _Column) -> tuple[Role, str] | None:
     if column.dtype.is_float() and not (column.whole and column.nulls):
         return None
     if column.dates == column.known > _FEW and column.distinct > 1 and 0 in (rises, falls):
-        along = "rise" if rises else "fall"
-        return "counter", f"{_distinct(column)}, dates that {along} with the rows: later ones are all new"
+        direction = "rise" if rises else "fall"
+        return "counter", f"{_distinct(column)}, dates that {direction} with the rows: later ones are all new"
     how = _core.numbering(column.known, rises, falls, column.span, column.deviation or 0.0, column.distinct)
     if how is None:
         return None

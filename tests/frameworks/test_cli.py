@@ -152,7 +152,7 @@ def test_profile_and_drift_are_tables(folder: Path) -> None:
     assert [line.split()[0] for line in lines] == ["column", "id", "price", "code", "shop"]
     assert lines[1].split()[4] == "counter"
     assert run(folder, "profile", "sales.parquet", "--out", "profile.csv").returncode == 0
-    assert pl.read_csv(folder / "profile.csv").equals(anorand.profile(table()))
+    assert pl.read_csv(folder / "profile.csv").equals(anorand.profile(table()).drop("notes"))
     assert run(folder, "profile", "parts").stdout.count("partition key") == 1
     lines = run(folder, "drift", "sales.csv", "--model", "sales.safetensors").stdout.splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from conftest import FAST, internals
 
@@ -208,7 +209,7 @@ def test_the_file_is_written_whole(table: pl.DataFrame, tmp_path: Path) -> None:
 
 
 def test_what_must_be_said_is_asked_for(table: pl.DataFrame) -> None:
-    with pytest.raises(TypeError, match="scan must be a polars LazyFrame or DataFrame, got dict"):
+    with pytest.raises(TypeError, match="frame must be a polars DataFrame or LazyFrame, got dict"):
         anorand.train({"x": [1.0]}, "x")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"with labels, .*sample="):
         anorand.train(table, FEATURES, labels="x")
@@ -237,3 +238,24 @@ def test_a_fit_of_more_than_a_million_rows_looks_at_a_million_in_any_order_and_c
     assert model.statistics["maximum"][0] == numbers.max()
     flagged = frame.select(anorand.detect(["x", "y", "word"], model)).unnest("anomaly")["outlier"].mean()
     assert flagged == pytest.approx(0.01, rel=0.05)
+
+
+def test_the_features_are_by_default_those_worth_fitting_on(table: pl.DataFrame) -> None:
+    rows = table.head(1_000).with_columns(id=pl.int_range(1_000), label=pl.int_range(1_000) % 50 == 0)
+    expected = anorand.train(rows, ["x", "heavy", "word", "gaps", "label"], **FAST)
+    assert anorand.train(rows, **FAST) == anorand.train(rows.lazy(), **FAST) == expected
+    labelled = anorand.train(rows, labels="label", sample=1_000, **FAST)
+    assert labelled.features == ["x", "heavy", "word", "gaps"]
+    for by in ["word", ["word"], pl.col("word"), cs.by_name("word"), pl.col("word").alias("key")]:
+        models = anorand.train(rows, by=by, **FAST)["model"].drop_nulls()
+        assert anorand.Model(models[0]).features == ["x", "heavy", "gaps", "label"]
+
+
+def test_a_feature_of_one_value_is_warned_of() -> None:
+    rows = pl.DataFrame({"x": [float(i % 7) for i in range(100)], "year": [2026] * 100, "unit": ["kg"] * 100})
+    with pytest.warns(UserWarning, match="one value in all training rows of 'year', 'unit': any other value will be"):
+        anorand.train(rows, ["x", "year", "unit"], **FAST)
+    anorand.train(rows, **FAST)
+    anorand.train(rows.head(20), ["x", "year"], **FAST)
+    gaps = rows.with_columns(year=pl.when(pl.int_range(100) % 9 > 0).then("year"))
+    anorand.train(gaps, ["x", "year"], **FAST)

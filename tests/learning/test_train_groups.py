@@ -151,3 +151,42 @@ def test_groups_that_change_between_the_passes_are_refused(table: pl.DataFrame) 
 
     with pytest.raises(ValueError, match="must not change in a fit"):
         anorand.train(table.lazy().map_batches(read), FEATURES, by="day", sample=500, **FAST)
+
+
+def test_with_a_fallback_a_small_group_has_the_model_of_all_rows() -> None:
+    rows = pl.DataFrame(
+        {
+            "shop": ["a"] * 200 + ["b"] * 200 + ["c"] * 5,
+            "x": [float(i % 7) for i in range(405)],
+            "y": [i % 5 for i in range(405)],
+        }
+    )
+    with pytest.warns(UserWarning, match="too small"):
+        found = anorand.train(rows, ["x", "y"], by="shop", fallback=True, seed=1, **FAST)
+    assert found.schema == {"shop": pl.String, "model": pl.Binary, "fallback": pl.Boolean}
+    assert found["fallback"].to_list() == [False, False, True]
+    assert found["model"][2] == anorand.train(rows, ["x", "y"], seed=1, **FAST).to_bytes()
+    with pytest.warns(UserWarning, match="too small"):
+        own = anorand.train(rows, ["x", "y"], by="shop", seed=1, **FAST)
+    assert found["model"].head(2).equals(own["model"].head(2))
+    # A group that has become large enough starts anew, as if it had had no model.
+    more = pl.concat([rows, rows.tail(5).sample(50, with_replacement=True, seed=0)])
+    later = [anorand.train(more, ["x", "y"], by="shop", init=init, **FAST) for init in (found, own)]
+    assert later[0].equals(later[1])
+    assert later[0]["model"].null_count() == 0
+
+
+def test_a_fallback_that_no_group_needs_changes_nothing_else() -> None:
+    rows = pl.DataFrame({"shop": ["a", "b"] * 100, "x": [float(i % 7) for i in range(200)]})
+    found = anorand.train(rows, ["x"], by="shop", fallback=True, **FAST)
+    assert found.drop("fallback").equals(anorand.train(rows, ["x"], by="shop", **FAST))
+    assert not found["fallback"].any()
+
+
+def test_a_fallback_is_refused_where_it_means_nothing() -> None:
+    rows = pl.DataFrame({"fallback": ["a", "b"] * 100, "x": [float(i % 7) for i in range(200)]})
+    for arguments in [{}, {"by": "fallback", "small_groups": "error"}]:
+        with pytest.raises(TypeError, match="fallback=True goes with by, and with small_groups='null'"):
+            anorand.train(rows, ["x"], fallback=True, **arguments, **FAST)
+    with pytest.raises(ValueError, match="'fallback', which is a key of by: give the key another name"):
+        anorand.train(rows, ["x"], by="fallback", fallback=True, **FAST)

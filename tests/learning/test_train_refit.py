@@ -281,7 +281,7 @@ def test_what_makes_no_sense_is_refused_before_the_scan_is_read(month: anorand.M
         (pl.col("model"), TypeError, "init of train must be a path, bytes, a Model, .* got Expr; .* takes by="),
         (models, TypeError, "init is a DataFrame, .* give by="),
         (tmp_path / "none", FileNotFoundError, "none"),
-        (__file__, ValueError, r"init: .*not a model.*in the file .*test_fit_scan_refit"),
+        (__file__, ValueError, r"init: .*not a model.*in the file .*test_train_refit"),
         ("s3://bucket/model", ValueError, "must be a local file"),
     ]:
         with pytest.raises(error, match=expected):

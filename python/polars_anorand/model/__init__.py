@@ -195,9 +195,10 @@ class Model:
         ``categories`` (of a category, its 20 most frequent values: a list of structs of ``value`` and ``share``); and
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
         most five; a time with a zone as its clocks show it. What its :func:`polars_anorand.cells` know is in
-        ``meaning`` (String: category, number, date or time of day, which a text column may hold), ``placeholders`` (list of String:
-        values that stand for missing ones), and ``depends_on`` (list of String: the columns, or the pairs of them, that
-        predict this one, best first). These are null for a model of ``preset="paper"``, which has no cells.
+        ``meaning`` (String: category, number, date or time of day, which a text column may hold), ``placeholders``
+        (list of String: values that stand for missing ones), and ``depends_on`` (list of String: the columns, or the
+        pairs of them, that predict this one, best first). These are null for a model of ``preset="paper"``, which has
+        no cells.
 
         Examples
         --------
@@ -340,7 +341,8 @@ class Model:
         DataFrame of a DataFrame, LazyFrame of a LazyFrame
             With ``score`` (Float32), ``percentile`` (Float32) and ``outlier`` (Boolean) as the fields of
             :func:`polars_anorand.detect`; and ``why`` (String): the reasons of an outlier in words, each as
-            ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row.
+            ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row. A
+            model of ``preset="paper"`` names the features alone.
 
         Raises
         ------
