@@ -299,7 +299,7 @@ def explain(
 ) -> pl.Expr:
     """What each feature adds to a row's score, compared with an ordinary training row.
 
-    A model keeps at most 64 training rows that score below the median. A row is compared with the one that is most
+    A model keeps at most 256 training rows that score below the median. A row is compared with the one that is most
     like it: the contributions add up to the row's score minus that row's score, to 1e-3. So ``score − Σ contributions``
     is the score of the row compared with. A row of medians would not do: where columns depend on one another, no table
     has it, and it is itself strange.
@@ -345,7 +345,7 @@ def explain(
 def cells(features: Columns, model: ModelLike, *, name: str = "cells") -> pl.Expr:
     """The evidence that each value of a row is wrong, in nats.
 
-    ``e`` is how much likelier a value is if its cell is wrong than if it is right. A cell's evidence is max(0, ln e)::
+    ``e`` is how much likelier a value is if its cell is wrong than if it is right. A cell's evidence is ln(1 + e)::
 
         e = events + (0.3 · rare + 0.5 · far) · min(1, 1 / r) + Σ 1 / r
 

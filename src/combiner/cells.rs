@@ -97,7 +97,7 @@ impl CellsFormula {
         let tails = Line::fit(evidence.iter().map(|row| row.tails).collect(), 0.9);
         let all = Line::fit(evidence.iter().map(|row| row.all).collect(), 0.97);
         let Robust { alpha, median, spread } = networks;
-        let mostly_neighbours = weight > MOSTLY_NEIGHBOURS;
+        let mostly_neighbours = odds.is_some_and(|odds| weight > MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
         let weight = odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
         Self { alpha, median, spread, networks: line, tails, evidence: all, weight, share, lift }
@@ -132,7 +132,7 @@ fn weight_of_networks(odds: f64) -> f64 {
     (0.3 + (2.0 * share - 1.0)).clamp(0.3, 1.0)
 }
 
-/// The weight of the AE head from which on neighbours are most of a score.
+/// The option `kept_weight` from which on neighbours are most of a score.
 const MOSTLY_NEIGHBOURS: f64 = 2.0;
 
 #[inline(always)]

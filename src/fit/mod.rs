@@ -25,9 +25,9 @@ pub use prepared::check_size;
 pub use recipe::fit_with_labels;
 pub use start::Start;
 pub use task::{Fitted, Given};
+pub use warnings::{table_warnings, Subject, Warning};
 #[cfg(test)]
 pub use {recipe::fit, task::Fit};
-pub use warnings::{table_warnings, Subject, Warning};
 
 use polars::prelude::{polars_bail, PolarsResult};
 
