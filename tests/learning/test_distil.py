@@ -227,7 +227,7 @@ def test_the_loss_weight_may_be_chosen_from_a_list(frame: pl.DataFrame) -> None:
 
 def test_known_anomalies_are_found_by_the_one_network_too(cancer: dict[str, pl.DataFrame]) -> None:
     features = pl.exclude("label")
-    for combination in ("probability", "surprisal"):
+    for combination in ("probability", "cells"):
         models = [
             anorand.Model(
                 cancer["train"]
