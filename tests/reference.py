@@ -404,20 +404,31 @@ def combined(both: Heads, median: list[float], spread: list[float]) -> Array:
 
 def score(data: bytes, rows: Array, texts: reference_cells.Texts | None = None) -> Array:
     """Eq. 8, and what the cells add."""
-    both = heads(data, rows)
-    how = metadata(data)["combiner"]
+    found = cells(data, rows, texts) if "cells" in metadata(data) else None
+    against = (np.zeros(len(rows)),) * 2 if found is None else (found.all, found.tails)
+    return _score(metadata(data)["combiner"], heads(data, rows), *against)
+
+
+def ordinary_scores(data: bytes) -> Array:
+    """The scores of the training rows that explanations compare with."""
+    tensors = load(data)
+    both = heads_of_scaled(data, tensors["ordinary.rows"].astype(np.float64))
+    against = tensors.get("ordinary.evidence", np.zeros((len(both.logit), 2))).reshape(-1, 2)
+    return _score(metadata(data)["combiner"], both, against[:, 0], against[:, 1])
+
+
+def _score(how: dict[str, Any], both: Heads, against: Array, tails: Array) -> Array:
+    """The score of rows by their heads, and by the evidence against them: all of it, and that of tails."""
     alpha = how["alpha"]
     if how["kind"] in ("probability", "novelties"):
         probability: Array = (1.0 - alpha) * sigmoid(both.error) + alpha * sigmoid(both.logit)
         if how["kind"] == "probability":
             return probability
-        against = cells(data, rows, texts).all
         novelty = 1 - 1e-6 * how["beyond"] / np.maximum(against, how["beyond"])
         return np.where(against > how["beyond"], np.maximum(probability, novelty), probability)
     unusual = combined(both, how["median"], how["spread"])
     if how["kind"] == "cells":
-        found = cells(data, rows, texts)
-        unusual = _together(how, *_parts_in_nats(how, unusual, found.all, found.tails))
+        unusual = _together(how, *_parts_in_nats(how, unusual, against, tails))
     return _squash(unusual)
 
 

@@ -90,7 +90,7 @@ def test_null_policy_gives_a_null_score(frame: pl.DataFrame, gap: float | None) 
 
 @GAPS
 def test_impute_policy_puts_in_the_training_median(frame: pl.DataFrame, gap: float | None) -> None:
-    # The surprisals take a value that stands in for no value at all.
+    # The cells take a value that stands in for no value at all.
     model = frame.select(anorand.fit(FEATURES, missing="impute", **internals(combination="robust"), **FAST)).item()
     gapped = with_gap(frame, gap).select(anorand.score(FEATURES, model)).to_series()
     median = frame["b"].median()

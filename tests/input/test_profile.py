@@ -73,8 +73,32 @@ def test_each_role_is_found(raw: pl.DataFrame) -> None:
     assert reasons["row"] == "rises with the rows, in 1,499 of 1,499 steps"
 
 
-def test_a_lazy_frame_is_profiled_alike(raw: pl.DataFrame) -> None:
-    assert anorand.profile(raw.lazy()).equals(anorand.profile(raw))
+def test_a_lazy_frame_is_profiled_alike_but_for_notes(raw: pl.DataFrame) -> None:
+    lazy = anorand.profile(raw.lazy())
+    assert lazy.drop("notes").equals(anorand.profile(raw).drop("notes"))
+    assert lazy["notes"].null_count() == lazy.height
+
+
+def test_notes_say_what_cells_would_know() -> None:
+    price = {"bolt": 0.5, "nut": 0.3, "gear": 12.0, "wheel": 55.0, "frame": 240.0}
+    article = list(price) * 80
+    frame = pl.DataFrame(
+        {
+            "article": article,
+            "price": [price[each] for each in article],
+            "amount": [f"{at * 37 % 101}.5" for at in range(400)],
+            "age": [999 if at % 50 == 7 else 18 + at * 7 % 60 for at in range(400)],
+            "day": [f"2024-{at % 12 + 1:02}-{at % 28 + 1:02}" for at in range(400)],
+            "plain": [at * 71 % 97 for at in range(400)],
+        }
+    )
+    notes = dict(anorand.profile(frame).select("column", "notes").iter_rows())
+    assert notes["price"] == "determined by article"
+    assert notes["amount"] == "numbers as text"
+    assert "placeholders of missing values: '999' (8 rows)" in notes["age"]
+    assert notes["day"].startswith("dates as text")
+    assert notes["plain"] is None
+    assert anorand.profile(frame.head(1))["notes"].null_count() == frame.width
 
 
 def test_missing_values_of_all_kinds_are_counted(raw: pl.DataFrame) -> None:
