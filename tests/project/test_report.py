@@ -240,7 +240,7 @@ FAR = {
 @pytest.mark.parametrize(
     ("kind", "text"),
     [("date", "about the year 5881581"), ("year 10183", "about the year 10184"), ("datetime", "about the year 148109"),
-     ("zone", "about the year 8240873"), ("duration", "53,375,995,583 days")],
+     ("zone", "about the year 8241042"), ("duration", "53,375,995,583 days")],
 )  # fmt: skip
 def test_a_time_that_python_has_no_type_for_is_shown(tmp_path: Path, kind: str, text: str) -> None:
     rows = pl.DataFrame({"x": [float(at % 7) for at in range(100)], "t": FAR[kind]})
