@@ -197,7 +197,14 @@ mod tests {
     }
 
     fn small() -> Options {
-        Options { members: 2, epochs: 1, min_steps: 0, max_epochs: 1, hidden: vec![4], ..Options::preset(Preset::Novelty) }
+        Options {
+            members: 2,
+            epochs: 1,
+            min_steps: 0,
+            max_epochs: 1,
+            hidden: vec![4],
+            ..Options::preset(Preset::Novelty)
+        }
     }
 
     /// A model with cells, and one that went on from it.

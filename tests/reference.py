@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import reference_cells
 from safetensors.numpy import load
 
 Array = npt.NDArray[np.float64]
@@ -48,7 +50,7 @@ def encoding(data: bytes) -> list[list[Any]]:
 
 
 def inputs(data: bytes, rows: Array) -> Array:
-    """What the features become: unscaled numbers ``[rows, D]``; the reference where a value is missing.
+    """What the features become: unscaled numbers ``[rows, D]``; the stand-in where a value is missing.
 
     ``rows`` has the features in the model's order: numbers, codes of categories, times in the units of their kinds, and
     NaN for a missing value.
@@ -78,7 +80,7 @@ def inputs(data: bytes, rows: Array) -> Array:
 def _log_frequency(counts: Array, codes: Array) -> Array:
     """ln(count / rows) of each code; half a row for the code after the last one."""
     known = np.append(counts.astype(np.float64), 0.5)
-    at = np.where(np.isnan(codes), 0, codes).astype(int)
+    at = np.minimum(np.where(np.isnan(codes), 0, codes), len(counts)).astype(int)
     return np.where(np.isnan(codes), np.nan, np.log(known[at] / counts.sum()))
 
 
@@ -96,56 +98,21 @@ def _class_of_day(cycle: str, days: int) -> float:
     return {"weekday": date.weekday() / 7, "day": (date.day - 1) / 31, "month": (date.month - 1) / 12}[cycle]
 
 
-def surprisals(data: bytes, rows: Array) -> tuple[Array, Array]:
-    """How surprising each value is, and what it counts where the highest decides: ``[rows, d]`` each, in nats.
+def cells(data: bytes, rows: Array, texts: reference_cells.Texts | None = None) -> reference_cells.Evidence:
+    """The evidence against each cell; ``texts`` are those of codes that are beyond a vocabulary.
 
-    For numbers and codes, not for times.
+    Raises
+    ------
+    NotImplementedError
+        For a missing text for which the most usual one stands in (``missing="impute"``).
+
     """
-    tensors = load(data)
-    starts = np.append(0, np.cumsum(metadata(data)["knots"]))
-    none = np.log(metadata(data)["training"]["rows"] + 1)
-    found, deciding = np.zeros_like(rows), np.zeros_like(rows)
-    for j, value in enumerate(rows.T):
-        there, missing = tensors["surprisal.missing"][j]
-        low, below, high, above = tensors["surprisal.bounds"][j]
-        category = np.maximum(there, np.maximum(np.where(value < low, below, 0), np.where(value > high, above, 0)))
-        if (classes := tensors.get(f"vocabulary.{j}.surprisal")) is not None:
-            category = np.maximum(category, classes[np.nan_to_num(value).astype(int)])
-        part = slice(starts[j], starts[j + 1])
-        knots, counted = (tensors[f"surprisal.{name}"][part] for name in ("knots", "counted"))
-        curve = _curve(knots, counted, tensors["surprisal.tails"][j], none, value)
-        if (within := metadata(data)["within"][j]) is not None:
-            distance = _distance(tensors[f"within.{j}.groups"], rows[:, within["category"]], value)
-            parts = (tensors[f"within.{j}.{name}"] for name in ("knots", "counted", "tails"))
-            curve = np.fmax(curve, np.where(np.isnan(distance), 0.0, _curve(*parts, none, distance)))
-        found[:, j] = np.where(np.isnan(value), missing, np.maximum(category, curve))
-        deciding[:, j] = np.where(np.isnan(value), missing, np.maximum(category, curve - 3.0))
-    return found, deciding
-
-
-def _distance(groups: Array, codes: Array, value: Array) -> Array:
-    """How far a number is from the median of its category's rows, in their spreads; NaN where it has none."""
-    known = (codes < len(groups)) & ~np.isnan(codes)
-    median, spread = groups[np.where(known, codes, 0).astype(int)].T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(known & (spread > 0), (value - median) / spread, np.nan)
-
-
-def _curve(knots: Array, counted: Array, tails: Array, none: float, value: Array) -> Array:
-    """The surprisal of numbers: by counting, linear between the knots and ln(n + 1) beyond them; and by both tails."""
-    if not len(knots):
-        return np.zeros_like(value)
-    by_count = np.where((value < knots[0]) | (value > knots[-1]), none, np.interp(value, knots, counted))
-    lower, upper = tails
-    return np.maximum(_tail(lower, -value, by_count), _tail(upper, value, by_count))
-
-
-def _tail(tail: Array, value: Array, counted: Array) -> Array:
-    """The surprisal by a generalised Pareto tail, of a value that is mirrored for the lower side."""
-    anchor, offset, start, shape, scale, weight = tail
-    distance = (value - start) / scale
-    grown = np.log1p(shape * np.maximum(distance, 0)) / shape if shape else distance
-    return np.where(value > anchor, counted + weight * np.maximum(offset + grown - counted, 0), counted)
+    if metadata(data)["options"]["missing"] == "impute":
+        for j, feature in enumerate(metadata(data)["features"]):
+            if feature["kind"] == "Category" and np.isnan(rows[:, j]).any():
+                raise NotImplementedError(f"{feature['name']}: stand-ins of texts are not recomputed")
+        rows = np.where(np.isnan(rows), load(data)["median"], rows)
+    return reference_cells.evidence(metadata(data), load(data), rows, texts)
 
 
 def scaled(data: bytes, unscaled: Array) -> Array:
@@ -162,7 +129,12 @@ def scaled(data: bytes, unscaled: Array) -> Array:
 
 def members(data: bytes, rows: Array) -> Iterator[Pass]:
     """Each member's forward pass, for rows as :func:`inputs` takes them."""
-    tensors, seen_by_all = load(data), scaled(data, inputs(data, rows))
+    return members_of_scaled(data, scaled(data, inputs(data, rows)))
+
+
+def members_of_scaled(data: bytes, seen_by_all: Array) -> Iterator[Pass]:
+    """The same, for scaled rows ``[rows, D]``."""
+    tensors = load(data)
     depth = len(metadata(data)["options"]["hidden"]) + 1
 
     def block(name: str, member: int, value: Array) -> tuple[Array, Array]:
@@ -187,9 +159,14 @@ def members(data: bytes, rows: Array) -> Iterator[Pass]:
 
 def heads(data: bytes, rows: Array) -> Heads:
     """ND's logit, and the norm of eq. 6; with the distances from kept rows."""
-    passes = list(members(data, rows))
+    return heads_of_scaled(data, scaled(data, inputs(data, rows)))
+
+
+def heads_of_scaled(data: bytes, x: Array) -> Heads:
+    """The same, for scaled rows ``[rows, D]``."""
+    passes = list(members_of_scaled(data, x))
     errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
-    error = np.mean(errors, axis=0) + distances(data, scaled(data, inputs(data, rows)))[0]
+    error = np.mean(errors, axis=0) + distances(data, x)[0]
     return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=error)
 
 
@@ -324,56 +301,57 @@ def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array, end
 
 
 def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
-    """What each feature adds to the score, ``[rows, d]``: integrated gradients by ``steps`` midpoints.
+    """What each feature adds to the score, ``[rows, d]``, beyond that of an ordinary training row.
 
-    For a combination other than ``probability``, and features that are one number each, none of them mostly missing.
+    Integrated gradients by ``steps`` midpoints for the networks' share, and by cell what evidence adds. For the
+    combinations ``robust`` and ``cells``, and features that are one input each.
     """
     how, tensors = metadata(data)["combiner"], load(data)
-    median = tensors["median"][None, :]
-    both_ends = [heads(data, median), heads(data, rows)]
-    unusual = [combined(both, how["median"], how["spread"]) for both in both_ends]
-    share, unit = 1.0, 1.0
-    parts = np.zeros_like(rows)
-    decided = np.zeros(len(rows), dtype=bool)
-    shapley = np.zeros_like(rows)
-    if how["kind"] == "surprisal":
-        none = np.log(metadata(data)["training"]["rows"] + 1)
-        (at_start, _), (at_end, deciding) = (surprisals(data, each) for each in (median, rows))
-        held = [np.minimum(each, none) for each in (at_start, at_end)]
-        share, unit = 0.7, how["joint"]["unit"]
-        unusual = [
-            0.7 * _nats(how["joint"], each) + 0.3 * _nats(how["sum"], of.sum(axis=1))
-            for each, of in zip(unusual, held, strict=True)
-        ]
-        parts = 0.3 / how["sum"]["unit"] * (held[1] - held[0])
-        highest = deciding.max(axis=1)
-        value = highest - how["typical"]
-        decided = (value > how["explains"] * unusual[1]) & (value > 0) & (highest > 0)
-        total = score(data, rows) - score(data, median)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shapley = total[:, None] * np.array([_shapley_of_maximum(each) for each in deciding]) / highest[:, None]
-    squashed = [sigmoid(np.arcsinh(each) / 2) for each in unusual]
-    slope = (squashed[1] - squashed[0]) / (unusual[1] - unusual[0])
-    weights = [slope * share / unit / spread for spread in how["spread"]]
-    start, end = scaled(data, inputs(data, median)), scaled(data, inputs(data, rows))
+    end, ordinary = scaled(data, inputs(data, rows)), tensors["ordinary.rows"].astype(np.float64)
+    found = cells(data, rows) if how["kind"] == "cells" else None
+    weights = np.ones_like(end) if found is None else np.exp(-2 * found.parts[:, :, 0])
+    apart = np.minimum(np.abs(end[:, None] - ordinary), 1.0) * weights[:, None]
+    nearest = apart.sum(axis=2).argmin(axis=1)
+    start = ordinary[nearest]
+    unusual = [combined(heads_of_scaled(data, x), how["median"], how["spread"]) for x in (start, end)]
     gradient = np.zeros_like(end)
     for some in np.array_split((np.arange(steps) + 0.5) / steps, -(-steps // 64)):
         points = start + some[:, None, None] * (end - start)
-        along = [np.tile(weight, len(some)) for weight in weights]
+        along = [np.full(points.shape[0] * points.shape[1], 1 / spread) for spread in how["spread"]]
         ends = np.tile(end, (len(some), 1))
-        found = input_gradients(data, points.reshape(-1, end.shape[1]), *along, ends=ends)
-        gradient += found.reshape(points.shape).sum(axis=0) / steps
-    whole: Array = slope[:, None] * parts + (end - start) * gradient
-    return np.where(decided[:, None], shapley, whole)
+        slopes = input_gradients(data, points.reshape(-1, end.shape[1]), *along, ends=ends)
+        gradient += slopes.reshape(points.shape).sum(axis=0) / steps
+    networks = (end - start) * gradient
+    networks /= networks.sum(axis=1, keepdims=True)
+    if found is None:
+        whole: Array = networks * (_squash(unusual[1]) - _squash(unusual[0]))[:, None]
+        return whole
+    of_start = tensors["ordinary.evidence"].reshape(-1, 2)[nearest]
+    shares = _shapley(
+        how,
+        _parts_in_nats(how, unusual[0], of_start[:, 0], of_start[:, 1]),
+        _parts_in_nats(how, unusual[1], found.all, found.tails),
+    )
+    whole = networks * shares[0][:, None]
+    for share, part in [(shares[2], 0), (shares[1], 1)]:
+        more = found.parts[:, :, part] - tensors["ordinary.parts"].reshape(len(ordinary), -1, 2)[nearest, :, part]
+        toward = np.maximum(more * np.sign(share)[:, None], 0)
+        total = toward.sum(axis=1, keepdims=True)
+        even = np.full_like(toward, 1 / toward.shape[1])
+        whole += share[:, None] * np.divide(toward, total, out=even, where=total > 0)
+    return whole
 
 
-def _shapley_of_maximum(numbers: Array) -> Array:
-    """What each of some numbers adds to the highest of them and 0, on average over the orders in which they come."""
-    order = np.argsort(numbers)
-    steps = np.diff(np.maximum(numbers[order], 0), prepend=0)
-    shares: Array = np.empty_like(numbers)
-    shares[order] = np.cumsum(steps / np.arange(len(numbers), 0, -1))
-    return shares
+def _shapley(how: dict[str, Any], start: list[Array], end: list[Array]) -> list[Array]:
+    """What the networks, the tails and all evidence add, on average over the orders in which they change."""
+    added = [np.zeros_like(start[0]) for _ in range(3)]
+    for order in itertools.permutations(range(3)):
+        now = list(start)
+        for part in order:
+            before = _squash(_together(how, *now))
+            now[part] = end[part]
+            added[part] = added[part] + (_squash(_together(how, *now)) - before) / 6
+    return added
 
 
 def latent(data: bytes, rows: Array) -> Array:
@@ -382,17 +360,14 @@ def latent(data: bytes, rows: Array) -> Array:
 
 
 def combiner(
-    training: Heads, kind: str, of_values: tuple[Array, Array] | None = None, weight: float = 1.0
+    training: Heads, kind: str, evidence: reference_cells.Evidence | None = None, weight: float = 1.0
 ) -> dict[str, Any]:
-    """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads; and of their
-    surprisals. ``weight`` is that of kept rows, 1 where there are none.
+    """What the score needs of the training rows' heads: eq. 7, on probabilities or on centred heads; and of the
+    evidence against each of them without itself. ``weight`` is that of kept rows, 1 where there are none.
     """
     if kind in ("probability", "novelties"):
         nd, ae = (np.quantile(sigmoid(head), 0.75) for head in (training.logit, training.error))
-        found: dict[str, Any] = {"kind": kind, "alpha": ae / (nd + ae)}
-        if of_values is not None:
-            found["beyond"] = max(np.log(len(training.logit) + 1), of_values[1].max()) + 3
-        return found
+        return {"kind": kind, "alpha": ae / (nd + ae)}
     both = (training.logit, training.error)
     median = [np.median(head) for head in both]
     spread = [
@@ -401,23 +376,25 @@ def combiner(
     ]
     spread[0] *= weight
     found = {"kind": kind, "alpha": spread[1] / (spread[0] + spread[1]), "median": median, "spread": spread}
-    if of_values is not None:
-        surprisal, _ = of_values
-        rows = len(training.logit)
-        found["joint"] = _line(combined(training, median, spread))
-        found["sum"] = _line(np.minimum(surprisal, np.log(rows + 1)).sum(axis=1))
-        outweighs = max(weight / 2, 1.0)
-        found["sum"]["unit"] *= outweighs
-        found["typical"] = np.sort(surprisal.max(axis=1))[rows // 2] - np.log(2) + 3 * np.log(outweighs)
-        found["explains"] = 0.35
+    if kind == "cells":
+        found["networks"] = _line(combined(training, median, spread), 0.9)
+    if evidence is not None:
+        found |= {"tails": _line(evidence.tails, 0.9), "evidence": _line(evidence.all, 0.97)}
     return found
 
 
-def _line(numbers: Array) -> dict[str, float]:
-    """What makes nats of a number: an exponential tail through its median and its 90 % quantile."""
+def weight_of_networks(model_odds: float | None, weight: float) -> float:
+    """The weight of the networks beside the cells; ``weight`` is that of kept rows beside the networks."""
+    if model_odds is None or weight > 2:
+        return 1.0
+    return float(np.clip(0.3 + 2 * model_odds / (1 + model_odds) - 1, 0.3, 1.0))
+
+
+def _line(numbers: Array, share: float) -> dict[str, float]:
+    """What makes nats of a number: an exponential tail through its median and a higher quantile."""
     ranked = np.sort(numbers)
-    median, high = ranked[int(0.5 * len(ranked))], ranked[int(0.9 * len(ranked))]
-    return {"median": median, "unit": max((high - median) / np.log(5), 1e-3 * numbers.std() + 1e-9)}
+    median, high = ranked[int(0.5 * len(ranked))], ranked[int(share * len(ranked))]
+    return {"median": median, "unit": max((high - median) / np.log(0.5 / (1 - share)), 1e-3 * numbers.std() + 1e-9)}
 
 
 def combined(both: Heads, median: list[float], spread: list[float]) -> Array:
@@ -425,30 +402,56 @@ def combined(both: Heads, median: list[float], spread: list[float]) -> Array:
     return (both.logit - median[0]) / spread[0] + (both.error - median[1]) / spread[1]
 
 
-def score(data: bytes, rows: Array) -> Array:
-    """Eq. 8."""
-    both = heads(data, rows)
-    how = metadata(data)["combiner"]
+def score(data: bytes, rows: Array, texts: reference_cells.Texts | None = None) -> Array:
+    """Eq. 8, and what the cells add."""
+    found = cells(data, rows, texts) if "cells" in metadata(data) else None
+    against = (np.zeros(len(rows)),) * 2 if found is None else (found.all, found.tails)
+    return _score(metadata(data)["combiner"], heads(data, rows), *against)
+
+
+def ordinary_scores(data: bytes) -> Array:
+    """The scores of the training rows that explanations compare with."""
+    tensors = load(data)
+    both = heads_of_scaled(data, tensors["ordinary.rows"].astype(np.float64))
+    against = tensors.get("ordinary.evidence", np.zeros((len(both.logit), 2))).reshape(-1, 2)
+    return _score(metadata(data)["combiner"], both, against[:, 0], against[:, 1])
+
+
+def _score(how: dict[str, Any], both: Heads, against: Array, tails: Array) -> Array:
+    """The score of rows by their heads, and by the evidence against them: all of it, and that of tails."""
     alpha = how["alpha"]
     if how["kind"] in ("probability", "novelties"):
         probability: Array = (1.0 - alpha) * sigmoid(both.error) + alpha * sigmoid(both.logit)
         if how["kind"] == "probability":
             return probability
-        highest = surprisals(data, rows)[1].max(axis=1)
-        novelty = 1 - 1e-6 * how["beyond"] / np.maximum(highest, how["beyond"])
-        return np.where(highest > how["beyond"], np.maximum(probability, novelty), probability)
+        novelty = 1 - 1e-6 * how["beyond"] / np.maximum(against, how["beyond"])
+        return np.where(against > how["beyond"], np.maximum(probability, novelty), probability)
     unusual = combined(both, how["median"], how["spread"])
-    if how["kind"] == "surprisal":
-        surprisal, deciding = surprisals(data, rows)
-        sums = np.minimum(surprisal, np.log(metadata(data)["training"]["rows"] + 1)).sum(axis=1)
-        whole = 0.7 * _nats(how["joint"], unusual) + 0.3 * _nats(how["sum"], sums)
-        unusual = np.maximum(whole, deciding.max(axis=1) - how["typical"])
+    if how["kind"] == "cells":
+        unusual = _together(how, *_parts_in_nats(how, unusual, against, tails))
+    return _squash(unusual)
+
+
+def _squash(unusual: Array) -> Array:
     return sigmoid(np.arcsinh(unusual) / 2.0)
 
 
 def _nats(line: dict[str, float], number: Array) -> Array:
     nats: Array = np.log(2) + (number - line["median"]) / line["unit"]
     return nats
+
+
+def _parts_in_nats(how: dict[str, Any], unusual: Array, against: Array, tails: Array) -> list[Array]:
+    """The networks, the tails and all evidence."""
+    return [_nats(how["networks"], unusual), _nats(how["tails"], tails), _nats(how["evidence"], against)]
+
+
+def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Array) -> Array:
+    """U: nearly the larger one of what the networks and what the cells say."""
+    damped = np.where(evidence > 3, 3 + 2 * np.log1p(np.maximum(evidence - 3, 0) / 2), evidence)
+    by_networks = how["weight"] * np.logaddexp(0, 0.85 * networks + 0.15 * tails)
+    together: Array = (by_networks**4 + np.logaddexp(0, damped) ** 4) ** 0.25
+    return together
 
 
 def sigmoid(value: Array) -> Array:

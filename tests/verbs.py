@@ -52,7 +52,7 @@ class Verb:
         return self.name
 
 
-def _explanation(features: list[str], _: anorand.Model) -> pl.DataType:
+def _struct_of_features(features: list[str], _: anorand.Model) -> pl.DataType:
     return pl.Struct(dict.fromkeys(features, pl.Float32))
 
 
@@ -65,13 +65,17 @@ DRIFT_NUMBERS = [
     "upper_quartile", "training_missing", "missing", "unseen", "training_outliers", "outliers",
 ]  # fmt: skip
 DRIFT = {"feature": pl.String, "drifted": pl.Boolean, "psi": pl.Float64, **dict.fromkeys(DRIFT_NUMBERS, pl.Float64)}
+REASON = pl.Struct(
+    {"feature": pl.String, "contribution": pl.Float32, "value": pl.String, "expected": pl.String, "why": pl.String}
+)
 ANOMALY = pl.Struct({"score": pl.Float32, "percentile": pl.Float32, "outlier": pl.Boolean})
 
 VERBS = [
     Verb("fit", "model", lambda *_: pl.Binary(), applies=False, fits=True),
     Verb("score", "score", lambda *_: pl.Float32(), applies=True, fits=True),
     Verb("detect", "anomaly", lambda *_: ANOMALY, applies=True, fits=True),
-    Verb("explain", "explanation", _explanation, applies=True, fits=False),
+    Verb("explain", "explanation", _struct_of_features, applies=True, fits=False),
+    Verb("cells", "cells", _struct_of_features, applies=True, fits=False),
     Verb("embed", "embedding", _embedding, applies=True, fits=False),
     Verb("drift", "drift", lambda *_: pl.List(pl.Struct(DRIFT)), applies=False, fits=False, compares=True),
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 import polars_anorand as anorand
-from benches.common.models import model_of
+from benches.common.models import internals, model_of
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 import reference
@@ -26,7 +26,7 @@ def measure(paths: list[Path]) -> None:
         options: anorand.FitOptions = {"preset": preset}
         if preset == "paper":
             # What the reference can explain: heads before their sigmoids.
-            options["combination"] = "robust"
+            options.update(internals(combination="robust"))
         same, differences = [], []
         for path in paths:
             rows = pl.read_parquet(path).drop("label")

@@ -1,4 +1,4 @@
-"""What an import costs, and what the surprisals and the kept rows cost beside the networks."""
+"""What an import costs, and what the cells and the kept rows cost beside the networks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def startup() -> None:
     print(f"({ours_time / time:.2f} × Polars' own), {(ours_memory - memory) / 2**20:.0f} MiB resident")
 
 
-PARTS: dict[str, dict[str, Any]] = {"surprisals": internals(combination="robust"), "kept rows": {"kept_rows": 0}}
+PARTS: dict[str, dict[str, Any]] = {"cells": internals(combination="robust"), "kept rows": {"kept_rows": 0}}
 """The options that leave a part of the default preset's score out."""
 
 

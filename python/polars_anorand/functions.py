@@ -9,7 +9,9 @@ import polars as pl
 
 from polars_anorand import _paths, _register
 from polars_anorand._arguments import (
+    FROM_ROWS,
     Columns,
+    FromRows,
     Labels,
     ModelLike,
     Training,
@@ -19,7 +21,7 @@ from polars_anorand._arguments import (
     placed,
     text,
 )
-from polars_anorand._options import integer, number
+from polars_anorand._options import integer, number, unknown
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -141,7 +143,7 @@ def fit(
 
 def score(
     features: Columns,
-    model: ModelLike | None = None,
+    model: ModelLike | FromRows = FROM_ROWS,
     *,
     labels: Labels | None = None,
     by: Columns | None = None,
@@ -204,7 +206,7 @@ def score(
 
 def detect(
     features: Columns,
-    model: ModelLike | None = None,
+    model: ModelLike | FromRows = FROM_ROWS,
     *,
     contamination: float | None = None,
     threshold: float | None = None,
@@ -230,12 +232,13 @@ def detect(
         The share of the training rows to call outliers, above 0 and below 1. The default is 0.01, unless ``threshold``
         is given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
         least that share of them, and all rows that score as high. If the set were more than three times that, or half
-        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs no other fit.
+        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs
+        no other fit.
     threshold
         The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
     explain
-        The number of features to name that add most to an outlier's score, at least 1; see :func:`explain`. Only
-        outliers are explained, so that it costs little where few rows are flagged.
+        The number of reasons to give for an outlier, at least 1: the features that add most to its score, each with a
+        sentence. Only outliers are explained, so that it costs little where few rows are flagged.
     spread
         Whether to say how far the members of the ensemble agree; a distilled model has none, and is refused.
 
@@ -245,8 +248,11 @@ def detect(
         A struct: ``score`` (Float32, as :func:`score`), ``percentile`` (Float32, 0 to 1: the share of the training rows
         with a lower score: exact among the highest 4,096, to 0.001 below them), and ``outlier`` (Boolean). With
         ``spread=True`` also ``spread`` (Float32, 0 to 0.5): the standard deviation of the members' scores, each
-        eq. 8 with the member's own heads; 0 for one member. With ``explain=k`` also ``reasons``: for an outlier the
-        list that ``explain(model, top=k)`` gives, null for other rows. The fields are null where the score is.
+        eq. 8 with the member's own heads; 0 for one member. With ``explain=k`` also ``reasons``: for an outlier a list
+        of at most k reasons, the largest first, and null for other rows. A reason is a struct of ``feature`` (String),
+        ``contribution`` (Float32, that of :func:`explain`), ``value`` and ``expected`` (String, null where there is
+        none), and ``why`` (String: a sentence; null for a model of ``preset="paper"``, which has no :func:`cells`).
+        Every contribution is above 0, and at least 5 % of the largest. The fields are null where the score is.
 
     Raises
     ------
@@ -263,9 +269,9 @@ def detect(
     >>> flagged = frame.with_columns(anorand.detect(["x", "y"], contamination=0.01))
     >>> flagged.filter(pl.col("anomaly").struct.field("outlier")).select("x", "y").rows()
     [(500, 900)]
-    >>> why = frame.select(anorand.detect(["x", "y"], explain=1)).unnest("anomaly").filter("outlier")
-    >>> why["reasons"].list.first().struct.field("feature").to_list()
-    ['y']
+    >>> outliers = frame.select(anorand.detect(["x", "y"], explain=2)).unnest("anomaly").filter("outlier")
+    >>> outliers["reasons"].list.first().struct.field("value").to_list()
+    ['900']
 
     """
     if contamination is not None and threshold is not None:
@@ -291,17 +297,17 @@ def explain(
     precision: Precision = "float32",
     name: str = "explanation",
 ) -> pl.Expr:
-    """What each feature adds to a row's score, beside a row with all features at their training medians.
+    """What each feature adds to a row's score, compared with an ordinary training row.
 
-    The contributions of a row add up to its score minus the score of :attr:`Model.reference`, to 1e-3. They are
-    integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line from the reference to the row, in
-    scaled features, and the same for any chunking to 1e-5. A feature at its median contributes nothing. Where the most
-    surprising value of a row explains it, the difference is shared out by what each value adds to the highest surprisal
-    (Shapley values of a maximum). A time of which the hour, the day or the month count has no median: the way starts at
-    the centre of its circles, where no time is, with the surprisal of a usual one. With such a feature, the sum is
-    the score minus a constant that no row has as its score.
-    On a CPU, a row takes 45 to 47 times as long as its score with the default preset, and 23 to 26 times with the
-    paper's: filter first, or let :func:`detect` explain its outliers.
+    A model keeps at most 256 training rows that score below the median. A row is compared with the one that is most
+    like it: the contributions add up to the row's score minus that row's score, to 1e-3. So ``score − Σ contributions``
+    is the score of the row compared with. A row of medians would not do: where columns depend on one another, no table
+    has it, and it is itself strange.
+
+    The difference of both scores is shared out between the parts of the score, the networks and the :func:`cells`, by
+    Shapley values. What the evidence against cells adds goes to each cell by its own difference. What the networks add
+    is shared out by integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line between the rows,
+    in scaled features. A row is explained alike in any chunking, to 1e-5. :func:`detect` says in words why.
 
     Parameters
     ----------
@@ -334,6 +340,58 @@ def explain(
     """
     more = {"top": integer("top", top)}
     return applied("anorand_explain", features, model, placed(device, precision), name, more)
+
+
+def cells(features: Columns, model: ModelLike, *, name: str = "cells") -> pl.Expr:
+    """The evidence that each value of a row is wrong, in nats.
+
+    ``e`` is how much likelier a value is if its cell is wrong than if it is right. A cell's evidence is ln(1 + e)::
+
+        e = events + (0.3 · rare + 0.5 · far) · min(1, 1 / r) + Σ 1 / r
+
+    Events are what few training rows have: a missing value, a text among numbers, a date written in another way, a
+    number that stands for a missing one, a number far out, a text that is nearly a commoner one, or of an unusual
+    shape. ``rare`` and ``far`` are how rare the value is and how far out the number is in its own column. ``r`` is how
+    much likelier the row's other values make this one: there is one for its value, its hour and its number, each as far
+    as other columns predict it. Where two cells disagree only with each other, the evidence is that of the one that
+    other columns determine best.
+
+    It is always computed on a CPU, so that there is no argument ``device``.
+
+    Parameters
+    ----------
+    features, model, name
+        As :func:`score`.
+
+    Returns
+    -------
+    Expr
+        A struct with a Float32 field for each feature, in the order in which the features are given: the nats, 0 where
+        nothing speaks against the cell. It is elementwise, so that Polars can stream it. The fields are null for a null
+        model, and for a row with a missing value if the model was fitted with ``missing="null"``. Else a missing value
+        is a value like any other, which is evidence where few rows miss it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`score`.
+    ComputeError
+        From the query, as :func:`score`, and for a model of ``preset="paper"``, which has no cells.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import polars_anorand as anorand
+    >>> frame = pl.DataFrame({"city": ["Bonn", "Lyon"] * 100, "country": ["DE", "FR"] * 100})
+    >>> model = frame.select(anorand.fit(["city", "country"], epochs=1, min_steps=0)).item()
+    >>> odd = pl.DataFrame({"city": ["Bonn", "Lyon"], "country": ["DE", "DE"]})
+    >>> found = odd.select(anorand.cells(["city", "country"], model)).unnest("cells")
+    >>> found.select(pl.all() > 3).rows()
+    [(False, False), (False, True)]
+
+    """
+    given = {"device": "cpu", "precision": "float32"}
+    return applied("anorand_cells", features, model, given, name, {})
 
 
 def embed(
@@ -396,7 +454,7 @@ def embed(
 
 
 def _source(
-    model: ModelLike | None,
+    model: ModelLike | FromRows,
     options: FitOptions,
     labels: Labels | None,
     by: Columns | None,
@@ -405,9 +463,12 @@ def _source(
     progress: bool | Literal["always"],
 ) -> ModelLike | Training:
     """The model of a call, or how to fit one."""
-    if model is None:
+    if isinstance(model, FromRows):
         return Training(options, labels, by, small_groups, min_group_rows, progress)
     others = {"labels": labels, "by": by, "progress": progress or None}
+    if cast("object", model) is None:
+        raise TypeError("model is None; leave it out to fit a model on the rows themselves")
+    unknown(options)
     given = [*options, *[name for name, value in others.items() if value is not None]]
     given += group_arguments(small_groups, min_group_rows)
     if given:

@@ -3,7 +3,7 @@
 use crate::data::Kind;
 
 use super::tensors::Values;
-use super::{AllRows, CellColumn, Cells, Earlier, CellsMetadata, Description, Evidence, Reason, Vocabulary, NULL};
+use super::{AllRows, CellColumn, Cells, CellsMetadata, Description, Earlier, Evidence, Reason, Vocabulary, NULL};
 
 /// The values of a column.
 #[derive(Clone)]
@@ -159,7 +159,8 @@ impl Table {
 
     /// The same table with other values in a column.
     pub fn with_column(&self, column: &str, values: Column) -> Self {
-        let of = |(name, old): &(&'static str, Column)| (*name, if *name == column { values.clone() } else { old.clone() });
+        let of =
+            |(name, old): &(&'static str, Column)| (*name, if *name == column { values.clone() } else { old.clone() });
         Self(self.0.iter().map(of).collect())
     }
 

@@ -1,5 +1,7 @@
 //! What cells know of a table's columns, for people who look at their data.
 
+use serde::Serialize;
+
 use super::column::Meaning;
 use super::parents::Aim;
 use super::values::Description;
@@ -9,7 +11,7 @@ use super::{words, Cells};
 const DETERMINES: f64 = 0.95;
 
 /// What is known of one column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     pub meaning: Meaning,
     /// Whether the column holds texts, and yet numbers or dates.

@@ -81,7 +81,11 @@ impl Counting<'_> {
         let all = |of: &mut Counted| of.rows = if of.at_hand == 1 { 1 } else { scaled(of.at_hand, self.factor) };
         counted.iter_mut().for_each(all);
         let (known, counts) = self.earlier;
-        counted.extend(known.iter().zip(counts).map(|(value, rows)| Counted { value: *value, at_hand: *rows, rows: *rows }));
+        counted.extend(known.iter().zip(counts).map(|(value, rows)| Counted {
+            value: *value,
+            at_hand: *rows,
+            rows: *rows,
+        }));
         counted.sort_by(|a, b| a.value.total_cmp(&b.value));
         counted.dedup_by(|next, kept| {
             let is_same = next.value == kept.value;

@@ -107,7 +107,8 @@ impl Cells {
         let taken: Vec<CellColumn> = owned.iter().map(Owned::column).collect();
         let all = Some(all.unwrap_or(&counted));
         let replayed = earlier.and_then(|earlier| earlier.replayed).map(|replayed| split.pick(replayed));
-        let earlier = earlier.map(|of| Earlier { replayed: replayed.as_deref(), described: of.described.clone(), ..*of });
+        let earlier =
+            earlier.map(|of| Earlier { replayed: replayed.as_deref(), described: of.described.clone(), ..*of });
         let (cells, of_taken) = Self::fit_and(&taken, described, all, earlier.as_ref(), of_rows)?;
         let evidence = split.complete(&cells, of_taken, given, described)?;
         Ok((cells, evidence))

@@ -1,8 +1,8 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::merge::{New, Shares};
 use super::math::{centre_and_spread, grain, quick_ln, t_density, t_ln_density};
+use super::merge::{New, Shares};
 use super::sentinels::{self, Counted};
 use super::tails::Tail;
 

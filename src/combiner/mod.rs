@@ -1,4 +1,4 @@
-//! Two heads, and the surprise of a row's values, combined into one anomaly score (eq. 6 to 8).
+//! Two heads, and the evidence against a row's cells, combined into one anomaly score (eq. 6 to 8).
 //!
 //! Each formula has a file of its own, which states it: [`probability`], the paper's; [`robust`],
 //! [`cells`] and [`novelties`]. This file has what all of them share.
@@ -38,7 +38,8 @@ pub enum Combiner {
     Novelties(novelties::Novelties),
 }
 
-/// A formula makes a score of these: both heads, which are [`finite`], and the surprise of the values.
+/// A formula makes a score of these: both heads, which are [`finite`], and the evidence
+/// against the cells.
 #[derive(Clone, Copy)]
 pub struct Row {
     pub heads: [f64; 2],
@@ -65,7 +66,7 @@ impl Shares {
     }
 }
 
-/// One way to combine heads and surprise into a score.
+/// One way to combine heads and evidence into a score.
 trait Formula {
     /// α of eq. 7: the weight of the ND head.
     fn alpha(&self) -> f32;

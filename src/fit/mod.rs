@@ -3,11 +3,12 @@
 //! `recipe.rs` has the three steps of a fit: `prepared.rs` is all that comes before the training,
 //! the engine trains, and `finish.rs` is all that comes after it. `start.rs` merges what an earlier
 //! model knows (`init=`, `replay=`), `loss_weight.rs` chooses among several values of
-//! `loss_weight`, and `streams.rs` numbers the random streams.
+//! `loss_weight`, and `streams.rs` numbers the random streams. `findings.rs` fits nothing but the cells.
 
 mod batches;
 mod distil;
 mod feature_bagging;
+mod findings;
 mod finish;
 mod loss_weight;
 mod prepared;
@@ -18,14 +19,15 @@ mod task;
 mod training_rows;
 mod warnings;
 
+pub(crate) use findings::findings;
 pub use loss_weight::{fit_choices, Choice};
 pub use prepared::check_size;
 pub use recipe::fit_with_labels;
 pub use start::Start;
 pub use task::{Fitted, Given};
+pub use warnings::{table_warnings, Subject, Warning};
 #[cfg(test)]
 pub use {recipe::fit, task::Fit};
-pub use warnings::{table_warnings, Subject, Warning};
 
 use polars::prelude::{polars_bail, PolarsResult};
 

@@ -20,7 +20,7 @@ pub use score_counts::ScoreCounts;
 use ndarray::Array2;
 use polars::prelude::{polars_ensure, polars_err, PolarsError, PolarsResult};
 
-use crate::cells::{describe, Cells, Description, Given, RowEvidence};
+use crate::cells::{describe, Cells, Description, Finding, Given, RowEvidence};
 use crate::data::{
     encoders, Columns, Encoder, Encoding, FeatureTotals, Frequencies, Inputs, Scaling, Totals, QUANTILES,
 };
@@ -183,6 +183,11 @@ impl Model {
     /// The name of each feature, and the texts that it remembers.
     pub(crate) fn described(&self) -> Vec<Description<'_>> {
         describe(&self.metadata.features, &self.frequencies)
+    }
+
+    /// What its cells found in each feature; None without cells.
+    pub(crate) fn findings(&self) -> Option<Vec<Finding>> {
+        self.statistics.cells.as_ref().map(|cells| cells.findings(&self.described()))
     }
 
     /// What stands in for a missing value of each feature: its median, or the code of a category.

@@ -18,14 +18,23 @@ pub struct Ordinary {
 }
 
 impl Ordinary {
-    /// The most rows that a model keeps for explanations.
-    pub const MOST: usize = 64;
+    /// The most rows that a model keeps for explanations, and the most numbers in all.
+    pub const MOST: usize = 256;
+    const MOST_NUMBERS: usize = 1 << 17;
 
-    /// The row that is most like a scaled one: differences beyond `FAR` count as that, so that one
-    /// strange value does not decide.
-    pub fn nearest(&self, row: &[f32]) -> usize {
+    /// The most rows that a model with this number of inputs keeps.
+    pub fn most(inputs: usize) -> usize {
+        (Self::MOST_NUMBERS / inputs.max(1)).clamp(16, Self::MOST)
+    }
+
+    /// The row that is most like a scaled one, in the inputs that `weights` give weight. Differences
+    /// beyond `FAR` count as that, so that one strange value does not decide.
+    pub fn nearest(&self, row: &[f32], weights: &[f32]) -> usize {
         const FAR: f32 = 1.0;
-        let distance = |other: &[f32]| -> f32 { row.iter().zip(other).map(|(a, b)| (a - b).abs().min(FAR)).sum() };
+        let distance = |other: &[f32]| -> f32 {
+            let differences = row.iter().zip(other).map(|(a, b)| (a - b).abs().min(FAR));
+            differences.zip(weights).map(|(difference, weight)| difference * weight).sum()
+        };
         let distances = self.rows.chunks_exact(row.len().max(1)).map(distance).enumerate();
         distances.reduce(|best, next| if next.1 < best.1 { next } else { best }).map_or(0, |best| best.0)
     }
@@ -72,7 +81,8 @@ mod tests {
     #[test]
     fn the_nearest_row_is_like_the_given_one_in_most_values() {
         let ordinary = Ordinary { rows: vec![0.0, 0.0, 0.0, 5.0, 5.0, 5.0], ..Ordinary::default() };
-        assert_eq!(ordinary.nearest(&[5.1, -100.0, 4.9]), 1);
-        assert_eq!(ordinary.nearest(&[0.1, 0.2, 1e30]), 0);
+        assert_eq!(ordinary.nearest(&[5.1, -100.0, 4.9], &[1.0; 3]), 1);
+        assert_eq!(ordinary.nearest(&[0.1, 0.2, 1e30], &[1.0; 3]), 0);
+        assert_eq!(ordinary.nearest(&[0.1, 5.0, 5.0], &[1.0, 0.0, 0.5]), 0);
     }
 }

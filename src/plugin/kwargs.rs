@@ -169,6 +169,13 @@ pub struct EmbedKwargs {
     pub width: i64,
 }
 
+/// `findings`: the inputs are the features.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingsKwargs {
+    pub name: String,
+}
+
 /// Reads the features, and how to fit on them.
 pub fn training(inputs: &[Series], kwargs: TrainingKwargs) -> PolarsResult<(Columns, Training)> {
     let parts = Parts::from_input(first(inputs)?, &kwargs)?;

@@ -113,6 +113,16 @@ fn model_categories(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<Option<(Vec<St
     categories.map_err(value_error)
 }
 
+/// What its cells found in each feature, as JSON; None of a model without cells.
+#[pyfunction]
+fn model_findings(py: Python<'_>, bytes: &[u8]) -> PyResult<Option<String>> {
+    py.detach(|| {
+        let model = model::from_bytes(bytes).map_err(value_error)?;
+        let found = model.findings().map(|found| serde_json::to_string(&found));
+        found.transpose().map_err(|error| PyValueError::new_err(error.to_string()))
+    })
+}
+
 /// Write a file whole, or leave what is there; an OSError if it can't be written.
 #[pyfunction]
 fn write_file(py: Python<'_>, path: PathBuf, bytes: &[u8]) -> PyResult<()> {
@@ -180,6 +190,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_warning_function(warn);
     set_locator(locate_libtorch);
     module.add("MODEL_FORMAT", model::FORMAT)?;
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_options, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;
@@ -187,6 +198,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model_medians, module)?)?;
     module.add_function(wrap_pyfunction!(model_quantiles, module)?)?;
     module.add_function(wrap_pyfunction!(model_categories, module)?)?;
+    module.add_function(wrap_pyfunction!(model_findings, module)?)?;
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     module.add_function(wrap_pyfunction!(numbering, module)?)?;
     module.add_function(wrap_pyfunction!(words_are_ids, module)?)?;

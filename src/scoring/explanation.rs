@@ -137,7 +137,8 @@ fn explain_batch(
     networks.heads_into(tiles, *inputs, &mut logits, &mut errors)?;
     let evidence = evidence(model, batch)?;
     let against = |row: usize| evidence.rows.get(row).copied().unwrap_or_default();
-    let nearest = nearest(compared, batch);
+    let owners = model.inputs().owners();
+    let nearest = nearest(compared, batch, &evidence, &owners);
     let combiner = &model.metadata().combiner;
     let shares = |row: usize| {
         let to = Row { heads: finite((logits[row], errors[row])), evidence: against(row) };
@@ -151,7 +152,6 @@ fn explain_batch(
     }
     let (way, sum) = along_the_way(networks, compared, &nearest, (tiles, *tile, *inputs), &weights)?;
     let place = |row: usize, input: usize| (row / tile * inputs + input) * tile + row % tile;
-    let owners = model.inputs().owners();
     let features = model.metadata().features.len();
     for (row, out) in out.chunks_exact_mut(features).enumerate() {
         let score = f64::from(combiner.score(logits[row], errors[row], against(row)));
@@ -179,15 +179,19 @@ fn evidence(model: &Model, batch: &Batch) -> PolarsResult<Evidence> {
     cells.evidence(&given.columns())
 }
 
-/// The ordinary row that each row of a batch is compared with.
-fn nearest(compared: &Compared, batch: &Batch) -> Vec<usize> {
+/// The ordinary row that each row of a batch is compared with. A value that is taken for wrong has
+/// little weight: the row is compared with one that is like its other values.
+fn nearest(compared: &Compared, batch: &Batch, evidence: &Evidence, owners: &[usize]) -> Vec<usize> {
     let Batch { tiles, tile, inputs, rows, .. } = batch;
-    let mut numbers = vec![0f32; *inputs];
+    let features = owners.last().map_or(0, |last| last + 1);
+    let (mut numbers, mut weights) = (vec![0f32; *inputs], vec![1f32; *inputs]);
     let nearest = |row: usize| {
-        for (input, number) in numbers.iter_mut().enumerate() {
-            *number = tiles[(row / tile * inputs + input) * tile + row % tile];
+        let parts = evidence.parts.get(row * features..(row + 1) * features);
+        for (input, feature) in owners.iter().enumerate() {
+            numbers[input] = tiles[(row / tile * inputs + input) * tile + row % tile];
+            weights[input] = parts.map_or(1.0, |parts| libm::expf(-2.0 * parts[*feature][0]));
         }
-        compared.ordinary.nearest(&numbers)
+        compared.ordinary.nearest(&numbers, &weights)
     };
     (0..*rows).map(nearest).collect()
 }

@@ -17,7 +17,7 @@ from sklearn.datasets import load_breast_cancer
 import polars_anorand as anorand
 
 COMPLETE = 1e-3
-"""How near the contributions' sum is to the score's difference from the reference."""
+"""How near the contributions' sum is to the score's difference from that of an ordinary training row."""
 
 ROUNDING = 1e-5
 """How far two calls may be apart: on a GPU, and between CPUs, sums may have another order. Here they are equal."""
@@ -33,8 +33,15 @@ def fitted(frame: pl.DataFrame, options: Mapping[str, Any]) -> anorand.Model:
     return anorand.Model(frame.select(anorand.fit(pl.all(), **options)).item())
 
 
-def score_of(row: dict[str, Any], model: anorand.Model, schema: pl.Schema | None = None) -> float:
-    return float(pl.DataFrame([row], schema=schema).select(anorand.score(pl.all(), model)).item())
+def check_sums(rows: pl.DataFrame, model: anorand.Model, within: float = COMPLETE) -> pl.Series:
+    """Contributions add up to the difference from the score of one of the ordinary rows; returns the scores."""
+    out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
+    sums = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
+    start = (out["score"] - sums).to_numpy()
+    ordinary = reference.ordinary_scores(model.to_bytes())
+    assert len(ordinary) <= 64
+    assert np.abs(start[:, None] - ordinary).min(axis=1).max() < within
+    return out["score"]
 
 
 OPTIONS = pytest.mark.parametrize(
@@ -43,21 +50,30 @@ OPTIONS = pytest.mark.parametrize(
 
 
 @OPTIONS
-def test_contributions_add_up_to_the_scores_difference_from_the_reference(
+def test_contributions_add_up_to_the_scores_difference_from_an_ordinary_training_row(
     cancer: pl.DataFrame, options: dict[str, Any]
 ) -> None:
     model = fitted(cancer, options)
+    ordinary = reference.ordinary_scores(model.to_bytes())
+    assert np.median(ordinary) < cancer.select(anorand.score(pl.all(), model)).to_series().median()
     # Rows as they are, and rows far outside of all that was seen.
     far = cancer.head(40) * pl.Series(np.random.default_rng(0).choice([-1e3, 1e9, 1e-3], 40))
     for rows in [cancer, far]:
-        out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
-        parts = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
-        difference = out["score"] - score_of(model.reference, model)
-        assert (parts - difference).abs().max() < COMPLETE
-        assert difference.abs().max() > 10 * COMPLETE
+        scores = check_sums(rows, model)
+        assert scores.max() - ordinary.min() > 10 * COMPLETE
 
 
-def test_with_a_time_that_recurs_contributions_add_up_to_the_score_beside_one_constant() -> None:
+@OPTIONS
+def test_an_outliers_first_contribution_is_above_zero(cancer: pl.DataFrame, options: dict[str, Any]) -> None:
+    model = fitted(cancer, options)
+    found = cancer.select(anorand.detect(pl.all(), model, contamination=0.1, explain=3)).unnest("anomaly")
+    explained = cancer.select(anorand.explain(pl.all(), model, top=1)).to_series().list.first()
+    first = explained.struct.field("contribution").filter(found["outlier"])
+    assert len(first) > 20
+    assert first.min() > 0
+
+
+def test_with_a_time_that_recurs_contributions_add_up_too() -> None:
     rows = pl.DataFrame(
         {
             "at": [datetime(2024, 1, 1) + timedelta(hours=hour) for hour in range(2_000)],
@@ -67,36 +83,30 @@ def test_with_a_time_that_recurs_contributions_add_up_to_the_score_beside_one_co
     model = fitted(rows, {})
     assert model.reference["at"] is None
     rows = rows.head(200).with_columns(x=pl.when(pl.int_range(pl.len()) % 5 == 0).then(500.0).otherwise("x"))
-    out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
-    start = out["score"] - out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
-    assert (start - start[0]).abs().max() < COMPLETE
-    assert out["score"].max() - out["score"].min() > 10 * COMPLETE
-    # It is no unusual row that they start from, as one whose time is missing is.
-    assert start[0] < out["score"].median()
-    assert start[0] < score_of(model.reference, model, rows.schema) - 10 * COMPLETE
+    scores = check_sums(rows, model)
+    assert scores.max() - scores.min() > 10 * COMPLETE
 
 
-@pytest.mark.parametrize("combination", ["robust", "surprisal"])
+@pytest.mark.parametrize("combination", ["robust", "cells"])
 def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, combination: str) -> None:
     model = fitted(cancer, {"members": 4, **internals(combination=combination)})
-    rows = cancer[::7]
-    expected = reference.explain(model.to_bytes(), rows.to_numpy(), steps=512)
+    rows = cancer[::29]
+    expected = reference.explain(model.to_bytes(), rows.to_numpy(), steps=128)
     found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
     largest = np.abs(expected).max(axis=1)
-    assert (np.abs(found - expected).max(axis=1) < 0.1 * largest).mean() > 0.97
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.97
+    near = np.abs(found - expected).max(axis=1) < 0.1 * largest
+    assert near.mean() > 0.9
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.9
 
 
 def test_the_reference_row_is_the_medians(cancer: pl.DataFrame) -> None:
     model = fitted(cancer, {"epochs": 1, "min_steps": 0})
     medians = cancer.median().row(0, named=True)
     assert model.reference == medians
-    row = pl.DataFrame([model.reference]).select(anorand.explain(pl.all(), model)).unnest("explanation").row(0)
-    assert set(row) == {0.0}
 
 
 @pytest.mark.parametrize("missing", ["indicator", "impute"])
-@pytest.mark.parametrize("combination", ["surprisal", "robust", "probability"])
+@pytest.mark.parametrize("combination", ["cells", "robust", "probability"])
 def test_the_reference_lacks_what_most_training_rows_lack(combination: str, missing: str) -> None:
     frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 5.0] * 10, "rare": [None] * 39 + [1.0], "half": [None, 7.0] * 20})
     if missing == "indicator":
@@ -105,18 +115,7 @@ def test_the_reference_lacks_what_most_training_rows_lack(combination: str, miss
     absent = {"rare": None, "half": 7.0} | ({"word": None} if missing == "indicator" else {})
     assert model.reference == {"x": 2.5, **absent}
     rows = frame.head(6).with_columns(rare=pl.Series([None, 1.0, 2.0, None, 0.0, 1.0]))
-    out = rows.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
-    parts = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
-    row = pl.DataFrame([model.reference], schema=frame.schema)
-    at_reference = row.select(anorand.score(pl.all(), model)).item()
-    assert (parts - (out["score"] - at_reference)).abs().max() < COMPLETE
-
-
-def test_a_feature_at_its_median_adds_nothing(frame: pl.DataFrame, model: anorand.Model) -> None:
-    middle = frame.with_columns(b=pl.lit(model.reference["b"]))
-    parts = middle.select(anorand.explain(FEATURES, model)).unnest("explanation")
-    assert parts["b"].abs().max() == 0
-    assert parts["a"].abs().max() > 0
+    check_sums(rows, model)
 
 
 def test_the_feature_that_is_wrong_stands_out(frame: pl.DataFrame) -> None:
@@ -171,13 +170,6 @@ def test_a_missing_value_and_a_missing_model_give_nulls(frame: pl.DataFrame, top
     assert nothing == [False, True, True, False]
 
 
-def test_an_imputed_value_adds_nothing(frame: pl.DataFrame) -> None:
-    # A row without a surprising value, so that the whole of it is explained.
-    model = fitted(frame, {"missing": "impute", **internals(combination="robust")})
-    out = frame.head(3).with_columns(a=pl.lit(None, dtype=pl.Float64)).select(anorand.explain(FEATURES, model))
-    assert out.unnest("explanation")["a"].to_list() == [0.0] * 3
-
-
 @pytest.mark.parametrize("top", [None, 1])
 def test_no_rows_have_no_explanations(frame: pl.DataFrame, model: anorand.Model, top: int | None) -> None:
     expression = anorand.explain(FEATURES, model, top=top)
@@ -211,19 +203,14 @@ def test_contributions_add_up_where_the_training_rows_hardly_differ() -> None:
     for odd in range(11):
         frame = pl.DataFrame({"x": [-1.0 if row == odd else 0.0 for row in range(11)]})
         model = anorand.Model(frame.select(anorand.fit("x", **FAST)).item())
-        out = frame.select(anorand.score("x", model), anorand.explain("x", model).struct.field("x"))
-        at_reference = pl.DataFrame([model.reference]).select(anorand.score("x", model)).item()
-        assert (out["x"] - (out["score"] - at_reference)).abs().max() < 1e-6
+        check_sums(frame, model, within=1e-5)
 
 
-def test_contributions_add_up_where_the_most_surprising_value_decides_both_scores() -> None:
-    # All values scale to the reference's: the networks see no difference, and the sums of the surprisals are equal.
+def test_contributions_add_up_where_the_networks_see_no_difference() -> None:
+    # All values scale to the same number: what the score says is said by the cells.
     values = [-3.0, -7.3616714e7, None, None, -3.0, None, 1.9812e16, 1.5368e16, 1.0]
     frame = pl.DataFrame({"x": values})
-    model = fitted(frame, {"kept_rows": 0, **internals(scaling="minmax"), **FAST})
-    out = frame.select(anorand.score("x", model), anorand.explain("x", model).struct.field("x"))
-    assert (out["x"] - (out["score"] - score_of(model.reference, model))).abs().max() < 1e-6
-    assert out["x"][8] != 0
+    check_sums(frame, fitted(frame, {"kept_rows": 0, **internals(scaling="minmax"), **FAST}), within=1e-5)
 
 
 @pytest.mark.parametrize("features", [60, 200])

@@ -90,7 +90,7 @@ def test_null_policy_gives_a_null_score(frame: pl.DataFrame, gap: float | None) 
 
 @GAPS
 def test_impute_policy_puts_in_the_training_median(frame: pl.DataFrame, gap: float | None) -> None:
-    # The surprisals take a value that stands in for no value at all.
+    # The cells take a value that stands in for no value at all.
     model = frame.select(anorand.fit(FEATURES, missing="impute", **internals(combination="robust"), **FAST)).item()
     gapped = with_gap(frame, gap).select(anorand.score(FEATURES, model)).to_series()
     median = frame["b"].median()
@@ -211,7 +211,7 @@ def test_a_fit_asks_for_the_dtype_of_a_column_of_the_dtype_null(frame: pl.DataFr
     with pytest.raises(pl.exceptions.PolarsError, match=refused):
         untyped.lazy().select(anorand.fit(FEATURES, **FAST)).collect_schema()
     with pytest.raises(pl.exceptions.PolarsError, match=refused):
-        anorand.fit_scan(untyped, FEATURES, **FAST)
+        anorand.train(untyped, FEATURES, **FAST)
     # The model knows it.
     refitted = untyped.select(anorand.fit(FEATURES, init=model, **FAST)).item()
     assert anorand.Model(refitted).training["rows"] == 2 * frame.height

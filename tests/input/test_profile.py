@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import FAST
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,8 +73,32 @@ def test_each_role_is_found(raw: pl.DataFrame) -> None:
     assert reasons["row"] == "rises with the rows, in 1,499 of 1,499 steps"
 
 
-def test_a_lazy_frame_is_profiled_alike(raw: pl.DataFrame) -> None:
-    assert anorand.profile(raw.lazy()).equals(anorand.profile(raw))
+def test_a_lazy_frame_is_profiled_alike_but_for_notes(raw: pl.DataFrame) -> None:
+    lazy = anorand.profile(raw.lazy())
+    assert lazy.drop("notes").equals(anorand.profile(raw).drop("notes"))
+    assert lazy["notes"].null_count() == lazy.height
+
+
+def test_notes_say_what_cells_would_know() -> None:
+    price = {"bolt": 0.5, "nut": 0.3, "gear": 12.0, "wheel": 55.0, "frame": 240.0}
+    article = list(price) * 80
+    frame = pl.DataFrame(
+        {
+            "article": article,
+            "price": [price[each] for each in article],
+            "amount": [f"{at * 37 % 101}.5" for at in range(400)],
+            "age": [999 if at % 50 == 7 else 18 + at * 7 % 60 for at in range(400)],
+            "day": [f"2024-{at % 12 + 1:02}-{at % 28 + 1:02}" for at in range(400)],
+            "plain": [at * 71 % 97 for at in range(400)],
+        }
+    )
+    notes = dict(anorand.profile(frame).select("column", "notes").iter_rows())
+    assert notes["price"] == "determined by article"
+    assert notes["amount"] == "numbers as text"
+    assert "placeholders of missing values: '999' (8 rows)" in notes["age"]
+    assert notes["day"] is None  # dates as text are no feature
+    assert notes["plain"] is None
+    assert anorand.profile(frame.head(1))["notes"].null_count() == frame.width
 
 
 def test_missing_values_of_all_kinds_are_counted(raw: pl.DataFrame) -> None:
@@ -250,3 +276,43 @@ def assert_features_fit(frame: pl.DataFrame) -> None:
     assert names == expected
     assert frame.lazy().select(pl.col(*names)).collect_schema().names() == names
     assert frame.lazy().select(anorand.fit(pl.col(*names))).collect_schema() == {"model": pl.Binary}
+
+
+@pytest.mark.parametrize("key", ["dt", "month", "batch"])
+def test_a_partition_key_of_a_scan_is_no_feature(tmp_path: Path, key: str) -> None:
+    values = {"dt": [20260130, 20260131, 20260201], "month": ["2026-01", "2026-02", "2026-03"], "batch": list("xyz")}
+    for value in values[key]:
+        folder = tmp_path / f"{key}={value}"
+        folder.mkdir()
+        pl.DataFrame({"amount": [1.5, 2.5, 3.5] * 20, "carrier": ["UA", "DL"] * 30}).write_parquet(folder / "p.parquet")
+    scan = pl.scan_parquet(tmp_path, hive_partitioning=True)
+    found = roles(scan)
+    assert found == {"amount": "feature", "carrier": "feature", key: "key"}
+    assert roles(scan.filter(pl.col("amount") > 2))[key] == "key"
+    reason = anorand.profile(scan).filter(pl.col("column") == key)["reason"].item()
+    assert reason == "a partition key of the files, 3 distinct values in 180 rows: the next file has another"
+    assert roles(pl.scan_parquet(tmp_path, hive_partitioning=False)) == {"amount": "feature", "carrier": "feature"}
+
+
+def test_a_counter_that_became_floats_through_missing_values_is_a_counter() -> None:
+    assert role([None if at % 10 == 0 else float(at) for at in range(100)]) == "counter"
+    assert role([float("nan") if at % 10 == 0 else float(at) for at in range(100)]) == "counter"
+    assert role(pl.Series([None, *range(100, 0, -1)], dtype=pl.Float32)) == "counter"
+    assert role([None if at % 10 == 0 else at / 2 for at in range(100)]) == "feature"
+    assert role([None if at % 10 == 0 else float(at % 9) for at in range(100)]) == "feature"
+    frame = pl.DataFrame({"a": [None if at % 10 == 0 else float(at) for at in range(100)]})
+    with pytest.warns(UserWarning, match='"a" rises with the rows, as counters do'):
+        frame.select(anorand.fit("a", **FAST))
+
+
+def test_dates_as_text_and_as_numbers_in_order_are_no_features() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=at // 5) for at in range(300)]
+    for form in ["%Y-%m-%d", "%Y-%m", "%d.%m.%Y", "%m/%d/%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S"]:
+        assert role([day.strftime(form) for day in days]) == "text", form
+    numbers = [int(day.strftime("%Y%m%d")) for day in days]
+    assert role(numbers) == role(numbers[::-1]) == "counter"
+    # Dates of birth stand in any order, and numbers that could be dates are none if one of them is not.
+    assert role(numbers[::7] + numbers) == "feature"
+    assert role([*numbers, 20269999]) == "feature"
+    assert role(["2026-01-01"] * 30) == "constant"
+    assert role(["12-34", "56-78"] * 30) == role(["1.5", "2.5"] * 30) == "feature"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +113,9 @@ def test_thresholds_are_those_of_its_own_scores(
 
 def test_an_explanation_adds_up(frame: pl.DataFrame, distilled: anorand.Model) -> None:
     parts = frame.select(anorand.explain(FEATURES, distilled)).unnest("explanation")
-    reached = pl.DataFrame([distilled.reference], schema=dict.fromkeys(FEATURES, pl.Float64))
-    start = scored(reached, distilled)[0]
-    sums = parts.sum_horizontal().to_numpy()
-    assert np.abs(sums - (scored(frame, distilled) - start)).max() < 1e-4
+    start = scored(frame, distilled) - parts.sum_horizontal().to_numpy()
+    ordinary = reference.ordinary_scores(distilled.to_bytes())
+    assert np.abs(start[:, None] - ordinary).min(axis=1).max() < 1e-4
 
 
 def test_an_embedding_is_that_of_the_one_network(frame: pl.DataFrame, distilled: anorand.Model) -> None:
@@ -227,7 +227,7 @@ def test_the_loss_weight_may_be_chosen_from_a_list(frame: pl.DataFrame) -> None:
 
 def test_known_anomalies_are_found_by_the_one_network_too(cancer: dict[str, pl.DataFrame]) -> None:
     features = pl.exclude("label")
-    for combination in ("probability", "surprisal"):
+    for combination in ("probability", "cells"):
         models = [
             anorand.Model(
                 cancer["train"]
@@ -242,7 +242,7 @@ def test_known_anomalies_are_found_by_the_one_network_too(cancer: dict[str, pl.D
 
 
 def test_a_fit_of_a_scan_may_be_distilled(frame: pl.DataFrame) -> None:
-    model = anorand.fit_scan(frame.lazy(), FEATURES, sample=300, distil=True, **QUICK)
+    model = anorand.train(frame.lazy(), FEATURES, sample=300, distil=True, **QUICK)
     assert model.members == 1
     assert model.training["rows"] == 500
     assert model.threshold(0.1) == pytest.approx(np.quantile(scored(frame, model), 0.9), abs=0.02)
@@ -270,5 +270,8 @@ def test_an_ensemble_of_a_few_rows_is_distilled(rows: int) -> None:
     for seed in range(5):
         numbers = np.random.default_rng(seed).normal(size=(rows, 2))
         frame = pl.DataFrame(numbers, schema=["a", "b"])
-        model = fitted(frame, distil=True, **QUICK)
+        with warnings.catch_warnings():
+            # Of two rows, the network may rank the other one first.
+            warnings.filterwarnings("ignore", message=".*ranks the training rows unlike its ensemble")
+            model = fitted(frame, distil=True, **QUICK)
         assert np.isfinite(scored(frame, model)).all()

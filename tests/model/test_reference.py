@@ -1,4 +1,4 @@
-"""Contract: scores are the paper's equations and the surprisals, recomputed in float64 from the model file alone."""
+"""Contract: scores are the paper's equations and the cells, recomputed in float64 from the model file alone."""
 
 from __future__ import annotations
 
@@ -80,12 +80,14 @@ def numbers(frame: pl.DataFrame, model: anorand.Model) -> np.ndarray:
 @pytest.mark.parametrize(
     "options", [{}, internals(scaling="asinh"), {"encode": "frequency"}, internals(combination="robust")]
 )
-def test_scores_of_a_raw_table_are_equation_8_and_the_surprisals(raw: pl.DataFrame, options: dict[str, Any]) -> None:
+def test_scores_of_a_raw_table_are_equation_8_and_the_cells(raw: pl.DataFrame, options: dict[str, Any]) -> None:
     model = anorand.Model(raw.head(600).select(anorand.fit(pl.all(), **FAST, **options)).item())
-    expected = reference.score(model.to_bytes(), numbers(raw, model))
-    within = reference.metadata(model.to_bytes()).get("within")
-    assert (within is None) == (options == internals(combination="robust"))
-    assert within is None or (within[-1]["category"] == 1 and within[:-1] == [None] * 4)
+    expected = reference.score(model.to_bytes(), numbers(raw, model), {1: ["new"]})
+    cells = reference.metadata(model.to_bytes()).get("cells")
+    assert (cells is None) == (options == internals(combination="robust"))
+    assert cells is None or {(each["column"], *each["parents"][0]["columns"]) for each in cells["targets"]} >= {
+        (4, 1, 1)
+    }
     scores = raw.select(anorand.score(pl.all(), model)).to_series().to_numpy()
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE, rtol=0)
 
@@ -103,21 +105,37 @@ def test_the_inputs_of_times_are_circles() -> None:
     np.testing.assert_allclose(scores, reference.score(model, rows), atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["probability", "robust", "surprisal", "novelties"])
+@pytest.mark.parametrize("kind", ["probability", "robust", "cells", "novelties"])
 @pytest.mark.parametrize("preset", ["paper", "default", "novelty"])
 def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: str, kind: str) -> None:
+    """What the combination takes of the training rows' evidence is not recomputed here.
+
+    Each training row is judged without itself, which is no reading of the file: ``src/cells/tests.rs`` and the test
+    below say what follows from it.
+    """
     data = frame.select(anorand.fit(FEATURES, preset=preset, **internals(combination=kind), **FAST)).item()
     training = reference.heads(data, frame.select(FEATURES).to_numpy())
-    has_surprisals = kind in ("surprisal", "novelties")
-    of_values = reference.surprisals(data, frame.select(FEATURES).to_numpy()) if has_surprisals else None
     model = anorand.Model(data)
     weight = 1.0 if model.kept_odds is None else model.options["kept_weight"] * model.kept_odds
-    expected = reference.combiner(training, kind, of_values, weight)
+    expected = reference.combiner(training, kind, weight=weight)
+    if kind == "cells":
+        expected["weight"] = reference.weight_of_networks(model.kept_odds, weight)
     stored = reference.metadata(data)["combiner"]
-    assert stored.keys() == expected.keys()
-    for part in stored.keys() - {"kind"}:
+    not_recomputed = {"cells": {"tails", "evidence"}, "novelties": {"beyond"}}.get(kind, set())
+    assert stored.keys() == expected.keys() | not_recomputed
+    for part in expected.keys() - {"kind"}:
         assert stored[part] == pytest.approx(expected[part], abs=TOLERANCE, rel=1e-4), part
     assert anorand.Model(data).alpha == stored["alpha"]
+
+
+@pytest.mark.parametrize("preset", ["default", "novelty"])
+def test_nats_of_evidence_are_near_those_of_the_training_rows_as_new_rows(frame: pl.DataFrame, preset: str) -> None:
+    """Of so many rows, one more row of the same value changes most rates by little."""
+    data = frame.select(anorand.fit(FEATURES, preset=preset, **FAST)).item()
+    evidence = reference.cells(data, frame.select(FEATURES).to_numpy())
+    stored = reference.metadata(data)["combiner"]
+    for part, numbers_of_rows in [("tails", evidence.tails), ("evidence", evidence.all)]:
+        assert stored[part]["median"] == pytest.approx(np.median(numbers_of_rows), rel=0.05)
 
 
 def test_novelties_are_above_the_networks_scores(frame: pl.DataFrame) -> None:
@@ -138,14 +156,22 @@ def test_scaling_is_min_max_of_the_training_rows(frame: pl.DataFrame) -> None:
     np.testing.assert_array_equal(tensors["median"], np.median(rows, axis=0))
 
 
-def test_a_threshold_lies_between_the_rows_that_are_flagged_and_the_others(
-    scores: pl.Series, model: anorand.Model
-) -> None:
-    ranked = np.sort(scores.to_numpy())
+def test_a_threshold_lies_between_the_rows_that_are_flagged_and_the_others(frame: pl.DataFrame) -> None:
+    """Of a model without cells: with cells, a training row is judged without itself, and scores a little higher."""
+    model = anorand.Model(frame.select(anorand.fit(FEATURES, **internals(combination="robust"), **FAST)).item())
+    ranked = np.sort(frame.select(anorand.score(FEATURES, model)).to_series().to_numpy())
     for contamination in [0.3, 0.1, 0.05, 0.01, 0.002, 1e-9]:
         flagged = max(1, int(np.ceil(contamination * len(ranked) - 1e-9)))
         below, above = ranked[-flagged - 1 : len(ranked) - flagged + 1]
         assert model.threshold(contamination) == (float(below) + float(above)) / 2
+
+
+def test_with_cells_thresholds_are_those_of_training_rows_judged_without_themselves(
+    scores: pl.Series, model: anorand.Model
+) -> None:
+    for contamination in [0.3, 0.1, 0.05]:
+        share = (scores > model.threshold(contamination)).mean()
+        assert 0.9 * contamination <= share <= contamination
 
 
 def test_a_fit_on_the_rows_it_scores_is_a_fit_then_a_score(frame: pl.DataFrame, scores: pl.Series) -> None:

@@ -19,10 +19,12 @@ LAYERS = [
     "_polars_anorand",
     "_libtorch",
     "_options",
+    "_frames",
     "_paths",
     "_register",
     "model._values",
     "model._plot",
+    "model._findings",
     "model._statistics",
     "model",
     "profile",
@@ -41,6 +43,7 @@ LAYERS = [
     "scan._passes",
     "scan",
     "scan._parts",
+    "frames",
     "_arrow",
     "spark._worker",
     "spark._frames",
@@ -54,11 +57,14 @@ LAYERS = [
     "mlflow",
     "sklearn",
     "namespace",
+    "_files",
+    "cli",
     "__init__",
+    "__main__",
 ]
 """The modules of the package, lowest first: each may import those before it. A folder is its ``__init__.py``."""
 
-INTERFACES = {"model._plot", "model._values", "scan._parts"}
+INTERFACES = {"model._findings", "model._plot", "model._values", "scan._parts"}
 """Files of a folder that other files of the package may import too; users import none of them."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from polars_anorand.model._findings import Finding
 from polars_anorand.model._values import of_feature, text
 
 _NUMBERS = ["minimum", "low", "lower_quartile", "median", "upper_quartile", "high", "maximum"]
@@ -20,6 +21,9 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "missing": pl.Float64,
     "categories": _CATEGORIES,
     "usual": pl.String,
+    "meaning": pl.String,
+    "placeholders": pl.List(pl.String),
+    "depends_on": pl.List(pl.String),
 }
 
 _LISTED = 20
@@ -37,10 +41,11 @@ def of_features(
     rows: int,
     quantiles: tuple[list[list[float]], list[list[int]], list[int]],
     categories: list[Category | None],
+    findings: list[Finding | None],
 ) -> pl.DataFrame:
     """A row for each feature; see :attr:`polars_anorand.Model.statistics`."""
     values, _, missing = quantiles
-    of = zip(features, categories, values, missing, strict=True)
+    of = zip(features, categories, values, missing, findings, strict=True)
     found = [_row(*each, rows) for each in of]
     return pl.DataFrame(found, schema=_SCHEMA, orient="row")
 
@@ -50,6 +55,7 @@ def _row(
     category: Category | None,
     quantiles: list[float],
     missing: int,
+    finding: Finding | None,
     rows: int,
 ) -> tuple[Any, ...]:
     empty = missing == rows
@@ -62,7 +68,10 @@ def _row(
         usual = "missing"
     elif share > 0.5:
         usual = f"missing, or {usual}"
-    return (feature["name"], feature["dtype"], *numbers, share, listed, usual)
+    known: tuple[object, ...] = (None, None, None)
+    if finding is not None:
+        known = (finding.meaning, [value for value, _ in finding.placeholders], finding.depends_on)
+    return (feature["name"], feature["dtype"], *numbers, share, listed, usual, *known)
 
 
 def _shares(category: Category) -> list[dict[str, Any]]:

@@ -66,7 +66,8 @@ def scored_schema(schema: StructType, outputs: Outputs) -> StructType:
         )
     for field in schema:
         _sent(field)
-    reason = StructType([StructField("feature", StringType()), StructField("contribution", FloatType())])
+    texts = [StructField(name, StringType()) for name in ("value", "expected", "why")]
+    reason = StructType([StructField("feature", StringType()), StructField("contribution", FloatType()), *texts])
     types = [
         (outputs.score, DoubleType()),
         (outputs.label, DoubleType()),

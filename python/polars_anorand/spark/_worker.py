@@ -48,7 +48,8 @@ class Outputs(NamedTuple):
 
     def fields(self) -> list[pa.Field]:
         """The columns in Arrow's terms."""
-        reason = pa.struct([pa.field("feature", pa.string()), pa.field("contribution", pa.float32())])
+        texts = [pa.field(name, pa.string()) for name in ("value", "expected", "why")]
+        reason = pa.struct([pa.field("feature", pa.string()), pa.field("contribution", pa.float32()), *texts])
         found = [
             (self.score, pa.float64()),
             (self.label, pa.float64()),

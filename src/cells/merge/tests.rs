@@ -18,7 +18,13 @@ fn table(rows: usize, from: usize) -> Table {
         ("x", numbers(rows, x)),
         ("y", numbers(rows, move |row| ((2.0 * x(row) + 0.3 * normal(row + from, 3)) * 1e3).round() / 1e3)),
         ("amount", numbers(rows, move |row| (20.0 * libm::exp(normal(row + from, 4))).round())),
-        ("level", numbers(rows, move |row| if random(row + from, 5) < 0.05 { f64::NAN } else { pick(row + from, 6, 5) as f64 })),
+        (
+            "level",
+            numbers(
+                rows,
+                move |row| if random(row + from, 5) < 0.05 { f64::NAN } else { pick(row + from, 6, 5) as f64 },
+            ),
+        ),
     ])
 }
 

@@ -106,8 +106,9 @@ pub fn fit(
     }
     batch.code(columns, &coders);
     let batch = &*batch;
-    let fitted =
-        pool::map(planned, |planned| Fitting { columns, batch, sample: &sample, coders: &coders, merging }.fit(planned))?;
+    let fitted = pool::map(planned, |planned| {
+        Fitting { columns, batch, sample: &sample, coders: &coders, merging }.fit(planned)
+    })?;
     let fitted = fitted.into_iter().filter(|(target, _)| !target.parents.is_empty());
     let (targets, said): (Vec<Target>, Vec<Said>) = fitted.unzip();
     Ok(Fitted { coders, targets, said })

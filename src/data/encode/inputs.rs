@@ -17,7 +17,7 @@ const MOST_VALUES: usize = 8;
 /// another.
 const MOST_INPUTS: usize = 64;
 /// The share of the training rows that a value of a category, or the missing value, needs for an
-/// input of its own. Rarer ones are for the surprisals: an input that is nearly always 0 teaches a
+/// input of its own. Rarer ones are for the cells: an input that is nearly always 0 teaches a
 /// network little, and dominates it where it is 1.
 const LEAST_SHARE: f64 = 0.05;
 

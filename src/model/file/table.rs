@@ -140,7 +140,7 @@ tensors! {
             "scaled = (value − offset) / scale; for `robust`, s = scaled above 1 becomes 1 + ln s, and below 0 −ln(1 − s).";
         "scaling.scale" F64 [INPUTS] "The scale of the same.";
         "median" F64 [FEATURES] "The training median of each feature, in its own unit.";
-        "reference" F64 [INPUTS] "What stands in for each input of a missing value, and where explanations start.";
+        "reference" F64 [INPUTS] "What stands in for each input of a missing value.";
         "feature.quantiles" F64 [FEATURES, FEATURE_QUANTILES]
             "The training values of each feature at 0, 0.05, …, 1, in its own unit; zeros of a category.";
         "feature.at_most" U64 [FEATURES, FEATURE_QUANTILES]

@@ -5,6 +5,7 @@
 
 mod apply;
 mod drift;
+mod findings;
 mod fit;
 mod models;
 mod scan;
@@ -57,6 +58,7 @@ exported! {
     _polars_plugin_anorand_explain => apply::explain, _polars_plugin_field_anorand_explain => apply::explain_field;
     _polars_plugin_anorand_cells => apply::cells, _polars_plugin_field_anorand_cells => apply::cells_field;
     _polars_plugin_anorand_embed => apply::embed, _polars_plugin_field_anorand_embed => apply::embed_field;
+    _polars_plugin_anorand_findings => findings::findings, _polars_plugin_field_anorand_findings => findings::findings_field;
     _polars_plugin_anorand_check_scan => scan::check_scan, _polars_plugin_field_anorand_check_scan => scan::check_scan_field;
     _polars_plugin_anorand_observe => scan::observe, _polars_plugin_field_anorand_observe => scan::rows_field;
     _polars_plugin_anorand_observe_scores => scan::observe_scores, _polars_plugin_field_anorand_observe_scores => scan::scores_field;
