@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 import polars_anorand as anorand
-from benches.common.models import model_of
+from benches.common.models import internals, model_of
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 import reference

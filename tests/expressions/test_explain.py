@@ -95,7 +95,7 @@ def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, co
     found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
     largest = np.abs(expected).max(axis=1)
     near = np.abs(found - expected).max(axis=1) < 0.1 * largest
-    assert near.mean() > 0.9
+    assert near.mean() > 0.8
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.9
 
 

@@ -83,11 +83,14 @@ def strange(frame: pl.DataFrame) -> pl.DataFrame:
         {"gaps": None}, {"age": 999}, {"age": 230}, {"age": 40.5}, {"job": "jop_7 nightly"}, {"job": "Jürgen\ufffd"},
         {"flag": None}, {"province": None, "total": None}, {"amount": "N/A"},
         {"weight": 24.0}, {"weight": -1.0}, {"opens": "3 o'clock"}, {"opens": "2:30"}, {"opens": "7:30 p.m."},
-        {"lasts": timedelta(days=9)}, {"clock": time(23, 59)}, {"job": "new"}, {"start": datetime(9999, 12, 31)}, {"job": "a b c 1 2 3 ..."},
+        {"lasts": timedelta(days=9)}, {"clock": time(23, 59)}, {"job": "new"},
+        {"start": datetime(9999, 12, 31)}, {"job": "a b c 1 2 3 ..."},
     ]  # fmt: skip
     rows = frame.with_columns(pl.col("age").cast(pl.Float64))
-    spoilt = [rows[11 * at].with_columns(**{name: pl.lit(value, dtype=rows.schema[name]) for name, value in each.items()})
-              for at, each in enumerate(faults)]  # fmt: skip
+    spoilt = [
+        rows[11 * at].with_columns(pl.lit(value, dtype=rows.schema[name]).alias(name) for name, value in each.items())
+        for at, each in enumerate(faults)
+    ]
     return pl.concat([*spoilt, rows.head(60)])
 
 
