@@ -172,7 +172,92 @@ mod tests {
         let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
         paths.sort();
-        paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+        let files = paths.into_iter().map(|path| std::fs::read(path).unwrap());
+        files.chain(fitted().iter().cloned()).collect()
+    }
+
+    /// Rows whose columns depend on one another.
+    fn table(from: i32) -> Columns {
+        let rows = || from..from + 300;
+        let item = |row: i32| ["book", "lamp", "desk", "N/A"][(row * 7 % 23 % 4) as usize];
+        let number = |row: i32| f64::from(row * 37 % 101) / 4.0;
+        let frame = df!(
+            "item" => rows().map(item).collect::<Vec<_>>(),
+            "price" => rows().map(|row| (row * 7 % 23 % 4) as f64 * 9.5).collect::<Vec<_>>(),
+            "x" => rows().map(|row| (row % 19 != 0).then(|| number(row))).collect::<Vec<_>>(),
+            "y" => rows().map(|row| 2.0 * number(row) + f64::from(row % 3)).collect::<Vec<_>>(),
+            "total" => rows().map(|row| number(row) * (row * 7 % 23 % 4) as f64 * 9.5).collect::<Vec<_>>(),
+            "text" => rows().map(|row| format!("{}", row * 13 % 57)).collect::<Vec<_>>(),
+            "at" => rows().map(|row| i64::from(row) * 86_400_000_000 + i64::from(row * 5 % 9) * 3_600_000_000).collect::<Vec<_>>(),
+        );
+        let mut frame = frame.unwrap();
+        let times = frame.column("at").unwrap().cast(&DataType::Datetime(TimeUnit::Microseconds, None)).unwrap();
+        frame.with_column(times).unwrap();
+        Columns::from_frame(&frame).unwrap()
+    }
+
+    fn small() -> Options {
+        Options {
+            members: 2,
+            epochs: 1,
+            min_steps: 0,
+            max_epochs: 1,
+            hidden: vec![4],
+            ..Options::preset(Preset::Novelty)
+        }
+    }
+
+    /// A model with cells, and one that went on from it.
+    fn fitted() -> &'static [Vec<u8>] {
+        static FITTED: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+        FITTED.get_or_init(|| {
+            let first = fit_with_labels(&table(0), None, &small(), Device::Cpu).unwrap().model;
+            let second = after(&first).unwrap();
+            [first, second].map(|model| model.to_bytes().unwrap()).to_vec()
+        })
+    }
+
+    /// A model that goes on from another one.
+    fn after(model: &Model) -> PolarsResult<Model> {
+        let (columns, options) = (table(400), small());
+        let start = Some(crate::fit::Start { model, replayed: None });
+        let given = crate::fit::Given { start, ..crate::fit::Given::table(&columns, None) };
+        crate::fit::fit(&crate::fit::Fit { given, options: &options }, Device::Cpu).map(|fitted| fitted.model)
+    }
+
+    /// Models with cells, with one to three changes.
+    fn mutated_cells(count: usize) -> impl Iterator<Item = Vec<u8>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        (0..count).map(move |_| {
+            let mut bytes = fitted().choose(&mut rng).unwrap().clone();
+            for _ in 0..rng.random_range(1..4) {
+                mutate(&mut bytes, &mut rng);
+            }
+            bytes
+        })
+    }
+
+    #[test]
+    fn mutated_cells_are_refused_or_read_as_they_are_written() {
+        mutated_cells(3_000).for_each(|bytes| loader(&bytes));
+    }
+
+    #[test]
+    fn mutated_cells_are_refused_or_score_every_row() {
+        mutated_cells(2_000).for_each(|bytes| model(&bytes));
+    }
+
+    #[test]
+    fn a_fit_goes_on_from_mutated_cells_or_refuses_them() {
+        let sealed = mutated_cells(1_500).filter_map(|bytes| Model::sealed(&bytes));
+        let mut count = 0;
+        for model in sealed.filter_map(|bytes| accepted(Model::from_bytes(&bytes))) {
+            if let Some(next) = accepted(after(&model)) {
+                write_and_read(&next);
+                count += 1;
+            }
+        }
+        assert!(count > 50, "{count} fits");
     }
 
     const NUMBERS: [f64; 11] =

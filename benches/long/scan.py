@@ -28,7 +28,7 @@ def used():
 path, features, how = sys.argv[1], sys.argv[2].split(","), sys.argv[3]
 begun = used()
 if how == "scan":
-    model = anorand.fit_scan(pl.scan_parquet(path), features)
+    model = anorand.train(pl.scan_parquet(path), features)
 else:
     frame = pl.read_parquet(path, columns=features)
     begun = used()
@@ -88,7 +88,7 @@ def scan(rows: int, folder: Path | None) -> None:
         size = sum(path.stat().st_size for path in parts.iterdir())
         whole, peak, cpu = fitted(parts / "*.parquet", "scan")
         first, first_peak, first_cpu = fitted(parts / "0000.parquet", "scan")
-        print(f"fit_scan of {rows:,} rows x {len(FEATURES)}, {size / 2**30:.1f} GiB of Parquet")
+        print(f"train of {rows:,} rows x {len(FEATURES)}, {size / 2**30:.1f} GiB of Parquet")
         print(f"  peak of memory: {peak:.2f} GiB; of its first million rows: {first_peak:.2f} GiB")
         million = cpu / rows * 1e6
         print(

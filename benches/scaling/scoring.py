@@ -57,7 +57,7 @@ def sampled_fits(spark: Any, folder: Path, features: int, sample: int) -> Second
     paths, names = folder / f"{features}", [f"f{at}" for at in range(features)]
     found: Seconds = {}
     scan = pl.scan_parquet(paths / "*.parquet")
-    _, found["Polars, fit_scan"] = cpu_here(lambda: anorand.fit_scan(scan, names, sample=sample, device="cpu"))
+    _, found["Polars, train"] = cpu_here(lambda: anorand.train(scan, names, sample=sample, device="cpu"))
     estimator = AnoRand(inputCols=names, maxRows=sample)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is a sample

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import polars as pl
 
-from polars_anorand import _paths, _register
+from polars_anorand import _frames, _paths, _register
 from polars_anorand._options import check, integer
 from polars_anorand.model import Model
 from polars_anorand.progress import shown
@@ -28,6 +29,20 @@ ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Model | pl.Expr | pl.Se
 """A model: the path of a file, the bytes of one, a :class:`Model`, or an expression of Binary that has one model for
 all rows or one for each row."""
 
+
+class FromRows(enum.Enum):
+    """Stands for a model that is fitted on the rows themselves: the default of a verb that can do so.
+
+    None does not, since it is what a look-up that found no model returns.
+    """
+
+    FROM_ROWS = "a model fitted on the rows"
+
+    def __repr__(self) -> str:
+        return "FROM_ROWS"
+
+
+FROM_ROWS = FromRows.FROM_ROWS
 
 SMALL_GROUPS: SmallGroups = "null"
 MIN_GROUP_ROWS = 20
@@ -146,6 +161,7 @@ def placed(device: str, precision: Precision) -> dict[str, str]:
 
 def struct(features: Columns) -> pl.Expr:
     """Columns as one input, which keeps their names, and lets Polars run groups in parallel."""
+    _frames.refuse(features)
     if isinstance(features, (list, tuple)) and not features:
         raise ValueError("there is no feature: the list is empty")
     return pl.struct(features)
@@ -188,6 +204,11 @@ def _model_value(model: object, name: str = "model") -> pl.Expr:
         return pl.lit(model.tobytes(), dtype=pl.Binary)
     if isinstance(model, pl.Series):
         return pl.lit(model)
+    if isinstance(model, (pl.DataFrame, pl.LazyFrame)):
+        raise TypeError(
+            f"{name} must be one model, got a {type(model).__name__}: pass fitted.item() of one model; of a model "
+            "for each group, join the frame to the rows, and pass pl.col('model')"
+        )
     raise TypeError(
         f"{name} must be a path, bytes, a Model, or an expression or Series of Binary, got {type(model).__name__}"
     )

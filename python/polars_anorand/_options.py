@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
@@ -242,9 +243,7 @@ def check(given: Mapping[str, object]) -> Checked:
     """
     options = dict(given)
     internals = cast("Mapping[str, object]", options.pop(INTERNALS, None) or {})
-    for name in options:
-        if name not in OPTIONS:
-            raise TypeError(f"there is no option {name!r}; the options of a fit are {', '.join(OPTIONS)}")
+    unknown(options)
     for name in internals:
         if name not in _ALL:
             raise TypeError(f"there is no option {name!r}")
@@ -255,6 +254,47 @@ def check(given: Mapping[str, object]) -> Checked:
         options["loss_weight"] = loss_weights[0]
     converted = {name: _converted(name, value) for name, value in options.items() if value is not None}
     return Checked(converted, loss_weights)
+
+
+def unknown(options: Mapping[str, object]) -> None:
+    """Raise a TypeError for an option that does not exist, which says what it may have been meant to be."""
+    for name in options:
+        if name not in OPTIONS and name != INTERNALS:
+            raise TypeError(f"there is no option {name!r}: {_advice(name)}")
+
+
+def _advice(name: str) -> str:
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    meant = _OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.75)), None)
+    return f"did you mean {meant}?" if meant else "help(polars_anorand.FitOptions) lists them"
+
+
+_OTHER_NAMES = {
+    "random_state": "seed",
+    "random_seed": "seed",
+    "n_estimators": "members",
+    "max_iter": "epochs",
+    "n_epochs": "epochs",
+    "n_epoch": "epochs",
+    "lr": "learning_rate",
+    "hidden_layer_sizes": "hidden",
+    "hidden_neurons": "hidden",
+    "handle_unknown": "encode",
+}
+"""What scikit-learn, PyOD and others call an option."""
+
+_ELSEWHERE = {
+    "contamination": "a fit needs none; detect(…, contamination=…) says which rows are outliers",
+    "threshold": "detect(…, threshold=…) says which rows are outliers",
+    "explain": "detect(…, explain=…) gives reasons",
+    "spread": "detect(…, spread=True) gives the members' agreement",
+    "top": "explain(…, top=…) gives the largest contributions",
+    "novelty": 'preset="novelty" is for training rows that are known to be normal',
+    "n_jobs": "POLARS_MAX_THREADS sets the number of threads",
+    "verbose": "progress=True shows a progress bar",
+}
+"""Arguments of other functions, and what is no argument here."""
 
 
 def _listed(values: Sequence[object]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import reprlib
 import stat
 from pathlib import Path
 from typing import cast
@@ -63,7 +64,10 @@ def _local(path: str | os.PathLike[str], advice: str) -> str:
     except TypeError:
         text = None
     if not isinstance(text, str):
-        raise TypeError(f"path must be a str or an os.PathLike of one, got {path!r} ({type(path).__name__})")
+        advice = ": Model(data) makes a model of bytes" if isinstance(path, (bytes, bytearray, memoryview)) else ""
+        raise TypeError(
+            f"path must be a str or an os.PathLike of one, got {reprlib.repr(path)} ({type(path).__name__}){advice}"
+        )
     if _URL.match(text):
         raise ValueError(f"a model's path must be a local file, got the URL {text!r}: {advice}")
     # Absolute, since a lazy query may run after the process has changed its folder.

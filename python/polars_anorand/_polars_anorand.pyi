@@ -1,6 +1,7 @@
 from typing import Literal
 
 MODEL_FORMAT: int
+VERSION: str
 
 def model_metadata(bytes: bytes) -> str: ...
 def model_options(bytes: bytes) -> str: ...

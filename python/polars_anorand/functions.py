@@ -9,7 +9,9 @@ import polars as pl
 
 from polars_anorand import _paths, _register
 from polars_anorand._arguments import (
+    FROM_ROWS,
     Columns,
+    FromRows,
     Labels,
     ModelLike,
     Training,
@@ -19,7 +21,7 @@ from polars_anorand._arguments import (
     placed,
     text,
 )
-from polars_anorand._options import integer, number
+from polars_anorand._options import integer, number, unknown
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -141,7 +143,7 @@ def fit(
 
 def score(
     features: Columns,
-    model: ModelLike | None = None,
+    model: ModelLike | FromRows = FROM_ROWS,
     *,
     labels: Labels | None = None,
     by: Columns | None = None,
@@ -204,7 +206,7 @@ def score(
 
 def detect(
     features: Columns,
-    model: ModelLike | None = None,
+    model: ModelLike | FromRows = FROM_ROWS,
     *,
     contamination: float | None = None,
     threshold: float | None = None,
@@ -298,7 +300,7 @@ def explain(
 ) -> pl.Expr:
     """What each feature adds to a row's score, compared with an ordinary training row.
 
-    A model keeps at most 64 training rows that score below the median. A row is compared with the one that is most
+    A model keeps at most 256 training rows that score below the median. A row is compared with the one that is most
     like it: the contributions add up to the row's score minus that row's score, to 1e-3. So ``score − Σ contributions``
     is the score of the row compared with. A row of medians would not do: where columns depend on one another, no table
     has it, and it is itself strange.
@@ -344,7 +346,7 @@ def explain(
 def cells(features: Columns, model: ModelLike, *, name: str = "cells") -> pl.Expr:
     """The evidence that each value of a row is wrong, in nats.
 
-    ``e`` is how much likelier a value is if its cell is wrong than if it is right. A cell's evidence is max(0, ln e)::
+    ``e`` is how much likelier a value is if its cell is wrong than if it is right. A cell's evidence is ln(1 + e)::
 
         e = events + (0.3 · rare + 0.5 · far) · min(1, 1 / r) + Σ 1 / r
 
@@ -453,7 +455,7 @@ def embed(
 
 
 def _source(
-    model: ModelLike | None,
+    model: ModelLike | FromRows,
     options: FitOptions,
     labels: Labels | None,
     by: Columns | None,
@@ -462,9 +464,12 @@ def _source(
     progress: bool | Literal["always"],
 ) -> ModelLike | Training:
     """The model of a call, or how to fit one."""
-    if model is None:
+    if isinstance(model, FromRows):
         return Training(options, labels, by, small_groups, min_group_rows, progress)
     others = {"labels": labels, "by": by, "progress": progress or None}
+    if cast("object", model) is None:
+        raise TypeError("model is None; leave it out to fit a model on the rows themselves")
+    unknown(options)
     given = [*options, *[name for name, value in others.items() if value is not None]]
     given += group_arguments(small_groups, min_group_rows)
     if given:

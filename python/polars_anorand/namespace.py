@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from polars_anorand import functions
+from polars_anorand._arguments import FROM_ROWS
 from polars_anorand._options import CONTAMINATION
 from polars_anorand.drift import drift
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from polars_anorand._arguments import Columns, Labels, ModelLike
+    from polars_anorand._arguments import Columns, FromRows, Labels, ModelLike
     from polars_anorand._options import FitOptions, Precision, SmallGroups
 
 
@@ -60,7 +61,7 @@ class Anorand:
 
     def score(
         self,
-        model: ModelLike | None = None,
+        model: ModelLike | FromRows = FROM_ROWS,
         *,
         labels: Labels | None = None,
         by: Columns | None = None,
@@ -89,7 +90,7 @@ class Anorand:
 
     def detect(
         self,
-        model: ModelLike | None = None,
+        model: ModelLike | FromRows = FROM_ROWS,
         *,
         contamination: float | None = None,
         threshold: float | None = None,

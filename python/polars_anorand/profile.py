@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 import polars as pl
 
+from polars_anorand import _frames, _register
 from polars_anorand import _polars_anorand as _core
-from polars_anorand import _register
 from polars_anorand.model import _findings
 
-Role = Literal["feature", "id", "counter", "constant", "text", "unsupported"]
+Role = Literal["feature", "id", "counter", "key", "constant", "text", "unsupported"]
 
 _SCHEMA = {
     "column": pl.String, "dtype": pl.String, "nulls": pl.Int64, "distinct": pl.Int64, "role": pl.String,
@@ -23,6 +25,27 @@ _SAMPLE = 20_000
 _LONG = 40
 """Mean number of characters of free text."""
 
+_FEW = 20
+"""In this number of rows or fewer, there are no ids, counters and texts, as in src/data/ids.rs."""
+
+_NEARLY_ALL = 0.95
+"""The share of distinct strings that are dates in a column of dates."""
+
+_DATE = "|".join(
+    [
+        r"^\d{4}[-/.](0?[1-9]|1[0-2])([-/.]\d{1,2}([ T].*)?)?$",  # 2026-01, 2026-01-31, 2026-01-31 23:59
+        r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}( .*)?$",  # 31.1.2026, 1/31/2026
+        r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])$",  # 20260131
+    ]
+)
+"""Dates and months as strings."""
+
+_KEY = re.compile(r"[/\\]([^/\\=,\[\]]+)=[^/\\]*(?=[/\\])")
+"""A folder of a path that is named after a key and its value."""
+
+_WHOLE = 2.0**53
+"""Whole floats below this number are exact."""
+
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -34,15 +57,19 @@ class _Column(NamedTuple):
     nulls: int
     distinct: int
     rises: int | None
-    """For integers: the number of values above the value before. Nulls are skipped."""
+    """For numbers: the number of values above the value before. Nulls are skipped."""
     falls: int | None
-    """For integers: the number of values below the value before."""
+    """For numbers: the number of values below the value before."""
     span: float | None
-    """For integers: highest - lowest + 1."""
+    """For numbers: highest - lowest + 1."""
     deviation: float | None
-    """For integers: the standard deviation."""
+    """For numbers: the standard deviation."""
     length: float | None
     """For strings: the mean number of characters."""
+    whole: bool
+    """Whether the values are integers, whatever the dtype."""
+    dates: int
+    """For strings and integers: the number of values that are written as dates."""
 
     @property
     def known(self) -> int:
@@ -72,11 +99,15 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
           nulls: which rows have a value is information. So are times: what recurs in them counts. But a fit with
           ``missing="null"`` skips rows with a null, and one with ``preset="paper"`` finds later rows strange;
         * ``"id"``: an integer, String, Categorical or Enum column whose values hardly repeat. Integers must fill
-          their range, or from 1,000 rows on be spread evenly over it: others are measurements. A float is never an id;
+          their range, or from 1,000 rows on be spread evenly over it: others are measurements. A float is no id, unless
+          its column has whole numbers only and some are missing;
         * ``"counter"``: an integer column that rises or falls with the rows. Later rows lie beyond all training rows,
-          and would be flagged for that;
+          and would be flagged for that. Integers with nulls that became floats are judged as integers; integers that
+          are dates, such as 20260131, are counters if they never fall, or never rise, with the rows;
+        * ``"key"``: a partition key in the paths of a LazyFrame's files, such as ``month=2026-01``. The next file has
+          another one, and all its rows would be flagged for that;
         * ``"constant"``: the same value in all rows, or no value in any row;
-        * ``"text"``: long strings, most of them distinct;
+        * ``"text"``: long strings, most of them distinct; or dates written as strings, whose later values are all new;
         * ``"unsupported"``: a dtype that a fit refuses, or a name that can't be passed to it.
 
         A fit on an id, a text or an integer counter warns, by the same rules. With 20 rows or fewer there are no ids,
@@ -99,20 +130,13 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     ['numbers as text', None]
 
     """
-    given = _checked(frame)
+    given = _frames.checked(frame)
     found = _roles(given)
     if isinstance(given, pl.LazyFrame):
         return found
     names = found.filter(pl.col("role") == "feature")["column"].to_list()
     notes = _notes(given, names)
     return found.with_columns(notes=pl.Series([notes.get(name) for name in found["column"]], dtype=pl.String))
-
-
-def _checked(frame: object) -> pl.DataFrame | pl.LazyFrame:
-    if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-        kind = f"{type(frame).__module__}.{type(frame).__qualname__}".removeprefix("builtins.")
-        raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {kind}")
-    return frame
 
 
 def _roles(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
@@ -122,10 +146,14 @@ def _roles(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     columns = _columns(
         frame, [None if refusal else dtype for refusal, dtype in zip(refusals, schema.dtypes(), strict=True)]
     )
+    keys = _partition_keys(frame)
     rows: list[tuple[object, ...]] = []
     for (name, dtype), refusal, column in zip(schema.items(), refusals, columns, strict=True):
         if column is None:
             rows.append((name, str(dtype), None, None, "unsupported", refusal, None))
+        elif name in keys:
+            reason = f"a partition key of the files, {_distinct(column)}: the next file has another"
+            rows.append((name, str(dtype), column.nulls, column.distinct, "key", reason, None))
         else:
             rows.append((name, str(dtype), column.nulls, column.distinct, *_role(column), None))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
@@ -171,7 +199,7 @@ def features(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     ['price']
 
     """
-    found = _roles(_checked(frame))
+    found = _roles(_frames.checked(frame))
     names = found.filter(pl.col("role") == "feature")["column"].to_list()
     if not names:
         roles = ", ".join(f"{name!r} is {role}" for name, role in found.select("column", "role").rows())
@@ -203,6 +231,8 @@ def _columns(frame: pl.DataFrame | pl.LazyFrame, dtypes: list[pl.DataType | None
             span=None if low is None or high is None else float(high - low + 1),
             deviation=found.get(f"{at} deviation"),
             length=found.get(f"{at} length"),
+            whole=bool(found.get(f"{at} whole", True)),
+            dates=found.get(f"{at} dates") or 0,
         )
 
     return [None if dtype is None else column(at, dtype) for at, dtype in enumerate(dtypes)]
@@ -223,7 +253,15 @@ def _aggregates(value: pl.Expr, dtype: pl.DataType) -> dict[str, pl.Expr]:
     aggregates = {"nulls": value.null_count(), "distinct": there.n_unique()}
     if _is(dtype, pl.String):
         aggregates["length"] = value.str.len_chars().mean()
-    if dtype.is_integer():
+    if _is(dtype, *_WORDS):
+        # Each distinct value once: a category that is a date hardly has many.
+        words = there.unique().cast(pl.String)
+        aggregates["dates"] = words.str.contains(_DATE).sum()
+    if dtype.is_integer() and not _is(dtype, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16):
+        aggregates["dates"] = _is_date(there).sum()
+    if dtype.is_float():
+        aggregates["whole"] = (there == there.round()).all() & (there.abs() < _WHOLE).all()
+    if dtype.is_integer() or dtype.is_float():
         # Comparisons are exact where differences overflow or lose digits in a float.
         aggregates |= {"rises": (there > there.shift(1)).sum(), "falls": (there < there.shift(1)).sum()}
         aggregates |= {"low": value.min(), "high": value.max(), "deviation": value.cast(pl.Float64).std()}
@@ -243,6 +281,20 @@ def _refusal(name: str, dtype: pl.DataType) -> str | None:
     return f"a fit takes no {dtype}: make numbers of it, such as its length"
 
 
+def _is_date(value: pl.Expr) -> pl.Expr:
+    """Whether integers are dates of eight digits, such as 20260131."""
+    month, day = value // 100 % 100, value % 100
+    return value.is_between(1900_01_01, 2099_12_31) & month.is_between(1, 12) & day.is_between(1, 31)
+
+
+def _partition_keys(frame: pl.DataFrame | pl.LazyFrame) -> set[str]:
+    """The keys in the paths of a scan's files, ``key=value``, of which its plan shows the first."""
+    if isinstance(frame, pl.DataFrame):
+        return set()
+    scans = re.findall(r"SCAN \[(.*)", frame.explain(optimized=False))
+    return {unquote(key) for scan in scans for key in _KEY.findall(scan)}
+
+
 def _role(column: _Column) -> tuple[Role, str]:
     """Return what a column is, and why."""
     if _is(column.dtype, pl.Null):
@@ -259,6 +311,8 @@ def _role(column: _Column) -> tuple[Role, str]:
 
 def _role_of_words(column: _Column) -> tuple[Role, str] | None:
     distinct, known = column.distinct, column.known
+    if distinct > 1 and column.dates > _NEARLY_ALL * distinct and known > _FEW:
+        return "text", f"{_distinct(column)}, written as dates: later ones are all new; parse them, as str.to_date does"
     if not _core.words_are_ids(distinct, known):
         return None
     if column.length is not None and column.length > _LONG and distinct > known / 2:
@@ -270,6 +324,11 @@ def _role_of_numbers(column: _Column) -> tuple[Role, str] | None:
     rises, falls = column.rises, column.falls
     if rises is None or falls is None or column.span is None:
         return None
+    if column.dtype.is_float() and not (column.whole and column.nulls):
+        return None
+    if column.dates == column.known > _FEW and column.distinct > 1 and 0 in (rises, falls):
+        direction = "rise" if rises else "fall"
+        return "counter", f"{_distinct(column)}, dates that {direction} with the rows: later ones are all new"
     how = _core.numbering(column.known, rises, falls, column.span, column.deviation or 0.0, column.distinct)
     if how is None:
         return None

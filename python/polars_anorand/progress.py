@@ -46,7 +46,8 @@ class progress:  # noqa: N801  # read as a function: with progress():
     """Show how far the calls within a ``with`` block are: training steps, groups, and rows.
 
     All calls of all queries that run in the process meanwhile are counted together, but for those with ``progress=``
-    of their own. Several blocks, one within another or of several threads, each count all of them. Rows of a stream have no total, since Polars does not tell a plugin what is to come.
+    of their own. Several blocks, one within another or of several threads, each count all of them. Rows of a
+    stream have no total, since Polars does not tell a plugin what is to come.
 
     Parameters
     ----------

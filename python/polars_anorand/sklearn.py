@@ -198,6 +198,8 @@ class AnoRand(OutlierMixin, BaseEstimator):
     def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: N803
         """X as a frame with the model's names; ``reset`` in a fit, which takes its names and number of columns."""
         frame = _from_frame(X)
+        if reset:
+            self._has_names = frame is not None
         if frame is None:
             # An infinity in an array is the fault of a computation, an error in scikit-learn; in a frame it is missing.
             array: Any = validate_data(
@@ -206,12 +208,24 @@ class AnoRand(OutlierMixin, BaseEstimator):
             names = [f"x{at}" for at in range(array.shape[1])] if reset else self.model_.features
             return pl.DataFrame(array, schema=names)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        return frame if reset else frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))
+        # scikit-learn sees no names in other frames, such as those of Arrow: the verbs match these.
+        is_seen = isinstance(X, pl.DataFrame) or _is_pandas(X)
+        if reset or (self._has_names and not is_seen):
+            return frame
+        # Of a column of nothing but None, pandas knows no dtype, and Polars takes it for text.
+        untyped = [name for name in frame.columns if _is_pandas(X) and str(X.dtypes.get(name)) == "object"]
+        empty = [name for name in untyped if frame[name].null_count() == frame.height]
+        frame = frame.with_columns(pl.lit(None).alias(name) for name in empty)
+        return frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _is_pandas(X: Any) -> bool:  # noqa: N803
+    return type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "columns")
 
 
 def _from_frame(X: Any) -> pl.DataFrame | None:  # noqa: N803
@@ -220,7 +234,7 @@ def _from_frame(X: Any) -> pl.DataFrame | None:  # noqa: N803
         return X
     if isinstance(X, pl.LazyFrame):
         raise TypeError("AnoRand takes a DataFrame, got a LazyFrame: collect it, or use polars_anorand.fit")
-    if type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "columns"):
+    if _is_pandas(X):
         # Not by its Arrow stream, which has the index as a column.
         return pl.from_pandas(X.set_axis([str(name) for name in X.columns], axis=1))
     return pl.DataFrame(X) if hasattr(X, "__arrow_c_stream__") and hasattr(X, "schema") else None

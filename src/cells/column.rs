@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::data::Kind;
 
 use super::events::{of_event, Own, Parts, Sums};
-use super::known_numbers::{frequent_numbers, numbers_of};
+use super::known_numbers::{numbers_of, Counting};
 use super::math::quick_ln;
+use super::merge::{EarlierColumn, Shares};
 use super::numbers::{Numbers, FAR};
 use super::parse;
 use super::tails::{evidence_of_share, Rarity};
@@ -86,23 +87,32 @@ pub struct Read {
 
 impl Column {
     /// From the training rows, which may be a sample of all rows; remembers up to `most` numbers.
-    pub fn fit(column: &CellColumn, vocabulary: Option<&Vocabulary>, all: Option<AllRows>, most: usize) -> Self {
+    /// `earlier` is what an earlier model knows of the column, whose rows are part of all rows.
+    pub fn fit(
+        column: &CellColumn,
+        vocabulary: Option<&Vocabulary>,
+        all: Option<AllRows>,
+        most: usize,
+        earlier: Option<EarlierColumn>,
+    ) -> Self {
         let all = all.unwrap_or_else(|| AllRows::count(column));
         let mut fitted = match (column, vocabulary) {
             (CellColumn::Text { codes, others }, Some(vocabulary)) => {
                 let mut fitted = Self::new(None, texts::nature(vocabulary, all), all);
                 if fitted.nature.meaning != Meaning::Category {
-                    fitted.describe_texts(codes, others, vocabulary);
+                    fitted.describe_texts(codes, others, vocabulary, earlier);
                 }
                 fitted
             }
-            _ => Self::fit_numbers(column, all, most),
+            _ => Self::fit_numbers(column, all, most, earlier),
         };
         fitted.prepare(vocabulary);
         let read = fitted.read(column);
         let mut seen = [false; NO_HOUR as usize + 1];
         (0..read.levels.len()).for_each(|row| seen[usize::from(fitted.level(&read, row).hour)] = true);
-        fitted.nature.has_hours = seen[..usize::from(NO_HOUR)].iter().filter(|seen| **seen).count() > 2;
+        let had_hours = earlier.is_some_and(|earlier| earlier.column.nature.has_hours);
+        let has_hours = seen[..usize::from(NO_HOUR)].iter().filter(|seen| **seen).count() > 2;
+        fitted.nature.has_hours = has_hours || had_hours && fitted.nature.meaning != Meaning::Category;
         fitted
     }
 
@@ -112,7 +122,7 @@ impl Column {
         Self { time, nature, all, numbers: None, known, counts, rarity: None, texts: None, levels }
     }
 
-    fn fit_numbers(column: &CellColumn, all: AllRows, most: usize) -> Self {
+    fn fit_numbers(column: &CellColumn, all: AllRows, most: usize, earlier: Option<EarlierColumn>) -> Self {
         let (time, values) = numbers_of(column);
         let meaning = match time {
             Some(Kind::Date | Kind::Datetime) => Meaning::Date,
@@ -120,8 +130,15 @@ impl Column {
             _ => Meaning::Number,
         };
         let may_be_log = meaning == Meaning::Number;
-        let numbers = Numbers::fit(&values, values.len(), 0, meaning == Meaning::Date, may_be_log);
-        let (known, counts) = frequent_numbers(&values, numbers.is_none(), most);
+        let numbers =
+            Numbers::fit_after(&values, values.len(), 0, meaning == Meaning::Date, may_be_log, known_before(earlier));
+        let of_earlier = earlier.map_or((&[][..], &[][..]), |of| (of.column.known.as_slice(), &of.column.counts));
+        let before = earlier.map_or(AllRows { rows: 0, missing: 0 }, |of| of.column.all);
+        let of_new = all.rows.saturating_sub(before.rows).saturating_sub(all.missing.saturating_sub(before.missing));
+        let at_hand = values.iter().filter(|value| !value.is_nan()).count();
+        let factor = (of_new as f64 / at_hand.max(1) as f64).max(1.0);
+        let counting = Counting { values: &values, all, factor, earlier: of_earlier };
+        let (known, counts) = counting.frequent(numbers.is_none(), most);
         let meaning = if numbers.is_some() { meaning } else { Meaning::Category };
         let is_discrete = !known.is_empty() || numbers.is_none();
         let nature = Nature { meaning, is_discrete, is_free_text: false, is_day_first: false, has_hours: false };
@@ -129,14 +146,25 @@ impl Column {
     }
 
     /// What the numbers of a text column are like; a category where they are too few.
-    fn describe_texts(&mut self, codes: &[u32], others: &[String], vocabulary: &Vocabulary) {
+    fn describe_texts(
+        &mut self,
+        codes: &[u32],
+        others: &[String],
+        vocabulary: &Vocabulary,
+        earlier: Option<EarlierColumn>,
+    ) {
         let texts = vocabulary.values.iter().chain(others);
         let read: Vec<(f64, bool)> = texts.map(|text| (self.number_of(text), parse::is_marker(text))).collect();
         let of_rows = codes.iter().filter_map(|code| read.get(*code as usize));
         let values: Vec<f64> = of_rows.clone().map(|(number, _)| *number).collect();
         let unread = of_rows.filter(|(number, is_missing)| number.is_nan() && !is_missing).count();
         let (are_days, may_be_log) = (self.nature.meaning == Meaning::Date, self.nature.meaning == Meaning::Number);
-        self.numbers = Numbers::fit(&values, codes.len(), unread, are_days, may_be_log);
+        let is_same = |of: &EarlierColumn| {
+            let (a, b) = (&of.column.nature, &self.nature);
+            (a.meaning, a.is_day_first) == (b.meaning, b.is_day_first)
+        };
+        let earlier = known_before(earlier.filter(is_same));
+        self.numbers = Numbers::fit_after(&values, codes.len(), unread, are_days, may_be_log, earlier);
         if self.numbers.is_none() {
             self.nature = Nature { meaning: Meaning::Category, is_discrete: true, ..self.nature };
         }
@@ -317,6 +345,12 @@ impl Column {
     }
 }
 
+/// The numbers that an earlier model knows, and what its rows count for.
+fn known_before(earlier: Option<EarlierColumn<'_>>) -> Option<(&Numbers, Shares)> {
+    let earlier = earlier?;
+    Some((earlier.column.numbers.as_ref()?, earlier.shares))
+}
+
 /// The whole hour; a microsecond before it counts to it, as numbers are rounded.
 fn hour(hours: f64) -> u8 {
     ((hours + 1e-6) as u8).min(NO_HOUR - 1)
@@ -330,7 +364,7 @@ mod tests {
     #[test]
     fn a_column_of_few_numbers_is_discrete_and_knows_them() {
         let values: Vec<f64> = (0..200).map(|at| if at == 7 { f64::NAN } else { f64::from(at % 4) }).collect();
-        let column = Column::fit(&CellColumn::Number(&values), None, None, MOST_NUMBERS);
+        let column = Column::fit(&CellColumn::Number(&values), None, None, MOST_NUMBERS, None);
         assert!(column.nature.is_discrete && column.known == [0.0, 1.0, 2.0, 3.0]);
         let read = column.read(&CellColumn::Number(&[2.0, 9.0, f64::NAN]));
         assert_eq!((read.levels.as_slice(), read.more.len()), (&[2u32, 5, 4][..], 1));
@@ -343,7 +377,7 @@ mod tests {
         let values: Vec<f64> =
             (0..100).map(|at| (18_000.0 + f64::from(at) + f64::from(at % 5) / 24.0) * 86_400e6).collect();
         let times = CellColumn::Time { kind: Kind::Datetime, values: &values };
-        let column = Column::fit(&times, None, None, MOST_NUMBERS);
+        let column = Column::fit(&times, None, None, MOST_NUMBERS, None);
         assert!(column.nature.has_hours && column.nature.meaning == Meaning::Date && !column.nature.is_discrete);
         let read = column.read(&times);
         let level = column.level(&read, 13);
@@ -354,7 +388,7 @@ mod tests {
     fn training_rows_are_judged_without_themselves() {
         let values: Vec<f64> = (0..200).map(|at| if at == 7 { f64::NAN } else { f64::from(at) }).collect();
         let rows = CellColumn::Number(&values);
-        let column = Column::fit(&rows, None, None, MOST_NUMBERS);
+        let column = Column::fit(&rows, None, None, MOST_NUMBERS, None);
         let read = column.read_training(&rows, None);
         assert_eq!(column.level(&read, 7).own.fixed, 201.0 / 0.5);
     }

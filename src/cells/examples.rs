@@ -3,7 +3,7 @@
 use crate::data::Kind;
 
 use super::tensors::Values;
-use super::{CellColumn, Cells, CellsMetadata, Description, Evidence, Reason, Vocabulary, NULL};
+use super::{AllRows, CellColumn, Cells, CellsMetadata, Description, Earlier, Evidence, Reason, Vocabulary, NULL};
 
 /// The values of a column.
 #[derive(Clone)]
@@ -64,9 +64,22 @@ impl Words {
                 _ => counted.push((text.clone(), 1)),
             }
         }
+        Some(Self::in_order(counted))
+    }
+
+    fn in_order(mut counted: Vec<(String, u64)>) -> Self {
         counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         let (values, counts) = counted.into_iter().unzip();
-        Some(Self { values, counts })
+        Self { values, counts }
+    }
+
+    /// The texts of both.
+    fn plus(&self, other: &Self) -> Self {
+        let mut counted: std::collections::BTreeMap<&String, u64> = Default::default();
+        for of in [self, other] {
+            of.values.iter().zip(&of.counts).for_each(|(text, count)| *counted.entry(text).or_default() += count);
+        }
+        Self::in_order(counted.into_iter().map(|(text, count)| (text.clone(), count)).collect())
     }
 
     fn vocabulary(&self) -> Vocabulary<'_> {
@@ -94,11 +107,61 @@ impl Table {
         let words: Vec<Option<Words>> = self.0.iter().map(|(_, values)| Words::new(values)).collect();
         let names = self.0.iter().map(|(name, _)| *name).collect();
         let mut fitted =
-            Fitted { cells: Cells::new(vec![], vec![], vec![]), training: Evidence::default(), names, words };
+            Fitted { cells: Cells::new(vec![], vec![], vec![], None), training: Evidence::default(), names, words };
         let coded = fitted.coded(self);
-        let (cells, training) = Cells::fit_cells(&given(&coded), &fitted.described(), None).unwrap();
+        let (cells, training) = Cells::fit_cells(&given(&coded), &fitted.described(), None, None).unwrap();
         (fitted.cells, fitted.training) = (cells, training);
         fitted
+    }
+
+    /// A fit that goes on from an earlier one; some of the rows may be replayed.
+    pub fn fit_after(&self, earlier: &Fitted, replayed: Option<&[bool]>) -> Fitted {
+        let rows = self.rows();
+        let new: Vec<usize> = (0..rows).filter(|row| !replayed.is_some_and(|marks| marks[*row])).collect();
+        let new = self.pick(&new);
+        let words = new.0.iter().zip(&earlier.words).map(|((_, values), before)| {
+            Words::new(values).zip(before.as_ref()).map(|(words, before)| before.plus(&words))
+        });
+        let words = words.collect();
+        let names = self.0.iter().map(|(name, _)| *name).collect();
+        let mut fitted =
+            Fitted { cells: Cells::new(vec![], vec![], vec![], None), training: Evidence::default(), names, words };
+        let of_new = fitted.coded(&new);
+        let of_new = given(&of_new);
+        let all = of_new.iter().zip(&earlier.cells.columns).map(|(column, before)| {
+            let AllRows { rows, missing } = AllRows::count(column);
+            AllRows { rows: rows + before.all.rows, missing: missing + before.all.missing }
+        });
+        let all: Vec<AllRows> = all.collect();
+        let coded = fitted.coded(self);
+        let before = Earlier { cells: &earlier.cells, described: earlier.described(), replayed };
+        let found = Cells::fit_cells(&given(&coded), &fitted.described(), Some(&all), Some(&before)).unwrap();
+        (fitted.cells, fitted.training) = found;
+        fitted
+    }
+
+    pub fn rows(&self) -> usize {
+        match &self.0[0].1 {
+            Column::Numbers(numbers) | Column::Times(_, numbers) => numbers.len(),
+            Column::Texts(texts) => texts.len(),
+        }
+    }
+
+    /// Some of the rows.
+    pub fn pick(&self, rows: &[usize]) -> Self {
+        let pick = |values: &Column| match values {
+            Column::Numbers(numbers) => Column::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
+            Column::Times(kind, numbers) => Column::Times(*kind, rows.iter().map(|row| numbers[*row]).collect()),
+            Column::Texts(texts) => Column::Texts(rows.iter().map(|row| texts[*row].clone()).collect()),
+        };
+        Self(self.0.iter().map(|(name, values)| (*name, pick(values))).collect())
+    }
+
+    /// The same table with other values in a column.
+    pub fn with_column(&self, column: &str, values: Column) -> Self {
+        let of =
+            |(name, old): &(&'static str, Column)| (*name, if *name == column { values.clone() } else { old.clone() });
+        Self(self.0.iter().map(of).collect())
     }
 
     /// The same table with another value in a row.

@@ -11,10 +11,12 @@
 //! | how rare | `tails`, `shapes`, `near_duplicates` |
 //! | what other values say | `parents` |
 //! | everything together | `evidence` |
+//! | what an earlier model knows | `merge` |
 //! | in words | `reason` |
-//! | in a file | `tensors`, `restore` |
+//! | in a file | `tensors`, `restore`, `bound` |
 
 mod batch;
+mod bound;
 mod by_parent;
 mod column;
 mod events;
@@ -25,6 +27,7 @@ mod findings;
 mod given;
 mod known_numbers;
 mod math;
+mod merge;
 mod near_duplicates;
 mod numbers;
 mod parents;
@@ -49,6 +52,7 @@ use crate::pool;
 pub use evidence::{Evidence, RowEvidence};
 pub use findings::Finding;
 pub use given::{all_rows, describe, Given};
+pub use merge::Earlier;
 pub use reason::Reason;
 pub use tensors::{CellsMetadata, Spec};
 pub use values::{AllRows, CellColumn, Description};
@@ -58,6 +62,7 @@ pub use values::{Vocabulary, NULL};
 use batch::Batch;
 use column::Column;
 use evidence::Statement;
+use merge::Merging;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
@@ -65,7 +70,7 @@ use sample::{Owned, Split};
 
 /// The numbers of discrete columns that are remembered in all, and of each column at least.
 const MOST_NUMBERS: usize = 1 << 15;
-const FEWEST_NUMBERS: usize = 64;
+const FEWEST_NUMBERS: usize = 32;
 /// Of more training rows, these are fitted on, and the others are judged as new rows.
 const MOST_ROWS: usize = 1 << 17;
 
@@ -77,26 +82,34 @@ pub struct Cells {
     targets: Vec<Target>,
     /// The targets of each column.
     of_column: Vec<Vec<usize>>,
+    /// The number of rows that pairs and tails are counted from: all, or a sample of them.
+    seen: u64,
 }
 
 impl Cells {
     /// From training rows, in an order that doesn't depend on where they stood; and the evidence
-    /// against each of them without itself. `all` counts all rows where these are a sample.
+    /// against each of them without itself. `all` counts all rows where these are a sample, and
+    /// where there is an `earlier` model, whose rows are among them.
     pub fn fit(
         given: &[CellColumn],
         described: &[Description],
         all: Option<&[AllRows]>,
+        earlier: Option<&Earlier>,
     ) -> PolarsResult<(Self, Vec<RowEvidence>)> {
         let rows = batch::check(described.len(), given)?;
         let of_rows = |statement: Statement| statement.of_rows();
         if rows <= MOST_ROWS {
-            return Self::fit_and(given, described, all, of_rows);
+            return Self::fit_and(given, described, all, earlier, of_rows);
         }
         let counted: Vec<AllRows> = given.iter().map(AllRows::count).collect();
         let split = Split::new(rows, MOST_ROWS);
         let owned = split.taken(given, described);
         let taken: Vec<CellColumn> = owned.iter().map(Owned::column).collect();
-        let (cells, of_taken) = Self::fit_and(&taken, described, Some(all.unwrap_or(&counted)), of_rows)?;
+        let all = Some(all.unwrap_or(&counted));
+        let replayed = earlier.and_then(|earlier| earlier.replayed).map(|replayed| split.pick(replayed));
+        let earlier =
+            earlier.map(|of| Earlier { replayed: replayed.as_deref(), described: of.described.clone(), ..*of });
+        let (cells, of_taken) = Self::fit_and(&taken, described, all, earlier.as_ref(), of_rows)?;
         let evidence = split.complete(&cells, of_taken, given, described)?;
         Ok((cells, evidence))
     }
@@ -107,36 +120,56 @@ impl Cells {
         given: &[CellColumn],
         described: &[Description],
         all: Option<&[AllRows]>,
+        earlier: Option<&Earlier>,
     ) -> PolarsResult<(Self, Evidence)> {
-        Self::fit_and(given, described, all, |statement| statement.evidence())
+        Self::fit_and(given, described, all, earlier, |statement| statement.evidence())
     }
 
     fn fit_and<T>(
         given: &[CellColumn],
         described: &[Description],
         all: Option<&[AllRows]>,
+        earlier: Option<&Earlier>,
         read_training: impl FnOnce(Statement) -> PolarsResult<T>,
     ) -> PolarsResult<(Self, T)> {
-        batch::check(described.len(), given)?;
+        let rows = batch::check(described.len(), given)?;
+        let merging = earlier.and_then(|earlier| Merging::new(earlier, given, all?));
+        let new_rows = merging.as_ref().and_then(|merging| merging.new_rows.as_deref());
+        let new: Option<Vec<Owned>> = new_rows.map(|rows| sample::gathered(given, described, rows));
         let most = (MOST_NUMBERS / given.len().max(1)).max(FEWEST_NUMBERS);
         let columns = pool::map((0..given.len()).collect(), |at| {
             let all = all.and_then(|all| all.get(at)).copied();
-            Ok(Column::fit(&given[at], described[at].vocabulary.as_ref(), all, most))
+            let earlier = merging.as_ref().map(|merging| merging.column(at));
+            let column = new.as_ref().map_or(given[at], |new| new[at].column());
+            Ok(Column::fit(&column, described[at].vocabulary.as_ref(), all, most, earlier))
         })?;
         let read = pool::map((0..given.len()).collect(), |at| {
             Ok(columns[at].read_training(&given[at], described[at].vocabulary.as_ref()))
         })?;
         let mut batch = Batch::from_read(&columns, given, read);
-        let fitted = parents::fit::fit(&columns, described, &mut batch)?;
-        let cells = Self::new(columns, fitted.coders, fitted.targets);
+        let fitted = parents::fit::fit(&columns, described, &mut batch, merging.as_ref())?;
+        let seen = merging.as_ref().map_or(rows as u64, |merging| merging.seen);
+        let mut cells = Self::new(columns, fitted.coders, fitted.targets, Some(seen));
         let evidence = read_training(cells.state(&batch, &fitted.said))?;
+        cells.keep_within(bound::MOST_BYTES);
         Ok((cells, evidence))
     }
 
-    fn new(columns: Vec<Column>, coders: Vec<Coder>, targets: Vec<Target>) -> Self {
-        let of = |at: usize| (0..targets.len()).filter(|target| targets[*target].column == at).collect();
-        let of_column = (0..columns.len()).map(of).collect();
-        Self { columns, coders, targets, of_column }
+    /// `seen` is None where pairs and tails are counted from all rows.
+    fn new(columns: Vec<Column>, coders: Vec<Coder>, targets: Vec<Target>, seen: Option<u64>) -> Self {
+        let all = columns.first().map_or(0, |column| column.all.rows);
+        let seen = seen.map_or(all, |seen| seen.min(all));
+        let mut cells = Self { columns, coders, targets, of_column: vec![], seen };
+        cells.index();
+        cells
+    }
+
+    /// Notes the targets of each column.
+    fn index(&mut self) {
+        self.of_column = vec![vec![]; self.columns.len()];
+        for (at, target) in self.targets.iter().enumerate() {
+            self.of_column[target.column].push(at);
+        }
     }
 
     fn state<'a>(&'a self, batch: &'a Batch<'a>, said: &'a [Said]) -> Statement<'a> {

@@ -2,6 +2,7 @@
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
 use super::math::{centre_and_spread, grain, quick_ln, t_density, t_ln_density};
+use super::merge::{New, Shares};
 use super::sentinels::{self, Counted};
 use super::tails::Tail;
 
@@ -19,11 +20,11 @@ const RARE: f64 = 0.1;
 /// The fewest numbers that are described as numbers; fewer are values like any other.
 pub const FEWEST: usize = 21;
 /// The share of positive numbers for which logarithms are tried.
-const POSITIVE: f64 = 0.995;
+pub const POSITIVE: f64 = 0.995;
 /// Bins that numbers are sorted into as a parent.
 const BINS: usize = 16;
 /// Up to this many different numbers, each has a bin of its own.
-const MOST_EXACT: usize = 32;
+pub const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
 const BELOW: f64 = 15.0;
 
@@ -122,6 +123,24 @@ impl Numbers {
         Some(fitted)
     }
 
+    /// The same, with the rows that an earlier model has seen.
+    pub fn fit_after(
+        numbers: &[f64],
+        rows: usize,
+        unread: usize,
+        are_days: bool,
+        may_be_log: bool,
+        earlier: Option<(&Self, Shares)>,
+    ) -> Option<Self> {
+        let Some((earlier, shares)) = earlier else { return Self::fit(numbers, rows, unread, are_days, may_be_log) };
+        let values: Vec<f64> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
+        let stands_for_itself = |number: &f64| earlier.sentinel(*number).is_none();
+        let sized: Vec<f64> = values.iter().copied().filter(stands_for_itself).collect();
+        let fitted = Self::fit(&sized, rows, unread, are_days, may_be_log);
+        let new = New { values: &values, fitted, rows: rows as u64, unread: unread as u64, are_days };
+        Some(Self::merged(earlier, new, shares))
+    }
+
     /// The scale that numbers are judged on.
     pub fn scale(&self) -> &Scale {
         match (&self.log, self.is_log) {
@@ -203,7 +222,7 @@ pub enum Oddity {
     Fraction,
 }
 
-fn oddities(number: f64) -> [bool; 3] {
+pub fn oddities(number: f64) -> [bool; 3] {
     [number < 0.0, number == 0.0, number.fract() != 0.0]
 }
 
@@ -225,13 +244,18 @@ fn bins(rising: &[f64]) -> (Vec<f64>, bool) {
             values.push(*number);
         }
         if values.len() > MOST_EXACT {
-            let edge = |at| super::math::quantile(rising, at as f64 / BINS as f64);
-            let mut edges: Vec<f64> = (1..BINS).map(edge).collect();
-            edges.dedup();
-            return (edges, false);
+            return bins_of_values(rising);
         }
     }
     (values, true)
+}
+
+/// The bounds of bins with the same number of rising numbers.
+pub fn bins_of_values(rising: &[f64]) -> (Vec<f64>, bool) {
+    let edge = |at| super::math::quantile(rising, at as f64 / BINS as f64);
+    let mut edges: Vec<f64> = (1..BINS).map(edge).collect();
+    edges.dedup();
+    (edges, false)
 }
 
 #[cfg(test)]

@@ -321,6 +321,8 @@ impl Cells {
             && fronts.u64s.iter().all(|front| front.0.is_empty())
             && fronts.u32s.iter().all(|front| front.0.is_empty());
         check(are_read, "the sizes")?;
-        Ok(Self::new(columns, coders, targets))
+        let all = columns.first().map_or(0, |column: &Column| column.all.rows);
+        check(metadata.sampled.is_none_or(|sampled| sampled < all), "the rows")?;
+        Ok(Self::new(columns, coders, targets, metadata.sampled))
     }
 }

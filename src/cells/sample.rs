@@ -62,7 +62,7 @@ impl Owned {
 }
 
 /// Some rows of all columns.
-fn gathered(given: &[CellColumn], described: &[Description], rows: &[u32]) -> Vec<Owned> {
+pub fn gathered(given: &[CellColumn], described: &[Description], rows: &[u32]) -> Vec<Owned> {
     given.iter().zip(described).map(|(column, described)| Owned::new(column, described, rows)).collect()
 }
 
@@ -85,6 +85,11 @@ impl Split {
     /// The rows to fit on.
     pub fn taken(&self, given: &[CellColumn], described: &[Description]) -> Vec<Owned> {
         gathered(given, described, &self.taken)
+    }
+
+    /// The marks of the rows to fit on.
+    pub fn pick(&self, marks: &[bool]) -> Vec<bool> {
+        self.taken.iter().map(|row| marks.get(*row as usize).copied().unwrap_or(false)).collect()
     }
 
     /// The evidence of all rows, given that of those taken.

@@ -47,7 +47,8 @@ impl Tail {
             if all.peek().is_some_and(|(following, _)| *following == number) {
                 continue;
             }
-            if rows >= next || all.peek().is_none() {
+            let is_wanted = rows >= next && knots.len() + 1 < MOST_KNOTS;
+            if is_wanted || all.peek().is_none() {
                 knots.push(number);
                 at_least.push(rows);
                 next = if knots.len() < HIGHEST { 0.0 } else { rows * GROWTH };
@@ -101,8 +102,24 @@ impl Tail {
         FACTOR * libm::exp(EXPONENT * nats)
     }
 
+    /// Keeps so many of the knots, evenly among them; the first and the last one always.
+    pub fn thin(&mut self, most: usize) {
+        let (count, most) = (self.knots.len(), most.max(2));
+        if count > most {
+            let places = (0..most).map(|at| at * (count - 1) / (most - 1));
+            let (knots, at_least) = places.map(|at| (self.knots[at], self.at_least[at])).unzip();
+            *self = Self::new(knots, at_least, self.slope);
+        }
+    }
+
+    /// The knots, and for each how many rows have it but not the next one.
+    pub fn values(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let next = self.at_least.iter().skip(1).copied().chain([0.0]);
+        self.knots.iter().zip(&self.at_least).zip(next).map(|((knot, rows), next)| (*knot, rows - next))
+    }
+
     /// The number of training rows.
-    fn rows(&self) -> f64 {
+    pub fn rows(&self) -> f64 {
         self.at_least.first().copied().unwrap_or(0.0)
     }
 

@@ -64,6 +64,9 @@ pub struct CellsMetadata {
     /// The column and the form of each coder.
     pub coders: Vec<(usize, Form)>,
     pub targets: Vec<TargetMetadata>,
+    /// The number of rows that pairs and tails are counted from, where these are a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,6 +232,7 @@ impl Cells {
                     parents: target.parents.iter().map(parent_metadata).collect(),
                 })
                 .collect(),
+            sampled: Some(self.seen).filter(|seen| self.columns.first().is_some_and(|column| column.all.rows != *seen)),
         }
     }
 

@@ -223,7 +223,7 @@ mod tests {
         let codes: Vec<u32> = counts.iter().enumerate().flat_map(|(at, n)| vec![at as u32; *n as usize]).collect();
         let vocabulary = Vocabulary { values: &values, counts: &counts, other_rows: 0 };
         let column = CellColumn::Text { codes: &codes, others: &[] };
-        (Column::fit(&column, Some(&vocabulary), None, 999), values)
+        (Column::fit(&column, Some(&vocabulary), None, 999, None), values)
     }
 
     /// The evidence of a new text.

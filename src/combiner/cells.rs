@@ -1,16 +1,17 @@
 //! `cells`: the evidence of a model's parts, each in nats, and each calibrated on the training rows.
 //!
 //! ```text
-//! networks = 0.85·nats(u) + 0.15·nats(tails)     u as in `robust`, neighbours included
-//! cells    = damped(nats(evidence))              Σ ln(1 + 0.02·e), see `crate::cells`
+//! networks = (1 − s)·nats(u) + s·nats(tails)     u as in `robust`, neighbours included
+//! cells    = damped(nats(evidence)) + lift       Σ ln(1 + 0.02·e), see `crate::cells`
 //! U        = ((w·ln(1 + eⁿᵉᵗʷᵒʳᵏˢ))⁴ + ln(1 + eᶜᵉˡˡˢ)⁴)^¼
 //! score    = σ(asinh(U) / 2)
 //! ```
 //!
 //! `nats` is ln 2 at the training rows' median. For u and the tails it is ln 10 where a tenth of the
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
-//! never show counts the more. `damped` is 3 + 2·ln(1 + (x − 3) / 2) from 3 on, so that one very
-//! certain cell does not outweigh everything else by orders of magnitude.
+//! never show counts the more. `damped` is 2 + ln(1 + (x − 2)) from 2 on, so that one very certain cell
+//! does not outweigh everything else by orders of magnitude. Where neighbours are most of the score, as
+//! in `novelty`, s is 0.2 and lift 0; else s is 0.1 and lift 0.5.
 //!
 //! The larger part decides, since the fourth powers make U nearly the maximum: a fault in one cell is
 //! as much of an anomaly as a strange row without a fault.
@@ -26,11 +27,12 @@ use super::robust::Robust;
 use super::squash::squash;
 use super::{Formula, Row, Shares};
 
-/// The weight of the tails beside the networks.
-const TAILS: f64 = 0.15;
-/// From where on the evidence is damped, and how much.
-const DAMPED_FROM: f64 = 3.0;
-const DAMPING: f64 = 2.0;
+/// The share of the tails in the networks' part, and the lift of the cells, where neighbours are most
+/// of the score and where they are not.
+const MOSTLY_NEIGHBOURS_PARTS: [f64; 2] = [0.2, 0.0];
+const OTHER_PARTS: [f64; 2] = [0.1, 0.5];
+/// From where on the evidence is damped.
+const DAMPED_FROM: f64 = 2.0;
 
 /// The networks and the cells. Pairs are of the ND head, then the AE head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,10 @@ pub struct CellsFormula {
     pub evidence: Line,
     /// w, the weight of the networks beside the cells
     pub weight: f64,
+    /// s, the share of the tails in the networks' part
+    pub share: f64,
+    /// Nats that are added to the cells' part
+    pub lift: f64,
 }
 
 /// Makes nats of a number: ln 2 + (number − median) / unit.
@@ -91,8 +97,10 @@ impl CellsFormula {
         let tails = Line::fit(evidence.iter().map(|row| row.tails).collect(), 0.9);
         let all = Line::fit(evidence.iter().map(|row| row.all).collect(), 0.97);
         let Robust { alpha, median, spread } = networks;
-        let weight = odds.map_or(1.0, |odds| weight_of_networks(odds, weight));
-        Self { alpha, median, spread, networks: line, tails, evidence: all, weight }
+        let mostly_neighbours = odds.is_some_and(|odds| weight > MOSTLY_NEIGHBOURS * odds);
+        let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
+        let weight = odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
+        Self { alpha, median, spread, networks: line, tails, evidence: all, weight, share, lift }
     }
 
     /// Returns the formula of the networks alone.
@@ -110,8 +118,8 @@ impl CellsFormula {
 
     #[inline(always)]
     fn squashed(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
-        let networks = self.weight * softplus((1.0 - TAILS) * networks + TAILS * tails);
-        let cells = softplus(damped(evidence));
+        let networks = self.weight * softplus((1.0 - self.share) * networks + self.share * tails);
+        let cells = softplus(damped(evidence) + self.lift);
         let [networks, cells] = [networks, cells].map(|nats| nats * nats);
         squash((networks * networks + cells * cells).sqrt().sqrt())
     }
@@ -119,21 +127,18 @@ impl CellsFormula {
 
 /// The weight of the networks, the larger the better their distances tell rows of shuffled values: where
 /// features do not depend on one another, networks see little that the cells don't see.
-fn weight_of_networks(odds: f64, weight: f64) -> f64 {
+fn weight_of_networks(odds: f64) -> f64 {
     let share = odds / (1.0 + odds);
-    if weight > MOSTLY_NEIGHBOURS {
-        return 1.0;
-    }
     (0.3 + (2.0 * share - 1.0)).clamp(0.3, 1.0)
 }
 
-/// The weight of the AE head from which on neighbours are most of a score.
+/// The option `kept_weight` from which on neighbours are most of a score.
 const MOSTLY_NEIGHBOURS: f64 = 2.0;
 
 #[inline(always)]
 fn damped(nats: f64) -> f64 {
     if nats > DAMPED_FROM {
-        DAMPED_FROM + DAMPING * libm::log1p((nats - DAMPED_FROM) / DAMPING)
+        DAMPED_FROM + libm::log1p(nats - DAMPED_FROM)
     } else {
         nats
     }
@@ -177,11 +182,12 @@ impl Formula for CellsFormula {
     }
 
     fn fault(&self) -> Option<String> {
-        let Self { networks, tails, evidence, weight, .. } = self;
+        let Self { networks, tails, evidence, weight, share, lift, .. } = self;
         let fault = || {
-            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and the weight {weight}, which can't be")
+            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and the weights {weight}, {share} and {lift}, which can't be")
         };
-        let usable = [networks, tails, evidence].into_iter().all(Line::is_usable) && (0.0..=1.0).contains(weight);
+        let usable = [networks, tails, evidence].into_iter().all(Line::is_usable)
+            && [weight, share, lift].into_iter().all(|number| (0.0..=1.0).contains(number));
         self.networks().fault().or_else(|| (!usable).then(fault))
     }
 }
@@ -197,9 +203,11 @@ mod tests {
     fn evidence_against_a_cell_decides_where_the_networks_see_nothing() {
         let combiner = Combiner::fit(&heads(), &evidence(), Combination::Cells, 1.0, None);
         let score = |evidence| f64::from(combiner.score(-2.0, 0.3, evidence));
-        // Medians of all three: ln 3 each.
+        // Medians of all three: ln 3, and with its lift the cells' part.
         let usual = against(3.0, 1.5);
-        assert!((score(usual) - squash(3f64.ln() * 2f64.powf(0.25))).abs() < 1e-6, "{}", score(usual));
+        let cells = (1.0 + (LN_2 + 0.5).exp()).ln();
+        let expected = squash((3f64.ln().powi(4) + cells.powi(4)).powf(0.25));
+        assert!((score(usual) - expected).abs() < 1e-6, "{} {expected}", score(usual));
         assert!(score(against(30.0, 1.5)) > score(usual) + 0.1);
         let (from, to) = (Row { heads: finite((-2.0, 0.3)), evidence: usual }, against(30.0, 1.5));
         let shares = combiner.shares(from, Row { evidence: to, ..from });

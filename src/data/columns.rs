@@ -101,8 +101,8 @@ impl Columns {
         }
     }
 
-    /// Reads the values of feature `j` from the first row to the last, into `values`; NaN where one is
-    /// missing.
+    /// Reads the values of feature `j` from the first row to the last, into `values`; NaN where one
+    /// is missing.
     pub(crate) fn value_text(&self, j: usize, row: usize) -> Option<String> {
         let column = &self.columns[j];
         (!column.is_null().get(row).unwrap_or(true)).then(|| value_text(column, row))

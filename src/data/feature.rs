@@ -61,8 +61,8 @@ pub struct Feature {
 }
 
 impl Feature {
-    /// A column without any value may have the dtype Null. It is a column of missing values, of any kind that
-    /// a model's feature has: see [`Feature::is_untyped`].
+    /// A column without any value may have the dtype Null. It is a column of missing values, of any
+    /// kind that a model's feature has: see [`Feature::is_untyped`].
     pub fn from_field(field: &Field) -> PolarsResult<Self> {
         let name = field.name().to_string();
         let kind = match field.dtype() {

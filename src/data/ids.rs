@@ -19,6 +19,9 @@ const ROWS_OF_A_VALUE: u64 = 5;
 /// skewed measurements.
 const FLAT: f64 = 0.2;
 
+/// Whole floats below this number are exact.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// What an integer column that numbers the rows does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbering {
@@ -36,8 +39,11 @@ pub fn words_are_ids(distinct: u64, rows: u64) -> bool {
 }
 
 /// Whether a column numbers the rows, in the order in which they stand; nulls are skipped. None for
-/// a dtype that is no integer.
+/// a dtype that is no integer, other than integers that missing values made floats of.
 pub fn numbering(column: &Series) -> PolarsResult<Option<Numbering>> {
+    if column.dtype().is_float() {
+        return integers_with_gaps(column)?.map_or(Ok(None), |integers| numbering(&integers));
+    }
     macro_rules! by_dtype {
         ($($dtype:ident $typed:ident $native:ty,)+) => {
             match column.dtype() {
@@ -55,6 +61,21 @@ pub fn numbering(column: &Series) -> PolarsResult<Option<Numbering>> {
         Int8 i8 i8, Int16 i16 i16, Int32 i32 i32, Int64 i64 i64, Int128 i128 i128,
         UInt8 u8 u8, UInt16 u16 u16, UInt32 u32 u32, UInt64 u64 u64, UInt128 u128 u128,
     )
+}
+
+/// The integers of a column of floats that are all whole, with some missing: what other tools make
+/// of a column of integers with nulls.
+fn integers_with_gaps(column: &Series) -> PolarsResult<Option<Series>> {
+    let floats = column.cast(&DataType::Float64)?;
+    let floats = floats.f64()?;
+    let finite = || floats.iter().flatten().filter(|value| value.is_finite());
+    let known = finite().count();
+    if known == floats.len() || !finite().all(|value| value.fract() == 0.0 && value.abs() < WHOLE) {
+        return Ok(None);
+    }
+    let integers: Int64Chunked =
+        floats.iter().map(|value| value.filter(|value| value.is_finite()).map(|value| value as i64)).collect();
+    Ok(Some(integers.into_series()))
 }
 
 /// `distance` is the second number minus the first, which is no larger.
@@ -166,6 +187,15 @@ mod tests {
         assert_eq!(judge(0..20i32), None);
         assert_eq!(judge([7i32; 50]), None);
         assert_eq!(judge([None::<i32>; 50]), None);
+    }
+
+    #[test]
+    fn integers_that_became_floats_through_missing_values_are_judged_as_integers() {
+        let gaps = |value: f64| (value % 10.0 > 0.0).then_some(value);
+        assert_eq!(judge((0..100).map(|at| gaps(f64::from(at)))), Some(Numbering::Rises));
+        assert_eq!(judge((0..100).map(|at| gaps(f64::from(at)).unwrap_or(f64::NAN))), Some(Numbering::Rises));
+        assert_eq!(judge((0..100).map(|at| gaps(f64::from(at)).map(|value| value / 2.0))), None);
+        assert_eq!(judge((0..100).map(|at| gaps(f64::from(at % 7)))), None);
     }
 
     #[test]

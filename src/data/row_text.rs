@@ -17,20 +17,21 @@ pub fn row_text(columns: &[Series], row: usize) -> String {
     format!("{{{}{more}}}", values.join(", "))
 }
 
-/// A value of a column, for people to read. Polars' own text of nested values and of times with a zone would
-/// panic: for dates beyond the calendar, and without a feature that brings its crate of time functions.
+/// A value of a column, for people to read. Polars' own text of nested values and of times with a
+/// zone would panic: for dates beyond the calendar, and without a feature that brings its crate of
+/// time functions.
 pub fn value_text(column: &Series, row: usize) -> String {
     let Ok(value) = column.get(row) else { return "?".to_string() };
-    if value == AnyValue::Null {
-        return "null".to_string();
+    match &value {
+        AnyValue::Null => return "null".to_string(),
+        AnyValue::List(items) | AnyValue::Array(items, _) => return items_text(items),
+        _ => {}
     }
     match column.dtype() {
         DataType::Struct(_) => column.struct_().map_or("?".to_string(), |fields| {
             let values: Vec<String> = fields.fields_as_series().iter().map(|field| value_text(field, row)).collect();
             format!("{{{}}}", values.join(","))
         }),
-        DataType::List(_) => items_text(column.list().ok().and_then(|lists| lists.get_as_series(row))),
-        DataType::Array(_, _) => items_text(column.array().ok().and_then(|arrays| arrays.get_as_series(row))),
         _ if !is_in_calendar(&value) => {
             column.to_physical_repr().get(row).map_or("?".to_string(), |number| number.to_string())
         }
@@ -40,9 +41,8 @@ pub fn value_text(column: &Series, row: usize) -> String {
 }
 
 /// `[1, 2, 3, …]`: the first values of a list.
-fn items_text(items: Option<Series>) -> String {
-    let Some(items) = items else { return "?".to_string() };
-    let mut values: Vec<String> = (0..items.len().min(SHOWN)).map(|at| value_text(&items, at)).collect();
+fn items_text(items: &Series) -> String {
+    let mut values: Vec<String> = (0..items.len().min(SHOWN)).map(|at| value_text(items, at)).collect();
     if items.len() > SHOWN {
         values.push("…".to_string());
     }
@@ -93,7 +93,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::{df, IntoSeries, ListChunked, NamedFrom};
+    use polars::prelude::{df, Int64Chunked, IntoSeries, ListChunked, NamedFrom, NewChunkedArray};
 
     #[test]
     fn a_row_is_shown_by_its_first_values_and_long_ones_are_cut() {
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_time_with_a_zone_is_shown_by_its_clocks() {
-        let times = Series::new("t".into(), [0i64, i64::MAX]);
+        let instants = Int64Chunked::from_vec("t".into(), vec![0, i64::MAX]);
         let berlin = TimeZone::opt_try_new(Some("Europe/Berlin")).unwrap();
         for unit in [TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds] {
-            let times = times.cast(&DataType::Datetime(unit, berlin.clone())).unwrap();
+            let times = instants.clone().into_datetime(unit, berlin.clone()).into_series();
             assert_eq!(value_text(&times, 0), "1970-01-01 01:00:00 Europe/Berlin");
             assert!(!value_text(&times, 1).is_empty());
         }
@@ -140,10 +140,9 @@ mod tests {
     #[test]
     fn nested_values_are_shown_whatever_is_in_them() {
         let days = Series::new("d".into(), [1i32, i32::MAX]).cast(&DataType::Date).unwrap();
-        let times = Series::new("t".into(), [0i64, 1]);
-        let times = times.cast(&DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC))).unwrap();
-        let frame = df!("n" => [Some(3), None], "s" => ["x", "y"]).unwrap();
-        let mut frame = frame.clone();
+        let instants = Int64Chunked::from_vec("t".into(), vec![0, 1]);
+        let times = instants.into_datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC)).into_series();
+        let mut frame = df!("n" => [Some(3), None], "s" => ["x", "y"]).unwrap();
         frame.with_column(days.clone().into()).unwrap();
         frame.with_column(times.into()).unwrap();
         let nested = frame.into_struct("all".into()).into_series();

@@ -15,7 +15,7 @@ pub(crate) fn findings(columns: &Columns) -> PolarsResult<Vec<Finding>> {
     let rows = rows.coded(&encoders(&frequencies), &frequencies)?.in_content_order()?;
     let given = Given::read(&rows.columns, rows.texts.as_ref(), &frequencies, None)?;
     let described = describe(rows.columns.features(), &frequencies);
-    Ok(Cells::fit(&given.columns(), &described, None)?.0.findings(&described))
+    Ok(Cells::fit(&given.columns(), &described, None, None)?.0.findings(&described))
 }
 
 #[cfg(test)]

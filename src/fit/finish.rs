@@ -90,7 +90,7 @@ impl Prepared {
     fn ordinary(&self, scores: &[f32]) -> PolarsResult<Ordinary> {
         let median = quantile_of_sorted(&sorted(scores), 0.5);
         let below: Vec<usize> = (0..scores.len()).filter(|row| f64::from(scores[*row]) <= median).collect();
-        let count = below.len().min(Ordinary::MOST);
+        let count = below.len().min(Ordinary::most(self.encoded.inputs.count()));
         let chosen = (0..count).map(|at| below[at * below.len() / count] as IdxSize).collect();
         let chosen = IdxCa::from_vec(PlSmallStr::EMPTY, chosen);
         let columns = self.columns.gather(&chosen)?;

@@ -26,6 +26,8 @@ pub use recipe::fit_with_labels;
 pub use start::Start;
 pub use task::{Fitted, Given};
 pub use warnings::{table_warnings, Subject, Warning};
+#[cfg(test)]
+pub use {recipe::fit, task::Fit};
 
 use polars::prelude::{polars_bail, PolarsResult};
 

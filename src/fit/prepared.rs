@@ -67,7 +67,7 @@ impl Prepared {
         let rows = rows.coded(&encoders, &frequencies)?.in_content_order()?;
         let encoded = Encoded::new(&rows.columns, &merging, totals.as_ref(), &frequencies, &encoders, options)?;
         let totals = totals.as_ref();
-        let cells = || fit_cells(&rows, &encoded, &frequencies, &encoders, totals, options);
+        let cells = || fit_cells(&rows, &encoded, &merging, &frequencies, &encoders, totals, options);
         let cells = options.combination.takes_cells().then(cells).transpose()?;
         let scaled = &encoded.rows;
         let weights = merging.networks(|| draw_networks(scaled.ncols(), &varied(scaled), options))?;
@@ -139,10 +139,12 @@ impl Encoded {
     }
 }
 
-/// Fits the cells on coded rows, of which `totals` are the counts of all rows if these are a sample.
+/// Fits the cells on coded rows, after those of an earlier model; `totals` are the counts of all
+/// rows if these are a sample, or if there is an earlier model.
 fn fit_cells(
     rows: &TrainingRows,
     encoded: &Encoded,
+    merging: &Merging,
     frequencies: &[Option<Frequencies>],
     encoders: &[Option<Encoder>],
     totals: Option<&Totals>,
@@ -152,7 +154,9 @@ fn fit_cells(
     let instead = (options.missing != Missing::Indicator).then(|| stand_ins(&medians, encoders));
     let given = Given::read(&rows.columns, rows.texts.as_ref(), frequencies, instead.as_deref())?;
     let all = totals.map(all_rows);
-    Cells::fit(&given.columns(), &describe(rows.columns.features(), frequencies), all.as_deref())
+    let described = describe(rows.columns.features(), frequencies);
+    let earlier = merging.cells(rows.replayed.as_deref());
+    Cells::fit(&given.columns(), &described, all.as_deref(), earlier.as_ref())
 }
 
 /// The inputs that are not the same in all scaled rows.

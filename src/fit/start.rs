@@ -7,7 +7,7 @@
 //!   the weights mean nothing;
 //! * the counts and extremes, to which those of the new rows are added, so that a value which only
 //!   earlier rows had does not count as unseen;
-//! * how usual each number was, which is mixed with the new rows by the numbers of rows.
+//! * what its cells know, to which that of the new rows is added: see `crate::cells::Earlier`.
 //!
 //! All else, such as α and the quantiles of the scores, comes from the rows that the fit is given.
 
@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use polars::prelude::{polars_bail, polars_ensure, polars_err, PolarsResult};
 
+use crate::cells::{describe, Earlier};
 use crate::data::{Columns, Counting, Encoder, Feature, FeatureStatistics, Inputs, Labels, Scaling, Totals, QUANTILES};
 use crate::engine::Weights;
 use crate::model::Model;
@@ -167,6 +168,17 @@ impl<'a> Merging<'a> {
             Some(start) => start.model.statistics().scaling.clone(),
             None => Scaling::fit(statistics, inputs, options.scaling),
         }
+    }
+
+    /// What the model's cells know, if there are any; `replayed` marks the training rows that the
+    /// model has seen.
+    pub fn cells<'b>(&self, replayed: Option<&'b [bool]>) -> Option<Earlier<'b>>
+    where
+        'a: 'b,
+    {
+        let model = self.start()?.model;
+        let cells = model.statistics().cells.as_ref()?;
+        Some(Earlier { cells, described: describe(&model.metadata().features, model.frequencies()), replayed })
     }
 
     /// The networks to train: the model's, or new ones.

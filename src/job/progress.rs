@@ -1,6 +1,7 @@
 //! How far a job is: counters that whoever watches reads, and that cost nothing where nobody does.
 //!
-//! A thread that works for a watched job knows its counters; [`crate::pool`] hands them on to its threads.
+//! A thread that works for a watched job knows its counters; [`crate::pool`] hands them on to its
+//! threads.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};

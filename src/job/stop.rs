@@ -1,14 +1,17 @@
-//! A request to stop: one flag for all calls that are under way, since an interrupt is for the whole process.
+//! A request to stop: one flag for all calls that are under way, since an interrupt is for the
+//! whole process.
 //!
-//! Work asks between steps, members, groups and blocks of rows. A query may make several calls, side by side or one after the other:
-//! a request that came while one of them was under way is for those that begin later, too. So it is there until no call is under way
-//! and no query is known to be ([`hold`]), and is then taken away, so that the next query works.
+//! Work asks between steps, members, groups and blocks of rows. A query may make several calls,
+//! side by side or one after the other: a request that came while one of them was under way is for
+//! those that begin later, too. So it is there until no call is under way and no query is known to
+//! be ([`hold`]), and is then taken away, so that the next query works.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::{polars_bail, PolarsResult};
 
-/// The lowest bit: whether to stop. The next one: whether a query is under way, as far as is known. The others: the number of calls.
+/// The lowest bit: whether to stop. The next one: whether a query is under way, as far as is known.
+/// The others: the number of calls.
 static STATE: AtomicUsize = AtomicUsize::new(0);
 const STOP: usize = 1;
 const QUERY: usize = 2;

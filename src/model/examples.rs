@@ -66,6 +66,8 @@ fn metadata(options: Options, frequencies: &Frequencies, cells: &Cells) -> Metad
             tails: Line { median: 0.1, unit: 0.3 },
             evidence: Line { median: 0.2, unit: 0.5 },
             weight: 0.8,
+            share: 0.1,
+            lift: 0.5,
         }),
         kept_odds: Some(3.0),
         training: Report {
@@ -95,7 +97,7 @@ fn cells(frequencies: &Option<Frequencies>) -> Cells {
         CellColumn::Text { codes: &codes, others: &["c".to_string()] },
     ];
     let known = [None, None, frequencies.clone()];
-    Cells::fit(&given, &describe(&features(), &known), None).unwrap().0
+    Cells::fit(&given, &describe(&features(), &known), None, None).unwrap().0
 }
 
 fn features() -> Vec<Feature> {

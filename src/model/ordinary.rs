@@ -18,8 +18,14 @@ pub struct Ordinary {
 }
 
 impl Ordinary {
-    /// The most rows that a model keeps for explanations.
-    pub const MOST: usize = 64;
+    /// The most rows that a model keeps for explanations, and the most numbers in all.
+    pub const MOST: usize = 256;
+    const MOST_NUMBERS: usize = 1 << 17;
+
+    /// The most rows that a model with this number of inputs keeps.
+    pub fn most(inputs: usize) -> usize {
+        (Self::MOST_NUMBERS / inputs.max(1)).clamp(16, Self::MOST)
+    }
 
     /// The row that is most like a scaled one, in the inputs that `weights` give weight. Differences
     /// beyond `FAR` count as that, so that one strange value does not decide.

@@ -1,10 +1,10 @@
 //! The training scores as far as thresholds and percentiles need them, kept in the model, so that
 //! neither needs a refit.
 //!
-//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole ties
-//! together, that holds at least ⌈c·n⌉ of the n rows. If the set were more than three times as large as
-//! that, or half of the rows or more, only the rows above its lowest score are flagged: where a tie is
-//! that large, its rows are ordinary ones.
+//! Flagged at a contamination c are the smallest set of the highest-scored training rows, whole
+//! ties together, that holds at least ⌈c·n⌉ of the n rows. If the set were more than three times as
+//! large as that, or half of the rows or more, only the rows above its lowest score are flagged:
+//! where a tie is that large, its rows are ordinary ones.
 
 use crate::robust::quantile_of_sorted;
 
@@ -102,8 +102,8 @@ impl ScoreQuantiles {
         }
     }
 
-    /// The score at which the training rows begin that are a share of all of them, if it is a tie; the
-    /// quantile if it is none.
+    /// The score at which the training rows begin that are a share of all of them, if it is a tie;
+    /// the quantile if it is none.
     fn tie_in_body(&self, share: f64) -> Result<f32, f64> {
         let quantile = quantile_of_sorted(&self.body, 1.0 - share);
         let first = self.body.partition_point(|kept| f64::from(*kept) < quantile);
@@ -113,8 +113,8 @@ impl ScoreQuantiles {
         }
     }
 
-    /// The number of training rows whose score is at least `lowest`, to a thousandth of them, and the
-    /// highest score below it that is known.
+    /// The number of training rows whose score is at least `lowest`, to a thousandth of them, and
+    /// the highest score below it that is known.
     fn tied_in_body(&self, lowest: f32, rows: usize) -> (usize, Option<f32>) {
         let first = self.body.partition_point(|kept| *kept < lowest);
         let share = (self.body.len() - first) as f64 / (self.body.len() - 1) as f64;
@@ -165,8 +165,8 @@ fn position_in_sorted(sorted: &[f32], number: f32) -> f64 {
     ((above - 1) as f64 + between) / (sorted.len() - 1) as f64
 }
 
-/// Where a number lies among sorted ones, behind all that equal it; 0 before the first and 1 after the
-/// last, and linear between two of them.
+/// Where a number lies among sorted ones, behind all that equal it; 0 before the first and 1 after
+/// the last, and linear between two of them.
 fn position_after(sorted: &[f32], number: f64) -> f64 {
     let above = sorted.partition_point(|kept| f64::from(*kept) <= number);
     if above == 0 || above == sorted.len() {

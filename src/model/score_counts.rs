@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::quantiles::ScoreQuantiles;
 
-/// Scores that come batch by batch, counted. Their quantiles are exact by rank, and as long as there are at
-/// most [`MOST_COUNTED`] different scores exact by value too. Beyond, scores that differ by no more than 8e-6
-/// of themselves may count as one; where most of those are a tie, as one of the tied rows.
+/// Scores that come batch by batch, counted. Their quantiles are exact by rank, and as long as
+/// there are at most [`MOST_COUNTED`] different scores exact by value too. Beyond, scores that
+/// differ by no more than 8e-6 of themselves may count as one; where most of those are a tie, as
+/// one of the tied rows.
 ///
-/// So a tie keeps its exact value, with which exact scores are compared. What is counted does not depend on
-/// the order or on the processes that counted.
+/// So a tie keeps its exact value, with which exact scores are compared. What is counted does not
+/// depend on the order or on the processes that counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreCounts {
     /// The number of last bits of a score by which scores of a bucket may differ
@@ -24,8 +25,8 @@ pub struct ScoreCounts {
     highest: Vec<f32>,
 }
 
-/// The most different scores that are counted each by itself, and the most buckets unless they are of
-/// [`MOST_FINE`] bits.
+/// The most different scores that are counted each by itself, and the most buckets unless they are
+/// of [`MOST_FINE`] bits.
 const MOST_COUNTED: usize = 1 << 18;
 /// The most last bits by which scores of a bucket may differ.
 const MOST_FINE: u32 = 7;
@@ -34,8 +35,8 @@ const MOST_FINE: u32 = 7;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Bucket {
     count: u64,
-    /// For each of the last bits, the number of scores that have it. Where more than half of the scores are
-    /// one, these bits are known to be its own.
+    /// For each of the last bits, the number of scores that have it. Where more than half of the
+    /// scores are one, these bits are known to be its own.
     having: [u64; MOST_FINE as usize],
 }
 
@@ -111,8 +112,8 @@ impl ScoreCounts {
         }
     }
 
-    /// Makes the buckets as coarse as their number asks for. That depends on the different scores alone: a
-    /// part of them never asks for coarser buckets than all of them.
+    /// Makes the buckets as coarse as their number asks for. That depends on the different scores
+    /// alone: a part of them never asks for coarser buckets than all of them.
     fn coarsen_to_fit(&mut self) {
         while self.buckets.len() > MOST_COUNTED && self.fine < MOST_FINE {
             self.coarsen(self.fine + 1);
@@ -131,8 +132,8 @@ impl ScoreCounts {
         }
     }
 
-    /// Splits the counts into parts, each with a share of the different scores, as text for another process;
-    /// leaves empty ones out.
+    /// Splits the counts into parts, each with a share of the different scores, as text for another
+    /// process; leaves empty ones out.
     pub fn split(mut self, parts: usize) -> PolarsResult<Vec<(usize, String)>> {
         self.prune();
         let written = || Written { fine: self.fine, counts: BTreeMap::new(), rows: 0, highest: vec![] };

@@ -37,8 +37,8 @@ pub struct Kept {
     shuffled: [Vec<f32>; 2],
 }
 
-/// Keeps some rows of `rows`, `[n, inputs]`, none of them a known anomaly, and computes the distances
-/// of the rows `scored` from them; None if the options ask for no rows.
+/// Keeps some rows of `rows`, `[n, inputs]`, none of them a known anomaly, and computes the
+/// distances of the rows `scored` from them; None if the options ask for no rows.
 ///
 /// `owners` says which feature each input belongs to.
 pub fn keep(

@@ -131,8 +131,8 @@ pub unsafe fn resolve<K: DeserializeOwned>(
     });
 }
 
-/// Returns an error that names a column of an Arrow extension type, also within others: Polars of this build
-/// knows none, and would panic.
+/// Returns an error that names a column of an Arrow extension type, also within others: Polars of
+/// this build knows none, and would panic.
 fn refuse_extensions(field: &ArrowField) -> PolarsResult<()> {
     match field.dtype() {
         ArrowDataType::Extension(extension) => polars_bail!(SchemaMismatch:

@@ -7,8 +7,8 @@
 //! well. No call knows its query; but the main thread does not run Python while it waits for one.
 //! So a request to stop lasts until the main thread runs Python again, which a pending call of the
 //! interpreter tells. Python handles signals before pending calls: the KeyboardInterrupt is raised
-//! by then. Where the main thread never runs Python, as in a program that embeds it, the request ends
-//! two seconds after the first call that it ended.
+//! by then. Where the main thread never runs Python, as in a program that embeds it, the request
+//! ends two seconds after the first call that it ended.
 //!
 //! The handler is there only while it is needed: it hands each signal on to the handler that it
 //! found, and puts that one back. One that is set for good, as signal-hook's, would be lost where a
@@ -57,8 +57,8 @@ impl Listeners {
         self.calls == 0 && !self.query
     }
 
-    /// Takes a request to stop back that the calls of a query have followed a while ago. The main thread may
-    /// not have run Python since: in a program that only embeds Python, it never does.
+    /// Takes a request to stop back that the calls of a query have followed a while ago. The main
+    /// thread may not have run Python since: in a program that only embeds Python, it never does.
     fn forget_stopped(&mut self) {
         if self.calls == 0 && self.stopped.is_some_and(|stopped| stopped.elapsed() > STOPPING) {
             self.stopped = None;

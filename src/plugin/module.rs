@@ -190,6 +190,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_warning_function(warn);
     set_locator(locate_libtorch);
     module.add("MODEL_FORMAT", model::FORMAT)?;
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(model_metadata, module)?)?;
     module.add_function(wrap_pyfunction!(model_options, module)?)?;
     module.add_function(wrap_pyfunction!(model_threshold, module)?)?;

@@ -15,8 +15,8 @@ use super::warn::warn;
 pub struct SmallGroups {
     /// A group needs this number of rows that a fit can use.
     min_rows: usize,
-    /// Whether a group without a model is an error that names it, rather than a null and a warning. That
-    /// is for a group whose fit fails as well.
+    /// Whether a group without a model is an error that names it, rather than a null and a warning.
+    /// That is for a group whose fit fails as well.
     refused: bool,
 }
 

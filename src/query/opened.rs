@@ -1,9 +1,10 @@
 //! The files of models that queries have opened: a query opens each once.
 //!
-//! Polars calls an expression once for each part of a table. If a file is replaced between two of these calls,
-//! rows of one query would be scored by two models. Polars hands the same arguments to all calls of an
-//! expression, at one address, which tells them from those of another one. And it resolves an expression's
-//! dtype when it plans a query, before the first call: then the file is to be looked at again.
+//! Polars calls an expression once for each part of a table. If a file is replaced between two of
+//! these calls, rows of one query would be scored by two models. Polars hands the same arguments to
+//! all calls of an expression, at one address, which tells them from those of another one. And it
+//! resolves an expression's dtype when it plans a query, before the first call: then the file is to
+//! be looked at again.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -17,7 +18,8 @@ use crate::model::{self, Model};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Expression(pub usize);
 
-/// Expressions whose model is kept open. Those of a query that has ended stay until others take their place.
+/// Expressions whose model is kept open. Those of a query that has ended stay until others take
+/// their place.
 const MOST_OPEN: usize = 64;
 
 static OPEN: LazyLock<Cache<Expression, (PathBuf, Arc<Model>)>> = LazyLock::new(|| Cache::new(MOST_OPEN));

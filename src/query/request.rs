@@ -51,8 +51,8 @@ impl Training {
         Ok(model)
     }
 
-    /// Fits a model on each group, and returns what `then` makes of it and its rows; None for a group too small
-    /// for one.
+    /// Fits a model on each group, and returns what `then` makes of it and its rows; None for a
+    /// group too small for one.
     ///
     /// A group's model is the one that a fit of its rows alone would give.
     pub fn fit_each<T: Send>(
@@ -82,8 +82,8 @@ impl Training {
         let at_a_time = BYTES_AT_A_TIME / (features * size_of::<f64>()).max(1);
         let models = request.run(cost, |device| {
             groups.each(device, at_a_time, |numbers| {
-                // Too few rows are the group's own matter. Other errors are of what the call asks for: of its
-                // model to start from, or its missing="error".
+                // Too few rows are the group's own matter. Other errors are of what the call asks
+                // for: of its model to start from, or its missing="error".
                 let gather = |group| match self.gather_group(groups, samples, columns, group) {
                     Err(error) if !matches!(error, PolarsError::NoData(_)) => Err(groups.named(error, group)),
                     gathered => Ok(gathered),

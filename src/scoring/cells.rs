@@ -33,7 +33,7 @@ pub fn cells(model: &Model, columns: &Columns) -> PolarsResult<(Array2<f32>, Opt
         let part = columns.slice(at * CHUNK, out.len() / features.max(1));
         let given = model.given(&part, &model.coded(&part)?)?;
         for (out, nats) in out.iter_mut().zip(cells.evidence(&given.columns())?.cells) {
-            *out = nats.max(0.0);
+            *out = libm::log1pf(libm::expf(nats));
         }
         job::advance(Unit::Rows, part.rows());
         Ok(())

@@ -283,6 +283,6 @@ def test_few_rows_with_an_outlier_have_not_drifted_and_many_have(model: anorand.
 def test_a_model_of_a_sample_is_compared_by_what_the_sample_knows() -> None:
     several = []
     for seed in range(20):
-        trained = anorand.fit_scan(table(seed, 20_000), pl.all(), sample=200, seed=seed, calibrate="sample", **FAST)
+        trained = anorand.train(table(seed, 20_000), pl.all(), sample=200, seed=seed, calibrate="sample", **FAST)
         several += drifted(table(100 + seed, 20_000), trained)
     assert len(several) <= 3

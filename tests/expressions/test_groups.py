@@ -268,7 +268,7 @@ def test_what_is_said_of_small_groups_without_groups_is_refused(grouped: pl.Data
             with pytest.raises(TypeError, match=f"^{names} go with by, .* give by, or leave them out"):
                 verb(FEATURES, **arguments)
         with pytest.raises(TypeError, match=f"^{names} go with by"):
-            anorand.fit_scan(grouped, FEATURES, **arguments)
+            anorand.train(grouped, FEATURES, **arguments)
         for applied in [anorand.score, anorand.detect]:
             with pytest.raises(TypeError, match=f"got a model and {names.replace(' and ', ', ')}$"):
                 applied(FEATURES, model, **arguments)

@@ -170,3 +170,29 @@ def test_joblib_workers_and_pickle_give_the_same_scores(frame: pl.DataFrame) -> 
     assert (np.concatenate(parts) == expected).all()
     assert (pickle.loads(pickle.dumps(fitted)).score_samples(frame) == expected).all()
     assert clone(fitted).get_params() == fitted.get_params()
+
+
+def test_frames_whose_names_scikit_learn_does_not_see_are_matched_by_name() -> None:
+    random = np.random.default_rng(0)
+    rows = pl.DataFrame({"a": random.normal(size=500), "b": 1000 + random.normal(size=500)})
+
+    def batch(frame: pl.DataFrame) -> pa.RecordBatch:
+        return frame.to_arrow().combine_chunks().to_batches()[0]
+
+    detector = AnoRand(**FAST).fit(batch(rows))
+    expected = AnoRand(**FAST).fit(rows).score_samples(rows)
+    for given in [batch(rows), batch(rows.select("b", "a"))]:
+        assert detector.score_samples(given).tolist() == expected.tolist()
+    with pytest.raises(pl.exceptions.PolarsError, match='needs "a"|does not know "c"'):
+        detector.predict(batch(rows.rename({"a": "c"})))
+    # A fit on an array knows no names, and goes by the positions.
+    by_position = AnoRand(**FAST).fit(rows.to_numpy())
+    assert by_position.score_samples(batch(rows.rename({"a": "c"}))).shape == (500,)
+
+
+def test_a_pandas_column_of_none_has_missing_values() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=100), "n": rng.integers(0, 9, size=100)})
+    fitted = AnoRand(min_steps=0).fit(table)
+    expected = fitted.score_samples(table.assign(n=float("nan")))
+    assert (fitted.score_samples(table.assign(n=None)) == expected).all()

@@ -211,7 +211,7 @@ def test_a_fit_asks_for_the_dtype_of_a_column_of_the_dtype_null(frame: pl.DataFr
     with pytest.raises(pl.exceptions.PolarsError, match=refused):
         untyped.lazy().select(anorand.fit(FEATURES, **FAST)).collect_schema()
     with pytest.raises(pl.exceptions.PolarsError, match=refused):
-        anorand.fit_scan(untyped, FEATURES, **FAST)
+        anorand.train(untyped, FEATURES, **FAST)
     # The model knows it.
     refitted = untyped.select(anorand.fit(FEATURES, init=model, **FAST)).item()
     assert anorand.Model(refitted).training["rows"] == 2 * frame.height

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import FAST
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,7 +96,7 @@ def test_notes_say_what_cells_would_know() -> None:
     assert notes["price"].startswith("determined by article")
     assert notes["amount"] == "numbers as text"
     assert "placeholders of missing values: '999' (8 rows)" in notes["age"]
-    assert notes["day"].startswith("dates as text")
+    assert notes["day"] is None  # dates as text are no feature
     assert notes["plain"] is None
     assert anorand.profile(frame.head(1))["notes"].null_count() == frame.width
 
@@ -274,3 +276,43 @@ def assert_features_fit(frame: pl.DataFrame) -> None:
     assert names == expected
     assert frame.lazy().select(pl.col(*names)).collect_schema().names() == names
     assert frame.lazy().select(anorand.fit(pl.col(*names))).collect_schema() == {"model": pl.Binary}
+
+
+@pytest.mark.parametrize("key", ["dt", "month", "batch"])
+def test_a_partition_key_of_a_scan_is_no_feature(tmp_path: Path, key: str) -> None:
+    values = {"dt": [20260130, 20260131, 20260201], "month": ["2026-01", "2026-02", "2026-03"], "batch": list("xyz")}
+    for value in values[key]:
+        folder = tmp_path / f"{key}={value}"
+        folder.mkdir()
+        pl.DataFrame({"amount": [1.5, 2.5, 3.5] * 20, "carrier": ["UA", "DL"] * 30}).write_parquet(folder / "p.parquet")
+    scan = pl.scan_parquet(tmp_path, hive_partitioning=True)
+    found = roles(scan)
+    assert found == {"amount": "feature", "carrier": "feature", key: "key"}
+    assert roles(scan.filter(pl.col("amount") > 2))[key] == "key"
+    reason = anorand.profile(scan).filter(pl.col("column") == key)["reason"].item()
+    assert reason == "a partition key of the files, 3 distinct values in 180 rows: the next file has another"
+    assert roles(pl.scan_parquet(tmp_path, hive_partitioning=False)) == {"amount": "feature", "carrier": "feature"}
+
+
+def test_a_counter_that_became_floats_through_missing_values_is_a_counter() -> None:
+    assert role([None if at % 10 == 0 else float(at) for at in range(100)]) == "counter"
+    assert role([float("nan") if at % 10 == 0 else float(at) for at in range(100)]) == "counter"
+    assert role(pl.Series([None, *range(100, 0, -1)], dtype=pl.Float32)) == "counter"
+    assert role([None if at % 10 == 0 else at / 2 for at in range(100)]) == "feature"
+    assert role([None if at % 10 == 0 else float(at % 9) for at in range(100)]) == "feature"
+    frame = pl.DataFrame({"a": [None if at % 10 == 0 else float(at) for at in range(100)]})
+    with pytest.warns(UserWarning, match='"a" rises with the rows, as counters do'):
+        frame.select(anorand.fit("a", **FAST))
+
+
+def test_dates_as_text_and_as_numbers_in_order_are_no_features() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=at // 5) for at in range(300)]
+    for form in ["%Y-%m-%d", "%Y-%m", "%d.%m.%Y", "%m/%d/%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S"]:
+        assert role([day.strftime(form) for day in days]) == "text", form
+    numbers = [int(day.strftime("%Y%m%d")) for day in days]
+    assert role(numbers) == role(numbers[::-1]) == "counter"
+    # Dates of birth stand in any order, and numbers that could be dates are none if one of them is not.
+    assert role(numbers[::7] + numbers) == "feature"
+    assert role([*numbers, 20269999]) == "feature"
+    assert role(["2026-01-01"] * 30) == "constant"
+    assert role(["12-34", "56-78"] * 30) == role(["1.5", "2.5"] * 30) == "feature"

@@ -199,7 +199,7 @@ def test_a_category_of_very_many_values_is_counted_as_on_one_machine(spark: Any)
     found = AnoRand(inputCols=["word", "x"], maxRows=1000, calibrate="sample", options=FAST).fit(words).toModel()
     polars = pl.select(word=pl.int_range(100_000) % 80_000).select(pl.col("word").cast(pl.String))
     polars = polars.with_columns(x=pl.int_range(100_000).cast(pl.Float64))
-    expected = anorand.fit_scan(polars, ["word", "x"], sample=1000, calibrate="sample", **FAST)
+    expected = anorand.train(polars, ["word", "x"], sample=1000, calibrate="sample", **FAST)
     assert len(found.categories["word"]) == 65_536
     assert found.categories == expected.categories
     assert found.statistics["categories"].equals(expected.statistics["categories"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,7 @@ def test_known_anomalies_are_found_by_the_one_network_too(cancer: dict[str, pl.D
 
 
 def test_a_fit_of_a_scan_may_be_distilled(frame: pl.DataFrame) -> None:
-    model = anorand.fit_scan(frame.lazy(), FEATURES, sample=300, distil=True, **QUICK)
+    model = anorand.train(frame.lazy(), FEATURES, sample=300, distil=True, **QUICK)
     assert model.members == 1
     assert model.training["rows"] == 500
     assert model.threshold(0.1) == pytest.approx(np.quantile(scored(frame, model), 0.9), abs=0.02)
@@ -269,5 +270,8 @@ def test_an_ensemble_of_a_few_rows_is_distilled(rows: int) -> None:
     for seed in range(5):
         numbers = np.random.default_rng(seed).normal(size=(rows, 2))
         frame = pl.DataFrame(numbers, schema=["a", "b"])
-        model = fitted(frame, distil=True, **QUICK)
+        with warnings.catch_warnings():
+            # Of two rows, the network may rank the other one first.
+            warnings.filterwarnings("ignore", message=".*ranks the training rows unlike its ensemble")
+            model = fitted(frame, distil=True, **QUICK)
         assert np.isfinite(scored(frame, model)).all()

@@ -19,6 +19,7 @@ LAYERS = [
     "_polars_anorand",
     "_libtorch",
     "_options",
+    "_frames",
     "_paths",
     "_register",
     "model._values",
@@ -42,6 +43,7 @@ LAYERS = [
     "scan._passes",
     "scan",
     "scan._parts",
+    "frames",
     "_arrow",
     "spark._worker",
     "spark._frames",
@@ -55,7 +57,10 @@ LAYERS = [
     "mlflow",
     "sklearn",
     "namespace",
+    "_files",
+    "cli",
     "__init__",
+    "__main__",
 ]
 """The modules of the package, lowest first: each may import those before it. A folder is its ``__init__.py``."""
 

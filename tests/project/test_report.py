@@ -226,3 +226,25 @@ except ImportError as error:
     out = subprocess.run([sys.executable, "-c", program, str(path)], check=True, capture_output=True, text=True).stdout
     assert "polars-anorand[report]" in out
     assert not path.exists()
+
+
+FAR = {
+    "date": pl.Series([0] * 99 + [2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+    "year 10183": pl.Series([0] * 99 + [3_000_000], dtype=pl.Int32).cast(pl.Date),
+    "datetime": pl.Series([0] * 99 + [2**62]).cast(pl.Datetime("us")),
+    "zone": pl.Series([0] * 99 + [260_000_000_000_000_000]).cast(pl.Datetime("ms", "Europe/Berlin")),
+    "duration": pl.Series([0] * 99 + [2**62]).cast(pl.Duration("ms")),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("date", "about the year 5881581"), ("year 10183", "about the year 10184"), ("datetime", "about the year 148109"),
+     ("zone", "about the year 8241042"), ("duration", "53,375,995,583 days")],
+)  # fmt: skip
+def test_a_time_that_python_has_no_type_for_is_shown(tmp_path: Path, kind: str, text: str) -> None:
+    rows = pl.DataFrame({"x": [float(at % 7) for at in range(100)], "t": FAR[kind]})
+    model = anorand.Model(rows.select(anorand.fit(["x", "t"], min_steps=5)).item())
+    by = None if kind == "duration" else "t"
+    anorand.report(rows, model, path=tmp_path / "far.html", by=by)
+    assert f"<td>{text}</td>" in (tmp_path / "far.html").read_text(encoding="utf-8")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from polars_anorand import _paths
 from polars_anorand import _polars_anorand as _core
-from polars_anorand._options import number
+from polars_anorand._options import CONTAMINATION, number
 from polars_anorand.model import _findings, _plot, _statistics
 from polars_anorand.model._values import of_feature
 
 if TYPE_CHECKING:
     import altair as alt
     import polars as pl
+
+    from polars_anorand._options import Precision
+
+    Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
 class Model:
@@ -274,17 +279,171 @@ class Model:
             raise TypeError("contamination must be a number above 0 and below 1, got None")
         return _core.model_threshold(self._bytes, share)
 
+    def score(self, frame: Frame, *, prefix: str = "", device: str = "auto", precision: Precision = "float32") -> Frame:
+        """Score the rows of a frame: its columns, and ``score``.
+
+        Parameters
+        ----------
+        frame
+            A DataFrame or a LazyFrame that has the model's features; other columns stay as they are. A LazyFrame is not
+            collected: the result is one that streams.
+        prefix
+            What the names of the new columns begin with. The frame may have no column of such a name.
+        device, precision
+            As :func:`polars_anorand.score`.
+
+        Returns
+        -------
+        DataFrame of a DataFrame, LazyFrame of a LazyFrame
+            With ``score`` as :func:`polars_anorand.score` gives it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            At once, for what is no frame of Polars, and for a frame that has a column of a new one's name.
+        PolarsError
+            From the query, as :func:`polars_anorand.score`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import polars_anorand as anorand
+        >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [500], "y": [*range(0, 18, 2)] * 11 + [900]})
+        >>> anorand.train(frame).score(frame).top_k(1, by="score").select("x", "y").row(0)
+        (500, 900)
+
+        """
+        return cast("Frame", _on_frames().score(self, frame, prefix=prefix, device=device, precision=precision))
+
+    def detect(
+        self,
+        frame: Frame,
+        *,
+        contamination: float | None = None,
+        threshold: float | None = None,
+        explain: int = 3,
+        prefix: str = "",
+        device: str = "auto",
+        precision: Precision = "float32",
+    ) -> Frame:
+        """Find the outliers of a frame: its columns, and ``score``, ``percentile``, ``outlier`` and ``why``.
+
+        Parameters
+        ----------
+        frame, prefix, device, precision
+            As :meth:`score`.
+        contamination, threshold
+            As :func:`polars_anorand.detect`.
+        explain
+            The most reasons that ``why`` has, at least 1.
+
+        Returns
+        -------
+        DataFrame of a DataFrame, LazyFrame of a LazyFrame
+            With ``score`` (Float32), ``percentile`` (Float32) and ``outlier`` (Boolean) as the fields of
+            :func:`polars_anorand.detect`; and ``why`` (String): the reasons of an outlier in words, each as
+            ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row. A
+            model of ``preset="paper"`` names the features alone.
+
+        Raises
+        ------
+        TypeError, ValueError, PolarsError
+            As :meth:`score` and :func:`polars_anorand.detect`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import polars_anorand as anorand
+        >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [500], "y": [*range(0, 18, 2)] * 11 + [900]})
+        >>> found = anorand.train(frame).detect(frame)
+        >>> found.columns
+        ['x', 'y', 'score', 'percentile', 'outlier', 'why']
+        >>> found.filter("outlier").select("x", "y").rows(), found["why"].null_count()
+        ([(500, 900)], 99)
+
+        """
+        return cast(
+            "Frame",
+            _on_frames().detect(
+                self,
+                frame,
+                contamination=contamination,
+                threshold=threshold,
+                explain=explain,
+                prefix=prefix,
+                device=device,
+                precision=precision,
+            ),
+        )
+
+    def explain(
+        self,
+        frame: Frame,
+        *,
+        top: int | None = None,
+        prefix: str = "",
+        device: str = "auto",
+        precision: Precision = "float32",
+    ) -> Frame:
+        """Explain the scores of a frame: its columns, and ``explanation``, as :func:`polars_anorand.explain` gives it.
+
+        Parameters
+        ----------
+        frame, prefix, device, precision
+            As :meth:`score`.
+        top
+            As :func:`polars_anorand.explain`. It takes many times as long as a score: filter the rows first.
+
+        Raises
+        ------
+        TypeError, ValueError, PolarsError
+            As :meth:`score`.
+
+        """
+        found = _on_frames().explain(self, frame, top=top, prefix=prefix, device=device, precision=precision)
+        return cast("Frame", found)
+
+    def cells(self, frame: Frame, *, prefix: str = "") -> Frame:
+        """Tell which cells of a frame are wrong: its columns, and ``cells``, as :func:`polars_anorand.cells` gives it.
+
+        Parameters
+        ----------
+        frame, prefix
+            As :meth:`score`.
+
+        Raises
+        ------
+        TypeError, ValueError, PolarsError
+            As :meth:`score`.
+
+        """
+        return cast("Frame", _on_frames().cells(self, frame, prefix=prefix))
+
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.features[:5])) + (", …" if len(self.features) > 5 else "")
         preset, rows = self.options["preset"], self.training["rows"]
         return f"Model(features=[{shown}], preset={preset!r}, training_rows={rows})"
 
     def summary(self) -> str:
-        """What the model is, in a few lines, as an HTML table."""
-        return _plot.table(self.features, self.options, self.training, self.members)
+        """What the model is, as HTML: its features with their usual values, its threshold, and its training."""
+        return _plot.summary(self._described(), self.statistics.iter_rows(named=True), self.training)
+
+    def _described(self) -> dict[str, str]:
+        """What there is to say of the whole model, by name."""
+        options, training = self.options, self.training
+        rows = f"{training['rows']:,}" + (f", {training['sampled']:,} of them sampled" if "sampled" in training else "")
+        threshold = f"{self.threshold(CONTAMINATION):.4f}, above it {100 * CONTAMINATION:g}% of the training rows"
+        return {
+            "training rows": rows,
+            "threshold": threshold,
+            "parts of the score": _plot.parts(self._metadata["combiner"], options, self.members),
+            "preset": options["preset"],
+            "missing values": options["missing"],
+            "seed": str(options["seed"]),
+        }
 
     def _repr_html_(self) -> str:
-        """The model as a table, in a notebook."""
+        """The model as it is shown in a notebook."""
         return self.summary()
 
     def __eq__(self, other: object) -> bool:
@@ -295,3 +454,8 @@ class Model:
 
     def __reduce__(self) -> tuple[type[Model], tuple[bytes]]:
         return (Model, (self._bytes,))
+
+
+def _on_frames() -> Any:
+    """The verbs on frames: a module that needs this one, which is therefore imported when a verb is called."""
+    return importlib.import_module("polars_anorand.frames")

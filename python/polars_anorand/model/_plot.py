@@ -7,11 +7,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import altair as alt
 
 LOSSES = {"cross_entropy": "cross-entropy of noise detection", "reconstruction": "reconstruction error"}
-_SHOWN = 12
-"""The number of features that are named."""
+_SHOWN = 30
+"""The number of features that are listed."""
 
 
 def altair() -> Any:
@@ -50,24 +52,37 @@ def losses(course: list[dict[str, Any]]) -> alt.FacetChart:
     return chart
 
 
-def about(features: list[str], options: dict[str, Any], training: dict[str, Any], members: int) -> dict[str, object]:
-    """Describe a model in a few lines."""
-    more = f" and {len(features) - _SHOWN} more" if len(features) > _SHOWN else ""
-    found = {
-        "features": ", ".join(features[:_SHOWN]) + more,
-        "preset": options["preset"],
-        "networks": members,
-        "training rows": f"{training['rows']:,}",
-        "epochs": f"{training['epochs']:,}",
-        "missing values": options["missing"],
-        "seed": options["seed"],
-    }
-    ends = {label: f"{training['before'][name]:.4g} → {training['after'][name]:.4g}" for name, label in LOSSES.items()}
-    return {**found, **ends}
+def parts(combiner: dict[str, Any], options: dict[str, Any], members: int) -> str:
+    """Name what a score is made of, with the weights of both heads."""
+    alpha = combiner["alpha"]
+    networks = "one network" if members == 1 else f"{members} networks"
+    found = [f"{networks} ({alpha:.0%} noise detection, {1 - alpha:.0%} reconstruction)"]
+    if options["kept_rows"]:
+        found.append("distances from kept rows")
+    if combiner["kind"] == "cells":
+        found.append("evidence of each cell")
+    return ", ".join(found)
 
 
-def table(features: list[str], options: dict[str, Any], training: dict[str, Any], members: int) -> str:
-    """Write :func:`about` as an HTML table."""
-    lines = about(features, options, training, members).items()
-    cells = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in lines]
-    return "<table>" + "".join(cells) + "</table>"
+def summary(described: dict[str, str], features: Iterable[dict[str, Any]], training: dict[str, Any]) -> str:
+    """Write what a model is as HTML: its features first, its losses folded away."""
+    listed = list(features)
+    rows = [[each["feature"], each["dtype"], each["usual"], f"{each['missing']:.1%}"] for each in listed[:_SHOWN]]
+    if len(listed) > _SHOWN:
+        rows.append([f"and {len(listed) - _SHOWN} more", "", "", ""])
+    table = _table(["feature", "dtype", "usual values", "missing"], rows)
+    about = _table([], [[name, value] for name, value in described.items()])
+    steps = f"{training['epochs']:,} epochs, {training['steps']:,} steps"
+    ends = [
+        [label, f"{training['before'][name]:.4g} → {training['after'][name]:.4g}"] for name, label in LOSSES.items()
+    ]
+    return f"{table}{about}<details><summary>Training</summary>{_table([], [['trained', steps], *ends])}</details>"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    def line(cells: list[str], tags: list[str]) -> str:
+        pairs = zip(tags, cells, strict=True)
+        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for tag, cell in pairs) + "</tr>"
+
+    top = line(head, ["th"] * len(head)) if head else ""
+    return "<table>" + top + "".join(line(row, ["th", *["td"] * (len(row) - 1)]) for row in rows) + "</table>"

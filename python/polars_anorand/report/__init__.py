@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import cast
 
 import polars as pl
 
-from polars_anorand import _paths
+from polars_anorand import _frames, _paths
 from polars_anorand import _polars_anorand as _core
 from polars_anorand._arguments import ModelLike, one_model
 from polars_anorand._options import integer, number
@@ -76,9 +75,7 @@ def report(
     ...     anorand.report(frame, model, path=pathlib.Path(folder) / "report.html", by="shop")
 
     """
-    given = cast("object", frame)
-    if not isinstance(given, (pl.DataFrame, pl.LazyFrame)):
-        raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {type(given).__name__}")
+    given = _frames.checked(frame)
     known = one_model("report", model)
     share = number("contamination", contamination)
     rows = integer("top", top)

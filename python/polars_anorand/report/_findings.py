@@ -14,6 +14,11 @@ BINS = 100
 GROUPS = 50
 """The most groups whose share of outliers is drawn."""
 
+_A_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+"""A day in the units of times."""
+_FIRST_DAY, _LAST_DAY = -719_000, 2_932_000
+"""The days from 1970 on, from the year 1 to the year 9997, that Python has dates of in any time zone."""
+
 
 class Findings:
     """All numbers and rows that the page shows. Creating it runs the queries."""
@@ -46,7 +51,8 @@ class Findings:
             self.is_time = _is_time(by, schema)
             if self.is_time:
                 _check_step(every, schema[by])
-            group = pl.col(by).dt.truncate(every) if self.is_time else pl.col(by).cast(pl.String)
+            times = in_python(pl.col(by), schema[by]) if self.is_time else None
+            group = pl.col(by).cast(pl.String) if times is None else times.dt.truncate(every)
             counted = scored.group_by(group.alias("group")).agg(
                 pl.len().alias("rows"), outlier.mean().alias("outliers")
             )
@@ -60,6 +66,17 @@ class Findings:
         self.highest = highest.drop(name, place)
         self.detected = highest[name].struct.unnest()
         self.drift = drift(frame, model, contamination=contamination)
+
+
+def days_of(time: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return a Date or Datetime as days from 1970 on, and a Duration as days."""
+    unit = dtype.time_unit if isinstance(dtype, (pl.Datetime, pl.Duration)) else "days"
+    return time.to_physical() // _A_DAY[unit or "us"]
+
+
+def in_python(time: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return a Date, Datetime or Duration, and a null where Python has no such time, as beyond the year 9999."""
+    return pl.when(days_of(time, dtype).is_between(_FIRST_DAY, _LAST_DAY)).then(time)
 
 
 def _is_time(by: object, schema: pl.Schema) -> bool:

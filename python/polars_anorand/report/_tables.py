@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
 from polars_anorand.model._values import text
-from polars_anorand.report._findings import Findings
+from polars_anorand.report._findings import Findings, days_of, in_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def highest_rows(found: Findings) -> str:
@@ -18,13 +21,39 @@ def highest_rows(found: Findings) -> str:
     others = [name for name in found.highest.columns if name not in features]
     shown = [*others, *features]
     rows: list[list[object]] = []
-    for row, anomaly in zip(found.highest.iter_rows(named=True), found.detected.iter_rows(named=True), strict=True):
+    for row, anomaly in zip(rows_of(found.highest), found.detected.iter_rows(named=True), strict=True):
         reasons = "\n".join(
             each["why"] or _reason(row[each["feature"]], usual[each["feature"]])
             for each in cast("list[dict[str, Any]]", anomaly["reasons"] or [])
         )
         rows.append([f"{anomaly['score']:.4f}", reasons or "no outlier", *[_text(row[name]) for name in shown]])
     return _table(["score", "reasons", *shown], rows)
+
+
+def rows_of(frame: pl.DataFrame) -> Iterator[dict[str, object]]:
+    """Yield the rows; a time that Python has no type for, such as a date beyond the year 9999, as text."""
+    columns = [_values(frame[name]) for name in frame.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(frame.columns, values, strict=True))
+
+
+def _values(column: pl.Series) -> list[object]:
+    """Return the values as Python has them."""
+    if not isinstance(column.dtype, (pl.Date, pl.Datetime, pl.Duration)):
+        return column.to_list()
+    known, days = column.to_frame().select(
+        in_python(pl.first(), column.dtype), days_of(pl.first(), column.dtype).alias("days")
+    )
+    of = zip(known.to_list(), days.to_list(), strict=True)
+    return [_far(column.dtype, day) if value is None and day is not None else value for value, day in of]
+
+
+def _far(dtype: pl.DataType, days: int) -> str:
+    """Write a time that Python has no type for."""
+    if isinstance(dtype, pl.Duration):
+        return f"{days:,} days"
+    years = round(1970 + days / 365.2425)
+    return f"about the year {years}"
 
 
 def _reason(value: object, usual: dict[str, Any]) -> str:

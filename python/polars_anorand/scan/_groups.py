@@ -56,7 +56,7 @@ class Groups:
         if init is not None:
             names = zip(self.keys, self._names, strict=True)
             models = init.select(*[pl.col(key).alias(name) for key, name in names], pl.col("model").alias(INIT))
-            groups = groups.join(models, on=self._names, how="left", **_with_nulls())
+            groups = groups.join(models, on=self._names, how="left", **with_nulls())
         self._groups = groups
 
     def _keyed(self) -> pl.LazyFrame:
@@ -92,7 +92,7 @@ class Groups:
     def rows_of(self, part: pl.DataFrame, *more: str) -> pl.LazyFrame:
         """The rows of some groups, in their order. The number of its group is the first key of a row."""
         of_part = part.lazy().select(*self._names, NUMBER, *more)
-        rows = self._keyed().join(of_part, on=self._names, how="inner", **_with_nulls())
+        rows = self._keyed().join(of_part, on=self._names, how="inner", **with_nulls())
         fields = pl.col(self._column).struct
         # Of the name of the number, a key may be as well.
         number = pl.col(NUMBER).alias(unused(NUMBER, self.keys))
@@ -116,7 +116,7 @@ def _streaming() -> dict[str, Any]:
     return {"engine": "streaming"} if "engine" in inspect.signature(pl.LazyFrame.collect).parameters else {}
 
 
-def _with_nulls() -> dict[str, Any]:
+def with_nulls() -> dict[str, Any]:
     """A null is a key as any other, and rows keep their order; the argument was ``join_nulls`` before Polars 1.24."""
     known = inspect.signature(pl.LazyFrame.join).parameters
     nulls = "nulls_equal" if "nulls_equal" in known else "join_nulls"

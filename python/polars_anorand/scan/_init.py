@@ -20,6 +20,8 @@ ModelsOfGroups: TypeAlias = "OneModel | pl.DataFrame | pl.LazyFrame"
 """One model for all groups, or a frame of their keys and ``model``."""
 
 _MODEL = "model"
+FALLBACK = "fallback"
+"""The column that marks the groups whose model is that of all rows."""
 
 
 class Init:
@@ -77,7 +79,7 @@ def _bytes(init: object, *, has_groups: bool) -> bytes:
     frame = ", or a frame of the keys of by and 'model'" if has_groups else ""
     advice = "" if has_groups else "; a model for each group takes by="
     raise TypeError(
-        f"init of fit_scan must be a path, bytes, a Model{frame}, known before the scan is read, got "
+        f"init of train must be a path, bytes, a Model{frame}, known before the scan is read, got "
         f"{type(init).__name__}{advice}"
     )
 
@@ -92,14 +94,15 @@ def _of_groups(init: pl.DataFrame | pl.LazyFrame, keys: Mapping[str, Any] | None
     for name, dtype in {**keys, _MODEL: pl.Binary}.items():
         if name not in schema:
             raise ValueError(
-                f"init has no column {name!r}, expected the keys of by and 'model', as fit_scan(by=…) returns them; it "
+                f"init has no column {name!r}, expected the keys of by and 'model', as train(by=…) returns them; it "
                 f"has {schema.names()}"
             )
         if schema[name] != dtype:
             raise TypeError(
                 f"init has dtype {schema[name]} for {name!r}, expected {dtype}, as the scan has: cast the column"
             )
-    found = init.lazy().select(*keys, _MODEL).collect()
+    is_own = ~pl.col(FALLBACK) if FALLBACK in schema and FALLBACK not in keys else pl.lit(value=True)
+    found = init.lazy().select(*keys, pl.when(is_own).then(_MODEL)).collect()
     twice = found.filter(found.select(*keys).is_duplicated()).head(1)
     if twice.height:
         raise ValueError(

@@ -52,10 +52,11 @@ class Fit(NamedTuple):
 
     def scores(self, frame: pl.LazyFrame, model: bytes | pl.Expr) -> pl.Expr:
         """Return the expression that scores the rows of a scan."""
-        features, dtype = pl.col(INPUT), frame.collect_schema()[INPUT]
+        features = pl.col(INPUT)
+        dtype: object = frame.collect_schema()[INPUT]
         if self.training.is_packed:
             features, dtype = features.struct.field("features"), cast("pl.Struct", dtype).to_schema()["features"]
-        names = cast("pl.Struct", dtype).to_schema() if isinstance(dtype, pl.Struct) else [INPUT]
+        names = dtype.to_schema() if isinstance(dtype, pl.Struct) else [INPUT]
         precision = cast("Precision", self.placement["precision"])
         device, name = self.placement["device"], unused(_SCORE, names)
         return score(features, model, device=device, precision=precision, name=name).alias(_SCORE)

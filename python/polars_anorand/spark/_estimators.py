@@ -43,7 +43,7 @@ class AnoRand(Estimator, HasFit, Stored):
     contents and on the seed alone, and a warning says so. The workers count all rows: missing values, the rows of each
     category, the lowest and the highest value of each feature. After the fit they score all rows, for the quantiles
     from which thresholds and percentiles are taken. So the frame is read several times, and must not change meanwhile.
-    As with :func:`polars_anorand.fit_scan`, quartiles and the shares of usual values are those of the sample. The model
+    As with :func:`polars_anorand.train`, quartiles and the shares of usual values are those of the sample. The model
     does not depend on partitions.
 
     Parameters
@@ -71,7 +71,7 @@ class AnoRand(Estimator, HasFit, Stored):
     options
         Further options of the fit; see :class:`polars_anorand.FitOptions`.
     initModel
-        A model to go on from, as ``init`` of :func:`polars_anorand.fit_scan`: a :class:`polars_anorand.Model`, its
+        A model to go on from, as ``init`` of :func:`polars_anorand.train`: a :class:`polars_anorand.Model`, its
         bytes, the path of its file on the driver, or an :class:`AnoRandModel`. It is saved with the estimator.
 
     Examples

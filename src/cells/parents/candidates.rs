@@ -41,13 +41,23 @@ const TRIPLES: usize = 3;
 /// How a parent is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum How {
-    /// A column in the form at this place of its forms.
-    Form(usize),
+    /// A column in a form.
+    Form(Form),
     Line(Shape),
     Two {
         operation: Operation,
         is_log: bool,
     },
+}
+
+impl How {
+    /// Whether the rows of both are counted together. The slope of a line doesn't matter.
+    pub fn is_like(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Line(a), Self::Line(b)) => (a.parent_is_log, a.child_is_log) == (b.parent_is_log, b.child_is_log),
+            _ => self == other,
+        }
+    }
 }
 
 /// A parent that was chosen.
@@ -135,11 +145,11 @@ impl Chooser<'_> {
     fn category(&self, wanted: &Wanted, at: usize) -> Option<Choice> {
         let mut scratch = vec![0; wanted.counts.len()];
         let mut best: Option<Choice> = None;
-        for (place, formed) in self.sample.forms[at].iter().enumerate() {
+        for formed in &self.sample.forms[at] {
             let pairs = Pairs::count(&formed.grouped, wanted.codes, &mut scratch);
             let (_, gain) = Likelihood::new(&pairs, wanted.counts, self.sample.rows).best(LEAST_GAIN / 4.0);
             if best.is_none_or(|best| gain > best.gain) {
-                best = Some(Choice { columns: [at; 2], how: How::Form(place), gain });
+                best = Some(Choice { columns: [at; 2], how: How::Form(formed.form), gain });
             }
         }
         best.filter(|best| best.gain > LEAST_GAIN)
@@ -148,10 +158,10 @@ impl Chooser<'_> {
     /// The best form of a column, or the best line, for a number.
     fn number(&self, fit: &Fit, child: usize, at: usize) -> Option<Choice> {
         let mut best: Option<Choice> = None;
-        for (place, formed) in self.sample.forms[at].iter().enumerate() {
+        for formed in &self.sample.forms[at] {
             let gain = fit.gain_of_groups(formed);
             if best.is_none_or(|best| gain > best.gain) {
-                best = Some(Choice { columns: [at; 2], how: How::Form(place), gain });
+                best = Some(Choice { columns: [at; 2], how: How::Form(formed.form), gain });
             }
         }
         for shape in self.shapes(child, at) {

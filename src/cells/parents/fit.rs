@@ -1,11 +1,14 @@
 //! Fits the parents of every column on all training rows, and says what they say about these rows,
 //! each judged without itself.
 
+use std::borrow::Cow;
+
 use polars::prelude::PolarsResult;
 
 use crate::cells::batch::Batch;
 use crate::cells::column::Column;
 use crate::cells::math::quick_ln;
+use crate::cells::merge::{merge_groups, merge_pairs, Merging};
 use crate::cells::numbers::Numbers;
 use crate::cells::tails::Tail;
 use crate::cells::values::{Description, Vocabulary};
@@ -15,22 +18,17 @@ use super::candidates::{Choice, Chooser, How, Wanted};
 use super::category::{child_counts, sum, CategoryGivenParent, Likelihood, Pairs};
 use super::form::{Coder, Form};
 use super::grouped::Grouped;
-use super::line::Line;
+use super::line::{Line, Shape};
 use super::mixture::{bounded, weights};
 use super::number::{Expected, NumberInGroups, Seen};
 use super::sample::{rising, Sample, FOLDS, LINE_ROWS};
 use super::two_numbers::NumberOfTwo;
-use super::{compare, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
+use super::{compare, share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
 
 /// A discrete column is predicted as a number as well if it has more values than this.
 const FEW_VALUES: usize = 12;
 /// A parent of a lower weight adds nothing to the others.
 const LEAST_WEIGHT: f64 = 0.02;
-/// What the fitted pairs and groups take at most in a file, and the fewest rows that groups are
-/// held to, one after the other, until they fit.
-const MOST_BYTES: usize = 3 << 19;
-const FEWEST_ROWS: [u64; 12] = [2, 3, 4, 6, 9, 14, 20, 30, 50, 100, 300, 1_000];
-
 /// The targets of all columns, their coders, and what the parents say about the training rows.
 pub struct Fitted {
     pub coders: Vec<Coder>,
@@ -39,22 +37,45 @@ pub struct Fitted {
 }
 
 /// A target before its parents are fitted.
-struct Planned {
+struct Planned<'a> {
     column: usize,
     aim: Aim,
     coder: Option<usize>,
     counts: Vec<u64>,
-    choices: Vec<(Choice, Option<usize>)>,
+    choices: Vec<Parenthood<'a>>,
+    /// What predicted the column in the earlier model, if it is to stay.
+    kept: Option<&'a Target>,
 }
 
-/// Fits the parents; gives the batch the codes of all coders.
-pub fn fit(columns: &[Column], described: &[Description], batch: &mut Batch) -> PolarsResult<Fitted> {
+/// A parent of a target before it is fitted.
+struct Parenthood<'a> {
+    choice: Choice,
+    coder: Option<usize>,
+    /// The same parent in the earlier model.
+    earlier: Option<Before<'a>>,
+}
+
+/// A parent in an earlier model.
+struct Before<'a> {
+    parent: &'a Parent,
+    /// The codes that its codes, and those of the target, have now.
+    parents: Vec<u32>,
+    children: Vec<u32>,
+}
+
+/// Fits the parents, after those of an earlier model; gives the batch the codes of all coders.
+pub fn fit(
+    columns: &[Column],
+    described: &[Description],
+    batch: &mut Batch,
+    merging: Option<&Merging>,
+) -> PolarsResult<Fitted> {
     let sample = sampled(columns, described, batch)?;
     let aims = (0..columns.len()).flat_map(|at| aims(&columns[at]).into_iter().map(move |aim| (at, aim))).collect();
-    let chosen = pool::map(aims, |(at, aim)| choose(columns, described, batch, &sample, at, aim))?;
+    let chosen = pool::map(aims, |(at, aim)| choose(columns, described, batch, &sample, merging, at, aim))?;
     let mut coders: Vec<Coder> = vec![];
     let mut planned = vec![];
-    for (column, aim, counts, choices) in chosen.into_iter().flatten() {
+    for Chosen { column, aim, counts, choices, kept } in chosen.into_iter().flatten() {
         let mut coder = |at: usize, form: Form| {
             let known = coders.iter().position(|coder| coder.column == at && coder.form == form);
             known.unwrap_or_else(|| {
@@ -67,22 +88,29 @@ pub fn fit(columns: &[Column], described: &[Description], batch: &mut Batch) -> 
             Aim::Hour => Some(coder(column, Form::Hour)),
             Aim::Number => None,
         };
-        let choices = choices.into_iter().map(|choice| {
+        let mut parenthoods = vec![];
+        for choice in choices {
             let form = match choice.how {
-                How::Form(place) => Some(sample.forms[choice.columns[0]][place].form),
+                How::Form(form) => Some(form),
                 _ => None,
             };
-            (choice, form.map(|form| coder(choice.columns[0], form)))
-        });
-        let choices = choices.collect();
-        planned.push(Planned { column, aim, coder: own, counts, choices });
+            let coder = form.map(|form| coder(choice.columns[0], form));
+            parenthoods.push(Parenthood { choice, coder, earlier: None });
+        }
+        if let Some(merging) = merging {
+            for parenthood in &mut parenthoods {
+                parenthood.earlier = before(merging, columns, described, &coders, (column, aim, own), parenthood);
+            }
+        }
+        planned.push(Planned { column, aim, coder: own, counts, choices: parenthoods, kept });
     }
     batch.code(columns, &coders);
     let batch = &*batch;
-    let fitted =
-        pool::map(planned, |planned| Fitting { columns, batch, sample: &sample, coders: &coders }.fit(planned))?;
-    let (mut targets, said): (Vec<Target>, Vec<Said>) = fitted.into_iter().unzip();
-    forget_rare(&mut targets, &coders);
+    let fitted = pool::map(planned, |planned| {
+        Fitting { columns, batch, sample: &sample, coders: &coders, merging }.fit(planned)
+    })?;
+    let fitted = fitted.into_iter().filter(|(target, _)| !target.parents.is_empty());
+    let (targets, said): (Vec<Target>, Vec<Said>) = fitted.unzip();
     Ok(Fitted { coders, targets, said })
 }
 
@@ -112,17 +140,27 @@ fn aims(column: &Column) -> Vec<Aim> {
     aims.into_iter().filter(|(is_aim, _)| *is_aim).map(|(_, aim)| aim).collect()
 }
 
-type Chosen = (usize, Aim, Vec<u64>, Vec<Choice>);
+/// The parents that a column gets.
+struct Chosen<'a> {
+    column: usize,
+    aim: Aim,
+    counts: Vec<u64>,
+    choices: Vec<Choice>,
+    /// What predicted the column in the earlier model, if it is to stay.
+    kept: Option<&'a Target>,
+}
 
-/// The parents of a column; None where there are none.
-fn choose(
+/// The parents of a column; None where there are none. Those of an earlier model stay, unless the
+/// new rows are more and choose others.
+fn choose<'a>(
     columns: &[Column],
     described: &[Description],
     batch: &Batch,
     sample: &Sample,
+    merging: Option<&Merging<'a>>,
     at: usize,
     aim: Aim,
-) -> PolarsResult<Option<Chosen>> {
+) -> PolarsResult<Option<Chosen<'a>>> {
     let vocabulary: Option<&Vocabulary> = described[at].vocabulary.as_ref();
     let form = if aim == Aim::Hour { Form::Hour } else { Form::Value };
     let (mut codes, mut counts) = (vec![], vec![]);
@@ -135,9 +173,62 @@ fn choose(
             _ => Target::counts_of_values(&columns[at], vocabulary),
         };
     }
+    let earlier = merging.and_then(|merging| merging.target(at, aim));
+    if let (Aim::Hour, Some(merging), Some(earlier)) = (aim, merging, earlier) {
+        let of_both = counts.iter().zip(&earlier.counts).map(|(new, old)| merging.shares.count(*old, *new));
+        counts = of_both.collect();
+    }
+    let is_decided = merging.filter(|merging| merging.shares.is_earlier_larger);
+    let is_decided = is_decided.is_some_and(|merging| aims(&merging.cells.columns[at]).contains(&aim));
     let wanted = Wanted { column: at, aim, codes: &codes, counts: &counts };
-    let choices = Chooser { columns, sample }.choose(&wanted)?;
-    Ok((!choices.is_empty()).then_some((at, aim, counts, choices)))
+    let choices = if is_decided { vec![] } else { Chooser { columns, sample }.choose(&wanted)? };
+    if !choices.is_empty() {
+        return Ok(Some(Chosen { column: at, aim, counts, choices, kept: None }));
+    }
+    let kept = |merging: &Merging<'a>| {
+        let target = earlier?;
+        let choices = target.parents.iter().filter_map(|parent| as_chosen(merging, parent)).collect();
+        Some(Chosen { column: at, aim, counts, choices, kept: Some(target) })
+    };
+    Ok(merging.and_then(kept))
+}
+
+/// A parent of an earlier model as one that was chosen.
+fn as_chosen(merging: &Merging, parent: &Parent) -> Option<Choice> {
+    let how = match &parent.relation {
+        Relation::Number(NumberGiven { from: From::Line(line), .. }) => {
+            let (parent_is_log, child_is_log) = (line.parent_is_log, line.child_is_log);
+            How::Line(Shape { parent_is_log, child_is_log, is_difference: false })
+        }
+        Relation::Number(NumberGiven { from: From::Two(two), .. }) => {
+            How::Two { operation: two.operation, is_log: two.is_log }
+        }
+        _ => How::Form(merging.form(parent)?),
+    };
+    Some(Choice { columns: parent.columns, how, gain: 0.0 })
+}
+
+/// The same parent in an earlier model.
+fn before<'a>(
+    merging: &Merging<'a>,
+    columns: &[Column],
+    described: &[Description],
+    coders: &[Coder],
+    (column, aim, own): (usize, Aim, Option<usize>),
+    parenthood: &Parenthood,
+) -> Option<Before<'a>> {
+    let target = merging.target(column, aim)?;
+    let is_same = |parent: &&Parent| {
+        let choice = as_chosen(merging, parent);
+        choice.is_some_and(|of| of.columns == parenthood.choice.columns && of.how.is_like(parenthood.choice.how))
+    };
+    let parent = target.parents.iter().find(is_same)?;
+    let recoded = |old: Option<usize>, now: Option<usize>| match (old, now) {
+        (Some(old), Some(now)) => merging.recoded(old, &coders[now], columns, described),
+        _ => vec![],
+    };
+    let parents = recoded(parent.coder, parenthood.coder);
+    Some(Before { parent, parents, children: recoded(target.coder, own) })
 }
 
 /// The entropy of counts, in nats.
@@ -147,37 +238,25 @@ fn entropy(counts: &[u64]) -> f64 {
     -shares.map(|share| share * quick_ln(share)).sum::<f64>()
 }
 
-/// Forgets the groups of few rows, as far as the fitted groups would take too many bytes.
-fn forget_rare(targets: &mut [Target], coders: &[Coder]) {
-    for least in FEWEST_ROWS {
-        let bytes: usize = targets.iter().flat_map(|target| &target.parents).map(Parent::file_bytes).sum();
-        if bytes <= MOST_BYTES {
-            return;
-        }
-        for target in targets.iter_mut() {
-            let Target { counts, parents, .. } = target;
-            parents.iter_mut().for_each(|parent| parent.keep_frequent(least, counts, coders));
-        }
-    }
-}
-
 /// What a target is fitted from.
 struct Fitting<'a> {
     columns: &'a [Column],
     batch: &'a Batch<'a>,
     sample: &'a Sample,
     coders: &'a [Coder],
+    merging: Option<&'a Merging<'a>>,
 }
 
 impl Fitting<'_> {
     fn fit(&self, planned: Planned) -> PolarsResult<(Target, Said)> {
-        let Planned { column, aim, coder, counts, choices } = planned;
+        let Planned { column, aim, coder, counts, choices, kept } = planned;
         let (mut parents, mut ratios) = (Vec::with_capacity(MOST_PARENTS), vec![]);
-        for (choice, parent_coder) in choices {
+        for Parenthood { choice, coder: parent_coder, earlier } in choices {
             crate::job::check()?;
+            let earlier = earlier.as_ref();
             let fitted = match (coder, parent_coder, &self.columns[column].numbers) {
-                (Some(child), Some(parent), _) => Some(self.category(child, parent, &counts)),
-                (None, _, Some(numbers)) => self.number(column, numbers, &choice, parent_coder),
+                (Some(child), Some(parent), _) => self.category(child, parent, &counts, earlier),
+                (None, _, Some(numbers)) => self.number(column, numbers, &choice, parent_coder, earlier),
                 _ => None,
             };
             let Some((relation, of_rows)) = fitted else { continue };
@@ -185,11 +264,16 @@ impl Fitting<'_> {
                 Aim::Value | Aim::Hour => choice.gain / entropy(&counts).max(1e-6),
                 Aim::Number => 1.1 - libm::exp(-choice.gain.max(0.0)),
             };
-            let (columns, determines) = (choice.columns, determines.clamp(0.0, 1.0));
-            parents.push(Parent { columns, coder: parent_coder, weight: 0.0, determines, relation });
+            let stays = earlier.filter(|_| kept.is_some()).map(|before| before.parent);
+            let determines = stays.map_or(determines.clamp(0.0, 1.0), |parent| parent.determines);
+            let weight = stays.map_or(0.0, |parent| parent.weight);
+            parents.push(Parent { columns: choice.columns, coder: parent_coder, weight, determines, relation });
             ratios.push(of_rows);
         }
-        self.weigh(&mut parents, &mut ratios);
+        match kept.is_some() {
+            true => share_out(&mut parents),
+            false => self.weigh(&mut parents, &mut ratios),
+        }
         let said = Said::new(&parents, ratios, self.batch.rows);
         Ok((Target { column, aim, coder, counts, parents }, said))
     }
@@ -208,17 +292,37 @@ impl Fitting<'_> {
     }
 
     /// A category given a parent, and the ratios of the training rows.
-    fn category(&self, child: usize, parent: usize, counts: &[u64]) -> (Relation, Vec<f32>) {
+    fn category(
+        &self,
+        child: usize,
+        parent: usize,
+        counts: &[u64],
+        earlier: Option<&Before>,
+    ) -> Option<(Relation, Vec<f32>)> {
         let (children, parents) = (&self.batch.codes[child], &self.batch.codes[parent]);
         let coder = &self.coders[parent];
-        let pairs = Pairs::count(&Grouped::new(parents, coder.unseen()), children, &mut vec![0; counts.len()]);
+        let grouped = Grouped::new(&self.counted(parents, coder.unseen(), earlier), coder.unseen());
+        let mut pairs = Pairs::count(&grouped, children, &mut vec![0; counts.len()]);
+        if let (Some(before), Some(merging)) = (earlier, self.merging) {
+            let Relation::Category(given) = &before.parent.relation else { return None };
+            pairs = merge_pairs(&given.pairs, &before.parents, &before.children, &pairs, merging.shares);
+        }
         let (smoothing, _) = Likelihood::new(&pairs, counts, self.batch.rows).best(f64::NEG_INFINITY);
         let given = CategoryGivenParent::new(pairs, smoothing, counts, coder.count + 2);
         let all_rows = sum(counts);
         let codes = parents.iter().zip(children);
         let ratio = |(parent, child): (&u32, &u32)| given.ratio_left_out(*parent, *child, counts, all_rows);
         let ratios = codes.map(ratio).map(bounded).collect();
-        (Relation::Category(given), ratios)
+        Some((Relation::Category(given), ratios))
+    }
+
+    /// The codes of the rows that are to be counted: those that the earlier model has counted have
+    /// the code `none`.
+    fn counted<'b>(&self, codes: &'b [u32], none: u32, earlier: Option<&Before>) -> Cow<'b, [u32]> {
+        match (self.merging, earlier) {
+            (Some(merging), Some(_)) => Cow::Owned(merging.of_new_rows(codes, none)),
+            _ => Cow::Borrowed(codes),
+        }
     }
 
     /// A number given a parent, and the ratios of the training rows, each from the other folds.
@@ -228,11 +332,17 @@ impl Fitting<'_> {
         numbers: &Numbers,
         choice: &Choice,
         coder: Option<usize>,
+        earlier: Option<&Before>,
     ) -> Option<(Relation, Vec<f32>)> {
         let raw = &self.batch.numbers[column];
-        let grouped = coder.map(|coder| Grouped::new(&self.batch.codes[coder], self.coders[coder].unseen()));
+        let grouped = coder.map(|coder| {
+            let unseen = self.coders[coder].unseen();
+            Grouped::new(&self.counted(&self.batch.codes[coder], unseen, earlier), unseen)
+        });
         let source = Source::new(self, numbers, raw, choice, coder, grouped)?;
-        let whole = source.fit(None)?;
+        let end = coder.map_or(0, |coder| self.coders[coder].count + 2);
+        let fit = |left_out| self.after(source.fit(left_out), earlier, column, numbers, end);
+        let whole = fit(None)?;
         let parent = |from: From| Parent {
             columns: choice.columns,
             coder,
@@ -242,7 +352,7 @@ impl Fitting<'_> {
         };
         let mut expected: Vec<Option<Expected>> = vec![None; self.batch.rows];
         for fold in 0..FOLDS {
-            let Some(from) = source.fit(Some(fold)) else { continue };
+            let Some(from) = fit(Some(fold)) else { continue };
             let parent = parent(from);
             for (row, expected) in expected.iter_mut().enumerate() {
                 if self.sample.folds[row] == fold && !raw[row].is_nan() {
@@ -255,11 +365,45 @@ impl Fitting<'_> {
             let (away, _) = compare(numbers, *number, (*expected)?, is_log);
             Some((quick_ln(1.0 + away * away), 1.0))
         };
-        let tail = Tail::fit(raw.iter().zip(&expected).filter_map(odd).collect(), 1.0);
+        let replayed = |row: usize| earlier.is_some() && self.merging.is_some_and(|merging| merging.is_replayed(row));
+        let rows = raw.iter().zip(&expected).enumerate().filter(|(row, _)| !replayed(*row));
+        let mut away: Vec<(f64, f64)> = rows.filter_map(|(_, of_row)| odd(of_row)).collect();
+        if let (Some(merging), Some(before)) = (self.merging, earlier) {
+            let Relation::Number(before) = &before.parent.relation else { return None };
+            let shares = merging.shares;
+            away.iter_mut().for_each(|(_, rows)| *rows *= shares.new);
+            away.extend(before.tail.values().map(|(knot, rows)| (knot, rows * shares.earlier)));
+        }
+        let tail = Tail::fit(away, 1.0);
         let given = NumberGiven { from: whole, tail };
         let of_row = raw.iter().zip(expected);
         let ratios = of_row.map(|(number, expected)| given.ratio(numbers, *number, expected, true)).collect();
         Some((Relation::Number(given), ratios))
+    }
+}
+
+impl Fitting<'_> {
+    /// What a number is expected from, after an earlier model: its groups with those of the new
+    /// rows, and its lines and operations where it has more rows.
+    fn after(
+        &self,
+        new: Option<From>,
+        earlier: Option<&Before>,
+        column: usize,
+        numbers: &Numbers,
+        end: u32,
+    ) -> Option<From> {
+        let (Some(merging), Some(earlier)) = (self.merging, earlier) else { return new };
+        let Relation::Number(before) = &earlier.parent.relation else { return new };
+        let numbers_before = merging.cells.columns[column].numbers.as_ref()?;
+        match (&before.from, new) {
+            (From::Groups(before), Some(From::Groups(new))) => {
+                let before = (before, numbers_before);
+                Some(From::Groups(merge_groups(before, &earlier.parents, (&new, numbers), merging.shares, end)))
+            }
+            (_, Some(new)) if !merging.shares.is_earlier_larger => Some(new),
+            (from, _) => Some(from.clone()),
+        }
     }
 }
 

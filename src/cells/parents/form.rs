@@ -113,6 +113,18 @@ impl Coder {
         self.parts.len() as u32
     }
 
+    /// The codes that the parts of texts have in another coder of the same form; `u32::MAX` where it
+    /// lacks one.
+    pub fn parts_as_of(&self, other: &Self) -> Vec<u32> {
+        let mut codes = vec![u32::MAX; self.parts.len()];
+        for (part, code) in &self.parts {
+            if let Some(to) = codes.get_mut(*code as usize) {
+                *to = other.parts.get(part).copied().unwrap_or(u32::MAX);
+            }
+        }
+        codes
+    }
+
     /// The code of what the training rows lack.
     pub fn unseen(&self) -> u32 {
         self.count + 1
@@ -207,7 +219,7 @@ mod tests {
         let values: Vec<String> = values.iter().map(|text| text.to_string()).collect();
         let codes: Vec<u32> = counts.iter().enumerate().flat_map(|(at, n)| vec![at as u32; *n as usize]).collect();
         let vocabulary = Vocabulary { values: &values, counts, other_rows: 0 };
-        let column = Column::fit(&CellColumn::Text { codes: &codes, others: &[] }, Some(&vocabulary), None, 999);
+        let column = Column::fit(&CellColumn::Text { codes: &codes, others: &[] }, Some(&vocabulary), None, 999, None);
         (column, values, counts.to_vec())
     }
 
@@ -233,7 +245,7 @@ mod tests {
     fn numbers_have_bins_and_times_have_hours_weekdays_and_months() {
         let days: Vec<f64> = (0..400).map(|at| 18_628.0 + f64::from(at)).collect();
         let rows = CellColumn::Time { kind: crate::data::Kind::Date, values: &days };
-        let column = Column::fit(&rows, None, None, 999);
+        let column = Column::fit(&rows, None, None, 999, None);
         let of = |form: Form, day: f64| {
             let coder = Coder::new(0, &column, form, None);
             let day = [day];

@@ -209,6 +209,13 @@ impl Parent {
     }
 }
 
+/// Makes the sum of weights one.
+pub fn share_out(parents: &mut [Parent]) {
+    let sum: f64 = parents.iter().map(|parent| parent.weight).sum();
+    let even = 1.0 / parents.len().max(1) as f64;
+    parents.iter_mut().for_each(|parent| parent.weight = if sum > 0.0 { parent.weight / sum } else { even });
+}
+
 /// What the parents of a target say about some rows.
 pub struct Said {
     /// By parent: how likely the value is with it and without it, as a bounded ratio.
@@ -229,6 +236,16 @@ impl Said {
 }
 
 impl Target {
+    /// Keeps so many of the parents, those that count for most.
+    pub fn keep_heaviest(&mut self, most: usize) {
+        if self.parents.len() <= most {
+            return;
+        }
+        self.parents.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.columns.cmp(&b.columns)));
+        self.parents.truncate(most);
+        share_out(&mut self.parents);
+    }
+
     /// What the parents say about new rows.
     pub fn say(&self, columns: &[Column], batch: &Batch) -> Said {
         let column = &columns[self.column];

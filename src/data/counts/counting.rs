@@ -43,8 +43,9 @@ struct Counted {
 
 /// About the bytes of a value beyond its text, in a map of values.
 const BYTES_OF_VALUE: usize = 64;
-/// About the bytes of the values that are held in memory, of all groups. Beyond, they go to temporary files.
-const MOST_HELD: usize = 128 << 20;
+/// About the bytes of the values that are held in memory, of all groups. Beyond, they go to
+/// temporary files.
+const MOST_HELD: usize = 64 << 20;
 
 impl Counted {
     fn add_text(&mut self, value: Option<&str>) {
@@ -85,7 +86,8 @@ impl Counted {
         Ok(())
     }
 
-    /// Takes the values out that are too rare to be remembered. All their rows must have been counted here.
+    /// Takes the values out that are too rare to be remembered. All their rows must have been
+    /// counted here.
     fn forget_rare(&mut self) -> PolarsResult<()> {
         self.rare = self.rare.plus(forget_rare(&mut self.values)?)?;
         Ok(())
@@ -167,8 +169,8 @@ impl Counting {
         Self::hold(all, MOST_HELD)
     }
 
-    /// Moves values to files, where there are most of them, until memory holds half of `most` bytes; nothing
-    /// while it does not hold more.
+    /// Moves values to files, where there are most of them, until memory holds half of `most`
+    /// bytes; nothing while it does not hold more.
     fn hold(all: &mut [Self], most: usize) -> PolarsResult<()> {
         let mut counted: Vec<&mut Counted> = all.iter_mut().flat_map(|counting| &mut counting.counted).collect();
         let mut held: usize = counted.iter().map(|counted| counted.bytes).sum();
@@ -324,7 +326,7 @@ mod tests {
 
     #[test]
     fn values_that_went_to_a_file_count_as_those_in_memory() {
-        let words: Vec<String> = (0..200_000).map(|number| format!("{}", number * number % 150_001)).collect();
+        let words: Vec<String> = (0..200_000u64).map(|number| format!("{}", number * number % 150_001)).collect();
         let columns = Columns::from_frame(&df!("c" => &words, "d" => &words[..]).unwrap()).unwrap();
         let mut counting = [Counting::new(columns.features()), Counting::new(columns.features())];
         for batch in 0..20 {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use polars::prelude::{polars_err, PlHashMap, PolarsError, PolarsResult};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Counts by value, written in parts: each value is in the part that its text says, so that the parts can be
-/// read one after the other.
+/// Counts by value, written in parts: each value is in the part that its text says, so that the
+/// parts can be read one after the other.
 #[derive(Clone, Debug)]
 pub struct Spilled {
     file: Arc<File>,

@@ -58,8 +58,8 @@ impl Columns {
         Ok(found)
     }
 
-    /// Describes, per feature of coded columns, what the values that are not missing are like; of a category,
-    /// their log-frequencies, whose median is that of a value.
+    /// Describes, per feature of coded columns, what the values that are not missing are like; of a
+    /// category, their log-frequencies, whose median is that of a value.
     pub(crate) fn statistics(
         &self,
         encoders: &[Option<Encoder>],

@@ -180,7 +180,10 @@ impl Models {
     }
 
     fn from_file(&self, path: &Path) -> PolarsResult<Arc<Model>> {
-        let unreadable = |error: io::Error| polars_err!(ComputeError: "anorand: the model {} can't be read: {error}", path.display());
+        let unreadable = |error: io::Error| {
+            let advice = column_advice(path, &error);
+            polars_err!(ComputeError: "anorand: the model {} can't be read: {error}{advice}", path.display())
+        };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         check_kind(path, &metadata)?;
         if let Some(known) = self.files.get(path) {
@@ -201,6 +204,16 @@ impl Models {
             .map_err(|error| error.wrap_msg(|message| format!("{message} (in the file {})", path.display())))?;
         self.files.insert(path.to_path_buf(), Known { stamp, has_settled: stamp.has_settled(now), content });
         Ok(model)
+    }
+}
+
+/// Says how a column of models is given, where a missing file's name may be that of a column.
+fn column_advice(path: &Path, error: &io::Error) -> String {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) if error.kind() == io::ErrorKind::NotFound && path.extension().is_none() => {
+            format!("; a column of models is pl.col({name:?})")
+        }
+        _ => String::new(),
     }
 }
 

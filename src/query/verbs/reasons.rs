@@ -31,8 +31,8 @@ pub fn contributions_dtype() -> DataType {
     list_of(&[("feature", DataType::String), ("contribution", DataType::Float32)])
 }
 
-/// A list for each row: at most `top` reasons in words, the largest first. Each has a contribution above
-/// 0, and at least 5 % of the largest one's.
+/// A list for each row: at most `top` reasons in words, the largest first. Each has a contribution
+/// above 0, and at least 5 % of the largest one's.
 pub fn reasons(model: &Model, columns: &Columns, top: usize, device: Device) -> PolarsResult<Series> {
     let top = top.min(model.metadata().features.len());
     let explained = explain_top(model, columns, top, device)?;

@@ -54,51 +54,51 @@ def test_rows_that_fit_into_the_sample_give_the_bytes_of_fit(first: dict[str, An
     day = DAY.with_columns(label=pl.int_range(pl.len()) % 50 == 0, old=old)
     expected = day.select(anorand.fit(FEATURES, init=model, **again)).item()
     for features in [FEATURES, FEATURES[::-1]]:
-        assert anorand.fit_scan(day.lazy(), features, sample=2_000, init=model, **again).to_bytes() == expected
+        assert anorand.train(day.lazy(), features, sample=2_000, init=model, **again).to_bytes() == expected
 
 
 def test_the_model_may_come_as_a_path_as_bytes_or_as_a_model(month: anorand.Model, tmp_path: Path) -> None:
     path = tmp_path / "month.safetensors"
     month.save(path)
     ways: list[Any] = [month, month.to_bytes(), path, str(path)]
-    assert len({anorand.fit_scan(DAY, FEATURES, sample=500, init=way).to_bytes() for way in ways}) == 1
+    assert len({anorand.train(DAY, FEATURES, sample=500, init=way).to_bytes() for way in ways}) == 1
     # It is read before the file is written again.
-    again = anorand.fit_scan(DAY, FEATURES, sample=500, init=path, path=path)
+    again = anorand.train(DAY, FEATURES, sample=500, init=path, path=path)
     assert anorand.Model.load(path) == again
-    assert again == anorand.fit_scan(DAY, FEATURES, sample=500, init=month)
+    assert again == anorand.train(DAY, FEATURES, sample=500, init=month)
 
 
 def test_the_order_of_the_features_does_not_matter(month: anorand.Model) -> None:
     orders = [FEATURES, FEATURES[::-1], ["word", "gaps", "x", "y"]]
-    assert len({anorand.fit_scan(DAY, order, sample=500, init=month).to_bytes() for order in orders}) == 1
+    assert len({anorand.train(DAY, order, sample=500, init=month).to_bytes() for order in orders}) == 1
 
 
 def test_counts_and_extremes_are_those_of_the_earlier_rows_and_of_all_rows(month: anorand.Model) -> None:
-    model = anorand.fit_scan(DAY.lazy(), FEATURES[::-1], sample=300, init=month)
+    model = anorand.train(DAY.lazy(), FEATURES[::-1], sample=300, init=month)
     both = pl.concat([MONTH, DAY])
     assert (model.training["rows"], model.training["sampled"]) == (5_000, 300)
     assert model.categories["word"] == dict(both["word"].value_counts().iter_rows())
     whole = fitted(both, **FAST)
     for column in ["minimum", "maximum", "missing"]:
         assert model.statistics[column].to_list() == whole.statistics[column].to_list(), column
-    assert anorand.fit_scan(DAY, FEATURES, sample=300, init=model).training["rows"] == 7_000
+    assert anorand.train(DAY, FEATURES, sample=300, init=model).training["rows"] == 7_000
 
 
 def test_seed_and_missing_are_the_models_where_they_are_not_given() -> None:
     first = fitted(MONTH, seed=5, missing="null", **FAST)
-    model = anorand.fit_scan(DAY, FEATURES, sample=300, init=first)
+    model = anorand.train(DAY, FEATURES, sample=300, init=first)
     # Without the tenth of the rows that has a gap.
     assert (model.training["rows"], model.training["sampled"]) == (2_700 + 1_800, 300)
     assert (model.options["seed"], model.options["missing"]) == (5, "null")
-    assert anorand.fit_scan(DAY, FEATURES, sample=300, init=first, seed=5) == model
-    assert anorand.fit_scan(DAY, FEATURES, sample=300, init=first, seed=6).options["seed"] == 6
+    assert anorand.train(DAY, FEATURES, sample=300, init=first, seed=5) == model
+    assert anorand.train(DAY, FEATURES, sample=300, init=first, seed=6).options["seed"] == 6
 
 
 def test_what_only_the_earlier_rows_or_rows_beyond_the_sample_had_is_not_new(month: anorand.Model) -> None:
     day = DAY.with_columns(
         word=pl.when(pl.int_range(pl.len()) % 1_000 == 0).then(pl.lit("rare")).otherwise(pl.lit("a"))
     )
-    model = anorand.fit_scan(day, FEATURES, sample=20, init=month)
+    model = anorand.train(day, FEATURES, sample=20, init=month)
 
     def score(word: str) -> pl.Series:
         return DAY.with_columns(word=pl.lit(word)).select(anorand.score(FEATURES, model)).to_series()
@@ -112,7 +112,7 @@ def test_the_sample_stands_for_all_rows_beside_the_models() -> None:
     month, day = rows(1_000, 2), rows(20_000, 3, at=6.0)
     first = fitted(month, **FAST)
     whole = fitted(day, init=first)
-    sampled = anorand.fit_scan(day, FEATURES, sample=2_000, init=first)
+    sampled = anorand.train(day, FEATURES, sample=2_000, init=first)
     both = pl.concat([month, day]).sample(2_000, seed=1)
     scores = [both.select(anorand.score(FEATURES, model)).to_series().rank() for model in (whole, sampled)]
     assert np.corrcoef(scores[0], scores[1])[0, 1] > 0.98
@@ -123,49 +123,49 @@ def test_the_sample_stands_for_all_rows_beside_the_models() -> None:
 
 
 def test_thresholds_are_those_of_all_rows_of_the_scan(month: anorand.Model) -> None:
-    model = anorand.fit_scan(DAY, FEATURES, sample=300, init=month)
+    model = anorand.train(DAY, FEATURES, sample=300, init=month)
     scores = DAY.select(anorand.score(FEATURES, model)).to_series()
     for contamination in [0.01, 0.2]:
         assert (scores > model.threshold(contamination)).mean() == pytest.approx(contamination, rel=0.06)
     assert model.training["scored"] == 2_000
-    sample = anorand.fit_scan(DAY, FEATURES, sample=300, init=month, calibrate="sample")
+    sample = anorand.train(DAY, FEATURES, sample=300, init=month, calibrate="sample")
     assert sample.training["scored"] == 300
     assert sample.training["rows"] == model.training["rows"]
 
 
 def test_batches_do_not_matter(month: anorand.Model, tmp_path: Path) -> None:
-    model = anorand.fit_scan(DAY, FEATURES, sample=300, init=month)
+    model = anorand.train(DAY, FEATURES, sample=300, init=month)
     for at, part in enumerate(DAY.iter_slices(701)):
         part.write_parquet(tmp_path / f"{at}.parquet", row_group_size=100)
-    assert anorand.fit_scan(pl.scan_parquet(tmp_path / "*.parquet"), FEATURES, sample=300, init=month) == model
+    assert anorand.train(pl.scan_parquet(tmp_path / "*.parquet"), FEATURES, sample=300, init=month) == model
 
 
 def test_replayed_rows_are_sampled_and_not_counted_again(month: anorand.Model) -> None:
     old = MONTH.head(1_000).with_columns(old=pl.lit(True))
     both = pl.concat([DAY.with_columns(old=pl.lit(None, dtype=pl.Boolean)), old])
-    model = anorand.fit_scan(both, FEATURES, sample=600, init=month, replay="old")
+    model = anorand.train(both, FEATURES, sample=600, init=month, replay="old")
     assert (model.training["rows"], model.training["sampled"]) == (5_000, 600)
-    assert model.categories == anorand.fit_scan(DAY, FEATURES, sample=600, init=month).categories
-    assert model != anorand.fit_scan(both, FEATURES, sample=600, init=month, replay=pl.lit(False))
+    assert model.categories == anorand.train(DAY, FEATURES, sample=600, init=month).categories
+    assert model != anorand.train(both, FEATURES, sample=600, init=month, replay=pl.lit(False))
 
 
 def test_more_replayed_rows_than_the_model_has_seen_are_refused() -> None:
     few = fitted(DAY.head(100), **FAST)
     for sample in [400, 2_000]:
         with pytest.raises(pl.exceptions.ComputeError, match="replay marks 2000 rows, .* was fitted on 100"):
-            anorand.fit_scan(DAY, FEATURES, sample=sample, init=few, replay=pl.lit(True))
+            anorand.train(DAY, FEATURES, sample=sample, init=few, replay=pl.lit(True))
 
 
 def test_each_group_goes_on_from_its_own_model() -> None:
     early = by_key(("a", rows(300, 0)), ("b", rows(300, 1)), (None, rows(300, 2)), ("gone", rows(300, 3)))
-    models = anorand.fit_scan(early, FEATURES, by="key", **FAST)
+    models = anorand.train(early, FEATURES, by="key", **FAST)
     later = by_key(("new", rows(200, 4)), ("a", rows(200, 5)), ("b", rows(200, 6)), (None, rows(200, 7)))
     without_b = models.with_columns(model=pl.when(pl.col("key").ne_missing("b")).then("model"))
     # A join of Polars' own keeps null keys apart.
     joined = later.join(without_b, on="key", how="left", nulls_equal=True, maintain_order="left")
     expected = joined.select(anorand.fit(FEATURES, by="key", init=pl.col("model"), **FAST)).unnest("model")
     for init in [without_b, without_b.lazy(), without_b.reverse().select("model", "key", day=0)]:
-        assert anorand.fit_scan(later, FEATURES, by="key", init=init, **FAST).equals(expected)
+        assert anorand.train(later, FEATURES, by="key", init=init, **FAST).equals(expected)
     trained = {key: anorand.Model(model).training["rows"] for key, model in expected.iter_rows()}
     assert trained == {"new": 200, "a": 500, "b": 200, None: 500}
 
@@ -183,10 +183,10 @@ def test_a_group_beyond_the_sample_has_the_model_of_a_scan_of_its_rows(monkeypat
         ]
     )
     later = by_key(("a", rows(700, 5)), ("b", rows(700, 6)), ("c", rows(200, 7)), ("new", rows(700, 8)))
-    found = anorand.fit_scan(later, FEATURES, by="key", init=models, sample=400, **FAST)
+    found = anorand.train(later, FEATURES, by="key", init=models, sample=400, **FAST)
     for key, model in found.iter_rows():
         own = dict(models.iter_rows()).get(key)
-        alone = anorand.fit_scan(later.filter(key=key), FEATURES, sample=400, init=own, **FAST)
+        alone = anorand.train(later.filter(key=key), FEATURES, sample=400, init=own, **FAST)
         assert model == alone.to_bytes(), key
     trained = {key: anorand.Model(model).training for key, model in found.iter_rows()}
     assert {key: (of["rows"], of["sampled"]) for key, of in trained.items() if key in "abc"} == {
@@ -196,21 +196,21 @@ def test_a_group_beyond_the_sample_has_the_model_of_a_scan_of_its_rows(monkeypat
     }
     monkeypatch.setattr(Groups, "SAMPLED_ROWS", 500)
     monkeypatch.setattr(Groups, "SCORED_ROWS", 100)
-    assert anorand.fit_scan(later, FEATURES, by="key", init=models, sample=400, **FAST).equals(found)
+    assert anorand.train(later, FEATURES, by="key", init=models, sample=400, **FAST).equals(found)
 
 
 def test_one_model_is_where_every_group_goes_on_from(month: anorand.Model) -> None:
     later = by_key(("a", rows(300, 5)), ("b", rows(100, 6)))
     expected = later.select(anorand.fit(FEATURES, by="key", init=month)).unnest("model")
-    assert anorand.fit_scan(later, FEATURES, by="key", init=month).equals(expected)
+    assert anorand.train(later, FEATURES, by="key", init=month).equals(expected)
     assert [anorand.Model(model).training["rows"] for model in expected["model"]] in ([3_300, 3_100], [3_100, 3_300])
 
 
 def test_no_model_yet_is_no_error() -> None:
     later = by_key(("a", rows(100, 5)))
     none = pl.DataFrame(schema={"key": pl.String, "model": pl.Binary})
-    new = anorand.fit_scan(later, FEATURES, by="key", **FAST)
-    assert anorand.fit_scan(later, FEATURES, by="key", init=none, **FAST).equals(new)
+    new = anorand.train(later, FEATURES, by="key", **FAST)
+    assert anorand.train(later, FEATURES, by="key", init=none, **FAST).equals(new)
 
 
 def test_replayed_rows_and_labels_go_with_their_groups(month: anorand.Model) -> None:
@@ -221,8 +221,8 @@ def test_replayed_rows_and_labels_go_with_their_groups(month: anorand.Model) -> 
     options: dict[str, Any] = {"by": "key", "labels": "label", "replay": "old", **FAST}
     joined = later.join(models, on="key", how="left", maintain_order="left")
     expected = joined.select(anorand.fit(FEATURES, init=pl.col("model"), **options)).unnest("model")
-    assert anorand.fit_scan(later, FEATURES, sample=300, init=models, **options).equals(expected)
-    sampled = anorand.fit_scan(later, FEATURES, sample=100, init=models, **options)
+    assert anorand.train(later, FEATURES, sample=300, init=models, **options).equals(expected)
+    sampled = anorand.train(later, FEATURES, sample=100, init=models, **options)
     seen = later.filter("old", key="a").height
     trained = {key: anorand.Model(model).training["rows"] for key, model in sampled.iter_rows()}
     assert trained == {"a": 3_000 + 300 - seen, "new": 300}
@@ -239,7 +239,7 @@ def unread(frame: pl.DataFrame) -> pl.LazyFrame:
 
 def test_a_scan_that_is_read_says_so(month: anorand.Model) -> None:
     with pytest.raises(AssertionError, match="the scan was read"):
-        anorand.fit_scan(unread(DAY), FEATURES, init=month)
+        anorand.train(unread(DAY), FEATURES, init=month)
 
 
 @pytest.mark.parametrize(
@@ -266,22 +266,22 @@ def test_what_can_not_go_on_is_refused_before_the_scan_is_read(
         init = frame.select(anorand.fit(pl.all(), **FAST, **fit)).item()
     given = month.to_bytes() if init is None else init
     with pytest.raises(pl.exceptions.PolarsError, match=expected):
-        anorand.fit_scan(unread(DAY), FEATURES, init=given, **options)
+        anorand.train(unread(DAY), FEATURES, init=given, **options)
     models = pl.DataFrame({"key": ["a", "b"], "model": [None, given]})
     of_row = expected.replace(r"\(the model of init\)", r"\(the model in row 1 of init\)")
     with pytest.raises(pl.exceptions.PolarsError, match=of_row):
-        anorand.fit_scan(unread(by_key(("a", DAY))), FEATURES, by="key", init=models, **options)
+        anorand.train(unread(by_key(("a", DAY))), FEATURES, by="key", init=models, **options)
 
 
 def test_what_makes_no_sense_is_refused_before_the_scan_is_read(month: anorand.Model, tmp_path: Path) -> None:
     scan, keyed = unread(DAY), unread(by_key(("a", DAY)))
     models = pl.DataFrame({"key": ["a"], "model": [month.to_bytes()]})
-    call: Any = anorand.fit_scan
+    call: Any = anorand.train
     for given, error, expected in [
-        (pl.col("model"), TypeError, "init of fit_scan must be a path, bytes, a Model, .* got Expr; .* takes by="),
+        (pl.col("model"), TypeError, "init of train must be a path, bytes, a Model, .* got Expr; .* takes by="),
         (models, TypeError, "init is a DataFrame, .* give by="),
         (tmp_path / "none", FileNotFoundError, "none"),
-        (__file__, ValueError, r"init: .*not a model.*in the file .*test_fit_scan_refit"),
+        (__file__, ValueError, r"init: .*not a model.*in the file .*test_train_refit"),
         ("s3://bucket/model", ValueError, "must be a local file"),
     ]:
         with pytest.raises(error, match=expected):
