@@ -62,7 +62,7 @@ class Tail:
         falling = sorted(counted, reverse=True)
         for at, number in enumerate(falling):
             rows += counted[number]
-            if rows >= following or at == len(falling) - 1:
+            if (rows >= following and len(knots) + 1 < 192) or at == len(falling) - 1:
                 knots.append(number)
                 at_least.append(rows)
                 following = 0.0 if len(knots) < 12 else rows * 1.2

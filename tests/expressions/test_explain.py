@@ -39,7 +39,7 @@ def check_sums(rows: pl.DataFrame, model: anorand.Model, within: float = COMPLET
     sums = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
     start = (out["score"] - sums).to_numpy()
     ordinary = reference.ordinary_scores(model.to_bytes())
-    assert len(ordinary) <= 64
+    assert len(ordinary) <= 256
     assert np.abs(start[:, None] - ordinary).min(axis=1).max() < within
     return out["score"]
 

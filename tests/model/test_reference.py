@@ -119,7 +119,7 @@ def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: s
     weight = 1.0 if model.kept_odds is None else model.options["kept_weight"] * model.kept_odds
     expected = reference.combiner(training, kind, weight=weight)
     if kind == "cells":
-        expected["weight"] = reference.weight_of_networks(model.kept_odds, weight)
+        expected |= reference.weights_of_parts(model.kept_odds, model.options["kept_weight"])
     stored = reference.metadata(data)["combiner"]
     not_recomputed = {"cells": {"tails", "evidence"}, "novelties": {"beyond"}}.get(kind, set())
     assert stored.keys() == expected.keys() | not_recomputed

@@ -133,7 +133,7 @@ def test_evidence_against_each_cell_is_recomputed_from_the_file(frame: pl.DataFr
     found = rows.select(anorand.cells(model.features, model)).unnest("cells").to_numpy()
     for j, name in enumerate(model.features):
         np.testing.assert_allclose(
-            found[:, j], np.maximum(expected.cells[:, j], 0), atol=TOLERANCE, rtol=1e-6, err_msg=name
+            found[:, j], np.logaddexp(0, expected.cells[:, j]), atol=TOLERANCE, rtol=1e-6, err_msg=name
         )
     assert (found > 3).sum() > 30
 
