@@ -383,11 +383,12 @@ def combiner(
     return found
 
 
-def weight_of_networks(model_odds: float | None, weight: float) -> float:
-    """The weight of the networks beside the cells; ``weight`` is that of kept rows beside the networks."""
-    if model_odds is None or weight > 2:
-        return 1.0
-    return float(np.clip(0.3 + 2 * model_odds / (1 + model_odds) - 1, 0.3, 1.0))
+def weights_of_parts(odds: float | None, kept_weight: float) -> dict[str, float]:
+    """The networks' weight, the tails' share and the cells' lift; ``odds`` are those of the kept rows, if there are any."""
+    if odds is not None and kept_weight > 2:
+        return {"weight": 1.0, "share": 0.2, "lift": 0.0}
+    weight = 1.0 if odds is None else float(np.clip(0.3 + 2 * odds / (1 + odds) - 1, 0.3, 1.0))
+    return {"weight": weight, "share": 0.1, "lift": 0.5}
 
 
 def _line(numbers: Array, share: float) -> dict[str, float]:
@@ -448,9 +449,9 @@ def _parts_in_nats(how: dict[str, Any], unusual: Array, against: Array, tails: A
 
 def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Array) -> Array:
     """U: nearly the larger one of what the networks and what the cells say."""
-    damped = np.where(evidence > 3, 3 + 2 * np.log1p(np.maximum(evidence - 3, 0) / 2), evidence)
-    by_networks = how["weight"] * np.logaddexp(0, 0.85 * networks + 0.15 * tails)
-    together: Array = (by_networks**4 + np.logaddexp(0, damped) ** 4) ** 0.25
+    damped = np.where(evidence > 2, 2 + np.log1p(np.maximum(evidence - 2, 0)), evidence)
+    by_networks = how["weight"] * np.logaddexp(0, (1 - how["share"]) * networks + how["share"] * tails)
+    together: Array = (by_networks**4 + np.logaddexp(0, damped + how["lift"]) ** 4) ** 0.25
     return together
 
 

