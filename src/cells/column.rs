@@ -334,11 +334,6 @@ impl Column {
         }
     }
 
-    /// Whether a level's number can be judged by its size.
-    pub fn is_sized(&self, number: f64) -> bool {
-        self.numbers.as_ref().is_some_and(|numbers| numbers.is_sized(number))
-    }
-
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
         self.levels.capacity() * size_of::<Level>() + self.known.capacity() * 16

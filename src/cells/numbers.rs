@@ -1,7 +1,7 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::math::{centre_and_spread, grain, quick_ln, t_density, t_ln_density};
+use super::math::{centre_and_spread, grain, quick_ln, t_ln_density};
 use super::merge::{New, Shares};
 use super::sentinels::{self, Counted};
 use super::tails::Tail;
@@ -205,12 +205,6 @@ impl Numbers {
     /// The number of bins.
     pub fn bins(&self) -> usize {
         self.edges.len() + usize::from(!self.edges_are_values)
-    }
-
-    /// The density of a number of this column on the scale that it is judged on.
-    pub fn density(&self, place: f64) -> f64 {
-        let scale = self.scale();
-        t_density((place - scale.centre) / scale.spread) / scale.spread
     }
 }
 

@@ -168,14 +168,6 @@ impl Coder {
         read.levels.iter().map(code).collect()
     }
 
-    /// The first known level with a code.
-    pub fn level_of(&self, code: u32) -> Option<usize> {
-        match self.form {
-            Form::Value => (code < self.count).then_some(code as usize),
-            _ => self.by_level.iter().position(|other| *other == code),
-        }
-    }
-
     pub fn bytes(&self) -> usize {
         self.by_level.capacity() * 4 + self.parts.capacity() * 17
     }
