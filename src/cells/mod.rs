@@ -184,6 +184,19 @@ impl Cells {
         Ok(Rows { cells: self, batch, said })
     }
 
+    /// The evidence against rows as new ones, on the plugin's threads.
+    pub fn of_rows(&self, given: &[CellColumn]) -> PolarsResult<Vec<RowEvidence>> {
+        const CHUNK: usize = 1 << 13;
+        let rows = batch::check(self.columns.len(), given)?;
+        let starts = (0..rows).step_by(CHUNK).collect();
+        let part = |start: usize| {
+            let rows = start..(start + CHUNK).min(rows);
+            let part: Vec<CellColumn> = given.iter().map(|column| column.slice(rows.clone())).collect();
+            self.look_up(&part)?.of_rows()
+        };
+        Ok(pool::map(starts, part)?.concat())
+    }
+
     /// The evidence against new rows and each of their cells.
     pub fn evidence(&self, given: &[CellColumn]) -> PolarsResult<Evidence> {
         self.look_up(given)?.evidence()
