@@ -367,10 +367,10 @@ def cells(features: Columns, model: ModelLike, *, name: str = "cells") -> pl.Exp
     Returns
     -------
     Expr
-        A struct with a Float32 field for each feature, in the order in which the features are given: the nats, 0 where
-        nothing speaks against the cell. It is elementwise, so that Polars can stream it. The fields are null for a null
-        model, and for a row with a missing value if the model was fitted with ``missing="null"``. Else a missing value
-        is a value like any other, which is evidence where few rows miss it.
+        A struct with a Float32 field for each feature, in the order in which the features are given: the nats, near 0
+        where nothing speaks against the cell. It is elementwise, so that Polars can stream it. The fields are null for
+        a null model, and for a row with a missing value if the model was fitted with ``missing="null"``. Else a missing
+        value is a value like any other, which is evidence where few rows miss it.
 
     Raises
     ------

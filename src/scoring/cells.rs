@@ -15,7 +15,7 @@ const CHUNK: usize = 4_096;
 const WHAT: &str = "the evidence of the cells";
 
 /// For each row and feature, `[rows, features]`, in the model's order: the nats of evidence that the
-/// cell is wrong, 0 where nothing speaks against it; and which rows are null, if any.
+/// cell is wrong, near 0 where nothing speaks against it; and which rows are null, if any.
 ///
 /// # Errors
 /// `ComputeError` for a model without cells, as of `preset="paper"`.

@@ -40,7 +40,9 @@ def model(table: pl.DataFrame) -> anorand.Model:
     return anorand.train(table.lazy(), FEATURES, sample=6_000, seed=1)
 
 
-@pytest.mark.parametrize("options", [{}, {"preset": "paper", "epochs": 2}, {"missing": "impute"}, {"loss_weight": [0.1, 0.4]}])
+@pytest.mark.parametrize(
+    "options", [{}, {"preset": "paper", "epochs": 2}, {"missing": "impute"}, {"loss_weight": [0.1, 0.4]}]
+)
 def test_a_table_of_no_more_rows_than_the_sample_gives_the_bytes_of_fit(table: pl.DataFrame, options: dict) -> None:
     rows = table.head(2_000)
     expected = rows.select(anorand.fit(FEATURES, seed=2, **options)).item()
