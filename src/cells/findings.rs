@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::column::Meaning;
+use super::nature::Meaning;
 use super::parents::Aim;
 use super::values::Description;
 use super::{words, Cells};

@@ -28,6 +28,7 @@ mod given;
 mod known_numbers;
 mod math;
 mod merge;
+mod nature;
 mod near_duplicates;
 mod numbers;
 mod parents;
@@ -37,6 +38,7 @@ mod restore;
 mod sample;
 mod sentinels;
 mod shapes;
+mod shares;
 mod tails;
 mod tensors;
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::super::numbers::Numbers;
 use super::super::parents::category::Pairs;
 use super::super::parents::form::{Coder, Form};
 use super::super::parents::number::NumberInGroups;
+use super::super::shares::{scaled, Shares};
 use super::super::values::Description;
-use super::{scaled, Shares};
 
 /// The code of what is not remembered any more.
 pub const LOST: u32 = u32::MAX;

@@ -5,7 +5,8 @@ use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cells::column::{Column, Level, Meaning, Read, NO_HOUR};
+use crate::cells::column::{Column, Level, Read, NO_HOUR};
+use crate::cells::nature::Meaning;
 use crate::cells::parse;
 use crate::cells::shapes::ByHash;
 use crate::cells::values::{CellColumn, Vocabulary};
