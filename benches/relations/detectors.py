@@ -1,4 +1,4 @@
-"""The detectors of `benches/raw`, with a coding that takes dates and says which values are missing."""
+"""The detectors of raw tables, with a coding that takes dates and says which values are missing."""
 
 from __future__ import annotations
 
