@@ -107,11 +107,6 @@ impl<'a> TensorsIn<'a> {
         self.specs.keys().map(|name| self.bytes(name)).collect()
     }
 
-    /// Returns whether the file has a tensor of that name.
-    pub fn has(&self, name: &str) -> bool {
-        self.specs.contains_key(name)
-    }
-
     /// Returns the numbers of a tensor. It is an error if the table has no such one.
     pub fn numbers<T: Element>(&self, name: &str) -> PolarsResult<Vec<T>> {
         // To size: models are kept, and a vector that grows would keep up to twice the memory.

@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from .detectors import detectors
+from benches.common.table_detectors import detectors
+
 from .picture import draw
 from .protocol import Result, measure
 from .report import render, to_frame, to_json

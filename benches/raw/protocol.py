@@ -8,22 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .detectors import Detector, Fit
+from benches.common.table_detectors import Detector, Fit, Training, share
+
 from .faults import Case, cases, numbers
 from .tables import Draw, Table
 
 PLANTED_ROWS = 40
 STEP = 37
 """Test rows between the first of one case and the first of the next; after the last row, the first ones come again."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """Rows to fit on, and the share of them that a detector is told to flag."""
-
-    kind: str
-    rows: pl.DataFrame
-    contamination: float
 
 
 @dataclass(frozen=True)
@@ -105,8 +97,3 @@ def found(detector: Detector, faulty: pl.DataFrame, case: Case) -> Finding:
     blamed = detector.blames(faulty.filter(flags)) if flags.any() else None
     named = None if blamed is None else share(blamed == case.column)
     return Finding(case.fault, case.column, share(flags), named)
-
-
-def share(flags: pl.Series) -> float:
-    """The share of the rows that are true."""
-    return int(flags.sum()) / len(flags)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import polars_anorand as anorand
+from benches.common import table_detectors as raw
 from benches.common.coding import coding_of
-from benches.raw import detectors as raw
 
 
 def detectors(options: anorand.FitOptions) -> dict[str, raw.Fit]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from benches.raw.detectors import Detector, Fit
-from benches.raw.protocol import Training, share
+from benches.common.table_detectors import Detector, Fit, Training, share
 
 from .kinds import Fault, Kind
 

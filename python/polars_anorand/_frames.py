@@ -35,9 +35,10 @@ def refuse(features: object) -> None:
     """Raise a TypeError if a frame is given where columns of a query are expected."""
     advice = _ADVICE.get(_library(features))
     dimensions = len(cast("tuple[int, ...]", getattr(features, "shape", (0, 0))))
+    kind = _kind(features)
     if isinstance(features, (pl.DataFrame, pl.LazyFrame, dict)) or (advice and dimensions == 2):
         raise TypeError(
-            f"features must be columns, such as pl.col('x', 'y'), got {_kind(features)}{advice or ''}; for a frame, "
+            f"features must be columns, such as pl.col('x', 'y'), got {kind}{advice or ''}; for a frame, "
             "write anorand.train(frame), and model.score(frame), model.detect(frame) or anorand.drift(frame, model)"
         )
 

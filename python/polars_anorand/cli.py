@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -275,7 +275,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 @contextlib.contextmanager
-def _progress(to: TextIO | None = None, seconds: float = 0.2) -> Iterator[None]:
+def _progress(to: TextIO | None = None, seconds: float = 0.2) -> Generator[None]:
     """Show on a terminal how far the calls in the block are."""
     stream = sys.stderr if to is None else to
     if not stream.isatty():

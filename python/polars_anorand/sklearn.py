@@ -213,7 +213,8 @@ class AnoRand(OutlierMixin, BaseEstimator):
         if reset or (self._has_names and not is_seen):
             return frame
         # Of a column of nothing but None, pandas knows no dtype, and Polars takes it for text.
-        untyped = [name for name in frame.columns if _is_pandas(X) and str(X.dtypes.get(name)) == "object"]
+        dtypes: Any = X.dtypes if _is_pandas(X) else {}
+        untyped = [name for name in frame.columns if str(dtypes.get(name)) == "object"]
         empty = [name for name in untyped if frame[name].null_count() == frame.height]
         frame = frame.with_columns(pl.lit(None).alias(name) for name in empty)
         return frame.rename(dict(zip(frame.columns, self.model_.features, strict=True)))

@@ -1,20 +1,19 @@
 //! What a parent says about a value, in words.
 
-use super::column::{Column, Meaning};
+use super::column::Column;
+use super::nature::Meaning;
 use super::parents::category::CategoryGivenParent;
 use super::parents::form::{Coder, Form};
 use super::parents::number::Expected;
 use super::parents::two_numbers::{NumberOfTwo, Operation};
 use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target};
 use super::reason::{Reason, Reasons, Why};
-use super::words::{self, percent, short};
+use super::words::{self, percent, range, short};
 
 /// A value is expected where at least this share of the rows has it.
 const EXPECTED: f64 = 0.8;
 /// A range is expected where it is at most this share of the column's own.
 const NARROW: f64 = 0.5;
-/// Numbers are mostly within so many spreads.
-const MOSTLY: f64 = 2.1;
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS: [&str; 12] = [
     "January",
@@ -168,18 +167,4 @@ impl Reasons<'_> {
             _ => format!("{} × {whole}", two.factor),
         }
     }
-}
-
-/// The numbers that are usual where one is expected: "12 to 18", or one number.
-pub fn range(column: &Column, expected: Expected, is_log: bool) -> String {
-    let bound = |side: f64| {
-        let place = expected.place + side * MOSTLY * expected.spread;
-        words::number(column, if is_log { libm::exp(place) } else { place }, false)
-    };
-    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
-    let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
-    if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
-        return middle;
-    }
-    format!("{low} to {high}")
 }

@@ -11,41 +11,22 @@ use crate::data::Kind;
 use super::events::{of_event, Own, Parts, Sums};
 use super::known_numbers::{numbers_of, Counting};
 use super::math::quick_ln;
-use super::merge::{EarlierColumn, Shares};
+use super::nature::{Meaning, Nature};
 use super::numbers::{Numbers, FAR};
 use super::parse;
+use super::shares::Shares;
 use super::tails::{evidence_of_share, Rarity};
 use super::texts::{self, Texts};
 use super::values::{AllRows, CellColumn, Vocabulary, NULL};
 
-/// What the values of a column mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Meaning {
-    Category,
-    Number,
-    /// Days since 1970-01-01, with a part of a day where there is a time.
-    Date,
-    /// Hours since midnight.
-    Clock,
-}
-
 /// The hour of a value that has none.
 pub const NO_HOUR: u8 = 24;
 
-/// What a column is, as a model's metadata say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nature {
-    pub meaning: Meaning,
-    /// Whether most rows have values that several rows have.
-    pub is_discrete: bool,
-    /// Whether most rows have a value of their own.
-    pub is_free_text: bool,
-    /// Whether dates such as 3/5/2021 have the day first.
-    pub is_day_first: bool,
-    /// Whether the column has several hours of the day.
-    pub has_hours: bool,
+/// What an earlier model knows of one column.
+#[derive(Clone, Copy)]
+pub struct EarlierColumn<'a> {
+    pub column: &'a Column,
+    pub shares: Shares,
 }
 
 /// What one level is.
@@ -305,6 +286,24 @@ impl Column {
         }
     }
 
+    /// What speaks against a text that means `number`.
+    pub fn parts_of_text(
+        &self,
+        texts: &Texts,
+        text: &str,
+        number: f64,
+        count: u64,
+        at: u32,
+        is_left_out: bool,
+    ) -> Parts {
+        let mut parts = texts.parts(self.all.rows, text, count, at, is_left_out);
+        if let Some(numbers) = self.numbers.as_ref().filter(|_| number.is_nan()) {
+            parts.add(Own::Unread, of_event(numbers.unread, numbers.rows, is_left_out));
+        }
+        self.add_numbers(&mut parts, number, is_left_out);
+        parts
+    }
+
     fn level_of_text(&self, text: &str, count: u64, at: u32, is_left_out: bool) -> Level {
         let Some(texts) = self.texts.as_ref().filter(|_| !parse::is_marker(text)) else {
             return self.level_of_missing(is_left_out);
@@ -314,7 +313,7 @@ impl Column {
             Meaning::Date | Meaning::Clock => parse::written(text.trim()).and_then(|written| written.hour),
             _ => None,
         };
-        let own = texts.parts(self, text, number, count, at, is_left_out).sums();
+        let own = self.parts_of_text(texts, text, number, count, at, is_left_out).sums();
         Level { number, hour: hour.unwrap_or(NO_HOUR), is_missing: false, own }
     }
 
@@ -332,11 +331,6 @@ impl Column {
             (true, false) if written.has_clock => moment.rem_euclid(1.0) * 24.0,
             _ => f64::NAN,
         }
-    }
-
-    /// Whether a level's number can be judged by its size.
-    pub fn is_sized(&self, number: f64) -> bool {
-        self.numbers.as_ref().is_some_and(|numbers| numbers.is_sized(number))
     }
 
     /// Bytes that it holds.

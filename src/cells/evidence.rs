@@ -9,9 +9,10 @@ use polars::prelude::PolarsResult;
 use crate::memory::zeros;
 
 use super::batch::Batch;
-use super::column::{Column, Meaning};
+use super::column::Column;
 use super::events::Sums;
 use super::math::quick_ln;
+use super::nature::Meaning;
 use super::parents::{Aim, Said, Target};
 
 /// What an e counts for in a row's evidence.

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::column::Meaning;
+use super::nature::Meaning;
 use super::parents::Aim;
 use super::values::Description;
 use super::{words, Cells};
 
 /// A parent that explains nearly all of a column determines it.
+#[cfg(test)]
 const DETERMINES: f64 = 0.95;
 
 /// What is known of one column.
@@ -24,6 +25,7 @@ pub struct Finding {
 
 impl Finding {
     /// The columns that determine it.
+    #[cfg(test)]
     pub fn determined_by(&self) -> Option<&[usize]> {
         let (columns, share) = self.parents.first()?;
         (*share >= DETERMINES).then_some(columns)

@@ -42,12 +42,17 @@ impl Given {
     }
 
     pub fn columns(&self) -> Vec<CellColumn<'_>> {
-        let column = |values| match values {
-            &Values::Number(ref values) => CellColumn::Number(values),
-            &Values::Time(kind, ref values) => CellColumn::Time { kind, values },
-            Values::Text { codes, others } => CellColumn::Text { codes, others },
-        };
-        self.0.iter().map(column).collect()
+        self.0.iter().map(Values::column).collect()
+    }
+}
+
+impl Values {
+    fn column(&self) -> CellColumn<'_> {
+        match self {
+            Self::Number(values) => CellColumn::Number(values),
+            Self::Time(kind, values) => CellColumn::Time { kind: *kind, values },
+            Self::Text { codes, others } => CellColumn::Text { codes, others },
+        }
     }
 }
 

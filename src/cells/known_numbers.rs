@@ -2,7 +2,7 @@
 
 use crate::data::Kind;
 
-use super::merge::scaled;
+use super::shares::scaled;
 use super::texts::{DISCRETE, DISCRETE_ROWS};
 use super::values::{AllRows, CellColumn, NULL};
 

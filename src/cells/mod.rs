@@ -28,6 +28,7 @@ mod given;
 mod known_numbers;
 mod math;
 mod merge;
+mod nature;
 mod near_duplicates;
 mod numbers;
 mod parents;
@@ -37,6 +38,7 @@ mod restore;
 mod sample;
 mod sentinels;
 mod shapes;
+mod shares;
 mod tails;
 mod tensors;
 #[cfg(test)]
@@ -182,6 +184,19 @@ impl Cells {
         let batch = Batch::new(&self.columns, &self.coders, given);
         let said = self.targets.iter().map(|target| target.say(&self.columns, &batch)).collect();
         Ok(Rows { cells: self, batch, said })
+    }
+
+    /// The evidence against rows as new ones, on the plugin's threads.
+    pub fn of_rows(&self, given: &[CellColumn]) -> PolarsResult<Vec<RowEvidence>> {
+        const CHUNK: usize = 1 << 13;
+        let rows = batch::check(self.columns.len(), given)?;
+        let starts = (0..rows).step_by(CHUNK).collect();
+        let part = |start: usize| {
+            let rows = start..(start + CHUNK).min(rows);
+            let part: Vec<CellColumn> = given.iter().map(|column| column.slice(rows.clone())).collect();
+            self.look_up(&part)?.of_rows()
+        };
+        Ok(pool::map(starts, part)?.concat())
     }
 
     /// The evidence against new rows and each of their cells.

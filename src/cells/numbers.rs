@@ -1,9 +1,9 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::math::{centre_and_spread, grain, quick_ln, t_density, t_ln_density};
-use super::merge::{New, Shares};
+use super::math::{centre_and_spread, grain, quick_ln, t_ln_density};
 use super::sentinels::{self, Counted};
+use super::shares::Shares;
 use super::tails::Tail;
 
 /// How far beyond the middle 98 % a number must be, in widths of these, for the two events of
@@ -51,6 +51,17 @@ impl Scale {
     pub fn least_by_numbers(&self) -> f64 {
         (self.grain / 2.0).max(self.spread * 1e-6)
     }
+}
+
+/// New numbers, and what they say by themselves.
+pub struct New<'a> {
+    /// All finite numbers.
+    pub values: &'a [f64],
+    /// None where they are too few.
+    pub fitted: Option<Numbers>,
+    pub rows: u64,
+    pub unread: u64,
+    pub are_days: bool,
 }
 
 /// What the numbers of a column are like.
@@ -205,12 +216,6 @@ impl Numbers {
     /// The number of bins.
     pub fn bins(&self) -> usize {
         self.edges.len() + usize::from(!self.edges_are_values)
-    }
-
-    /// The density of a number of this column on the scale that it is judged on.
-    pub fn density(&self, place: f64) -> f64 {
-        let scale = self.scale();
-        t_density((place - scale.centre) / scale.spread) / scale.spread
     }
 }
 

@@ -2,16 +2,16 @@
 //! rows".
 
 use super::batch::Batch;
-use super::by_parent::range;
-use super::column::{Column, Meaning};
+use super::column::Column;
 use super::events::{Own, Parts, OWN};
 use super::evidence::Statement;
+use super::nature::Meaning;
 use super::numbers::Oddity;
 use super::parents::form::Coder;
 use super::parents::number::Expected;
 use super::parents::{Aim, Relation, Target};
 use super::values::Description;
-use super::words::{self, percent, short};
+use super::words::{self, percent, range, short};
 
 /// That a value is rare, or of an unusual form, is told only where nothing else says nearly as
 /// much.
@@ -136,7 +136,7 @@ impl Reasons<'_> {
             (Some(text), Some(texts)) => {
                 let counts = self.described[at].vocabulary.map_or(&[][..], |vocabulary| vocabulary.counts);
                 let count = counts.get(place as usize).copied().unwrap_or(0);
-                texts.parts(column, text, level.number, count, place, false)
+                column.parts_of_text(texts, text, level.number, count, place, false)
             }
             _ => {
                 let count = column.counts.get(place as usize).copied().unwrap_or(0);

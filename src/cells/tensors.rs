@@ -31,7 +31,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::Kind;
 use crate::tensors::{TensorsIn, TensorsOut};
 
-use super::column::{Column, Nature};
+use super::column::Column;
+use super::nature::Nature;
 use super::numbers::{Numbers, Scale};
 use super::parents::form::Form;
 use super::parents::line::Line;

@@ -3,9 +3,9 @@
 
 use crate::data::Kind;
 
-use super::column::Meaning;
 use super::events::Own;
 use super::examples::{normal, numbers, pick, random, texts, Column, Fitted, Table};
+use super::nature::Meaning;
 use super::reason::Why;
 use super::tensors::Values;
 

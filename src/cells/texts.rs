@@ -1,8 +1,8 @@
 //! What the texts of a column say by themselves: how they are written, how rare they are, and
 //! whether they are nearly others. All of it follows from the vocabulary and its counts.
 
-use super::column::{Column, Meaning, Nature};
 use super::events::{of_event, Own, Parts};
+use super::nature::{Meaning, Nature};
 use super::near_duplicates::NearDuplicates;
 use super::parse::{self, Written, FORMATS};
 use super::shapes::{Shape, Shapes};
@@ -140,9 +140,9 @@ impl Texts {
         }
     }
 
-    /// What speaks against a text that means `number` in its column; `count` rows have it, and `at`
-    /// is its place in the vocabulary.
-    pub fn parts(&self, column: &Column, text: &str, number: f64, count: u64, at: u32, is_left_out: bool) -> Parts {
+    /// What speaks against a text as one of a column of `rows`; `count` rows have it, and `at` is its
+    /// place in the vocabulary.
+    pub fn parts(&self, rows: u64, text: &str, count: u64, at: u32, is_left_out: bool) -> Parts {
         let mut parts = Parts::default();
         if let Some(rarity) = &self.rarity {
             parts.add(Own::Value, evidence_of_share(rarity.share(count)));
@@ -152,21 +152,16 @@ impl Texts {
             parts.add(Own::Shape, shapes.evidence(&Shape::new(text), count, is_left_out));
         }
         if parse::is_garbled(text) {
-            parts
-                .add(Own::Garbled, GARBLED.max(of_event(self.garbled, column.all.rows, is_left_out).min(MOST_GARBLED)));
+            parts.add(Own::Garbled, GARBLED.max(of_event(self.garbled, rows, is_left_out).min(MOST_GARBLED)));
         }
         if let Some(near) = self.near.as_ref().filter(|near| near.is_near(text, count, at)) {
             parts.add(Own::NearDuplicate, near.evidence(is_left_out));
         }
         if let Some(format) = &self.format {
             if parse::written(text.trim()).is_some_and(|written| written.format_number() != format.number) {
-                parts.add(Own::Format, of_event(format.other_rows, column.all.rows, is_left_out));
+                parts.add(Own::Format, of_event(format.other_rows, rows, is_left_out));
             }
         }
-        if let Some(numbers) = column.numbers.as_ref().filter(|_| number.is_nan()) {
-            parts.add(Own::Unread, of_event(numbers.unread, numbers.rows, is_left_out));
-        }
-        column.add_numbers(&mut parts, number, is_left_out);
         parts
     }
 
@@ -212,6 +207,7 @@ impl CommonFormat {
 
 #[cfg(test)]
 mod tests {
+    use super::super::column::Column;
     use super::super::values::CellColumn;
     use super::*;
 
@@ -229,7 +225,7 @@ mod tests {
     /// The evidence of a new text.
     fn parts(column: &Column, text: &str) -> Parts {
         let number = column.number_of(text);
-        column.texts.as_ref().unwrap().parts(column, text, number, 0, u32::MAX, false)
+        column.parts_of_text(column.texts.as_ref().unwrap(), text, number, 0, u32::MAX, false)
     }
 
     /// A hundred numbers, each a text of its own.

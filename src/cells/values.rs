@@ -1,5 +1,7 @@
 //! What the evidence is given: the columns of a table, and what is known of their texts.
 
+use std::ops::Range;
+
 use crate::data::Kind;
 
 /// The code of a text that is null.
@@ -22,6 +24,15 @@ impl CellColumn<'_> {
         match self {
             Self::Number(values) | Self::Time { values, .. } => values.len(),
             Self::Text { codes, .. } => codes.len(),
+        }
+    }
+
+    /// The values of some rows.
+    pub fn slice(&self, rows: Range<usize>) -> Self {
+        match *self {
+            Self::Number(values) => Self::Number(&values[rows]),
+            Self::Time { kind, values } => Self::Time { kind, values: &values[rows] },
+            Self::Text { codes, others } => Self::Text { codes: &codes[rows], others },
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use chrono::{DateTime, Datelike, Timelike};
 
-use super::column::{Column, Meaning};
+use super::column::Column;
+use super::nature::Meaning;
+use super::parents::number::Expected;
 use super::values::{CellColumn, Description, NULL};
 
 /// The longest text that is shown whole.
 const LONGEST: usize = 60;
+/// Numbers are mostly within so many spreads.
+const MOSTLY: f64 = 2.1;
 
 /// A share in percent, with one or two digits that tell something.
 pub fn percent(share: f64) -> String {
@@ -97,6 +101,20 @@ pub fn level(column: &Column, described: &Description, level: usize) -> String {
         Some(vocabulary) => vocabulary.values.get(level).map_or_else(|| "missing".to_string(), |text| short(text)),
         None => column.known.get(level).map_or_else(|| "missing".to_string(), |value| number(column, *value, true)),
     }
+}
+
+/// The numbers that are usual where one is expected: "12 to 18", or one number.
+pub fn range(column: &Column, expected: Expected, is_log: bool) -> String {
+    let bound = |side: f64| {
+        let place = expected.place + side * MOSTLY * expected.spread;
+        number(column, if is_log { libm::exp(place) } else { place }, false)
+    };
+    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
+    let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
+    if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
+        return middle;
+    }
+    format!("{low} to {high}")
 }
 
 #[cfg(test)]

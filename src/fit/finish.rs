@@ -19,7 +19,7 @@ use crate::robust::{quantile_of_sorted, sorted};
 use crate::scoring;
 
 use super::distil::{self, Student, Teacher};
-use super::prepared::{Encoded, Prepared};
+use super::prepared::{Encoded, FittedCells, Prepared};
 use super::streams::Stream;
 use super::task::Fitted;
 use super::warnings;
@@ -45,8 +45,8 @@ impl Prepared {
             let numbers = IdxCa::from_vec(PlSmallStr::EMPTY, numbers);
             self.columns = self.columns.gather(&numbers)?;
             self.texts = self.texts.map(|texts| texts.gather(&numbers)).transpose()?;
-            if let Some((_, evidence)) = &mut self.cells {
-                *evidence = scored.iter().map(|row| evidence[*row]).collect();
+            if let Some(cells) = &mut self.cells {
+                cells.select(scored);
             }
         }
         let (combiner, scores) = self.combine(&judged);
@@ -79,10 +79,10 @@ impl Prepared {
     /// How the parts of the score are combined, and the training rows' scores.
     fn combine(&self, judged: &Judged) -> (Combiner, Vec<f32>) {
         let weight = judged.kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
-        let evidence = self.cells.as_ref().map(|(_, evidence)| evidence.as_slice());
-        let (known, combination) = (evidence.unwrap_or_default(), self.options.combination);
-        let combiner = Combiner::fit(&judged.heads, known, combination, weight, judged.kept_odds);
-        let scores = combiner.scores(&judged.heads, evidence);
+        let usual = self.cells.as_ref().map_or(&[][..], |cells| &cells.without_itself);
+        let combiner = Combiner::fit(&judged.heads, usual, self.options.combination, weight, judged.kept_odds);
+        let as_scored = self.cells.as_ref().map(|cells| cells.as_scored.as_slice());
+        let scores = combiner.scores(&judged.heads, as_scored);
         (combiner, scores)
     }
 
@@ -98,7 +98,7 @@ impl Prepared {
         let Encoded { inputs, scaling, reference, .. } = &self.encoded;
         let rows = columns.scaled(&Encoding { inputs, encoders: &encoders, scaling, reference })?;
         let rows = rows.into_raw_vec_and_offset().0;
-        let Some((cells, _)) = &self.cells else { return Ok(Ordinary { rows, ..Ordinary::default() }) };
+        let Some(FittedCells { cells, .. }) = &self.cells else { return Ok(Ordinary { rows, ..Ordinary::default() }) };
         let texts = self.texts.as_ref().map(|texts| texts.gather(&chosen)).transpose()?;
         let given = Given::read(&columns, texts.as_ref(), &self.frequencies, None)?;
         let evidence = cells.evidence(&given.columns())?;
@@ -119,7 +119,7 @@ impl Prepared {
             format: FORMAT,
             features: self.columns.features().to_vec(),
             encoding: inputs,
-            cells: self.cells.as_ref().map(|(cells, _)| cells.metadata()),
+            cells: self.cells.as_ref().map(|fitted| fitted.cells.metadata()),
             ordinary: ordinary.rows.len() / all_inputs.max(1),
             frequencies: self
                 .frequencies
@@ -142,7 +142,7 @@ impl Prepared {
             scaling,
             reference,
             quantiles,
-            cells: self.cells.map(|(cells, _)| cells),
+            cells: self.cells.map(|fitted| fitted.cells),
             ordinary,
             kept,
         };

@@ -33,8 +33,7 @@ pub struct Prepared {
     pub columns: Columns,
     pub labels: Option<Labels>,
     pub frequencies: Vec<Option<Frequencies>>,
-    /// The cells, and the evidence against each training row without itself.
-    pub cells: Option<(Cells, Vec<RowEvidence>)>,
+    pub cells: Option<FittedCells>,
     /// The columns with the texts of categories, if some texts have no code of their own.
     pub texts: Option<Columns>,
     /// The number of all rows of the table, if the training rows are a sample, or if there was an
@@ -149,14 +148,35 @@ fn fit_cells(
     encoders: &[Option<Encoder>],
     totals: Option<&Totals>,
     options: &Options,
-) -> PolarsResult<(Cells, Vec<RowEvidence>)> {
+) -> PolarsResult<FittedCells> {
     let medians: Vec<f64> = encoded.statistics.iter().map(|feature| feature.median).collect();
     let instead = (options.missing != Missing::Indicator).then(|| stand_ins(&medians, encoders));
     let given = Given::read(&rows.columns, rows.texts.as_ref(), frequencies, instead.as_deref())?;
     let all = totals.map(all_rows);
     let described = describe(rows.columns.features(), frequencies);
     let earlier = merging.cells(rows.replayed.as_deref());
-    Cells::fit(&given.columns(), &described, all.as_deref(), earlier.as_ref())
+    let given = given.columns();
+    let (cells, without_itself) = Cells::fit(&given, &described, all.as_deref(), earlier.as_ref())?;
+    let as_scored = cells.of_rows(&given)?;
+    Ok(FittedCells { cells, without_itself, as_scored })
+}
+
+/// Cells, and the evidence against each training row.
+pub struct FittedCells {
+    pub cells: Cells,
+    /// By all other rows: what is usual for a new row. The parts of the score are calibrated on it.
+    pub without_itself: Vec<RowEvidence>,
+    /// As the model scores the row later on: thresholds and percentiles come from it.
+    pub as_scored: Vec<RowEvidence>,
+}
+
+impl FittedCells {
+    /// Keeps the evidence against some of the rows.
+    pub fn select(&mut self, rows: &[usize]) {
+        for evidence in [&mut self.without_itself, &mut self.as_scored] {
+            *evidence = rows.iter().map(|row| evidence[*row]).collect();
+        }
+    }
 }
 
 /// The inputs that are not the same in all scaled rows.

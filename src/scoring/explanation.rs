@@ -6,7 +6,9 @@
 //!
 //! The difference of both scores is shared out in two steps, and the contributions add up to it.
 //!
-//! 1. Between the parts of the score, by [`Combiner::shares`]: the networks, the tails, all evidence.
+//! 1. Between the parts of the score, by `Combiner::shares`: the networks, the tails, all evidence.
+//!    Where networks and evidence agree that the row is strange, a part of the networks' share follows
+//!    the evidence: what networks see in a row with a wrong cell is mostly that cell.
 //! 2. Within each part. The evidence is a sum over cells: each cell gets its own difference. The
 //!    networks' gradient is integrated along the straight line from the ordinary row to the row, in
 //!    scaled features (integrated gradients: Sundararajan, Taly and Yan, 2017); a feature gets
@@ -16,7 +18,7 @@ use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
 
 use crate::cells::Evidence;
-use crate::combiner::{finite, Row};
+use crate::combiner::{finite, Row, Shares};
 use crate::data::Columns;
 use crate::engine::{tiled, Device};
 use crate::memory::{collected, zeros};
@@ -162,15 +164,26 @@ fn explain_batch(
             out[*feature] += sum[at] * way[at] / STEPS as f32;
             ways[*feature] += way[at].abs();
         }
-        let shares = shares[row];
-        let by_parts = shares.networks + shares.tails + shares.evidence;
-        complete(out, &ways, shares.networks + (total - by_parts));
+        let shares = followed(shares[row], total);
+        complete(out, &ways, shares.networks);
         let own = evidence.parts.get(row * features..(row + 1) * features).unwrap_or_default();
         for (share, part) in [(shares.evidence, 0), (shares.tails, 1)] {
             share_by_cells(out, own, compared.parts(nearest[row], features), part, share);
         }
     }
     Ok(())
+}
+
+/// Shares that add up to the total. Where the networks and the evidence agree that a row is strange, the
+/// networks see in it what the cells can name: as far as the evidence goes, their share follows it.
+fn followed(mut shares: Shares, total: f64) -> Shares {
+    shares.networks += total - (shares.networks + shares.tails + shares.evidence);
+    if shares.networks > 0.0 && shares.evidence > 0.0 {
+        let follows = shares.networks * shares.evidence / (shares.networks + shares.evidence);
+        shares.networks -= follows;
+        shares.evidence += follows;
+    }
+    shares
 }
 
 fn evidence(model: &Model, batch: &Batch) -> PolarsResult<Evidence> {

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from conftest import FAST
 
-from benches.raw.detectors import detectors
+from benches.common.table_detectors import detectors
 from benches.raw.faults import FAULTS, Case, cases
 from benches.raw.picture import draw
 from benches.raw.protocol import dirtied, measure

@@ -55,7 +55,7 @@ def read(found: str | None, names: list[str]) -> list[Finding | None]:
 
 
 def _finding(found: dict[str, Any], names: list[str]) -> Finding:
-    parents = found["parents"]
+    parents: list[tuple[list[int], float]] = found["parents"]
     return Finding(
         meaning=_MEANINGS[found["meaning"]],
         is_text=found["is_read"],

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 _NEEDS = "polars_anorand.spark needs PySpark and PyArrow: pip install 'polars-anorand[spark]'"
 
 try:
-    import pyarrow as _pyarrow  # noqa: F401  # Spark's own requirement of it is optional
-    import pyspark as _pyspark  # noqa: F401
+    importlib.import_module("pyarrow")  # Spark's own requirement of it is optional
+    importlib.import_module("pyspark")
 except ImportError as error:
     raise ImportError(f"{_NEEDS} ({error})") from error
 

@@ -1,10 +1,10 @@
 //! The numbers of a column: those of an earlier model, and new ones.
 
 use super::super::math::quick_ln;
-use super::super::numbers::{bins_of_values, Numbers, Scale, FAR, MOST_EXACT, POSITIVE};
+use super::super::numbers::{bins_of_values, New, Numbers, Scale, FAR, MOST_EXACT, POSITIVE};
 use super::super::sentinels;
+use super::super::shares::{scaled, Shares};
 use super::super::tails::Tail;
-use super::{scaled, Shares};
 
 /// The share of the rows up to which a side far away says nothing about the centre and the spread,
 /// and the further share over which that fades.
@@ -15,17 +15,6 @@ const MEDIAN_MOVES: f64 = 1.2533;
 /// Where the numbers of a side are rounded, and those of this share of the rows are not, all are
 /// rounded.
 const ROUNDED: f64 = 0.01;
-
-/// New numbers, and what they say by themselves.
-pub struct New<'a> {
-    /// All finite numbers.
-    pub values: &'a [f64],
-    /// None where they are too few.
-    pub fitted: Option<Numbers>,
-    pub rows: u64,
-    pub unread: u64,
-    pub are_days: bool,
-}
 
 impl Numbers {
     /// What the numbers of both sides are like.

@@ -7,8 +7,8 @@ use super::super::numbers::Numbers;
 use super::super::parents::category::Pairs;
 use super::super::parents::form::{Coder, Form};
 use super::super::parents::number::NumberInGroups;
+use super::super::shares::{scaled, Shares};
 use super::super::values::Description;
-use super::{scaled, Shares};
 
 /// The code of what is not remembered any more.
 pub const LOST: u32 = u32::MAX;
@@ -119,7 +119,7 @@ pub fn merge_groups(
     for (group, key) in new.keys.iter().enumerate() {
         all.push((*key, f64::from(new.rows[group]) * shares.new, new.centres[group], new.spreads[group]));
     }
-    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all.sort_by_key(|pair| pair.0);
     let mut merged: Vec<(u32, f64, f64, f64)> = vec![];
     for next in all {
         match merged.last_mut().filter(|last| last.0 == next.0) {

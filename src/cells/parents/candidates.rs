@@ -3,8 +3,9 @@
 
 use polars::prelude::PolarsResult;
 
-use crate::cells::column::{Column, Meaning};
+use crate::cells::column::Column;
 use crate::cells::math::{quick_ln, t_ln_density};
+use crate::cells::nature::Meaning;
 use crate::cells::numbers::Numbers;
 
 use super::category::{Likelihood, Pairs, Smoothing};

@@ -409,7 +409,6 @@ impl Fitting<'_> {
 
 /// The rows that a number is fitted on.
 struct Source<'a> {
-    fitting: &'a Fitting<'a>,
     choice: &'a Choice,
     numbers: &'a Numbers,
     grouped: Option<Grouped>,
@@ -450,7 +449,7 @@ impl<'a> Source<'a> {
         let others = choice.columns.map(of_column);
         let rising = if matches!(choice.how, How::Line(_)) { rising(&others[0]) } else { vec![] };
         let folds = taken.iter().map(|row| fitting.sample.folds[*row]).collect();
-        Some(Self { fitting, choice, numbers, grouped, codes, places, others, rising, folds })
+        Some(Self { choice, numbers, grouped, codes, places, others, rising, folds })
     }
 
     /// What a number is expected from, without one fold.

@@ -5,7 +5,8 @@ use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cells::column::{Column, Level, Meaning, Read, NO_HOUR};
+use crate::cells::column::{Column, Level, Read, NO_HOUR};
+use crate::cells::nature::Meaning;
 use crate::cells::parse;
 use crate::cells::shapes::ByHash;
 use crate::cells::values::{CellColumn, Vocabulary};
@@ -166,14 +167,6 @@ impl Coder {
             None => more[*level as usize - known],
         };
         read.levels.iter().map(code).collect()
-    }
-
-    /// The first known level with a code.
-    pub fn level_of(&self, code: u32) -> Option<usize> {
-        match self.form {
-            Form::Value => (code < self.count).then_some(code as usize),
-            _ => self.by_level.iter().position(|other| *other == code),
-        }
     }
 
     pub fn bytes(&self) -> usize {

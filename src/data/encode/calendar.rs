@@ -26,9 +26,6 @@ pub enum Cycle {
 /// All cycles, in the order of their numbers.
 pub const CYCLES: [Cycle; 4] = [Cycle::Hour, Cycle::Weekday, Cycle::Day, Cycle::Month];
 
-/// The number of classes of all cycles together.
-pub const CLASSES: usize = 24 + 7 + 31 + 12;
-
 impl Cycle {
     /// The number of its classes.
     pub fn classes(self) -> usize {
@@ -38,11 +35,6 @@ impl Cycle {
             Self::Day => 31,
             Self::Month => 12,
         }
-    }
-
-    /// Where its classes begin among those of all cycles.
-    pub fn first_class(self) -> usize {
-        CYCLES.iter().take_while(|cycle| **cycle != self).map(|cycle| cycle.classes()).sum()
     }
 
     /// The days that training rows must span, for it to recur in them: two of the cycle.
@@ -104,17 +96,6 @@ pub fn recurring(kind: Kind, span: f64) -> Vec<Cycle> {
     }
 }
 
-/// Ten years, in the units of a kind: a time that far from all training rows is a wrong one,
-/// whatever recurs in it. None for times of a day.
-pub fn far_away(kind: Kind) -> Option<f64> {
-    let days = 3_653.0;
-    match kind {
-        Kind::Time => None,
-        Kind::Date => Some(days),
-        _ => Some(days * DAY),
-    }
-}
-
 /// The time zone of a dtype, if it has one.
 pub fn zone(dtype: &DataType) -> PolarsResult<Option<chrono_tz::Tz>> {
     let DataType::Datetime(_, Some(zone)) = dtype else { return Ok(None) };
@@ -164,11 +145,6 @@ mod tests {
         assert_eq!(recurring(Kind::Datetime, 31.0 * DAY), [Cycle::Hour, Cycle::Weekday]);
         assert_eq!(recurring(Kind::Date, 800.0), [Cycle::Weekday, Cycle::Day, Cycle::Month]);
         assert!(recurring(Kind::Datetime, 0.5 * DAY).is_empty());
-    }
-
-    #[test]
-    fn classes_stand_one_after_the_other() {
-        assert_eq!(CYCLES.map(Cycle::first_class), [0, 24, 31, 62]);
     }
 
     #[test]

@@ -44,20 +44,6 @@ impl Columns {
         Ok(changed)
     }
 
-    /// Returns the codes of each category of coded columns, with the number of its feature; NaN
-    /// where one is missing.
-    pub(crate) fn categories(&self) -> PolarsResult<Vec<(usize, Vec<f64>)>> {
-        let mut found = vec![];
-        for (j, feature) in self.features.iter().enumerate() {
-            if feature.kind == Kind::Category {
-                let mut codes = vec![];
-                self.read(j, &mut codes)?;
-                found.push((j, codes));
-            }
-        }
-        Ok(found)
-    }
-
     /// Describes, per feature of coded columns, what the values that are not missing are like; of a
     /// category, their log-frequencies, whose median is that of a value.
     pub(crate) fn statistics(

@@ -162,14 +162,6 @@ impl Inputs {
         inputs.iter().any(|input| matches!(input, Input::Sine(_) | Input::Cosine(_) | Input::Nothing))
     }
 
-    /// The cycles among a feature's inputs.
-    pub fn cycles(inputs: &[Input]) -> impl Iterator<Item = Cycle> + '_ {
-        inputs.iter().filter_map(|input| match input {
-            Input::Sine(cycle) => Some(*cycle),
-            _ => None,
-        })
-    }
-
     /// What is wrong with them, as a file may have them: those of a feature of this kind, with this
     /// number of values.
     pub fn fault(&self, feature: usize, kind: Kind, values: Option<usize>) -> Option<String> {

@@ -36,12 +36,12 @@ const FILES: usize = 10_000;
 
 /// Returns the model that these bytes are.
 pub fn from_bytes(bytes: &[u8]) -> PolarsResult<Arc<Model>> {
-    models()?.from_bytes(bytes)
+    models()?.parse(bytes)
 }
 
 /// Returns the model in a file. A file that changed since it was read is read again.
 pub fn from_path(path: &Path) -> PolarsResult<Arc<Model>> {
-    models()?.from_file(path)
+    models()?.open(path)
 }
 
 /// The process's models. An error if the environment asks for a budget that can't be.
@@ -167,7 +167,7 @@ impl Models {
         Content { length: bytes.len(), hash: xxh3_128_with_seed(bytes, self.seed) }
     }
 
-    fn from_bytes(&self, bytes: &[u8]) -> PolarsResult<Arc<Model>> {
+    fn parse(&self, bytes: &[u8]) -> PolarsResult<Arc<Model>> {
         self.model(&self.content(bytes), bytes)
     }
 
@@ -179,7 +179,7 @@ impl Models {
         })
     }
 
-    fn from_file(&self, path: &Path) -> PolarsResult<Arc<Model>> {
+    fn open(&self, path: &Path) -> PolarsResult<Arc<Model>> {
         let unreadable = |error: io::Error| {
             let advice = column_advice(path, &error);
             polars_err!(ComputeError: "anorand: the model {} can't be read: {error}{advice}", path.display())
@@ -253,12 +253,12 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for morsel in files.chunks(500) {
-                        morsel.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+                        morsel.iter().for_each(|bytes| drop(models.parse(bytes).unwrap()));
                     }
                 });
             }
         });
-        files.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+        files.iter().for_each(|bytes| drop(models.parse(bytes).unwrap()));
         assert_eq!(parses(&models), 3_000);
     }
 
@@ -266,7 +266,7 @@ mod tests {
     fn each_content_gives_its_own_model() {
         let models = Models::within(BUDGET);
         for (seed, bytes) in distinct(50).iter().enumerate().rev() {
-            assert_eq!(models.from_bytes(bytes).unwrap().metadata().options.seed, seed as u64);
+            assert_eq!(models.parse(bytes).unwrap().metadata().options.seed, seed as u64);
         }
     }
 
@@ -275,7 +275,7 @@ mod tests {
         let files = distinct(100);
         let of_one = Model::from_bytes(&files[0]).unwrap().bytes();
         let models = Models::within(10 * of_one);
-        files.iter().for_each(|bytes| drop(models.from_bytes(bytes).unwrap()));
+        files.iter().for_each(|bytes| drop(models.parse(bytes).unwrap()));
         assert!((5..=10).contains(&models.parsed.len()), "{}", models.parsed.len());
         assert!(models.parsed.weight() <= 10 * of_one as u64);
     }
@@ -294,8 +294,8 @@ mod tests {
     fn a_model_larger_than_the_budget_is_still_parsed_once() {
         let bytes = &distinct(1)[0];
         let models = Models::within(1_000);
-        assert!(models.from_bytes(bytes).unwrap().bytes() > 1_000);
-        models.from_bytes(bytes).unwrap();
+        assert!(models.parse(bytes).unwrap().bytes() > 1_000);
+        models.parse(bytes).unwrap();
         assert_eq!(parses(&models), 1);
     }
 
@@ -306,9 +306,9 @@ mod tests {
         let paths = ["a", "b"].map(|name| folder.path().join(name));
         paths.iter().for_each(|path| std::fs::write(path, bytes).unwrap());
         let models = Models::within(BUDGET);
-        let first = models.from_bytes(bytes).unwrap();
+        let first = models.parse(bytes).unwrap();
         for path in paths.iter().cycle().take(6) {
-            assert!(Arc::ptr_eq(&models.from_file(path).unwrap(), &first));
+            assert!(Arc::ptr_eq(&models.open(path).unwrap(), &first));
         }
         assert_eq!(parses(&models), 1);
     }
@@ -323,7 +323,7 @@ mod tests {
             std::fs::write(folder.path().join("new"), bytes).unwrap();
             std::fs::rename(folder.path().join("new"), &path).unwrap();
             for _ in 0..2 {
-                assert_eq!(models.from_file(&path).unwrap().metadata().options.seed, seed as u64);
+                assert_eq!(models.open(&path).unwrap().metadata().options.seed, seed as u64);
             }
         }
         assert_eq!(parses(&models), 3);
@@ -343,7 +343,7 @@ mod tests {
         let models = Models::within(BUDGET);
         for (turn, bytes) in alike().iter().cycle().take(200).enumerate() {
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(models.from_file(&path).unwrap().metadata().options.seed, 1 + turn as u64 % 2);
+            assert_eq!(models.open(&path).unwrap().metadata().options.seed, 1 + turn as u64 % 2);
         }
         assert_eq!(parses(&models), 2);
     }
@@ -357,11 +357,11 @@ mod tests {
         for (turn, bytes) in alike().iter().enumerate() {
             std::fs::write(&path, bytes).unwrap();
             File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
-            assert_eq!(models.from_file(&path).unwrap().metadata().options.seed, 1 + turn as u64);
+            assert_eq!(models.open(&path).unwrap().metadata().options.seed, 1 + turn as u64);
             // As if the file had been there for long.
             let known = models.files.get(&path).unwrap();
             models.files.insert(path.clone(), Known { has_settled: true, ..known });
-            assert_eq!(models.from_file(&path).unwrap().metadata().options.seed, 1 + turn as u64);
+            assert_eq!(models.open(&path).unwrap().metadata().options.seed, 1 + turn as u64);
             // Until the clock of the file system ticks.
             std::thread::sleep(Duration::from_millis(30));
         }
@@ -390,7 +390,7 @@ mod tests {
         for (path, kind) in
             [(socket.as_path(), "a device, a pipe"), (Path::new("/dev/zero"), "a device"), (folder.path(), "a folder")]
         {
-            let message = Models::within(BUDGET).from_file(path).err().unwrap().to_string();
+            let message = Models::within(BUDGET).open(path).err().unwrap().to_string();
             assert!(message.contains(&format!("is {kind}")), "{message}");
         }
     }
@@ -399,7 +399,7 @@ mod tests {
     fn what_is_not_a_model_is_an_error_each_time() {
         let models = Models::within(BUDGET);
         for _ in 0..2 {
-            assert!(models.from_bytes(b"nothing").is_err());
+            assert!(models.parse(b"nothing").is_err());
         }
     }
 

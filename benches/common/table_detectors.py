@@ -11,9 +11,9 @@ import polars as pl
 from sklearn.ensemble import IsolationForest
 
 import polars_anorand as anorand
-from benches.common.models import model_of
 
-from .coding import coding_of
+from .models import model_of
+from .raw_coding import coding_of
 
 
 class Detector(Protocol):
@@ -120,3 +120,17 @@ def fit_forest(
 def coded(rows: pl.DataFrame, coding: list[pl.Expr]) -> np.ndarray:
     """The rows as a matrix of numbers."""
     return rows.select(coding).to_numpy()
+
+
+@dataclass(frozen=True)
+class Training:
+    """Rows to fit on, and the share of them that a detector is told to flag."""
+
+    kind: str
+    rows: pl.DataFrame
+    contamination: float
+
+
+def share(flags: pl.Series) -> float:
+    """The share of the rows that are true."""
+    return int(flags.sum()) / len(flags)
