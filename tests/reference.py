@@ -457,5 +457,6 @@ def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Arra
 
 def sigmoid(value: Array) -> Array:
     """The logistic function."""
-    result: Array = 1.0 / (1.0 + np.exp(-value))
+    with np.errstate(over="ignore"):
+        result: Array = 1.0 / (1.0 + np.exp(-value))
     return result

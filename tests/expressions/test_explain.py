@@ -90,13 +90,15 @@ def test_with_a_time_that_recurs_contributions_add_up_too() -> None:
 @pytest.mark.parametrize("combination", ["robust", "cells"])
 def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, combination: str) -> None:
     model = fitted(cancer, {"members": 4, **internals(combination=combination)})
-    rows = cancer[::29]
+    scores = cancer.select(anorand.score(pl.all(), model)).to_series()
+    # Those that differ from the ordinary rows: such a row is compared with itself, and has no contributions.
+    rows = cancer[scores.arg_sort(descending=True).head(20).to_list()]
     expected = reference.explain(model.to_bytes(), rows.to_numpy(), steps=128)
     found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
     largest = np.abs(expected).max(axis=1)
     near = np.abs(found - expected).max(axis=1) < 0.1 * largest
-    assert near.mean() > 0.8
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.9
+    assert near.mean() >= 0.95
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.95
 
 
 def test_the_reference_row_is_the_medians(cancer: pl.DataFrame) -> None:
