@@ -26,14 +26,23 @@ fn wide(columns: usize, rows: usize) -> Table {
 
 #[test]
 fn cells_of_wide_tables_stay_within_their_bound() {
-    for columns in [25, 200, 1_000] {
-        let table = wide(columns, if columns > 500 { 1_000 } else { ROWS });
-        let start = Instant::now();
-        let fitted = table.fit();
+    for (columns, rows) in [(25, ROWS), (200, ROWS / 2), (1_000, 400)] {
+        let fitted = wide(columns, rows).fit();
         let bytes = fitted.cells.file_bytes();
-        println!("{columns} columns, {} rows: {:.2?}, {bytes} bytes", table.rows(), start.elapsed());
         assert!(bytes <= MOST_BYTES, "{columns}: {bytes}");
         assert!(fitted.restored(|_, _| ()).unwrap() == fitted.cells);
+    }
+}
+
+/// `cargo test --lib cells::bound -- --ignored --nocapture` on an idle machine.
+#[test]
+#[ignore = "a bench: it prints times"]
+fn the_time_of_wide_tables() {
+    for (columns, rows) in [(25, ROWS), (200, ROWS), (1_000, 1_000)] {
+        let table = wide(columns, rows);
+        let start = Instant::now();
+        let fitted = table.fit();
+        println!("{columns} columns, {rows} rows: {:.2?}, {} bytes", start.elapsed(), fitted.cells.file_bytes());
     }
 }
 
@@ -43,7 +52,6 @@ fn everything_can_be_forgotten() {
     for most in [1 << 18, 1 << 16, 40_000, 20_000, 0] {
         let mut fitted = table.fit();
         fitted.cells.keep_within(most);
-        println!("{most}: {}", fitted.cells.file_bytes());
         assert!(fitted.restored(|_, _| ()).unwrap() == fitted.cells);
         assert_eq!(fitted.evidence(&table.head(5)).rows.len(), 5);
     }
