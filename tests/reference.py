@@ -380,6 +380,7 @@ def combiner(
         found["networks"] = _line(combined(training, median, spread), 0.9)
     if evidence is not None:
         found |= {"tails": _line(evidence.tails, 0.9), "evidence": _line(evidence.all, 0.97)}
+        found["beyond"] = max(evidence.all.max(), 0.0)
     return found
 
 
@@ -450,8 +451,10 @@ def _parts_in_nats(how: dict[str, Any], unusual: Array, against: Array, tails: A
 def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Array) -> Array:
     """U: nearly the larger one of what the networks and what the cells say."""
     damped = np.where(evidence > 2, 2 + np.log1p(np.maximum(evidence - 2, 0)), evidence)
+    all_evidence = (evidence - np.log(2)) * how["evidence"]["unit"] + how["evidence"]["median"]
+    new = how["highest"] * -np.expm1(np.minimum(how["beyond"] - all_evidence, 0))
     by_networks = how["weight"] * np.logaddexp(0, (1 - how["share"]) * networks + how["share"] * tails)
-    together: Array = (by_networks**4 + np.logaddexp(0, damped + how["lift"]) ** 4) ** 0.25
+    together: Array = (by_networks**4 + (np.logaddexp(0, damped + how["lift"]) + new) ** 4) ** 0.25
     return together
 
 

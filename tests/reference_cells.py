@@ -94,7 +94,11 @@ class Numbers:
 
     def away(self, number: float) -> float:
         """Spreads from the centre."""
-        return (self.place(number) - self.scale.centre) / self.scale.spread
+        return min(max((self.place(number) - self.scale.centre) / self.scale.spread, -1e100), 1e100)
+
+    def is_later(self, day: float) -> bool:
+        """Whether a day is at most ten years after the middle ones."""
+        return 0 < day - self.middle[1] <= 3_653 and day not in self.sentinels
 
     def is_sized(self, number: float) -> bool:
         """Whether the number stands for itself."""
@@ -243,13 +247,16 @@ class Column:
         return moment % 1.0 * 24 if self.meaning == "clock" and found.has_clock else math.nan
 
     def _add_rarity(self, level: Level, count: int) -> None:
-        if self.rarity:
+        if self.rarity and not (self.vocabulary is None and self._is_later(level.number)):
             level.value += 0.3 * of_share(self.rarity.share(count))
             level.fixed += 0.2 * self.rarity.apart(count)
 
+    def _is_later(self, number: float) -> bool:
+        return self.meaning == "date" and self.numbers is not None and self.numbers.is_later(number)
+
     def _add_size(self, level: Level, number: float) -> None:
         of = self.numbers
-        if of is None or math.isnan(number):
+        if of is None or math.isnan(number) or self._is_later(number):
             return
         if (sentinel := of.sentinels.get(number)) is not None:
             level.fixed += of_event(sentinel, of.rows)
@@ -261,7 +268,10 @@ class Column:
         events = [of_event(count, of.rows) for least, count in zip(FAR, of.far, strict=True) if beyond >= least]
         level.fixed += 0.5 * max(events, default=0.0)
         odd = [number < 0, number == 0, number != math.trunc(number)]
-        few = [count for is_odd, count in zip(odd, of.odd, strict=True) if is_odd and count <= int(0.1 * of.rows)]
+        most = int(0.1 * of.rows)
+        if most < of.odd[0] < of.rows - most:
+            odd[:2] = [False, False]
+        few = [count for is_odd, count in zip(odd, of.odd, strict=True) if is_odd and count <= most]
         if few and self.meaning == "number":
             level.fixed += of_event(min(few), of.rows)
 

@@ -1,10 +1,8 @@
 //! What a parent says about a value, in words.
 
-use super::column::Column;
 use super::nature::Meaning;
 use super::parents::category::CategoryGivenParent;
 use super::parents::form::{Coder, Form};
-use super::parents::number::Expected;
 use super::parents::two_numbers::{NumberOfTwo, Operation};
 use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target};
 use super::reason::{Reason, Reasons, Why};

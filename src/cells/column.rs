@@ -4,8 +4,6 @@
 //! or the numbers of a column with few of them; the next one is that of all missing values. Further
 //! levels are values of the rows at hand. What depends on a value alone is worked out once a level.
 
-use serde::{Deserialize, Serialize};
-
 use crate::data::Kind;
 
 use super::events::{of_event, Own, Parts, Sums};
@@ -255,6 +253,9 @@ impl Column {
     /// What speaks against a number in a column that holds no texts; `count` rows have it.
     pub fn parts_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Parts {
         let mut parts = Parts::default();
+        if self.is_later(value) {
+            return parts;
+        }
         if let Some(rarity) = &self.rarity {
             parts.add(Own::Value, evidence_of_share(rarity.share(count)));
             parts.add(Own::Apart, rarity.apart(count, is_left_out));
@@ -263,9 +264,15 @@ impl Column {
         parts
     }
 
+    /// Whether a number is a day that is later than the usual ones.
+    fn is_later(&self, value: f64) -> bool {
+        let is_date = self.nature.meaning == Meaning::Date;
+        self.numbers.as_ref().is_some_and(|numbers| is_date && numbers.is_later(value))
+    }
+
     /// Adds what speaks against the size of a number.
     pub fn add_numbers(&self, parts: &mut Parts, value: f64, is_left_out: bool) {
-        let Some(numbers) = self.numbers.as_ref().filter(|_| !value.is_nan()) else { return };
+        let Some(numbers) = self.numbers.as_ref().filter(|_| !value.is_nan() && !self.is_later(value)) else { return };
         if let Some(count) = numbers.sentinel(value) {
             parts.add(Own::Sentinel, of_event(count, numbers.rows, is_left_out));
             return;

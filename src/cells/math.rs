@@ -78,7 +78,7 @@ pub fn centre_and_spread(rising: &[f64]) -> (f64, f64) {
         spread = median(&mut away).unwrap_or(1.0);
     }
     let middle = (quantile(rising, 0.9) - quantile(rising, 0.1)) / 2.563;
-    (centre, spread.max(middle).max(1e-12))
+    (centre, spread.max(middle).max(f64::MIN_POSITIVE))
 }
 
 /// The step in which rising numbers come: the distance that a tenth of the neighbours have at most.

@@ -27,6 +27,10 @@ const BINS: usize = 16;
 pub const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
 const BELOW: f64 = 15.0;
+/// The most spreads from the centre, whose square is still finite.
+const FURTHEST: f64 = 1e100;
+/// Dates of up to ten years after the usual ones are later, and not wrong.
+const LATER: f64 = 3_653.0;
 
 /// The centre and the spread of numbers, or of their logarithms, and the unit they are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,7 +167,7 @@ impl Numbers {
     /// How far a number is from the centre, in spreads.
     pub fn away(&self, number: f64) -> f64 {
         let scale = self.scale();
-        (self.on_scale(number) - scale.centre) / scale.spread
+        ((self.on_scale(number) - scale.centre) / scale.spread).clamp(-FURTHEST, FURTHEST)
     }
 
     /// How far a number is beyond the middle ones, in widths of these; below 0 within them.
@@ -173,11 +177,20 @@ impl Numbers {
         (low - place).max(place - high) / width
     }
 
+    /// Whether a day is later than the usual ones, by some years at most: time goes on.
+    pub fn is_later(&self, day: f64) -> bool {
+        let after = day - self.middle[1];
+        after > 0.0 && after <= LATER && self.sentinel(day).is_none()
+    }
+
     /// The number of rows with the rarest of the number's sign and its being a fraction, if few
-    /// rows have it.
+    /// rows have it. Zero and a sign say nothing of numbers around zero.
     pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
         let few = (RARE * self.rows as f64) as u64;
-        let odd = oddities(number).into_iter().zip(self.odd).zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
+        let [_, _, is_fraction] = oddities(number);
+        let are_around_zero = self.odd[0] > few && self.odd[0] < self.rows - few.min(self.rows);
+        let odd = if are_around_zero { [false, false, is_fraction] } else { oddities(number) };
+        let odd = odd.into_iter().zip(self.odd).zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
         let rare = odd.filter(|((is_odd, count), _)| *is_odd && *count <= few);
         rare.map(|((_, count), oddity)| (oddity, count)).min_by_key(|(_, count)| *count)
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! networks = (1 − s)·nats(u) + s·nats(tails)     u as in `robust`, neighbours included
 //! cells    = damped(nats(evidence)) + lift       Σ ln(1 + 0.02·e), see `crate::cells`
-//! U        = ((w·ln(1 + eⁿᵉᵗʷᵒʳᵏˢ))⁴ + ln(1 + eᶜᵉˡˡˢ)⁴)^¼
+//! new      = h·(1 − exp(b − v))                  where v > b, else 0
+//! U        = ((w·ln(1 + eⁿᵉᵗʷᵒʳᵏˢ))⁴ + (ln(1 + eᶜᵉˡˡˢ) + new)⁴)^¼
 //! score    = σ(asinh(U) / 2)
 //! ```
 //!
@@ -11,7 +12,9 @@
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
 //! never show counts the more. `damped` is 2 + ln(1 + (x − 2)) from 2 on, so that one very certain cell
 //! does not outweigh everything else by orders of magnitude. Where neighbours are most of the score, as
-//! in `novelty`, s is 0.2 and lift 0; else s is 0.1 and lift 0.5.
+//! in `novelty`, s is 0.2 and lift 0; else s is 0.1 and lift 0.5. `new` is for evidence v beyond b, the
+//! most that there is against any training row: h is the highest U of a training row without it, so
+//! that what no training row has ranks above the training rows.
 //!
 //! The larger part decides, since the fourth powers make U nearly the maximum: a fault in one cell is
 //! as much of an anomaly as a strange row without a fault.
@@ -31,6 +34,8 @@ use super::{Formula, Row, Shares};
 /// of the score and where they are not.
 const MOSTLY_NEIGHBOURS_PARTS: [f64; 2] = [0.2, 0.0];
 const OTHER_PARTS: [f64; 2] = [0.1, 0.5];
+/// The highest h, far from overflow.
+const HIGHEST: f64 = 1e30;
 /// From where on the evidence is damped.
 const DAMPED_FROM: f64 = 2.0;
 
@@ -53,6 +58,10 @@ pub struct CellsFormula {
     pub share: f64,
     /// Nats that are added to the cells' part
     pub lift: f64,
+    /// b, the most evidence against a training row
+    pub beyond: f64,
+    /// h, the highest U of a training row
+    pub highest: f64,
 }
 
 /// Makes nats of a number: ln 2 + (number − median) / unit.
@@ -100,7 +109,24 @@ impl CellsFormula {
         let mostly_neighbours = odds.is_some_and(|odds| weight > MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
         let weight = odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
-        Self { alpha, median, spread, networks: line, tails, evidence: all, weight, share, lift }
+        let beyond = evidence.iter().fold(0.0, |most: f64, row| most.max(row.all));
+        let mut fitted = Self {
+            alpha,
+            median,
+            spread,
+            networks: line,
+            tails,
+            evidence: all,
+            weight,
+            share,
+            lift,
+            beyond,
+            highest: 0.0,
+        };
+        let rows = heads.logit.iter().copied().zip(heads.error.iter().copied()).zip(evidence);
+        let highest = rows.map(|(row, against)| fitted.unusual(fitted.nats(finite(row), *against))).fold(0.0, f64::max);
+        fitted.highest = highest.min(HIGHEST);
+        fitted
     }
 
     /// Returns the formula of the networks alone.
@@ -117,11 +143,19 @@ impl CellsFormula {
     }
 
     #[inline(always)]
-    fn squashed(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
+    fn squashed(&self, nats: [f64; 3]) -> f64 {
+        squash(self.unusual(nats))
+    }
+
+    /// U
+    #[inline(always)]
+    fn unusual(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
         let networks = self.weight * softplus((1.0 - self.share) * networks + self.share * tails);
-        let cells = softplus(damped(evidence) + self.lift);
+        let all = (evidence - LN_2) * self.evidence.unit + self.evidence.median;
+        let new = self.highest * -libm::expm1((self.beyond - all).min(0.0));
+        let cells = softplus(damped(evidence) + self.lift) + new;
         let [networks, cells] = [networks, cells].map(|nats| nats * nats);
-        squash((networks * networks + cells * cells).sqrt().sqrt())
+        (networks * networks + cells * cells).sqrt().sqrt()
     }
 }
 
@@ -149,9 +183,11 @@ fn damped(nats: f64) -> f64 {
 fn softplus(nats: f64) -> f64 {
     if nats > 30.0 {
         nats
+    } else if nats < -30.0 {
+        // A slow fall to 0 keeps apart what the exponential would make equal.
+        libm::log1p(libm::exp(-30.0)) * (-30.0 / nats)
     } else {
-        // Held where its logarithm is still above 0.
-        libm::log1p(libm::exp(nats.max(-30.0))) + (nats.min(-30.0) + 30.0) * 1e-30
+        libm::log1p(libm::exp(nats))
     }
 }
 
@@ -182,12 +218,13 @@ impl Formula for CellsFormula {
     }
 
     fn fault(&self) -> Option<String> {
-        let Self { networks, tails, evidence, weight, share, lift, .. } = self;
+        let Self { networks, tails, evidence, weight, share, lift, beyond, highest, .. } = self;
         let fault = || {
-            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and the weights {weight}, {share} and {lift}, which can't be")
+            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and the weights {weight}, {share} and {lift}, with {highest} beyond {beyond}, which can't be")
         };
         let usable = [networks, tails, evidence].into_iter().all(Line::is_usable)
-            && [weight, share, lift].into_iter().all(|number| (0.0..=1.0).contains(number));
+            && [weight, share, lift].into_iter().all(|number| (0.0..=1.0).contains(number))
+            && [beyond, highest].into_iter().all(|number| number.is_finite() && *number >= 0.0);
         self.networks().fault().or_else(|| (!usable).then(fault))
     }
 }

@@ -66,10 +66,10 @@ impl Prepared {
         let rows = rows.coded(&encoders, &frequencies)?.in_content_order()?;
         let encoded = Encoded::new(&rows.columns, &merging, totals.as_ref(), &frequencies, &encoders, options)?;
         let totals = totals.as_ref();
-        let cells = || fit_cells(&rows, &encoded, &merging, &frequencies, &encoders, totals, options);
-        let cells = options.combination.takes_cells().then(cells).transpose()?;
         let scaled = &encoded.rows;
         let weights = merging.networks(|| draw_networks(scaled.ncols(), &varied(scaled), options))?;
+        let cells = || fit_cells(&rows, &encoded, &merging, &frequencies, &encoders, totals, options);
+        let cells = options.combination.takes_cells().then(cells).transpose()?;
         let prepared = Self {
             options: options.clone(),
             encoded,

@@ -68,6 +68,8 @@ fn metadata(options: Options, frequencies: &Frequencies, cells: &Cells) -> Metad
             weight: 0.8,
             share: 0.1,
             lift: 0.5,
+            beyond: 4.0,
+            highest: 5.0,
         }),
         kept_odds: Some(3.0),
         training: Report {

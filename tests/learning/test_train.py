@@ -59,6 +59,7 @@ def test_labels_are_part_of_the_sample(table: pl.DataFrame) -> None:
     assert sum(sampled.labels.values()) == 1_000
 
 
+@pytest.mark.filterwarnings("ignore:.*one value in all training rows")
 @pytest.mark.parametrize("rows", [20_000, 300_000])
 def test_ties_are_flagged_and_placed_as_by_fit(rows: int) -> None:
     usual = rows - rows // 250

@@ -9,6 +9,7 @@ use crate::cells::batch::Batch;
 use crate::cells::column::Column;
 use crate::cells::math::quick_ln;
 use crate::cells::merge::{merge_groups, merge_pairs, Merging};
+use crate::cells::nature::Meaning;
 use crate::cells::numbers::Numbers;
 use crate::cells::tails::Tail;
 use crate::cells::values::{Description, Vocabulary};
@@ -134,7 +135,9 @@ fn sampled(columns: &[Column], described: &[Description], batch: &Batch) -> Pola
 fn aims(column: &Column) -> Vec<Aim> {
     let nature = &column.nature;
     let values = column.known_count() + usize::from(column.missing_rows() > 0);
-    let is_category = nature.is_discrete && !nature.is_free_text && values > 1;
+    // A later day is a new one, of which a group of known days would say that it is wrong.
+    let is_date = nature.meaning == Meaning::Date;
+    let is_category = nature.is_discrete && !nature.is_free_text && !is_date && values > 1;
     let is_number = column.numbers.is_some() && (!nature.is_discrete || values > FEW_VALUES);
     let aims = [(is_category, Aim::Value), (nature.has_hours, Aim::Hour), (is_number, Aim::Number)];
     aims.into_iter().filter(|(is_aim, _)| *is_aim).map(|(_, aim)| aim).collect()
