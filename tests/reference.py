@@ -332,6 +332,10 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
         _parts_in_nats(how, unusual[0], of_start[:, 0], of_start[:, 1]),
         _parts_in_nats(how, unusual[1], found.all, found.tails),
     )
+    both = (shares[0] > 0) & (shares[2] > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        follows = np.where(both, shares[0] * shares[2] / (shares[0] + shares[2]), 0.0)
+    shares = [shares[0] - follows, shares[1], shares[2] + follows]
     whole = networks * shares[0][:, None]
     for share, part in [(shares[2], 0), (shares[1], 1)]:
         more = found.parts[:, :, part] - tensors["ordinary.parts"].reshape(len(ordinary), -1, 2)[nearest, :, part]
@@ -380,6 +384,8 @@ def combiner(
         found["networks"] = _line(combined(training, median, spread), 0.9)
     if evidence is not None:
         found |= {"tails": _line(evidence.tails, 0.9), "evidence": _line(evidence.all, 0.97)}
+        found["tails"]["unit"] = max(found["tails"]["unit"], 1e-3)
+        found["evidence"]["unit"] = max(found["evidence"]["unit"], 0.2)
         found["beyond"] = max(evidence.all.max(), 0.0)
     return found
 

@@ -102,7 +102,8 @@ pub fn grain(numbers: &[f64], are_days: bool) -> f64 {
     let is_rounded = |unit: &f64| {
         let off = |number: &&f64| {
             let count = *number / unit;
-            (count - count.round()).abs() > 1e-6 * count.abs().clamp(1.0, 1e3)
+            let is_less = count.round() == 0.0 && **number != 0.0;
+            is_less || (count - count.round()).abs() > 1e-6 * count.abs().clamp(1.0, 1e3)
         };
         numbers.iter().filter(off).count() * 100 <= numbers.len()
     };

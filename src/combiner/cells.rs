@@ -10,7 +10,7 @@
 //!
 //! `nats` is ln 2 at the training rows' median. For u and the tails it is ln 10 where a tenth of the
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
-//! never show counts the more. `damped` is 2 + ln(1 + (x − 2)) from 2 on, so that one very certain cell
+//! never show counts the more, but 0.2 of it counts for a nat at most. `damped` is 2 + ln(1 + (x − 2)) from 2 on, so that one very certain cell
 //! does not outweigh everything else by orders of magnitude. Where neighbours are most of the score, as
 //! in `novelty`, s is 0.2 and lift 0; else s is 0.1 and lift 0.5. `new` is for evidence v beyond b, the
 //! most that there is against any training row: h is the highest U of a training row without it, so
@@ -34,6 +34,11 @@ use super::{Formula, Row, Shares};
 /// of the score and where they are not.
 const MOSTLY_NEIGHBOURS_PARTS: [f64; 2] = [0.2, 0.0];
 const OTHER_PARTS: [f64; 2] = [0.1, 0.5];
+/// The least evidence that counts for a nat, however little there is against the training rows: few
+/// rows can't say much against a cell.
+const LEAST_UNIT: f64 = 0.2;
+/// The same of the tails, of which files keep seven digits.
+const LEAST_UNIT_OF_TAILS: f64 = 1e-3;
 /// The highest h, far from overflow.
 const HIGHEST: f64 = 1e30;
 /// From where on the evidence is damped.
@@ -103,8 +108,10 @@ impl CellsFormula {
         let networks = Robust::fit(heads, weight);
         let rows = heads.logit.iter().copied().zip(heads.error.iter().copied());
         let line = Line::fit(rows.map(|row| networks.combined(finite(row))).collect(), 0.9);
-        let tails = Line::fit(evidence.iter().map(|row| row.tails).collect(), 0.9);
-        let all = Line::fit(evidence.iter().map(|row| row.all).collect(), 0.97);
+        let mut tails = Line::fit(evidence.iter().map(|row| row.tails).collect(), 0.9);
+        tails.unit = tails.unit.max(LEAST_UNIT_OF_TAILS);
+        let mut all = Line::fit(evidence.iter().map(|row| row.all).collect(), 0.97);
+        all.unit = all.unit.max(LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
         let mostly_neighbours = odds.is_some_and(|odds| weight > MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };

@@ -3,7 +3,7 @@
 //! that from which on a row is a novelty:
 //!
 //! ```text
-//! b     = max over the training rows of v, and ln(n + 1), + 3
+//! b     = max over the training rows of v, + 1
 //! score = max(eq. 8, 1 − 10⁻⁶·b/v)  where v > b, else eq. 8
 //! ```
 
@@ -16,7 +16,7 @@ use super::probability::Probability;
 use super::{Formula, Row, Shares};
 
 /// The nats by which a novelty exceeds all values of the training rows.
-const BEYOND: f64 = 3.0;
+const BEYOND: f64 = 1.0;
 /// How far a novelty's score is from 1 at most.
 const NOVELTY: f64 = 1e-6;
 
@@ -32,8 +32,7 @@ pub struct Novelties {
 impl Novelties {
     /// Takes α and the bound from the heads of, and the evidence against, the training rows.
     pub fn fit(heads: &Heads, evidence: &[RowEvidence]) -> Self {
-        let of_none = libm::log(evidence.len() as f64 + 1.0);
-        let highest = evidence.iter().fold(of_none, |highest, row| highest.max(row.all));
+        let highest = evidence.iter().fold(0.0, |highest: f64, row| highest.max(row.all));
         Self { alpha: Probability::fit(heads).alpha, beyond: highest + BEYOND }
     }
 

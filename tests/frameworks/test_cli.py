@@ -142,7 +142,11 @@ def test_by_fits_and_applies_a_model_for_each_group(folder: Path) -> None:
     expected = table().join(models, on="shop").with_columns(anorand.score(features, pl.col("model"))).drop("model")
     assert pl.read_parquet(folder / "by.parquet").sort("id").equals(expected.sort("id"))
     detected = run(folder, "detect", "sales.csv", "--by", "shop", "--contamination", "0.001")
-    assert [line.partition(",")[0] for line in detected.stdout.splitlines()] == ["id", "77"]
+    header, *flagged = [line.partition(",")[0] for line in detected.stdout.splitlines()]
+    assert header == "id"
+    # One of each group's rows is above the threshold at most.
+    assert "77" in flagged
+    assert len(flagged) <= table()["shop"].n_unique()
     refused = run(folder, "drift", "sales.csv", "--model", "shops.parquet")
     assert (refused.returncode, "train without --by" in refused.stderr) == (2, True)
 

@@ -83,7 +83,7 @@ def test_a_time_far_from_all_others_is_flagged(january: pl.DataFrame, february: 
 
 
 def test_as_a_number_a_later_month_is_far_out(january: pl.DataFrame, february: pl.DataFrame) -> None:
-    model = fitted(january, **internals(temporal="number"))
+    model = fitted(january, **internals(temporal="number", combination="robust"))
     assert flagged(model, february.tail(400)) > 0.5
     assert isinstance(model.reference["t"], datetime)
 
