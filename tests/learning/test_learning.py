@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 import pytest
+from conftest import internals
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
 import polars_anorand as anorand
-from conftest import internals
 
 Preset = Literal["paper", "default"]
 PRESETS = pytest.mark.parametrize("preset", ["paper", "default"])
