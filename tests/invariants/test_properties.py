@@ -112,6 +112,8 @@ def test_explanations_always_add_up(frame: pl.DataFrame, preset: str, scaling: s
     out = frame.select(anorand.score(pl.all(), model), anorand.explain(pl.all(), model))
     sums = out["explanation"].struct.unnest().sum_horizontal(ignore_nulls=False)
     assert sums.is_null().equals(out["score"].is_null().alias(sums.name))
+    # Where all rows are equal, nats are in units of the heads' rounding, which differs between float32 and float64.
+    assume(frame.n_unique() > 1)
     start = (out["score"] - sums).drop_nulls().to_numpy()
     ordinary = reference.ordinary_scores(model.to_bytes())
     assert (np.abs(start[:, None] - ordinary).min(axis=1, initial=1) < 1e-3).all()
