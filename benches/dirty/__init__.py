@@ -1,4 +1,4 @@
-"""Real dirty tables, of which it is known which cells are wrong.
+"""Dirty tables that people keep, with a list of their wrong cells.
 
 A table is read as a user reads it: types are inferred, an empty cell is a null, and columns that only number the rows
 are left out. Each method is fitted on all rows, without labels, and ranks the same rows. Four figures come out:

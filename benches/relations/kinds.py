@@ -76,7 +76,7 @@ def another(value: Value, values: Sequence[Value], rng: np.random.Generator) -> 
 
 
 def unequal(count: int, power: float = 0.7) -> np.ndarray:
-    """Shares of that number of categories, of which the first are the commonest."""
+    """The share of each of `count` categories, in falling order."""
     weights = np.arange(1, count + 1) ** -power
     shares: np.ndarray = weights / weights.sum()
     return shares

@@ -103,7 +103,7 @@ def told(key: str, column: str, known: pl.DataFrame) -> pl.Expr:
 
 
 def known_kind(name: str, known: pl.DataFrame, column: str, key: str) -> Kind:
-    """Rows of a known table, of which one column has the value of another row."""
+    """Rows of a known table; a fault copies one column from another row."""
     relation = tuple(other for other in known.columns if other != column)
     make: Make = partial(lookup, known)
     return Kind(name, make, Fault(column, of_others(column, known[column]), told(key, column, known), relation))

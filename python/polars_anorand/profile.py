@@ -254,7 +254,7 @@ def _aggregates(value: pl.Expr, dtype: pl.DataType) -> dict[str, pl.Expr]:
     if _is(dtype, pl.String):
         aggregates["length"] = value.str.len_chars().mean()
     if _is(dtype, *_WORDS):
-        # Each distinct value once: a category that is a date hardly has many.
+        # The pattern is matched once for each distinct value, of which a column of dates as text has few.
         words = there.unique().cast(pl.String)
         aggregates["dates"] = words.str.contains(_DATE).sum()
     if dtype.is_integer() and not _is(dtype, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16):

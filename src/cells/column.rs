@@ -253,10 +253,7 @@ impl Column {
     /// What speaks against a number in a column that holds no texts; `count` rows have it.
     pub fn parts_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Parts {
         let mut parts = Parts::default();
-        if self.is_later(value) {
-            return parts;
-        }
-        if let Some(rarity) = &self.rarity {
+        if let Some(rarity) = self.rarity.as_ref().filter(|_| !self.is_later(value)) {
             parts.add(Own::Value, evidence_of_share(rarity.share(count)));
             parts.add(Own::Apart, rarity.apart(count, is_left_out));
         }

@@ -187,10 +187,12 @@ impl Numbers {
     /// rows have it. Zero and a sign say nothing of numbers around zero.
     pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
         let few = (RARE * self.rows as f64) as u64;
-        let [_, _, is_fraction] = oddities(number);
-        let are_around_zero = self.odd[0] > few && self.odd[0] < self.rows - few.min(self.rows);
-        let odd = if are_around_zero { [false, false, is_fraction] } else { oddities(number) };
-        let odd = odd.into_iter().zip(self.odd).zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
+        let [is_negative, is_zero, is_fraction] = oddities(number);
+        let are_one_sided = self.odd[0] <= few || self.odd[0] >= self.rows - few;
+        let odd = [is_negative && are_one_sided, is_zero && are_one_sided, is_fraction]
+            .into_iter()
+            .zip(self.odd)
+            .zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
         let rare = odd.filter(|((is_odd, count), _)| *is_odd && *count <= few);
         rare.map(|((_, count), oddity)| (oddity, count)).min_by_key(|(_, count)| *count)
     }

@@ -79,14 +79,15 @@ pub struct Line {
 
 impl Line {
     /// Lays an exponential tail through the median and a higher quantile of the numbers of at least
-    /// one training row.
-    fn fit(mut numbers: Vec<f64>, high: f64) -> Self {
+    /// one training row; the unit is at least `least`.
+    fn fit(numbers: impl Iterator<Item = f64>, high: f64, least: f64) -> Self {
+        let mut numbers: Vec<f64> = numbers.collect();
         let count = numbers.len();
         let mut at = |share: f64| *numbers.select_nth_unstable_by((share * count as f64) as usize, f64::total_cmp).1;
         let (median, highest) = (at(0.5), at(high));
         let mean = numbers.iter().sum::<f64>() / count as f64;
         let variance = numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / count as f64;
-        let unit = ((highest - median) / libm::log(0.5 / (1.0 - high))).max(1e-3 * variance.sqrt() + 1e-9);
+        let unit = ((highest - median) / libm::log(0.5 / (1.0 - high))).max(1e-3 * variance.sqrt() + 1e-9).max(least);
         Self { median, unit: if unit.is_finite() { unit } else { f64::MAX } }
     }
 
@@ -106,12 +107,10 @@ impl CellsFormula {
     /// than chance the neighbours tell rows of shuffled values, if there are neighbours.
     pub fn fit(heads: &Heads, evidence: &[RowEvidence], weight: f64, odds: Option<f64>) -> Self {
         let networks = Robust::fit(heads, weight);
-        let rows = heads.logit.iter().copied().zip(heads.error.iter().copied());
-        let line = Line::fit(rows.map(|row| networks.combined(finite(row))).collect(), 0.9);
-        let mut tails = Line::fit(evidence.iter().map(|row| row.tails).collect(), 0.9);
-        tails.unit = tails.unit.max(LEAST_UNIT_OF_TAILS);
-        let mut all = Line::fit(evidence.iter().map(|row| row.all).collect(), 0.97);
-        all.unit = all.unit.max(LEAST_UNIT);
+        let rows = || heads.logit.iter().copied().zip(heads.error.iter().copied()).map(finite);
+        let line = Line::fit(rows().map(|row| networks.combined(row)), 0.9, 0.0);
+        let tails = Line::fit(evidence.iter().map(|row| row.tails), 0.9, LEAST_UNIT_OF_TAILS);
+        let all = Line::fit(evidence.iter().map(|row| row.all), 0.97, LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
         let mostly_neighbours = odds.is_some_and(|odds| weight > MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
@@ -130,8 +129,8 @@ impl CellsFormula {
             beyond,
             highest: 0.0,
         };
-        let rows = heads.logit.iter().copied().zip(heads.error.iter().copied()).zip(evidence);
-        let highest = rows.map(|(row, against)| fitted.unusual(fitted.nats(finite(row), *against))).fold(0.0, f64::max);
+        let unusual = rows().zip(evidence).map(|(row, against)| fitted.unusual(fitted.nats(row, *against)));
+        let highest = unusual.fold(0.0, f64::max);
         fitted.highest = highest.min(HIGHEST);
         fitted
     }

@@ -27,6 +27,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether hours, weekdays or months of it recur.
+    pub fn recurs(self) -> bool {
+        matches!(self, Kind::Date | Kind::Datetime | Kind::Time)
+    }
+
     /// The kind of a dtype; an error that names the column if it can't be a feature.
     pub fn from_dtype(name: &str, dtype: &DataType) -> PolarsResult<Self> {
         match dtype {

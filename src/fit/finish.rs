@@ -7,7 +7,7 @@ use rand::seq::index;
 
 use crate::cells::Given;
 use crate::combiner::{Combiner, Heads};
-use crate::data::{encoders, Encoding, FeatureStatistics, Frequencies, Kind, Labels, QUANTILES};
+use crate::data::{encoders, Encoding, FeatureStatistics, Frequencies, Labels, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
     Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Ordinary, Report, ScoreQuantiles, Statistics,
@@ -81,11 +81,7 @@ impl Prepared {
         let weight = judged.kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
         let usual = self.cells.as_ref().map_or(&[][..], |cells| &cells.without_itself);
         // The cells don't look at the hour or the weekday of a time by itself, and the networks do.
-        let has_times = self
-            .columns
-            .features()
-            .iter()
-            .any(|feature| matches!(feature.kind, Kind::Date | Kind::Datetime | Kind::Time));
+        let has_times = self.columns.features().iter().any(|feature| feature.kind.recurs());
         let odds = judged.kept_odds.filter(|_| !has_times);
         let combiner = Combiner::fit(&judged.heads, usual, self.options.combination, weight, odds);
         let as_scored = self.cells.as_ref().map(|cells| cells.as_scored.as_slice());

@@ -172,16 +172,12 @@ impl Inputs {
         let fits = |input: &Input| match input {
             Input::Value | Input::Missing => true,
             Input::Is(code) => values.is_some_and(|values| *code < values),
-            Input::Sine(_) | Input::Cosine(_) | Input::Nothing => is_time(kind),
+            Input::Sine(_) | Input::Cosine(_) | Input::Nothing => kind.recurs(),
         };
         let distinct = inputs.iter().enumerate().all(|(at, input)| !inputs[..at].contains(input));
         let fits = !inputs.is_empty() && distinct && inputs.iter().all(fits);
         (!fits).then(|| format!("are {inputs:?}, which can't be"))
     }
-}
-
-fn is_time(kind: Kind) -> bool {
-    matches!(kind, Kind::Date | Kind::Datetime | Kind::Time)
 }
 
 /// Chooses the inputs of one feature.
@@ -192,7 +188,7 @@ fn choose_for_feature(
     options: &Options,
 ) -> Vec<Input> {
     let mut inputs = match feature.kind {
-        kind if is_time(kind) && options.temporal == Temporal::Calendar => {
+        kind if kind.recurs() && options.temporal == Temporal::Calendar => {
             let cycles = recurring(kind, statistics.high - statistics.low);
             match cycles.is_empty() {
                 true => vec![Input::Nothing],
