@@ -79,7 +79,7 @@ def test_more_weight_on_a_loss_lowers_that_loss(rows: dict[str, pl.DataFrame]) -
     assert classifier["reconstruction"] > both["reconstruction"]
 
 
-NOT_YET = pytest.mark.xfail(reason="the cells of 81 rows weigh too much beside the networks", strict=False)
+NOT_YET = pytest.mark.xfail(reason="the cells of 81 rows weigh too much beside the networks", strict=True)
 
 
 @pytest.mark.parametrize("load", [pytest.param(load_wine, marks=NOT_YET), load_iris])
