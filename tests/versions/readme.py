@@ -16,8 +16,9 @@ def main() -> None:
             f"{sys.argv[1]} has {len(blocks)} blocks of Python, expected its first lines and its screen of code"
         )
     wanted = blocks[: int(sys.argv[2])] if len(sys.argv) > 2 else blocks
+    pasted: dict[str, object] = {}  # a later block uses what an earlier one imports
     for block in wanted:
-        exec(compile(block, sys.argv[1], "exec"), {})
+        exec(compile(block, sys.argv[1], "exec"), pasted)
     print(f"{len(wanted)} blocks of the README run")
 
 
