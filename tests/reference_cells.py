@@ -84,7 +84,8 @@ class Numbers:
     sentinels: dict[float, int]
     edges: Array
     edges_are_values: bool
-    tail: Tail
+    below: Tail
+    above: Tail
 
     def place(self, number: float) -> float:
         """The number on the scale on which numbers are judged."""
@@ -261,7 +262,8 @@ class Column:
         if (sentinel := of.sentinels.get(number)) is not None:
             level.fixed += of_event(sentinel, of.rows)
             return
-        level.far += 0.5 * of.tail.evidence(_odd(of.away(number)))
+        away = of.away(number)
+        level.far += 0.5 * (of.below if away < 0 else of.above).evidence(_odd(away))
         low, high = of.middle
         width = max(high - low, 4.65 * of.scale.spread)
         beyond = max(low - of.place(number), of.place(number) - high) / width
@@ -382,6 +384,12 @@ class _Model:
         pairs = self._take("tails", knots)
         return Tail(pairs[:, 0], pairs[:, 1], 1.0)
 
+    def _ends(self, knots: list[int]) -> tuple[Tail, Tail]:
+        """Shares of either side are of half of the rows at least."""
+        below, above = (self._tail(count) for count in knots)
+        half = (below.own_rows + above.own_rows) / 2
+        return below.among(half), above.among(half)
+
     def _column(self, metadata: dict[str, Any], vocabulary: tuple[list[str], list[int], int] | None) -> Column:
         ((rows, missing),) = self._take("rows").tolist()
         column = Column(metadata, rows, missing)
@@ -396,7 +404,7 @@ class _Model:
             edges = self._take("edges", of["edges"])
             column.numbers = Numbers(
                 of["is_log"], Scale(centre, spread), (scales[6], scales[7]), rows, (near, far), unread, odd, sentinels,
-                edges, of["edges_are_values"], self._tail(of["knots"]),
+                edges, of["edges_are_values"], *self._ends(of["knots"]),
             )  # fmt: skip
         column.prepare()
         return column

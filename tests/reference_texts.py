@@ -47,8 +47,15 @@ class Tail:
 
     def __init__(self, knots: Array, at_least: Array, slope: float) -> None:
         self.knots, self.slope = knots, slope
-        self.rows = at_least[0] if len(at_least) else 0.0
-        self.of_knots = [of_share((count + 1) / (self.rows + 1)) for count in at_least]
+        self.at_least = at_least
+        self.own_rows = at_least[0] if len(at_least) else 0.0
+        self.among(0.0)
+
+    def among(self, rows: float) -> Tail:
+        """The same, with shares of at least so many rows."""
+        self.rows = max(rows, self.own_rows)
+        self.of_knots = [of_share((count + 1) / (self.rows + 1)) for count in self.at_least]
+        return self
 
     @classmethod
     def fit(cls, numbers: Iterable[tuple[float, float]], slope: float) -> Tail:
@@ -70,11 +77,13 @@ class Tail:
 
     def evidence(self, number: float) -> float:
         """Linear between the knots, and rising beyond the last one."""
-        if not len(self.knots) or number <= self.knots[0]:
+        if self.rows <= 0:
             return 0.3
-        if number > self.knots[-1]:
-            beyond = min(number - self.knots[-1], 20.0)
-            return 0.3 * math.exp(0.7 * (math.log(self.rows + 1) + self.slope * beyond))
+        last = self.knots[-1] if len(self.knots) else 0.0
+        if number > last:
+            return 0.3 * math.exp(0.7 * (math.log(self.rows + 1) + self.slope * min(number - last, 20.0)))
+        if not len(self.knots) or number <= self.knots[0]:
+            return self.of_knots[0] if len(self.knots) else 0.3
         return float(np.interp(number, self.knots, self.of_knots))
 
 

@@ -86,7 +86,7 @@ impl Cells {
                 }
             }
             Forget::Knots(most) => {
-                self.columns.iter_mut().flat_map(|column| &mut column.numbers).for_each(|of| of.tail.thin(most));
+                self.columns.iter_mut().flat_map(|column| &mut column.numbers).for_each(|of| of.ends.thin(most));
                 for parent in self.targets.iter_mut().flat_map(|target| &mut target.parents) {
                     if let Relation::Number(given) = &mut parent.relation {
                         given.tail.thin(most);

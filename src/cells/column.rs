@@ -8,7 +8,7 @@ use crate::data::Kind;
 
 use super::events::{of_event, Own, Parts, Sums};
 use super::known_numbers::{numbers_of, Counting};
-use super::math::quick_ln;
+
 use super::nature::{Meaning, Nature};
 use super::numbers::{Numbers, FAR};
 use super::parse;
@@ -274,13 +274,7 @@ impl Column {
             parts.add(Own::Sentinel, of_event(count, numbers.rows, is_left_out));
             return;
         }
-        let away = numbers.away(value).abs();
-        let odd = quick_ln(1.0 + away * away);
-        let evidence = match is_left_out {
-            true => numbers.tail.evidence_left_out(odd),
-            false => numbers.tail.evidence(odd),
-        };
-        parts.add(Own::Number, evidence);
+        parts.add(Own::Number, numbers.ends.evidence(numbers.away(value), is_left_out));
         let beyond = numbers.beyond(value);
         let far = FAR.iter().zip(numbers.far).filter(|(far, _)| beyond >= **far);
         let event = far.map(|(_, count)| of_event(count, numbers.rows, is_left_out)).fold(0.0, f64::max);

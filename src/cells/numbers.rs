@@ -1,10 +1,10 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::math::{centre_and_spread, grain, quick_ln, t_ln_density};
+use super::math::{centre_and_spread, grain, t_ln_density};
 use super::sentinels::{self, Counted};
 use super::shares::Shares;
-use super::tails::Tail;
+use super::tails::Ends;
 
 /// How far beyond the middle 98 % a number must be, in widths of these, for the two events of
 /// numbers far out. Of a normal distribution, this is 5.8 and 11.6 standard deviations from the
@@ -28,7 +28,7 @@ pub const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
 const BELOW: f64 = 15.0;
 /// The most spreads from the centre, whose square is still finite.
-const FURTHEST: f64 = 1e100;
+pub const FURTHEST: f64 = 1e100;
 /// Dates of up to ten years after the usual ones are later, and not wrong.
 const LATER: f64 = 3_653.0;
 
@@ -88,7 +88,7 @@ pub struct Numbers {
     pub odd: [u64; 3],
     pub sentinels: Vec<Counted>,
     /// The tail of ln(1 + z²).
-    pub tail: Tail,
+    pub ends: Ends,
     /// The bounds between bins, or the numbers themselves where they are few.
     pub edges: Vec<f64>,
     pub edges_are_values: bool,
@@ -122,7 +122,7 @@ impl Numbers {
             unread: unread as u64,
             odd: [0; 3],
             sentinels,
-            tail: Tail::fit(vec![], 1.0),
+            ends: Ends::fit(std::iter::empty()),
             edges,
             edges_are_values,
         };
@@ -133,8 +133,7 @@ impl Numbers {
         if !are_days {
             fitted.odd = [0, 1, 2].map(|at| all.iter().filter(|number| oddities(**number)[at]).count() as u64);
         }
-        let away: Vec<f64> = all.iter().map(|number| fitted.away(*number).abs()).collect();
-        fitted.tail = Tail::fit(away.iter().map(|z| (quick_ln(1.0 + z * z), 1.0)).collect(), 1.0);
+        fitted.ends = Ends::fit(all.iter().map(|number| (fitted.away(*number), 1.0)));
         Some(fitted)
     }
 
@@ -310,7 +309,7 @@ mod tests {
         assert_eq!(fitted.sentinel(2_932_896.0), Some(60));
         assert!(!fitted.is_sized(2_932_896.0) && fitted.bin(2_932_896.0).is_none());
         // 5000-01-01
-        let evidence = |of: &Numbers| of.tail.evidence(quick_ln(1.0 + of.away(1_106_685.0).powi(2)));
+        let evidence = |of: &Numbers| of.ends.evidence(of.away(1_106_685.0), false);
         assert!(evidence(&fitted) > 1000.0 && evidence(&fitted) == evidence(&clean));
     }
 

@@ -11,7 +11,7 @@ use super::parents::number::NumberInGroups;
 use super::parents::two_numbers::NumberOfTwo;
 use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target, MOST_PARENTS};
 use super::sentinels;
-use super::tails::{Tail, MOST_KNOTS};
+use super::tails::{Ends, Tail, MOST_KNOTS};
 use super::tensors::{
     CellsMetadata, ColumnMetadata, NumbersMetadata, ParentMetadata, RelationMetadata, TargetMetadata, Values,
 };
@@ -137,7 +137,8 @@ impl<'a> Fronts<'a> {
         }
         let edges = self.f64s[at::EDGES].take(metadata.edges)?;
         check(are_rising(&edges), "the bins")?;
-        let tail = self.tail(metadata.knots)?;
+        let [below, above] = metadata.knots;
+        let ends = Ends::new(self.tail(below)?, self.tail(above)?);
         let (is_log, edges_are_values) = (metadata.is_log, metadata.edges_are_values);
         Ok(Numbers {
             is_log,
@@ -149,7 +150,7 @@ impl<'a> Fronts<'a> {
             unread,
             odd: [negative, zero, fraction],
             sentinels,
-            tail,
+            ends,
             edges,
             edges_are_values,
         })

@@ -28,6 +28,8 @@ pub struct Tail {
     pub knots: Vec<f64>,
     /// The number of training rows with at least each of them.
     pub at_least: Vec<f64>,
+    /// The rows that a share is of: the tail's own, or more of them.
+    rows: f64,
     /// By how many nats the evidence of a share rises with each unit beyond the last knot.
     slope: f64,
     /// The evidence of each knot.
@@ -61,20 +63,29 @@ impl Tail {
 
     /// From its knots.
     pub fn new(knots: Vec<f64>, at_least: Vec<f64>, slope: f64) -> Self {
-        let rows = at_least.first().copied().unwrap_or(0.0);
-        let evidence = at_least.iter().map(|count| evidence_of_share((count + 1.0) / (rows + 1.0))).collect();
-        Self { knots, at_least, slope, evidence }
+        Self { knots, at_least, rows: 0.0, slope, evidence: vec![] }.among(0.0)
+    }
+
+    /// The same, with shares of so many rows if there are fewer in the tail itself.
+    pub fn among(mut self, rows: f64) -> Self {
+        let rows = rows.max(self.own_rows());
+        self.rows = rows;
+        self.evidence = self.at_least.iter().map(|count| evidence_of_share((count + 1.0) / (rows + 1.0))).collect();
+        self
     }
 
     /// The evidence of a new number.
     pub fn evidence(&self, number: f64) -> f64 {
-        let (Some(first), Some(last)) = (self.knots.first(), self.knots.last()) else { return FACTOR };
-        if number <= *first {
+        if self.rows <= 0.0 {
             return FACTOR;
         }
-        if number > *last {
+        let last = self.knots.last().copied().unwrap_or(0.0);
+        if number > last {
             let beyond = (number - last).min(FURTHEST);
-            return FACTOR * libm::exp(EXPONENT * (libm::log(self.rows() + 1.0) + self.slope * beyond));
+            return FACTOR * libm::exp(EXPONENT * (libm::log(self.rows + 1.0) + self.slope * beyond));
+        }
+        if self.knots.first().is_none_or(|first| number <= *first) {
+            return self.evidence.first().copied().unwrap_or(FACTOR);
         }
         let at = self.knots.partition_point(|knot| *knot < number);
         let (low, high) = (self.knots[at - 1], self.knots[at]);
@@ -84,10 +95,10 @@ impl Tail {
 
     /// The evidence of a training row's own number, of which the row itself is no part.
     pub fn evidence_left_out(&self, number: f64) -> f64 {
-        let rows = self.rows();
+        let rows = self.rows;
         let at = self.knots.partition_point(|knot| *knot < number);
         let own = match at {
-            0 => rows,
+            0 => self.own_rows(),
             at if at == self.knots.len() => 1.0,
             at => {
                 let share = (number - self.knots[at - 1]) / (self.knots[at] - self.knots[at - 1]);
@@ -108,7 +119,7 @@ impl Tail {
         if count > most {
             let places = (0..most).map(|at| at * (count - 1) / (most - 1));
             let (knots, at_least) = places.map(|at| (self.knots[at], self.at_least[at])).unzip();
-            *self = Self::new(knots, at_least, self.slope);
+            *self = Self::new(knots, at_least, self.slope).among(self.rows);
         }
     }
 
@@ -118,8 +129,8 @@ impl Tail {
         self.knots.iter().zip(&self.at_least).zip(next).map(|((knot, rows), next)| (*knot, rows - next))
     }
 
-    /// The number of training rows.
-    pub fn rows(&self) -> f64 {
+    /// The number of training rows in it.
+    pub fn own_rows(&self) -> f64 {
         self.at_least.first().copied().unwrap_or(0.0)
     }
 
@@ -133,6 +144,67 @@ impl Tail {
         let is_right = is_rising && is_falling && are_counts && are_finite && is_sized;
         (!is_right).then_some("a tail of its cells is not in order")
     }
+}
+
+/// How far out numbers are below the centre and above it: which share of the rows is at least as far
+/// on the same side, times two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ends {
+    pub below: Tail,
+    pub above: Tail,
+}
+
+impl Ends {
+    /// From how far numbers are from the centre, in spreads, and how many rows have each.
+    pub fn fit(away: impl Iterator<Item = (f64, f64)>) -> Self {
+        let (below, above) = away.partition::<Vec<_>, _>(|(away, _)| *away < 0.0);
+        let tail = |side: Vec<(f64, f64)>| {
+            Tail::fit(side.into_iter().map(|(away, rows)| (how_far(away), rows)).collect(), 1.0)
+        };
+        Self::new(tail(below), tail(above))
+    }
+
+    /// From both sides.
+    pub fn new(below: Tail, above: Tail) -> Self {
+        let half = (below.own_rows() + above.own_rows()) / 2.0;
+        Self { below: below.among(half), above: above.among(half) }
+    }
+
+    /// The evidence of a number so many spreads from the centre; a training row's own is left out.
+    pub fn evidence(&self, away: f64, is_left_out: bool) -> f64 {
+        let tail = if away < 0.0 { &self.below } else { &self.above };
+        match is_left_out {
+            true => tail.evidence_left_out(how_far(away)),
+            false => tail.evidence(how_far(away)),
+        }
+    }
+
+    /// How far numbers are from the centre, and for each how many rows are so far but not farther.
+    pub fn values(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let side = |tail: &'_ Tail, sign: f64| {
+            let away = move |(knot, rows): (f64, f64)| (sign * (libm::exp(knot) - 1.0).max(0.0).sqrt(), rows);
+            tail.values().map(away).collect::<Vec<_>>()
+        };
+        // A number just below the centre stays below it.
+        let below = side(&self.below, -1.0).into_iter().map(|(away, rows)| (away.min(-f64::MIN_POSITIVE), rows));
+        below.chain(side(&self.above, 1.0))
+    }
+
+    /// The number of training rows.
+    pub fn rows(&self) -> f64 {
+        self.below.own_rows() + self.above.own_rows()
+    }
+
+    /// Keeps so many of each side's knots.
+    pub fn thin(&mut self, most: usize) {
+        self.below.thin(most);
+        self.above.thin(most);
+    }
+}
+
+/// ln(1 + z²)
+fn how_far(away: f64) -> f64 {
+    quick_ln(1.0 + away * away)
 }
 
 /// How rare the values of a column are: the share of the rows with a value no more frequent.

@@ -13,7 +13,7 @@
 //! | `cells.events` | U64 `[numbers, 7]` | rows; rows far out and further out, with a text that is no number, below zero, at zero, with a fraction |
 //! | `cells.sentinels` | F64 `[sentinels, 2]` | numbers that stand for missing ones, and their rows |
 //! | `cells.edges` | F64 `[edges]` | the bounds of bins |
-//! | `cells.tails` | F64 `[knots, 2]` | of columns of numbers, then of numbers given parents: ln(1 + z²), and the rows with at least that |
+//! | `cells.tails` | F64 `[knots, 2]` | of columns of numbers, below the centre and above it, then of numbers given parents: ln(1 + z²), and the rows with at least that |
 //! | `cells.hours` | U64 `[targets, 26]` | of each predicted hour: the rows of 24 hours, none, and others |
 //! | `cells.parents` | F64 `[parents, 2]` | the weight of each parent, and how far it determines the column |
 //! | `cells.smoothing` | F64 `[categories, 3]` | k₀, c and r of each category given a parent |
@@ -90,7 +90,7 @@ pub struct NumbersMetadata {
     pub edges_are_values: bool,
     pub edges: usize,
     pub sentinels: usize,
-    pub knots: usize,
+    pub knots: [usize; 2],
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ impl CellsMetadata {
         let known = add(self.columns.iter().map(|column| column.known))?;
         let edges = add(numbers.iter().map(|of| of.edges))?;
         let sentinels = add(numbers.iter().map(|of| of.sentinels))?;
-        let knots = numbers.iter().map(|of| of.knots).chain(parents.iter().map(|parent| parent.relation.knots()));
+        let knots = numbers.iter().flat_map(|of| of.knots).chain(parents.iter().map(|parent| parent.relation.knots()));
         let knots = add(knots)?;
         let hours = self.targets.iter().filter(|target| target.aim == Aim::Hour).count();
         let relations = || parents.iter().map(|parent| &parent.relation);
@@ -261,7 +261,7 @@ impl Cells {
             Relation::Number(given) => Some(given),
             Relation::Category(_) => None,
         });
-        let tails = numbers().map(|of| &of.tail).chain(given.clone().map(|given| &given.tail));
+        let tails = numbers().flat_map(|of| [&of.ends.below, &of.ends.above]).chain(given.clone().map(|given| &given.tail));
         let knots = tails.flat_map(|tail| tail.knots.iter().zip(&tail.at_least)).flat_map(|(knot, n)| [*knot, *n]);
         tensors.push(Values::F64(knots.collect()));
         let hours = self.targets.iter().filter(|target| target.aim == Aim::Hour);
@@ -315,7 +315,7 @@ fn column_metadata(column: &Column) -> ColumnMetadata {
         edges_are_values: of.edges_are_values,
         edges: of.edges.len(),
         sentinels: of.sentinels.len(),
-        knots: of.tail.knots.len(),
+        knots: [&of.ends.below, &of.ends.above].map(|tail| tail.knots.len()),
     });
     ColumnMetadata { time: column.time, nature: column.nature, known: column.known.len(), numbers }
 }

@@ -1,10 +1,9 @@
 //! The numbers of a column: those of an earlier model, and new ones.
 
-use super::super::math::quick_ln;
-use super::super::numbers::{bins_of_values, New, Numbers, Scale, FAR, MOST_EXACT, POSITIVE};
+use super::super::numbers::{bins_of_values, New, Numbers, Scale, FAR, FURTHEST, MOST_EXACT, POSITIVE};
 use super::super::sentinels;
 use super::super::shares::{scaled, Shares};
-use super::super::tails::Tail;
+use super::super::tails::Ends;
 
 /// The share of the rows up to which a side far away says nothing about the centre and the spread,
 /// and the further share over which that fades.
@@ -20,7 +19,7 @@ impl Numbers {
     /// What the numbers of both sides are like.
     pub fn merged(earlier: &Self, new: New, shares: Shares) -> Self {
         let New { values, fitted, rows, unread, are_days } = new;
-        let weights = [earlier.tail.rows() * shares.earlier, values.len() as f64 * shares.new];
+        let weights = [earlier.ends.rows() * shares.earlier, values.len() as f64 * shares.new];
         let larger_is_earlier = fitted.is_none() || weights[0] >= weights[1];
         let own = fitted.as_ref().unwrap_or(earlier);
         // The share of the earlier side.
@@ -37,7 +36,7 @@ impl Numbers {
         if !are_days {
             odd = [0, 1, 2].map(|at| count(earlier.odd[at], &|number| super::super::numbers::oddities(number)[at]));
         }
-        let all = (earlier.tail.rows() * shares.earlier + sized.len() as f64 * shares.new).max(1.0);
+        let all = (earlier.ends.rows() * shares.earlier + sized.len() as f64 * shares.new).max(1.0);
         let is_positive = (odd[0] + odd[1]) as f64 <= (1.0 - POSITIVE) * all;
         let raw = pooled([&earlier.raw, &own.raw], share, [is_constant(earlier), is_constant(own)]);
         let log = match (&earlier.log, &own.log) {
@@ -55,7 +54,7 @@ impl Numbers {
             unread: shares.count(earlier.unread, unread),
             odd,
             sentinels,
-            tail: Tail::fit(vec![], 1.0),
+            ends: Ends::fit(std::iter::empty()),
             edges: vec![],
             edges_are_values: false,
         };
@@ -66,10 +65,9 @@ impl Numbers {
             count(old, &|number| merged.beyond(number) >= *far)
         });
         (merged.edges, merged.edges_are_values) = edges_of_both(earlier, fitted.as_ref(), larger_is_earlier);
-        let odd = |number: &f64| (quick_ln(1.0 + merged.away(*number) * merged.away(*number)), shares.new);
-        let new_tail = sized.iter().map(odd);
-        let old_tail = moved(earlier, &merged).map(|(knot, rows)| (knot, rows * shares.earlier));
-        merged.tail = Tail::fit(old_tail.chain(new_tail).collect(), 1.0);
+        let new = sized.iter().map(|number| (merged.away(*number), shares.new));
+        let old = moved(earlier, &merged).map(|(away, rows)| (away, rows * shares.earlier));
+        merged.ends = Ends::fit(old.chain(new));
         merged.bounded()
     }
 
@@ -128,16 +126,14 @@ fn middle_of_both(sides: [&Numbers; 2], share: f64, merged: &Numbers) -> [f64; 2
     }
 }
 
-/// The earlier tail on the merged scale, as knots and their rows. How far out a number is from the
-/// new centre is the mean square over both signs.
+/// How far earlier numbers are from the merged centre, in its spreads, and the rows that have each.
 fn moved<'a>(earlier: &'a Numbers, merged: &Numbers) -> impl Iterator<Item = (f64, f64)> + 'a {
     let (old, new) = (earlier.scale(), merged.scale());
     let is_same = earlier.is_log == merged.is_log;
     let (narrower, apart) = (old.spread / new.spread, (old.centre - new.centre) / new.spread);
-    earlier.tail.values().map(move |(knot, rows)| {
-        let squared = libm::exp(knot) - 1.0;
-        let moved = quick_ln(1.0 + (squared * narrower * narrower + apart * apart).min(1e300));
-        (if is_same { moved } else { knot }, rows)
+    earlier.ends.values().map(move |(away, rows)| {
+        let moved = (away * narrower + apart).clamp(-FURTHEST, FURTHEST);
+        (if is_same { moved } else { away }, rows)
     })
 }
 

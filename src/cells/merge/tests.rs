@@ -168,7 +168,7 @@ fn a_month_of_days_stays_small_and_readable() {
         let (a, b) = (of(&whole), of(&fitted));
         assert!((a.raw.spread / b.raw.spread - 1.0).abs() < 0.25, "{name} {:?} {:?}", a.raw, b.raw);
         assert_eq!((a.rows, b.rows, a.is_log), (3_400, 3_400, b.is_log));
-        assert!(b.tail.knots.len() < 90, "{}", b.tail.knots.len());
+        assert!(b.ends.above.knots.len() < 90, "{}", b.ends.above.knots.len());
     }
     assert!(fitted.cells.bytes() < 3 * whole.cells.bytes());
 }
