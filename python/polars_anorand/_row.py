@@ -37,8 +37,9 @@ def cells_of(model: Model, row: object) -> list[dict[str, Any]]:
         raise ValueError('the row has a missing value, and the model, fitted with missing="null", does not score it')
     reasons = cast("list[dict[str, Any]]", found["anomaly"].struct.field("reasons").to_list()[0] or [])
     said = {str(each["feature"]): each for each in reasons}
-    values = rows.select(pl.col(names).cast(pl.String, strict=False)).row(0, named=True)
-    silent = {name: {"value": values[name], "expected": None, "why": None} for name in names}
+    # As Polars writes them: Python has no type for a time beyond the year 9999.
+    texts = rows.select(pl.col(names).cast(pl.String).str.strip_suffix(".000000")).row(0, named=True)
+    silent = {name: {"value": texts[name], "expected": None, "why": None} for name in names}
     listed = [{**silent[name], **said.get(name, {}), "feature": name, "evidence": cells[name]} for name in names]
     return sorted(listed, key=lambda cell: -cast("float", cell["evidence"]))
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _SHARE = 0.25
 """An expected value makes an incident of its own if this share of the rows with the same reason have it."""
 _GAP = 0.1
-"""A gap of this share of the middle 90 % of the times ends an incident."""
+"""A gap that ends an incident is at least this share of the middle 90 % of the times."""
+_BY_CHANCE = 0.05
+"""Rows that are spread evenly have a gap that ends an incident with this probability at most."""
 _DAY = 1.0
 _LISTED = 3
 """The most values of the feature that are listed."""
@@ -38,9 +40,11 @@ def incidents(
 
     Thousands of outliers mostly have a few causes. Two outliers are in the same incident if the largest reason of both
     is the same feature and says the same of it, and if the same value was expected. An expected value that less than a
-    quarter of the rows with a reason have makes no incident of its own: all such rows go together. Of a model or a
-    frame with times, rows are apart if no other row of the incident lies between them for a tenth of the time in which
-    the middle 90 % of the frame's rows lie, or, in a column of dates, for a day if that is longer.
+    quarter of the rows with a reason have makes no incident of its own: all such rows go together.
+
+    Where there are times, a gap ends an incident if it is longer than a tenth of the time in which the middle 90 % of
+    the frame's rows lie, and longer than chance would leave once in twenty times between as many rows that are spread
+    over that time. In a column of dates it is also longer than a day.
 
     Parameters
     ----------
@@ -160,11 +164,12 @@ def group(frame: pl.LazyFrame, model: Model, outliers: Outliers, ends: pl.DataFr
     """
     low, high = ends.row(0)
     is_of_days = outliers.time is not None and outliers.rows.schema[outliers.time] == pl.Date
-    gap = max(_GAP * ((high or 0.0) - (low or 0.0)), _DAY if is_of_days else 0.0)
+    span, least = (high or 0.0) - (low or 0.0), _DAY if is_of_days else 0.0
     key = ["feature", "why", "expected"]
     facts = _facts(outliers, model.features)
     shared = pl.len().over(key) / pl.len().over("feature", "why")
     facts = facts.with_columns(expected=pl.when(shared >= _SHARE).then("expected")).sort("at", "row", nulls_last=True)
+    gap = pl.max_horizontal(span * _gap(pl.len().cast(pl.Float64)), pl.lit(least))
     is_apart = (pl.col("at").diff() > gap).fill_null(value=False)
     facts = facts.with_columns(pl.col("at").is_null().alias("timeless"), is_apart.cum_sum().over(key).alias("period"))
     groups = facts.sort("score", "row", descending=[True, False]).group_by(
@@ -186,6 +191,15 @@ def group(frame: pl.LazyFrame, model: Model, outliers: Outliers, ends: pl.DataFr
     )
     times = [] if outliers.time is None else ["first", "last"]
     return shown.select(*key, "rows", *times, "values", "where", "row", "example", "score"), members["incident"]
+
+
+def _gap(rows: pl.Expr) -> pl.Expr:
+    """Return the share of the time that a gap between this number of rows takes at least.
+
+    The longest of the gaps between n rows, spread over a time of length 1, exceeds x with a probability of at most
+    (n − 1)(1 − x)ⁿ.
+    """
+    return pl.max_horizontal(pl.lit(_GAP), 1 - (_BY_CHANCE / (rows - 1)).pow(1 / rows))
 
 
 def _facts(outliers: Outliers, features: list[str]) -> pl.DataFrame:

@@ -128,9 +128,10 @@ def period(first: object, last: object) -> str:
     if (first.year, first.month, first.day) == (last.year, last.month, last.day):
         clocks = [f"{at:%H:%M}" for at in (first, last) if isinstance(at, datetime)]
         return ", ".join([_day(first), *([" to ".join(dict.fromkeys(clocks))] if clocks else [])])
-    if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day} to {_day(last)}"
-    return f"{_day(first)} to {_day(last)}"
+    start = _day(first)
+    if first.year == last.year:
+        start = f"{first.day}" if first.month == last.month else start.removesuffix(f" {first.year}")
+    return f"{start} to {_day(last)}"
 
 
 def _day(day: date) -> str:
