@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import FAST
+from polars.testing import assert_frame_equal
 
 import polars_anorand as anorand
+from polars_anorand.report._sentences import period
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -45,14 +48,14 @@ def model(table: pl.DataFrame) -> anorand.Model:
     return anorand.Model(table.select(anorand.fit(FEATURES, **FAST)).item())
 
 
-def shown(path: Path, folder: Path) -> str:
+def shown(path: Path, folder: Path, width: int = 1280) -> str:
     """The page as a browser has it when its scripts are done."""
     if BROWSER is None:
         pytest.skip("chromium is missing, so the report is not opened in a browser: apt-get install chromium")
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
         "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'browser'}",
-        "--virtual-time-budget=60000", "--dump-dom", path.as_uri(),
+        "--virtual-time-budget=60000", f"--window-size={width},900", "--dump-dom", path.as_uri(),
     ]  # fmt: skip
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
 
@@ -70,16 +73,237 @@ def test_a_browser_shows_all_charts_without_an_error(
     assert 'data-failures=""' in body.group()
 
 
+TRY = """
+<script>
+const done = new Promise((resolve) => {
+  const wait = () => document.body.dataset.charts ? resolve() : setTimeout(wait, 50);
+  wait();
+});
+done.then(async () => {
+  const rows = [...document.querySelectorAll("#outliers tbody tr")];
+  const head = (name) => [...document.querySelectorAll("#outliers th")].find((th) => th.dataset.name === name);
+  const shown = () => [...document.querySelectorAll("#outliers tbody tr")].filter((row) => !row.hidden);
+  const numbers = () => shown().map((row) => row.cells[0].textContent);
+  const search = (text) => {
+    const input = document.getElementById("search");
+    input.value = text;
+    input.dispatchEvent(new Event("input"));
+  };
+  const seen = {};
+  const sort = (name) => { head(name).querySelector("button").click(); return head(name).getAttribute("aria-sort"); };
+  seen.first = [head("score").getAttribute("aria-sort"), numbers()];
+  seen.once = [sort("price"), numbers()];
+  seen.twice = [sort("price"), numbers()];
+  seen.sorted = [...document.querySelectorAll("#outliers th[aria-sort]")].map((th) => th.dataset.name);
+  seen.missing = [sort("gust"), numbers(), sort("gust"), numbers()];
+  seen.text = [sort("shop"), numbers()];
+  search("PRICE north");
+  seen.filtered = [numbers(), document.getElementById("count").textContent, document.getElementById("all").hidden];
+  let blob = null;
+  URL.createObjectURL = (given) => { blob = given; return "#"; };
+  document.getElementById("csv").click();
+  seen.part = await blob.text();
+  document.getElementById("all").click();
+  seen.all = [numbers().length, document.getElementById("search").value, document.getElementById("all").hidden];
+  document.getElementById("csv").click();
+  seen.whole = await blob.text();
+  document.querySelector("button[data-shows]").click();
+  seen.incident = numbers();
+  seen.elements = document.querySelectorAll("main b, main i, main img").length;
+  seen.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  seen.cue = document.querySelector(".cue").hidden;
+  document.body.dataset.seen = JSON.stringify(seen);
+});
+</script>
+"""
+
+
+def tried(path: Path, folder: Path, width: int = 1280) -> dict[str, Any]:
+    """What a browser shows when the table of a page is sorted, filtered and downloaded."""
+    page, end, rest = path.read_text().rpartition("</body>")
+    (folder / "tried.html").write_text(f"{page}{TRY}{end}{rest}")
+    body = re.search(r'data-seen="([^"]*)"', shown(folder / "tried.html", folder, width))
+    assert body is not None
+    found: dict[str, Any] = json.loads(html.unescape(body[1]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def seen(table: pl.DataFrame, model: anorand.Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("table")
+    anorand.report(table, model, path=folder / "report.html", contamination=0.05, source="shops.csv")
+    return tried(folder / "report.html", folder)
+
+
+@pytest.fixture(scope="module")
+def outliers(table: pl.DataFrame, model: anorand.Model) -> pl.DataFrame:
+    """The rows that the page lists, in its order."""
+    detected = model.detect(table.with_row_index("row"), contamination=0.05)
+    return detected.filter("outlier").sort("score", "row", descending=[True, False])
+
+
+def numbers(rows: pl.DataFrame) -> list[str]:
+    return rows["row"].cast(pl.String).to_list()
+
+
+def test_the_table_sorts_by_each_column(seen: dict[str, Any], outliers: pl.DataFrame) -> None:
+    assert outliers.height > 20
+    assert seen["first"] == ["descending", numbers(outliers)]
+    by_price = outliers.sort("price", descending=True, maintain_order=True)
+    assert seen["once"] == ["descending", numbers(by_price)]
+    by_price = by_price.sort("price", maintain_order=True)
+    assert seen["twice"] == ["ascending", numbers(by_price)]
+    assert seen["sorted"] == ["price"]
+
+
+def test_missing_values_are_last_in_both_orders(seen: dict[str, Any], outliers: pl.DataFrame) -> None:
+    known = outliers.drop_nulls("gust").height
+    assert 0 < known < outliers.height
+    descending, first, ascending, second = seen["missing"]
+    assert (descending, ascending) == ("descending", "ascending")
+    assert first[:known] == numbers(outliers.drop_nulls("gust").sort("gust", descending=True))
+    assert second[:known] == first[:known][::-1]
+
+
+def test_the_table_filters_by_words_and_by_findings(
+    seen: dict[str, Any], table: pl.DataFrame, model: anorand.Model, outliers: pl.DataFrame
+) -> None:
+    rows, count, is_hidden = seen["filtered"]
+    north = outliers.filter(pl.col("why").str.contains("price") & (pl.col("shop") == "north"))
+    assert sorted(rows) == sorted(numbers(north))
+    assert (count, is_hidden) == (f"{north.height} of {outliers.height} rows", False)
+    assert seen["all"] == [outliers.height, "", True]
+    first = anorand.incidents(table, model, contamination=0.05).row(0, named=True)
+    assert len(seen["incident"]) == first["rows"]
+    assert str(first["row"]) in seen["incident"]
+
+
+def test_the_csv_has_the_rows_that_are_shown_with_their_exact_values(
+    seen: dict[str, Any], outliers: pl.DataFrame
+) -> None:
+    whole, part = (pl.read_csv(seen[name].encode(), try_parse_dates=True) for name in ("whole", "part"))
+    columns = ["row", "score", "why", "day", "shop", "price", "country", "gust"]
+    assert whole.columns == columns
+    expected = outliers.select(columns).cast({"row": pl.Int64, "score": pl.Float64})
+    assert_frame_equal(whole.sort("row"), expected.sort("row"), abs_tol=1e-7, rel_tol=0)
+    assert whole["price"].sort().equals(outliers["price"].sort())
+    assert part.height == len(seen["filtered"][0]) < whole.height
+
+
+def test_texts_of_cells_are_no_elements_of_the_page(seen: dict[str, Any]) -> None:
+    assert seen["elements"] == 0
+
+
+def test_on_a_narrow_screen_the_table_scrolls_by_itself_and_says_so(
+    table: pl.DataFrame, model: anorand.Model, tmp_path: Path, seen: dict[str, Any]
+) -> None:
+    anorand.report(table, model, path=tmp_path / "report.html", contamination=0.05, by="day")
+    narrow = tried(tmp_path / "report.html", tmp_path, width=500)
+    assert (seen["overflow"], narrow["overflow"]) == (0, 0)
+    assert (seen["cue"], narrow["cue"]) == (True, False)
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of the table of outliers, as they are shown."""
+    body = page.partition('<table id="outliers"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    lines = re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", line, re.DOTALL) for line in lines]
+
+
 def test_it_says_what_detect_and_drift_find(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     anorand.report(table, model, path=path, contamination=0.02, top=5, title="Prices & shops")
     page = path.read_text()
     assert "<h1>Prices &amp; shops</h1>" in page
     assert "600 rows, 12 of them outliers (2.00%; 2% of the training rows)" in page
-    assert "price is 100000; most are" in page
-    assert page.index("price is 100000") < page.index("<h2>Drift</h2>")
-    rows = page.split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
-    assert rows.count("<tr>") == 6
+    assert "The 5 highest of 12 outliers." in page
+    headings = ["Findings", "Outliers", "Scores", "Drift", "Model"]
+    assert re.findall("^<h2>(.*)</h2>$", page, re.MULTILINE) == headings
+    rows = rows_of(page)
+    assert len(rows) == 5
+    assert rows[0][0] == "17"
+    assert rows[0][2].startswith("<span>price is 100000; most are ")
+    assert "No feature has drifted." in page
+
+
+def test_findings_are_the_incidents_as_sentences(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    found = anorand.incidents(table, model, contamination=0.05, time="day")
+    path = tmp_path / "report.html"
+    anorand.report(table, model, path=path, contamination=0.05, by="day")
+    findings = path.read_text().split("<h2>Findings</h2>")[1].split("<h2>Outliers</h2>")[0]
+    assert re.findall("<strong>(.*?)</strong>", findings) == [html.escape(why) for why in found["why"]]
+    counts = [int(rows) for rows in re.findall(r"<span>(\d+) rows? · ", findings)]
+    assert counts == found["rows"].to_list()
+    examples = [int(row) for row in re.findall(r"such as row (\d+) \(score", findings)]
+    assert examples == found["row"].to_list()
+    assert findings.count("<details>") == (found.height > 10)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        (date(2026, 5, 3), date(2026, 5, 3), "3 May 2026"),
+        (date(2026, 5, 3), date(2026, 5, 5), "3 to 5 May 2026"),
+        (date(2026, 5, 3), date(2026, 6, 1), "3 May to 1 June 2026"),
+        (date(2025, 12, 31), date(2026, 1, 1), "31 December 2025 to 1 January 2026"),
+        (datetime(2026, 5, 3, 9), datetime(2026, 5, 3, 9), "3 May 2026, 09:00"),
+        (datetime(2026, 5, 3, 9), datetime(2026, 5, 3, 9, 30), "3 May 2026, 09:00 to 09:30"),
+        (datetime(2026, 5, 3, 9), datetime(2026, 5, 4, 9), "3 to 4 May 2026"),
+        ("about the year 20000", "about the year 20000", "about the year 20000"),
+        (date(2026, 5, 3), "about the year 20000", "2026-05-03 to about the year 20000"),
+    ],
+)
+def test_the_time_of_an_incident_is_written_shortly(first: object, last: object, text: str) -> None:
+    assert period(first, last) == text
+
+
+def test_the_title_names_day_source_version_and_model(
+    table: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    path, file = tmp_path / "report.html", tmp_path / "shops.safetensors"
+    model.save(file)
+    days = [datetime.now(timezone.utc).date() for _ in range(1)]
+    anorand.report(table, file, path=path, source="sales.csv")
+    days.append(datetime.now(timezone.utc).date())
+    (title,) = re.findall("<title>(.*)</title>", path.read_text())
+    rest = f"600 rows of sales.csv · model shops.safetensors, fitted on 600 rows · polars-anorand {anorand.__version__}"
+    assert title in {f"sales.csv · {period(day, day)} · {rest}" for day in days}
+    anorand.report(table, model, path=path)
+    (title,) = re.findall("<title>(.*)</title>", path.read_text())
+    assert title.startswith("600 rows · ")
+    assert title.endswith(f" · frame of 600 rows · model fitted on 600 rows · polars-anorand {anorand.__version__}")
+
+
+def test_a_page_of_mostly_outliers_says_which_columns_make_them_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    day = [date(2026, 1, 1) + timedelta(days=at // 16) for at in range(900)]
+    town = rng.choice(["Bonn", "Lyon"], 900)
+    table = pl.DataFrame({"month": [each.month for each in day], "day": day, "town": town}).with_columns(
+        country=pl.col("town").replace_strict({"Bonn": "DE", "Lyon": "FR"})
+    )
+    model = anorand.train(table, table.columns, seed=0)
+    path = tmp_path / "report.html"
+
+    def said(later: pl.DataFrame) -> str:
+        anorand.report(later, model, path=path, contamination=0.001)
+        warnings = re.findall('<p class="warning" role="alert">(.*)</p>', path.read_text())
+        return "; ".join(warnings)
+
+    some = [pl.int_range(pl.len()) < part * 900 for part in (0.4, 0.6)]
+    december = {"month": pl.lit(12), "day": pl.col("day").dt.offset_by("330d")}
+    other = {"country": pl.lit("IT")}
+    swapped = {"country": pl.col("country").replace_strict({"DE": "FR", "FR": "DE"})}
+
+    def changed(columns: dict[str, pl.Expr], where: pl.Expr) -> pl.DataFrame:
+        return table.with_columns(
+            pl.when(where).then(value).otherwise(name).alias(name) for name, value in columns.items()
+        )
+
+    assert said(changed(december, some[0])) == ""
+    assert said(changed(december, some[1])) == "60% of the rows are outliers: month is new."
+    assert said(changed(other, some[1])) == "60% of the rows are outliers: country is new."
+    expected = "60% of the rows are outliers: country and town are unlike the training rows."
+    assert said(changed(swapped, some[1])) == expected
 
 
 def specs(path: Path) -> dict[str, Any]:
@@ -112,11 +336,11 @@ def test_of_rows_with_equal_scores_the_first_are_listed(tmp_path: Path) -> None:
     table = pl.DataFrame({"number": range(600), "x": [float(row % 3) for row in range(600)]})
     model = table.select(anorand.fit("x", **FAST)).item()
     path = tmp_path / "report.html"
-    anorand.report(table.lazy(), model, path=path, top=4)
-    rows = path.read_text().split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
+    anorand.report(table.lazy(), model, path=path, contamination=0.2, top=4)
     scores = table.select(anorand.score("x", model)).to_series()
     first = scores.eq(scores.max()).arg_true().head(4).to_list()
-    assert re.findall(r"<tr><td>[^<]*</td><td>[^<]*</td><td>(\d+)</td>", rows) == [str(row) for row in first]
+    rows = rows_of(path.read_text())
+    assert [(int(row[0]), int(row[3])) for row in rows] == [(row, row) for row in first]
 
 
 def test_it_loads_nothing(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
@@ -205,7 +429,8 @@ def test_values_have_digits_that_tell_them_from_what_is_usual(tmp_path: Path) ->
     anorand.report(table, model, path=tmp_path / "report.html", top=1)
     page = (tmp_path / "report.html").read_text()
     assert "y is 1000000; most are" in page
-    assert "<td>101333</td><td>1000000</td>" in page
+    assert rows_of(page)[0][3:] == ["101333", "1000000"]
+    assert '<td class="number" data-value="101333.25">101333</td>' in page
     assert "<td>101325 to 101333</td>" in page
     assert "e+05" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
@@ -248,3 +473,16 @@ def test_a_time_that_python_has_no_type_for_is_shown(tmp_path: Path, kind: str, 
     by = None if kind == "duration" else "t"
     anorand.report(rows, model, path=tmp_path / "far.html", by=by)
     assert f"<td>{text}</td>" in (tmp_path / "far.html").read_text(encoding="utf-8")
+
+
+def test_rows_far_away_in_time_do_not_flatten_the_chart(tmp_path: Path) -> None:
+    days = [date(2026, 1, 1) + timedelta(days=at // 10) for at in range(600)]
+    beyond = pl.Series([3_000_000], dtype=pl.Int32).cast(pl.Date)
+    day = pl.concat([pl.Series([*days, date(1900, 1, 1), None], dtype=pl.Date), beyond])
+    rows = pl.DataFrame({"x": [float(at % 7) for at in range(602)] + [1.0], "day": day})
+    model = anorand.Model(rows.select(anorand.fit("x", **FAST)).item())
+    path = tmp_path / "report.html"
+    anorand.report(rows, model, path=path, by="day")
+    drawn = [each["group"] for each in specs(path)["groups"]["data"]["values"]]
+    assert (min(drawn), max(drawn), len(drawn)) == ("2026-01-01", "2026-03-01", 60)
+    assert "2 rows are so far from the others in time that the chart leaves them out." in path.read_text()

@@ -89,12 +89,12 @@ def incidents(
     >>> import polars as pl
     >>> import polars_anorand as anorand
     >>> usual = {"item": ["book", "lamp"] * 100, "price": [12.0, 30.0] * 100, "shop": [1, 2, 3, 4] * 50}
-    >>> wrong = {"item": ["book"] * 4, "price": [30.0] * 4, "shop": [3] * 4}
+    >>> wrong = {"item": ["book"] * 9, "price": [30.0] * 9, "shop": [3] * 9}
     >>> frame = pl.DataFrame(usual)
     >>> model = anorand.train(frame, ["item", "price"])
     >>> found = anorand.incidents(pl.concat([frame, pl.DataFrame(wrong)]), model)
     >>> found.select("why", "rows", "values", "where").row(0)
-    ('price does not go with its item', 4, '30', 'shop 3')
+    ('price does not go with its item', 9, '30', 'shop 3')
 
     """
     given = _frames.checked(frame).lazy()

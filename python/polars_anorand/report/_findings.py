@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
+from polars_anorand import _polars_anorand as _core
 from polars_anorand._arguments import unused
 from polars_anorand.drift import drift
 from polars_anorand.frames import REASONS, in_words
 from polars_anorand.functions import detect
 from polars_anorand.incidents import Outliers, group, is_time, middle, time_of
 from polars_anorand.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BINS = 100
 """The number of bins in the histogram of the scores, from 0 to 1."""
@@ -18,6 +24,8 @@ GROUPS = 50
 
 _A_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 """A day in the units of times."""
+_MICROSECONDS = {"ms": 1e3, "us": 1.0, "ns": 1e-3}
+"""What a model has times in."""
 _FIRST_DAY, _LAST_DAY = -719_000, 2_932_000
 """The days from 1970 on, from the year 1 to the year 9997, that Python has dates of in any time zone."""
 
@@ -54,7 +62,7 @@ class Findings:
         if self.groups is not None and self.is_time:
             self.groups, self.undrawn = _near(self.groups, ends)
         self.incidents, incident = group(frame, model, Outliers(outliers, name, place, time), ends)
-        self.blamed = _blamed(outliers[name])
+        self.blamed = _blamed(outliers, name, model)
         self._list(outliers.with_columns(incident.alias(unused("incident", outliers.columns))), name, place, top)
         self.drift = drift(frame, model, contamination=contamination)
 
@@ -111,14 +119,30 @@ def _near(groups: pl.DataFrame, ends: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     return groups.filter(is_near), int(groups.filter(~is_near)["rows"].sum())
 
 
-def _blamed(detected: pl.Series) -> pl.DataFrame:
-    """Return of each feature the share of the outliers that it is a reason for, and whether its values are new."""
-    reasons = detected.struct.field("reasons").explode().drop_nulls().struct.unnest()
-    is_new = pl.col("why").str.contains("as in no ", literal=True).fill_null(value=False)
-    counted = reasons.group_by("feature").agg(
-        (pl.len() / max(len(detected), 1)).alias("share"), is_new.mean().alias("new")
-    )
-    return counted.sort("share", "feature", descending=[True, False])
+def _blamed(outliers: pl.DataFrame, name: str, model: Model) -> pl.DataFrame:
+    """Return the features that are reasons, with their ``share`` of the outliers, and that of ``new`` values."""
+    reasons = outliers[name].struct.field("reasons").explode().drop_nulls().struct.unnest()
+    counted = reasons.group_by("feature").agg((pl.len() / max(outliers.height, 1)).alias("share"))
+    new = outliers.select(_are_new(outliers.schema, model)).unpivot(variable_name="feature", value_name="new")
+    return counted.join(new, on="feature").sort("share", "feature", descending=[True, False])
+
+
+def _are_new(schema: pl.Schema, model: Model) -> Iterator[pl.Expr]:
+    """Yield for each feature the share of the values that no training row has, or that lie beyond all of these."""
+    quantiles, _, _ = _core.model_quantiles(model.to_bytes())
+    categories = _core.model_categories(model.to_bytes())
+    for name, values, category in zip(model.features, quantiles, categories, strict=True):
+        dtype, value = schema[name], pl.col(name)
+        if category is not None:
+            known, _, rare = category
+            # Of rare values, a model knows the number alone.
+            is_new = pl.lit(value=False) if rare else ~value.cast(pl.String).is_in(known)
+        else:
+            number = value.to_physical().cast(pl.Float64)
+            if isinstance(dtype, (pl.Datetime, pl.Duration)):
+                number *= _MICROSECONDS[dtype.time_unit or "us"]
+            is_new = ~number.is_between(values[0], values[-1])
+        yield is_new.mean().cast(pl.Float64).alias(name)
 
 
 def days_of(time: pl.Expr, dtype: pl.DataType) -> pl.Expr:
