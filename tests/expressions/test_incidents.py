@@ -231,7 +231,7 @@ NAMES = ["price", "zip", "zip_code", "town", "quantity", "sent at"]
         ("price", None, "price is missing; with no zip it is 12 in 90 % of 9 rows", "price does not go with its zip"),
         ("price", "7", "price is 7; with town beginning with AA it is 5 to 6", "price does not go with its town"),
         ("price", "7", "price is 7; with sent at on a Monday it is 5 to 6", "price does not go with its sent at"),
-        ("price", "7", "price is 7, with town Rome in 0.1 % of 800 rows", "price is rare with its town"),
+        ("price", "7", "price is 7, with town Rome in 0.1 % of 800 rows", "price is unusual with its town"),
         ("town", "Rome", "town is Rome, but price is 3; with town Rome it is 5", "town does not go with its price"),
         ("sent at", "03:10", "sent at is at 03 h; with town Rome it is 15 h in 98 % of 90 rows",
          "the hour of sent at does not go with its town"),

@@ -236,7 +236,7 @@ def test_findings_are_the_incidents_as_sentences(table: pl.DataFrame, model: ano
     assert counts == found["rows"].to_list()
     examples = [int(row) for row in re.findall(r"such as row (\d+) \(score", findings)]
     assert examples == found["row"].to_list()
-    assert findings.count("<details>") == (found.height > 10)
+    assert findings.count("<details>") == (found.height > 7)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def _beside(subject: str, rest: str, names: Sequence[str]) -> str | None:
     for beginning, said in [
         ("; with ", "does not go with"),
         (", but ", "does not go with"),
-        (", with ", "is rare with"),
+        (", with ", "is unusual with"),
     ]:
         other = _after(beginning, rest)
         # "no zip" stands for a missing one. Of "zip" and "zip_code", the longer name is meant.

@@ -12,7 +12,7 @@ from polars_anorand.report._tables import rows_of
 if TYPE_CHECKING:
     from polars_anorand.report._findings import Findings
 
-_FIRST = 10
+_FIRST = 7
 """The findings that are shown at once; the others are folded away."""
 _MANY = 0.5
 """Above this share of outliers, something is different in all rows."""
