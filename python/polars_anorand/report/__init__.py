@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import cast
 
 import polars as pl
 
@@ -96,6 +95,6 @@ def report(
         if words is not None:
             text(name, words)
     found = Findings(given.lazy(), known, CONTAMINATION if share is None else share, rows, by, every)
-    file = os.path.basename(cast("str", os.fspath(model))) if isinstance(model, (str, os.PathLike)) else None
+    file: str | None = os.path.basename(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else None
     about = About(title or source or f"{found.counts['rows']:,} rows", source, file)
     _core.write_file(destination, page(about, found, charts).encode())

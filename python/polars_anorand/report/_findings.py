@@ -142,7 +142,7 @@ def _are_new(schema: pl.Schema, model: Model) -> Iterator[pl.Expr]:
             if isinstance(dtype, (pl.Datetime, pl.Duration)):
                 number *= _MICROSECONDS[dtype.time_unit or "us"]
             is_new = ~number.is_between(values[0], values[-1])
-        yield is_new.mean().cast(pl.Float64).alias(name)
+        yield is_new.fill_null(value=False).mean().fill_null(0.0).cast(pl.Float64).alias(name)
 
 
 def days_of(time: pl.Expr, dtype: pl.DataType) -> pl.Expr:

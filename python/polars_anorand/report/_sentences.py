@@ -65,11 +65,9 @@ def warning(found: Findings) -> str:
     if share <= _MANY:
         return ""
     blamed = [row for row in found.blamed.iter_rows(named=True) if row["share"] > _MANY][:_BLAMED]
-    said = [
-        f"{_listed([row['feature'] for row in blamed if (row['new'] > _MANY) == is_new], word)}"
-        for is_new, word in [(True, "new"), (False, "unlike the training rows")]
-        if any((row["new"] > _MANY) == is_new for row in blamed)
-    ]
+    new = [row["feature"] for row in blamed if row["new"] > _MANY]
+    others = [row["feature"] for row in blamed if row["new"] <= _MANY]
+    said = [_listed(names, word) for names, word in [(new, "new"), (others, "unlike the training rows")] if names]
     why = ", ".join(said) or "they differ from the training rows in many columns"
     return f'<p class="warning" role="alert">{share:.0%} of the rows are outliers: {html.escape(why)}.</p>'
 
