@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from browser import model_of, shops
 from conftest import FAST
-from pages import model_of, shops
 
 import polars_anorand as anorand
 from polars_anorand.report._sentences import period

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from pages import model_of, shops, shown
+from browser import model_of, shops, shown
 from polars.testing import assert_frame_equal
 
 import polars_anorand as anorand
