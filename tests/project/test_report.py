@@ -102,6 +102,7 @@ def test_the_title_names_day_source_version_and_model(
     assert title.endswith(f" · frame of 600 rows · model fitted on 600 rows · polars-anorand {anorand.__version__}")
 
 
+@pytest.mark.filterwarnings("ignore:anorand")
 def test_a_page_of_mostly_outliers_says_which_columns_make_them_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     day = [date(2026, 1, 1) + timedelta(days=at // 16) for at in range(900)]

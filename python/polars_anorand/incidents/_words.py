@@ -21,6 +21,7 @@ _ABOUT_VALUES = [
     (r", as in no .*", "is new: no training row has such a value"),
     (r", which is below zero.*", "is below zero, as few are"),
     (r", which is not whole.*", "is not whole, as most are"),
+    (r", which is unusual only beside .*", "is unusual only beside the row's other values"),
     (r", as in .*", "has a value that few rows have"),
     (r"; (?!with )(.+) is .*", r"is not \1"),
 ]
