@@ -191,8 +191,8 @@ impl Reasons<'_> {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
         let rows = column.all.rows.max(1) as f64;
         let in_rows = |count: u64| match count {
-            0 => "as in no other row".to_string(),
-            count => format!("as in {} of the rows", percent(count as f64 / rows)),
+            0 => "as in no training row".to_string(),
+            count => format!("as in {} of the training rows", percent(count as f64 / rows)),
         };
         let place = self.batch().read[at].levels[row] as usize;
         let known = self.described[at].vocabulary.map_or(column.counts.as_slice(), |vocabulary| vocabulary.counts);
