@@ -385,20 +385,20 @@ def combiner(
     if evidence is not None:
         found |= {"tails": _line(evidence.tails, 0.9), "evidence": _line(evidence.all, 0.97)}
         found["tails"]["unit"] = max(found["tails"]["unit"], 1e-3)
-        found["evidence"]["unit"] = max(found["evidence"]["unit"], 0.2)
+        found["evidence"]["unit"] = max(found["evidence"]["unit"], 0.1)
         found["beyond"] = max(evidence.all.max(), 0.0)
     return found
 
 
-def weights_of_parts(odds: float | None, kept_weight: float) -> dict[str, float]:
-    """The networks' weight, the tails' share and the cells' lift of a table without times.
+def weights_of_parts(odds: float | None, kept_weight: float) -> dict[str, Any]:
+    """The networks' weight in a table without times, and how they and the cells are put together.
 
     ``odds`` are those of kept rows, if there are any. With times, the weight is 1.
     """
-    if odds is not None and kept_weight > 2:
-        return {"weight": 1.0, "share": 0.2, "lift": 0.0}
+    if odds is not None and kept_weight >= 2:
+        return {"weight": 1.0, "balance": {"gain": 0.5, "power": 2, "damped_from": [8.0, 8.0]}}
     weight = 1.0 if odds is None else float(np.clip(0.3 + 2 * odds / (1 + odds) - 1, 0.3, 1.0))
-    return {"weight": weight, "share": 0.1, "lift": 0.5}
+    return {"weight": weight, "balance": {"gain": 1.3, "power": 4, "damped_from": [5.0, 2.0]}}
 
 
 def _line(numbers: Array, share: float) -> dict[str, float]:
@@ -458,13 +458,19 @@ def _parts_in_nats(how: dict[str, Any], unusual: Array, against: Array, tails: A
 
 
 def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Array) -> Array:
-    """U: nearly the larger one of what the networks and what the cells say."""
-    damped = np.where(evidence > 2, 2 + np.log1p(np.maximum(evidence - 2, 0)), evidence)
+    """U: a power mean of what the networks and what the cells say."""
+    gain, power, (from_networks, from_cells) = (how["balance"][name] for name in ("gain", "power", "damped_from"))
     all_evidence = (evidence - np.log(2)) * how["evidence"]["unit"] + how["evidence"]["median"]
     new = how["highest"] * -np.expm1(np.minimum(how["beyond"] - all_evidence, 0))
-    by_networks = how["weight"] * np.logaddexp(0, (1 - how["share"]) * networks + how["share"] * tails)
-    together: Array = (by_networks**4 + (np.logaddexp(0, damped + how["lift"]) + new) ** 4) ** 0.25
+    by_networks = how["weight"] * np.logaddexp(0, _damped(0.85 * networks + 0.15 * tails, from_networks))
+    by_cells = gain * np.logaddexp(0, _damped(evidence, from_cells)) + new
+    together: Array = (by_networks**power + by_cells**power) ** (1 / power)
     return together
+
+
+def _damped(nats: Array, start: float) -> Array:
+    """The same up to the start, and its logarithm from there on."""
+    return np.where(nats > start, start + np.log1p(np.maximum(nats - start, 0)), nats)
 
 
 def sigmoid(value: Array) -> Array:

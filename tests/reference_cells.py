@@ -270,7 +270,7 @@ class Column:
         events = [of_event(count, of.rows) for least, count in zip(FAR, of.far, strict=True) if beyond >= least]
         level.fixed += 0.5 * max(events, default=0.0)
         odd = [number < 0, number == 0, number != math.trunc(number)]
-        known = of.tail.rows
+        known = of.below.own_rows + of.above.own_rows
         most = int(0.1 * known)
         if most < of.odd[0] < int(known) - most:
             odd[:2] = [False, False]

@@ -185,7 +185,7 @@ impl Numbers {
     /// The number of rows with the rarest of the number's sign and its being a fraction, if few of
     /// the rows with a number have it. Zero and a sign say nothing of numbers around zero.
     pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
-        let known = self.tail.rows();
+        let known = self.ends.rows();
         let few = (RARE * known) as u64;
         let [is_negative, is_zero, is_fraction] = oddities(number);
         let are_one_sided = self.odd[0] <= few || self.odd[0] >= (known as u64).saturating_sub(few);

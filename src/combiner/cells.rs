@@ -1,23 +1,23 @@
 //! `cells`: the evidence of a model's parts, each in nats, and each calibrated on the training rows.
 //!
 //! ```text
-//! networks = (1 − s)·nats(u) + s·nats(tails)     u as in `robust`, neighbours included
-//! cells    = damped(nats(evidence)) + lift       Σ ln(1 + 0.02·e), see `crate::cells`
-//! new      = h·(1 − exp(b − v))                  where v > b, else 0
-//! U        = ((w·ln(1 + eⁿᵉᵗʷᵒʳᵏˢ))⁴ + (ln(1 + eᶜᵉˡˡˢ) + new)⁴)^¼
+//! networks = w·ln(1 + exp(damped(0.85·nats(u) + 0.15·nats(tails))))  u as in `robust`, with neighbours
+//! cells    = g·ln(1 + exp(damped(nats(evidence)))) + new             Σ ln(1 + 0.02·e), see `crate::cells`
+//! new      = h·(1 − exp(b − v))                                      where v > b, else 0
+//! U        = (networksᵖ + cellsᵖ)^(1/p)
 //! score    = σ(asinh(U) / 2)
 //! ```
 //!
 //! `nats` is ln 2 at the training rows' median. For u and the tails it is ln 10 where a tenth of the
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
-//! never show counts the more, but 0.2 of it counts for a nat at most. `damped` is 2 + ln(1 + (x − 2)) from 2 on, so that one very certain cell
-//! does not outweigh everything else by orders of magnitude. Where neighbours are most of the score, as
-//! in `novelty`, s is 0.2 and lift 0; else s is 0.1 and lift 0.5. `new` is for evidence v beyond b, the
-//! most that there is against any training row: h is the highest U of a training row without it, so
-//! that what no training row has ranks above the training rows.
+//! never show counts the more, but 0.1 of it counts for a nat at most. `damped` is f + ln(1 + (x − f))
+//! from f on, so that no part outweighs the other by orders of magnitude. `new` is for evidence v
+//! beyond b, the most that there is against any training row: h is the highest U of a training row
+//! without it, so that what no training row has ranks above the training rows.
 //!
-//! The larger part decides, since the fourth powers make U nearly the maximum: a fault in one cell is
-//! as much of an anomaly as a strange row without a fault.
+//! With p = 4, U is nearly the larger part: a fault in one cell is as much of an anomaly as a strange
+//! row without a fault. Where neighbours are most of the score, as in `novelty`, training rows are
+//! taken to be clean, and the parts rather add up: p is 2 and g 0.5.
 
 use std::f64::consts::LN_2;
 
@@ -30,19 +30,20 @@ use super::robust::Robust;
 use super::squash::squash;
 use super::{Formula, Row, Shares, Weighting};
 
-/// The share of the tails in the networks' part, and the lift of the cells, where neighbours are most
-/// of the score and where they are not.
-const MOSTLY_NEIGHBOURS_PARTS: [f64; 2] = [0.2, 0.0];
-const OTHER_PARTS: [f64; 2] = [0.1, 0.5];
+/// The share of the tails in the networks' part.
+const SHARE_OF_TAILS: f64 = 0.15;
+/// How the parts are balanced where neighbours are most of the score, and where they are not.
+const MOSTLY_NEIGHBOURS: Balance = Balance { gain: 0.5, power: 2, damped_from: [8.0, 8.0] };
+const OTHERWISE: Balance = Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0] };
+/// The option `kept_weight` from which on neighbours are most of a score.
+const MUCH_KEPT_WEIGHT: f64 = 2.0;
 /// The least evidence that counts for a nat, however little there is against the training rows: few
 /// rows can't say much against a cell.
-const LEAST_UNIT: f64 = 0.2;
+const LEAST_UNIT: f64 = 0.1;
 /// The same of the tails, of which files keep seven digits.
 const LEAST_UNIT_OF_TAILS: f64 = 1e-3;
 /// The highest h, far from overflow.
 const HIGHEST: f64 = 1e30;
-/// From where on the evidence is damped.
-const DAMPED_FROM: f64 = 2.0;
 
 /// The networks and the cells. Pairs are of the ND head, then the AE head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,14 +60,40 @@ pub struct CellsFormula {
     pub evidence: Line,
     /// w, the weight of the networks beside the cells
     pub weight: f64,
-    /// s, the share of the tails in the networks' part
-    pub share: f64,
-    /// Nats that are added to the cells' part
-    pub lift: f64,
+    /// g, p, and f of both parts
+    pub balance: Balance,
     /// b, the most evidence against a training row
     pub beyond: f64,
     /// h, the highest U of a training row
     pub highest: f64,
+}
+
+/// How the networks and the cells are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Balance {
+    /// g, the weight of the cells
+    pub gain: f64,
+    /// p, which is 2 or 4
+    pub power: u32,
+    /// f, from where on the networks' nats and the cells' are damped
+    pub damped_from: [f64; 2],
+}
+
+impl Balance {
+    #[inline(always)]
+    fn together(&self, networks: f64, cells: f64) -> f64 {
+        let [a, b] = [networks * networks, cells * cells];
+        match self.power {
+            2 => (a + b).sqrt(),
+            _ => (a * a + b * b).sqrt().sqrt(),
+        }
+    }
+
+    fn is_usable(&self) -> bool {
+        let is_weight = (0.0..=100.0).contains(&self.gain);
+        is_weight && matches!(self.power, 2 | 4) && self.damped_from.iter().all(|from| (0.0..=1e9).contains(from))
+    }
 }
 
 /// Makes nats of a number: ln 2 + (number − median) / unit.
@@ -112,8 +139,8 @@ impl CellsFormula {
         let tails = Line::fit(evidence.iter().map(|row| row.tails), 0.9, LEAST_UNIT_OF_TAILS);
         let all = Line::fit(evidence.iter().map(|row| row.all), 0.97, LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
-        let mostly_neighbours = odds.is_some_and(|odds| error > MOSTLY_NEIGHBOURS * odds);
-        let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
+        let mostly_neighbours = odds.is_some_and(|odds| error >= MUCH_KEPT_WEIGHT * odds);
+        let balance = if mostly_neighbours { MOSTLY_NEIGHBOURS } else { OTHERWISE };
         let by_odds = || odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
         let weight = weight.unwrap_or_else(by_odds);
         let beyond = evidence.iter().fold(0.0, |most: f64, row| most.max(row.all));
@@ -125,8 +152,7 @@ impl CellsFormula {
             tails,
             evidence: all,
             weight,
-            share,
-            lift,
+            balance,
             beyond,
             highest: 0.0,
         };
@@ -157,12 +183,13 @@ impl CellsFormula {
     /// U
     #[inline(always)]
     fn unusual(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
-        let networks = self.weight * softplus((1.0 - self.share) * networks + self.share * tails);
+        let [from, from_cells] = self.balance.damped_from;
+        let networks = (1.0 - SHARE_OF_TAILS) * networks + SHARE_OF_TAILS * tails;
+        let networks = self.weight * softplus(damped(networks, from));
         let all = (evidence - LN_2) * self.evidence.unit + self.evidence.median;
         let new = self.highest * -libm::expm1((self.beyond - all).min(0.0));
-        let cells = softplus(damped(evidence) + self.lift) + new;
-        let [networks, cells] = [networks, cells].map(|nats| nats * nats);
-        (networks * networks + cells * cells).sqrt().sqrt()
+        let cells = self.balance.gain * softplus(damped(evidence, from_cells)) + new;
+        self.balance.together(networks, cells)
     }
 }
 
@@ -173,13 +200,10 @@ fn weight_of_networks(odds: f64) -> f64 {
     (0.3 + (2.0 * share - 1.0)).clamp(0.3, 1.0)
 }
 
-/// The option `kept_weight` from which on neighbours are most of a score.
-const MOSTLY_NEIGHBOURS: f64 = 2.0;
-
 #[inline(always)]
-fn damped(nats: f64) -> f64 {
-    if nats > DAMPED_FROM {
-        DAMPED_FROM + libm::log1p(nats - DAMPED_FROM)
+fn damped(nats: f64, from: f64) -> f64 {
+    if nats > from {
+        from + libm::log1p(nats - from)
     } else {
         nats
     }
@@ -225,12 +249,13 @@ impl Formula for CellsFormula {
     }
 
     fn fault(&self) -> Option<String> {
-        let Self { networks, tails, evidence, weight, share, lift, beyond, highest, .. } = self;
+        let Self { networks, tails, evidence, weight, balance, beyond, highest, .. } = self;
         let fault = || {
-            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and the weights {weight}, {share} and {lift}, with {highest} beyond {beyond}, which can't be")
+            format!("its nats are {networks:?}, {tails:?} and {evidence:?}, and they are put together with {weight} and {balance:?}, and with {highest} beyond {beyond}, which can't be")
         };
         let usable = [networks, tails, evidence].into_iter().all(Line::is_usable)
-            && [weight, share, lift].into_iter().all(|number| (0.0..=1.0).contains(number))
+            && (0.0..=1.0).contains(weight)
+            && balance.is_usable()
             && [beyond, highest].into_iter().all(|number| number.is_finite() && *number >= 0.0);
         self.networks().fault().or_else(|| (!usable).then(fault))
     }
@@ -247,9 +272,9 @@ mod tests {
     fn evidence_against_a_cell_decides_where_the_networks_see_nothing() {
         let combiner = Combiner::fit(&heads(), &evidence(), Combination::Cells, Weighting::default());
         let score = |evidence| f64::from(combiner.score(-2.0, 0.3, evidence));
-        // Medians of all three: ln 3, and with its lift the cells' part.
+        // Medians of all three: ln 3 for the networks, and for the cells with their gain.
         let usual = against(3.0, 1.5);
-        let cells = (1.0 + (LN_2 + 0.5).exp()).ln();
+        let cells = 1.3 * 3f64.ln();
         let expected = squash((3f64.ln().powi(4) + cells.powi(4)).powf(0.25));
         assert!((score(usual) - expected).abs() < 1e-6, "{} {expected}", score(usual));
         assert!(score(against(30.0, 1.5)) > score(usual) + 0.1);

@@ -12,7 +12,7 @@ mod squash;
 
 pub use cells::CellsFormula;
 #[cfg(test)]
-pub use cells::Line;
+pub use cells::{Balance, Line};
 pub use heads::{finite, Heads};
 #[cfg(test)]
 pub use probability::Probability;

@@ -9,7 +9,7 @@ use crate::options::{Options, Preset, ScalingKind};
 
 use super::{FeatureQuantiles, Metadata, Model, Ordinary, Report, ScoreQuantiles, Statistics, VocabularySizes, FORMAT};
 use crate::cells::{describe, CellColumn, Cells, RowEvidence};
-use crate::combiner::{CellsFormula, Combiner, Line};
+use crate::combiner::{Balance, CellsFormula, Combiner, Line};
 use crate::neighbours::{Asinh, Comparison, KeptRows, Transform};
 
 /// Which of its features is a category.
@@ -66,8 +66,7 @@ fn metadata(options: Options, frequencies: &Frequencies, cells: &Cells) -> Metad
             tails: Line { median: 0.1, unit: 0.3 },
             evidence: Line { median: 0.2, unit: 0.5 },
             weight: 0.8,
-            share: 0.1,
-            lift: 0.5,
+            balance: Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0] },
             beyond: 4.0,
             highest: 5.0,
         }),
