@@ -112,7 +112,7 @@ impl CellsFormula {
         let tails = Line::fit(evidence.iter().map(|row| row.tails), 0.9, LEAST_UNIT_OF_TAILS);
         let all = Line::fit(evidence.iter().map(|row| row.all), 0.97, LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
-        let mostly_neighbours = odds.is_some_and(|odds| error > MOSTLY_NEIGHBOURS * odds);
+        let mostly_neighbours = odds.is_some_and(|odds| error >= MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
         let by_odds = || odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
         let weight = weight.unwrap_or_else(by_odds);
@@ -266,10 +266,11 @@ mod tests {
             let CellsFormula { weight, share, lift, .. } = CellsFormula::fit(&heads(), &evidence(), weighting);
             (weight, [share, lift])
         };
-        let (usual, by_odds) = (1.5, 0.3 + (2.0 * 1.5 / 2.5 - 1.0));
+        let (usual, by_odds) = (0.5 * 1.5, 0.3 + (2.0 * 1.5 / 2.5 - 1.0));
         assert_eq!(parts(usual, None), (by_odds, OTHER_PARTS));
         assert_eq!(parts(usual, Some(1.0)), (1.0, OTHER_PARTS));
-        let mostly = 4.0 * 1.5;
+        // As in preset="novelty".
+        let mostly = 2.0 * 1.5;
         assert_eq!(parts(mostly, None), (1.0, MOSTLY_NEIGHBOURS_PARTS));
         assert_eq!(parts(mostly, Some(1.0)), (1.0, MOSTLY_NEIGHBOURS_PARTS));
     }
