@@ -11,8 +11,8 @@
 //! `nats` is ln 2 at the training rows' median. For u and the tails it is ln 10 where a tenth of the
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
 //! never show counts the more, but 0.2 of it counts for a nat at most. `damped` is 2 + ln(1 + (x − 2)) from 2 on, so that one very certain cell
-//! does not outweigh everything else by orders of magnitude. Where neighbours are most of the score, as
-//! in `novelty`, s is 0.2 and lift 0; else s is 0.1 and lift 0.5. `new` is for evidence v beyond b, the
+//! does not outweigh everything else by orders of magnitude. Where neighbours are most of the score,
+//! from a `kept_weight` above 2 on, s is 0.2 and lift 0; else s is 0.1 and lift 0.5. `new` is for evidence v beyond b, the
 //! most that there is against any training row: h is the highest U of a training row without it, so
 //! that what no training row has ranks above the training rows.
 //!
@@ -112,7 +112,7 @@ impl CellsFormula {
         let tails = Line::fit(evidence.iter().map(|row| row.tails), 0.9, LEAST_UNIT_OF_TAILS);
         let all = Line::fit(evidence.iter().map(|row| row.all), 0.97, LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
-        let mostly_neighbours = odds.is_some_and(|odds| error >= MOSTLY_NEIGHBOURS * odds);
+        let mostly_neighbours = odds.is_some_and(|odds| error > MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
         let by_odds = || odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
         let weight = weight.unwrap_or_else(by_odds);
@@ -173,7 +173,7 @@ fn weight_of_networks(odds: f64) -> f64 {
     (0.3 + (2.0 * share - 1.0)).clamp(0.3, 1.0)
 }
 
-/// The option `kept_weight` from which on neighbours are most of a score.
+/// The option `kept_weight` beyond which neighbours are most of a score.
 const MOSTLY_NEIGHBOURS: f64 = 2.0;
 
 #[inline(always)]
@@ -269,8 +269,7 @@ mod tests {
         let (usual, by_odds) = (0.5 * 1.5, 0.3 + (2.0 * 1.5 / 2.5 - 1.0));
         assert_eq!(parts(usual, None), (by_odds, OTHER_PARTS));
         assert_eq!(parts(usual, Some(1.0)), (1.0, OTHER_PARTS));
-        // As in preset="novelty".
-        let mostly = 2.0 * 1.5;
+        let mostly = 4.0 * 1.5;
         assert_eq!(parts(mostly, None), (1.0, MOSTLY_NEIGHBOURS_PARTS));
         assert_eq!(parts(mostly, Some(1.0)), (1.0, MOSTLY_NEIGHBOURS_PARTS));
     }
