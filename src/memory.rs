@@ -36,6 +36,11 @@ pub fn reserve<T>(items: &mut Vec<T>, count: usize, what: &str) -> PolarsResult<
     items.try_reserve(count).map_err(|_| too_large(all, what))
 }
 
+/// An error where there is no room for so many bytes, which are then allocated piece by piece.
+pub fn check_room(bytes: usize, what: &str) -> PolarsResult<()> {
+    reserved::<u8>(bytes, what).map(drop)
+}
+
 /// A matrix of zeros.
 pub fn matrix(rows: usize, columns: usize, what: &str) -> PolarsResult<Array2<f32>> {
     let numbers = zeros(rows.saturating_mul(columns), what)?;

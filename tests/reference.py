@@ -78,8 +78,10 @@ def inputs(data: bytes, rows: Array) -> Array:
 
 
 def _log_frequency(counts: Array, codes: Array) -> Array:
-    """ln(count / rows) of each code; half a row for the code after the last one."""
-    known = np.append(counts.astype(np.float64), 0.5)
+    """ln(count / rows) of each code; half a row for the code after the last one, and for ids of one row."""
+    rows = int(counts.sum())
+    are_ids = rows > 20 and len(counts) > rows // (2 if rows < 1_000 else 5)
+    known = np.append(np.where(are_ids & (counts == 1), 0.5, counts.astype(np.float64)), 0.5)
     at = np.minimum(np.where(np.isnan(codes), 0, codes), len(counts)).astype(int)
     return np.where(np.isnan(codes), np.nan, np.log(known[at] / counts.sum()))
 

@@ -86,7 +86,7 @@ pub fn describe<'a>(features: &'a [Feature], frequencies: &'a [Option<Frequencie
     let describe = |(feature, known): (&'a Feature, &'a Option<Frequencies>)| Description {
         name: &feature.name,
         vocabulary: known.as_ref().map(vocabulary),
-        is_boolean: feature.dtype == "Boolean",
+        is_boolean: feature.dtype == "bool",
     };
     features.iter().zip(frequencies).map(describe).collect()
 }

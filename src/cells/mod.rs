@@ -77,6 +77,17 @@ const FEWEST_NUMBERS: usize = 32;
 /// Of more training rows, these are fitted on, and the others are judged as new rows.
 const MOST_ROWS: usize = 1 << 17;
 
+/// Bytes that a fit takes for each cell that it is given, and for each that it is fitted on, as
+/// measured on independent columns.
+const BYTES_GIVEN: usize = 8;
+const BYTES_FITTED: usize = 56;
+
+/// About how much memory a fit takes.
+pub fn bytes_of_fit(rows: usize, columns: usize) -> usize {
+    let of_column = rows.saturating_mul(BYTES_GIVEN).saturating_add(rows.min(MOST_ROWS) * BYTES_FITTED);
+    of_column.saturating_mul(columns)
+}
+
 /// What is known of a table's columns and of how they depend on one another.
 #[derive(Clone, Debug)]
 pub struct Cells {

@@ -139,11 +139,17 @@ pub struct Usual {
 }
 
 impl Usual {
-    /// Those of a column: the ones that the spread lets expect, as far as the middle 98 % go.
+    /// Those of a column: the ones that the spread lets expect, as far as the middle 98 % go, but
+    /// all bins except the outermost in any case.
     pub fn of_column(numbers: &Numbers) -> Self {
         let Scale { centre, spread, grain } = *numbers.scale();
         let [low, high] = numbers.middle;
-        let places = [-1.0, 0.0, 1.0].map(|side| (centre + side * MOSTLY * spread).max(low).min(high));
+        let inner = match (&numbers.edges[..], numbers.edges_are_values) {
+            ([first, .., last], false) => [first, last].map(|edge| numbers.on_scale(*edge)),
+            _ => [low, high],
+        };
+        let bound = |side: f64| (centre + side * MOSTLY * spread).max(low).min(high);
+        let places = [bound(-1.0).min(inner[0]), centre, bound(1.0).max(inner[1])];
         let is_one = !numbers.is_log && places[2] - places[0] < 2.5 * grain;
         Self { numbers: if numbers.is_log { places.map(libm::exp) } else { places }, is_one }
     }

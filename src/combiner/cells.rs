@@ -285,18 +285,18 @@ mod tests {
     }
 
     #[test]
-    fn the_weight_of_the_networks_is_1_where_it_is_given_and_the_other_parts_follow_from_the_neighbours() {
+    fn the_weight_of_the_networks_is_1_where_it_is_given_and_the_balance_follows_from_the_neighbours() {
         let parts = |error, networks| {
             let weighting = Weighting { error, odds: Some(1.5), networks };
-            let CellsFormula { weight, share, lift, .. } = CellsFormula::fit(&heads(), &evidence(), weighting);
-            (weight, [share, lift])
+            let CellsFormula { weight, balance, .. } = CellsFormula::fit(&heads(), &evidence(), weighting);
+            (weight, balance)
         };
         let (usual, by_odds) = (1.5, 0.3 + (2.0 * 1.5 / 2.5 - 1.0));
-        assert_eq!(parts(usual, None), (by_odds, OTHER_PARTS));
-        assert_eq!(parts(usual, Some(1.0)), (1.0, OTHER_PARTS));
-        let mostly = 4.0 * 1.5;
-        assert_eq!(parts(mostly, None), (1.0, MOSTLY_NEIGHBOURS_PARTS));
-        assert_eq!(parts(mostly, Some(1.0)), (1.0, MOSTLY_NEIGHBOURS_PARTS));
+        assert_eq!(parts(usual, None), (by_odds, OTHERWISE));
+        assert_eq!(parts(usual, Some(1.0)), (1.0, OTHERWISE));
+        let mostly = 2.0 * 1.5;
+        assert_eq!(parts(mostly, None), (1.0, MOSTLY_NEIGHBOURS));
+        assert_eq!(parts(mostly, Some(1.0)), (1.0, MOSTLY_NEIGHBOURS));
     }
 
     #[test]

@@ -5,11 +5,12 @@ use ndarray::Array2;
 use polars::prelude::PolarsResult;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cells::{all_rows, describe, Cells, Given, RowEvidence};
+use crate::cells::{all_rows, bytes_of_fit, describe, Cells, Given, RowEvidence};
 use crate::data::{
     encoders, Columns, Encoder, Encoding, FeatureStatistics, Frequencies, Inputs, Labels, Scaling, Totals,
 };
 use crate::engine::{Job, Member, Shape, Training, Weights};
+use crate::memory::check_room;
 use crate::model::{check_writable, stand_ins};
 use crate::options::{Missing, Options};
 
@@ -149,6 +150,7 @@ fn fit_cells(
     totals: Option<&Totals>,
     options: &Options,
 ) -> PolarsResult<FittedCells> {
+    check_room(bytes_of_fit(rows.columns.rows(), rows.columns.features().len()), "the cells")?;
     let medians: Vec<f64> = encoded.statistics.iter().map(|feature| feature.median).collect();
     let instead = (options.missing != Missing::Indicator).then(|| stand_ins(&medians, encoders));
     let given = Given::read(&rows.columns, rows.texts.as_ref(), frequencies, instead.as_deref())?;

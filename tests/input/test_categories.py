@@ -88,6 +88,19 @@ def test_new_values_are_mostly_usual_where_many_training_rows_are_alone_in_their
     assert flagged.mean() < 0.3
 
 
+def test_new_ids_are_as_usual_as_those_of_the_training_rows() -> None:
+    """Where rows tie but for their id, a new one would otherwise be above all of them."""
+    rng = np.random.default_rng(3)
+
+    def table(rows: int) -> pl.DataFrame:
+        phones = [f"+49 {rng.integers(100, 999)} {rng.integers(10**5, 10**6)}" for _ in range(rows)]
+        return pl.DataFrame({"phone": phones, "calls": rng.integers(3, 9, rows)})
+
+    with pytest.warns(UserWarning, match="too many to recur"):
+        model = anorand.Model(table(2_000).select(anorand.fit(pl.all(), **FAST)).item())
+    assert table(2_000).select(anorand.detect(pl.all(), model)).unnest("anomaly")["outlier"].mean() <= 0.03
+
+
 def test_a_price_that_is_usual_overall_and_unusual_for_its_category_is_seen() -> None:
     rng = np.random.default_rng(0)
     usual = {"DE": 10.0, "FR": 100.0, "IT": 1_000.0}

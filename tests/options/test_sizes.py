@@ -55,9 +55,10 @@ def test_the_largest_batch_and_epoch_that_options_allow_fit() -> None:
 
 
 NO_CELLS = internals(combination="robust")
-"""The memory is that of networks: what the cells need would come before."""
+"""The memory is that of networks: what the cells need comes before."""
 
 BEYOND_MEMORY: list[tuple[str, int, dict[str, Any]]] = [
+    ("cells", 200, {}),
     ("networks", 600, {"hidden": [4_096] * 2, "latent": 4_096, "members": 1, **NO_CELLS}),
     ("networks in training", 1_000, {"hidden": [4_096] * 2, "latent": 4_096, "members": 1, **NO_CELLS}),
     ("synthetic anomalies", 400, {"preset": "paper", "members": 20, **internals(synthetic_fraction=0.9)}),

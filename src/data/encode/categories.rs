@@ -3,7 +3,7 @@
 //!
 //! A value is remembered as text, never as a column's physical code, so that a model scores other
 //! frames. One that was not seen has the code after the last one, and a frequency as if it had been
-//! seen half a time: rarer than any that was. Of very many values, as a column of ids has, only the
+//! seen half a time: rarer than any that was, except among ids. Of very many values, as a column of ids has, only the
 //! most frequent are remembered; the others are rare, and count as if they had not been seen.
 
 use polars::prelude::*;
@@ -114,12 +114,14 @@ impl Frequencies {
         self.counts.iter().fold(self.rare.rows, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Each value's code and number, and those of all others.
+    /// Each value's code and number, and those of all others. Among ids, a value of a single row
+    /// says no more than one that was not seen.
     pub fn encoder(&self) -> Encoder {
         let rows = self.rows().max(1) as f64;
         let number = |count: f64| libm::log(count / rows);
         let codes = self.values.iter().enumerate().map(|(code, value)| (value.clone(), code as u32));
-        let seen = self.counts.iter().map(|count| number(*count as f64));
+        let once = if self.look_like_ids() { 0.5 } else { 1.0 };
+        let seen = self.counts.iter().map(|count| number(if *count == 1 { once } else { *count as f64 }));
         Encoder { codes: codes.collect(), numbers: seen.chain([number(0.5)]).collect() }
     }
 
@@ -304,7 +306,7 @@ mod tests {
         let codes = encoder.encode(&column).unwrap();
         let number = |row: usize| encoder.log_frequency(codes.u32().unwrap().get(row).unwrap() as usize);
         let ln = |count: f64| (count / rows as f64).ln();
-        assert_eq!([number(rows - 1), number(0), number(rows - 3)], [ln(2.0), ln(1.0), ln(0.5)]);
+        assert_eq!([number(rows - 1), number(0), number(rows - 3)], [ln(2.0), ln(0.5), ln(0.5)]);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Judged<'_> {
         let example = example.map_or(String::new(), |example| format!(" ({example})"));
         let (shares, rows) = ([share, self.expected].map(percent), self.scored());
         Ok(Some(format!(
-            "anorand: {} of {rows} rows are outliers, where {} were expected, and {name:?} is a reason of most of \
+            "anorand: {} of a batch of {rows} rows are outliers, where {} were expected, and {name:?} is a reason of most of \
              them{example}: if {name:?} numbers the rows or names their file, or had one value in the training rows, \
              leave it out of the features; if its values have changed for good, fit a model on newer rows",
             shares[0], shares[1]
