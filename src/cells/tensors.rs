@@ -261,7 +261,8 @@ impl Cells {
             Relation::Number(given) => Some(given),
             Relation::Category(_) => None,
         });
-        let tails = numbers().flat_map(|of| [&of.ends.below, &of.ends.above]).chain(given.clone().map(|given| &given.tail));
+        let tails =
+            numbers().flat_map(|of| [&of.ends.below, &of.ends.above]).chain(given.clone().map(|given| &given.tail));
         let knots = tails.flat_map(|tail| tail.knots.iter().zip(&tail.at_least)).flat_map(|(knot, n)| [*knot, *n]);
         tensors.push(Values::F64(knots.collect()));
         let hours = self.targets.iter().filter(|target| target.aim == Aim::Hour);

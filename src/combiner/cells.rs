@@ -144,18 +144,8 @@ impl CellsFormula {
         let by_odds = || odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
         let weight = weight.unwrap_or_else(by_odds);
         let beyond = evidence.iter().fold(0.0, |most: f64, row| most.max(row.all));
-        let mut fitted = Self {
-            alpha,
-            median,
-            spread,
-            networks: line,
-            tails,
-            evidence: all,
-            weight,
-            balance,
-            beyond,
-            highest: 0.0,
-        };
+        let mut fitted =
+            Self { alpha, median, spread, networks: line, tails, evidence: all, weight, balance, beyond, highest: 0.0 };
         let unusual = rows().zip(evidence).map(|(row, against)| fitted.unusual(fitted.nats(row, *against)));
         let highest = unusual.fold(0.0, f64::max);
         fitted.highest = highest.min(HIGHEST);
