@@ -392,7 +392,7 @@ def combiner(
     return found
 
 
-def weights_of_parts(odds: float | None, kept_weight: float) -> dict[str, Any]:
+def weights_of_parts(odds: float | None, kept_weight: float, *, only_numbers: bool) -> dict[str, Any]:
     """The networks' weight in a table without times, and how they and the cells are put together.
 
     ``odds`` are those of kept rows, if there are any. With times, the weight is 1.
@@ -400,6 +400,8 @@ def weights_of_parts(odds: float | None, kept_weight: float) -> dict[str, Any]:
     if odds is not None and kept_weight >= 2:
         return {"weight": 1.0, "balance": {"gain": 0.5, "power": 2, "damped_from": [8.0, 8.0]}}
     weight = 1.0 if odds is None else float(np.clip(0.3 + 2 * odds / (1 + odds) - 1, 0.3, 1.0))
+    if only_numbers:
+        return {"weight": weight, "balance": {"gain": 0.8, "power": 4, "damped_from": [8.0, 2.0]}}
     return {"weight": weight, "balance": {"gain": 1.3, "power": 4, "damped_from": [5.0, 2.0]}}
 
 

@@ -16,7 +16,8 @@
 //! without it, so that what no training row has ranks above the training rows.
 //!
 //! With p = 4, U is nearly the larger part: a fault in one cell is as much of an anomaly as a strange
-//! row without a fault. Where neighbours are most of the score, as in `novelty`, training rows are
+//! row without a fault. In a table of numbers alone the networks see as much as the cells do, and g
+//! is 0.8; else it is 1.3. Where neighbours are most of the score, as in `novelty`, training rows are
 //! taken to be clean, and the parts rather add up: p is 2 and g 0.5.
 
 use std::f64::consts::LN_2;
@@ -32,8 +33,10 @@ use super::{Formula, Row, Shares, Weighting};
 
 /// The share of the tails in the networks' part.
 const SHARE_OF_TAILS: f64 = 0.15;
-/// How the parts are balanced where neighbours are most of the score, and where they are not.
+/// How the parts are balanced where neighbours are most of the score, else in a table of numbers
+/// alone, and else.
 const MOSTLY_NEIGHBOURS: Balance = Balance { gain: 0.5, power: 2, damped_from: [8.0, 8.0] };
+const ONLY_NUMBERS: Balance = Balance { gain: 0.8, power: 4, damped_from: [8.0, 2.0] };
 const OTHERWISE: Balance = Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0] };
 /// The option `kept_weight` from which on neighbours are most of a score.
 const MUCH_KEPT_WEIGHT: f64 = 2.0;
@@ -132,7 +135,7 @@ impl CellsFormula {
     /// Takes all of it from the heads of at least one training row, and from the evidence against each
     /// without itself.
     pub fn fit(heads: &Heads, evidence: &[RowEvidence], weighting: Weighting) -> Self {
-        let Weighting { error, odds, networks: weight } = weighting;
+        let Weighting { error, odds, networks: weight, only_numbers } = weighting;
         let networks = Robust::fit(heads, error);
         let rows = || heads.logit.iter().copied().zip(heads.error.iter().copied()).map(finite);
         let line = Line::fit(rows().map(|row| networks.combined(row)), 0.9, 0.0);
@@ -140,7 +143,11 @@ impl CellsFormula {
         let all = Line::fit(evidence.iter().map(|row| row.all), 0.97, LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
         let mostly_neighbours = odds.is_some_and(|odds| error >= MUCH_KEPT_WEIGHT * odds);
-        let balance = if mostly_neighbours { MOSTLY_NEIGHBOURS } else { OTHERWISE };
+        let balance = match (mostly_neighbours, only_numbers) {
+            (true, _) => MOSTLY_NEIGHBOURS,
+            (false, true) => ONLY_NUMBERS,
+            (false, false) => OTHERWISE,
+        };
         let by_odds = || odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
         let weight = weight.unwrap_or_else(by_odds);
         let beyond = evidence.iter().fold(0.0, |most: f64, row| most.max(row.all));
@@ -264,7 +271,7 @@ mod tests {
         let score = |evidence| f64::from(combiner.score(-2.0, 0.3, evidence));
         // Medians of all three: ln 3 for the networks, and for the cells with their gain.
         let usual = against(3.0, 1.5);
-        let cells = 1.3 * 3f64.ln();
+        let cells = 0.8 * 3f64.ln();
         let expected = squash((3f64.ln().powi(4) + cells.powi(4)).powf(0.25));
         assert!((score(usual) - expected).abs() < 1e-6, "{} {expected}", score(usual));
         assert!(score(against(30.0, 1.5)) > score(usual) + 0.1);
@@ -276,17 +283,17 @@ mod tests {
 
     #[test]
     fn the_weight_of_the_networks_is_1_where_it_is_given_and_the_balance_follows_from_the_neighbours() {
-        let parts = |error, networks| {
-            let weighting = Weighting { error, odds: Some(1.5), networks };
+        let parts = |error, networks, only_numbers| {
+            let weighting = Weighting { error, odds: Some(1.5), networks, only_numbers };
             let CellsFormula { weight, balance, .. } = CellsFormula::fit(&heads(), &evidence(), weighting);
             (weight, balance)
         };
         let (usual, by_odds) = (1.5, 0.3 + (2.0 * 1.5 / 2.5 - 1.0));
-        assert_eq!(parts(usual, None), (by_odds, OTHERWISE));
-        assert_eq!(parts(usual, Some(1.0)), (1.0, OTHERWISE));
+        assert_eq!(parts(usual, None, false), (by_odds, OTHERWISE));
+        assert_eq!(parts(usual, Some(1.0), true), (1.0, ONLY_NUMBERS));
         let mostly = 2.0 * 1.5;
-        assert_eq!(parts(mostly, None), (1.0, MOSTLY_NEIGHBOURS));
-        assert_eq!(parts(mostly, Some(1.0)), (1.0, MOSTLY_NEIGHBOURS));
+        assert_eq!(parts(mostly, None, false), (1.0, MOSTLY_NEIGHBOURS));
+        assert_eq!(parts(mostly, Some(1.0), true), (1.0, MOSTLY_NEIGHBOURS));
     }
 
     #[test]

@@ -48,12 +48,14 @@ pub struct Weighting {
     pub odds: Option<f64>,
     /// The weight of the networks beside the cells, where it does not follow from the odds
     pub networks: Option<f64>,
+    /// Whether all features are numbers, of which the networks see as much as the cells do
+    pub only_numbers: bool,
 }
 
 impl Default for Weighting {
     /// That of a model without neighbours.
     fn default() -> Self {
-        Self { error: 1.0, odds: None, networks: None }
+        Self { error: 1.0, odds: None, networks: None, only_numbers: true }
     }
 }
 

@@ -7,7 +7,7 @@ use rand::seq::index;
 
 use crate::cells::Given;
 use crate::combiner::{Combiner, Heads, Weighting};
-use crate::data::{encoders, Encoding, FeatureStatistics, Frequencies, Labels, QUANTILES};
+use crate::data::{encoders, Encoding, FeatureStatistics, Frequencies, Kind, Labels, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
     Distilled, FeatureQuantiles, LabelCounts, Metadata, Model, Ordinary, Report, ScoreQuantiles, Statistics,
@@ -80,12 +80,14 @@ impl Prepared {
     fn combine(&self, judged: &Judged) -> (Combiner, Vec<f32>) {
         let usual = self.cells.as_ref().map_or(&[][..], |cells| &cells.without_itself);
         // The cells don't look at the hour or the weekday of a time by itself, and the networks do.
-        let has_times = self.columns.features().iter().any(|feature| feature.kind.recurs());
+        let kinds = || self.columns.features().iter().map(|feature| feature.kind);
+        let has_times = kinds().any(Kind::recurs);
         let odds = judged.kept_odds;
         let weighting = Weighting {
             error: odds.map_or(1.0, |odds| odds * self.options.kept_weight),
             odds,
             networks: has_times.then_some(1.0),
+            only_numbers: kinds().all(|kind| kind == Kind::Number),
         };
         let combiner = Combiner::fit(&judged.heads, usual, self.options.combination, weighting);
         let as_scored = self.cells.as_ref().map(|cells| cells.as_scored.as_slice());

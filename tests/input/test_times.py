@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
@@ -103,3 +103,16 @@ def test_a_time_without_a_zone_is_no_time_with_one(january: pl.DataFrame, aware:
     model, rows = (berlin, january) if aware else (january, berlin)
     with pytest.raises(pl.exceptions.PolarsError, match=r"replace_time_zone"):
         rows.select(anorand.score(pl.all(), fitted(model)))
+
+
+@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize("day", [date(1970, 1, 1), date(1753, 1, 1), date(9999, 12, 31)])
+def test_dates_that_stand_for_none_are_flagged_though_the_training_rows_have_them(day: date, count: int) -> None:
+    """They hide no later dates beyond the ordinary ones either: a model that saw 9999 flags 2500."""
+    rng = np.random.default_rng(5)
+    days = [date(2024, 1, 1) + timedelta(days=int(x)) for x in rng.integers(0, 700, 3_000 - count)] + [day] * count
+    frame = pl.DataFrame({"leaving": days, "x": rng.standard_normal(3_000)})
+    model = anorand.train(frame)
+    assert model.detect(frame).filter(leaving=day)["outlier"].all()
+    later = model.detect(pl.DataFrame({"leaving": [date(2500, 1, 1), date(2024, 5, 5)], "x": [0.0, 0.0]}))
+    assert later["outlier"].to_list() == [True, False]
