@@ -13,8 +13,8 @@ from conftest import FAST, FEATURES, internals
 import polars_anorand as anorand
 
 
-def detected(frame: pl.DataFrame, model: object = None, **options: Any) -> pl.DataFrame:
-    return frame.select(anorand.detect(FEATURES, model, **options)).unnest("anomaly")
+def detected(frame: pl.DataFrame, *model: anorand.Model | bytes, **options: Any) -> pl.DataFrame:
+    return frame.select(anorand.detect(FEATURES, *model, **options)).unnest("anomaly")
 
 
 def away(frame: pl.DataFrame, steps: int = 400) -> pl.DataFrame:
@@ -76,7 +76,7 @@ def test_without_a_model_a_millionth_flags_what_is_so_rare_among_its_own_rows(fr
     assert not detected(copies, contamination=1e-6, **FAST)["outlier"].any()
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 10])
+@pytest.mark.parametrize("rows", [2, 3, 10])
 def test_a_few_training_rows_claim_little(frame: pl.DataFrame, rows: int) -> None:
     model = anorand.train(frame.head(rows), FEATURES, **FAST)
     found = detected(pl.concat([frame.head(rows), away(frame)]), model)
@@ -86,7 +86,7 @@ def test_a_few_training_rows_claim_little(frame: pl.DataFrame, rows: int) -> Non
 
 def test_a_table_of_one_row_again_and_again_has_a_rarity() -> None:
     table = pl.DataFrame({"x": [3.0] * 100, "y": ["a"] * 100})
-    model = anorand.train(table, ["x", "y"], **FAST)
+    model = anorand.Model(table.select(anorand.fit(["x", "y"], **FAST)).item())
     found = pl.concat([table, pl.DataFrame({"x": [3.0, 900.0], "y": ["b", "a"]})]).select(
         anorand.detect(["x", "y"], model, contamination=1e-6)
     )
