@@ -65,7 +65,8 @@ def render(frame: pl.DataFrame, of_extremes: pl.DataFrame) -> str:
 
 def _sections(frame: pl.DataFrame) -> Iterator[str]:
     lines = frame.with_columns(
-        pl.when("beyond").then(pl.lit("beyond the training rows")).otherwise(pl.lit("among them")).alias("where")
+        pl.col("line").cast(pl.String),
+        pl.when("beyond").then(pl.lit("beyond the training rows")).otherwise(pl.lit("among them")).alias("where"),
     )
     made, real = lines.filter(pl.col("kind") != "real"), lines.filter(kind="real")
     yield f"made tables\n{summary(made, 'rows', 'line')}"
