@@ -63,7 +63,7 @@ def fit(
         warning for all such groups; ``"error"`` is an error.
     min_group_rows
         With ``by``, a group is too small if a fit can use fewer rows of it, at least 2. The rows that
-        ``missing="null"`` skips don't count. In a tiny group, one row would always be flagged.
+        ``missing="null"`` skips don't count. A tiny group is no base for a model.
     device
         ``"auto"`` (a GPU where it pays, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; see
         :func:`polars_anorand.devices`.
