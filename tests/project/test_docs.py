@@ -30,11 +30,18 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    reference = (DOCS / "reference.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^::: polars_anorand\.(\S+)$", reference, re.MULTILINE))
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
+    listed = [name for page in pages for name in re.findall(r"^::: polars_anorand\.(\S+)$", page, re.MULTILINE)]
     of_modules = {f"{module}.{name}" for module in MODULES for name in exported(module)}
-    assert {name for name in listed if name.partition(".")[0] in MODULES} == of_modules
-    assert {name.rpartition(".")[2] for name in listed - of_modules} == set(anorand.__all__) - {"__version__"}
+    assert sorted(listed) == sorted({*anorand.__all__} - {"__version__"} | of_modules)
+
+
+def test_every_page_of_the_reference_is_in_its_table_and_in_the_menu() -> None:
+    table = (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (DOCS / "reference").glob("*.md"):
+        assert f"reference/{page.name}" in menu
+        assert page.stem == "index" or f"]({page.name})" in table
 
 
 def test_every_module_without_an_underscore_is_named_as_public_or_taken_from_by_the_package() -> None:

@@ -45,7 +45,7 @@ def report(
         A column to count outliers by. A Date or Datetime is taken in steps of ``every``; of any other column, the 50
         most frequent values are shown.
     every
-        As in :meth:`polars.Expr.dt.truncate`.
+        As in ``polars.Expr.dt.truncate``.
     contamination
         The share of the training rows that count as outliers, above 0 and below 1.
     top
