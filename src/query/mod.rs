@@ -7,6 +7,7 @@ mod opened;
 mod request;
 mod scan;
 mod warn;
+mod written;
 
 pub mod verbs;
 
@@ -16,3 +17,4 @@ pub use init::Init;
 pub use opened::{plan, Expression, ModelFile};
 pub use request::Training;
 pub use scan::{Gathered, Scan};
+pub use written::{forget, write_once};
