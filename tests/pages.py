@@ -1,4 +1,7 @@
-"""Runs a page's code as a reader who pastes it: its blocks one after the other, in one namespace and one folder."""
+"""Runs a page's code as a reader who pastes it: its blocks one after the other, in one namespace and one folder.
+
+``python tests/pages.py README.md docs/tutorial.md`` writes into pages what their blocks print now.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -20,22 +24,31 @@ def blocks(page: Path, language: str = "python") -> list[str]:
 
 
 def run(page: Path, folder: Path) -> dict[str, object]:
-    """Run the blocks of Python and of the shell, and compare what the last one before an output has printed with it.
+    """Run the blocks of Python and of the shell, and compare what they print with the outputs that follow them.
 
     ``folder`` is the working folder, which the caller has changed into. The namespace of the Python blocks is returned.
     """
     names: dict[str, object] = {}
-    printed = ""
-    for kind, code in _BLOCK.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    assert text == _with_outputs(text, page.name, folder, names), f"{page.name} prints something else than it shows"
+    return names
+
+
+def _with_outputs(text: str, name: str, folder: Path, names: dict[str, object]) -> str:
+    """Run the blocks of a page, and return the page with what the last block before each output has printed."""
+    printed, parts, end = "", [], 0
+    for block in _BLOCK.finditer(text):
+        kind, code = block.groups()
         if kind == "output":
-            assert printed == code, f"{page.name} should show\n{printed}"
+            parts += [text[end : block.start(2)], printed]
+            end = block.end(2)
         elif kind == "sh":
             printed = _shell(code, folder)
         else:
             with contextlib.redirect_stdout(io.StringIO()) as out:
-                exec(compile(code, page.name, "exec"), names)
+                exec(compile(code, name, "exec"), names)
             printed = out.getvalue()
-    return names
+    return "".join([*parts, text[end:]])
 
 
 def _shell(code: str, folder: Path) -> str:
@@ -51,3 +64,18 @@ def _shell(code: str, folder: Path) -> str:
     )
     assert done.returncode == 0, f"{code}\n{done.stderr}"
     return done.stdout
+
+
+def _main() -> None:
+    """Write the outputs of the pages that are named."""
+    for page in [Path(name).absolute() for name in sys.argv[1:]]:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            page.write_text(
+                _with_outputs(page.read_text(encoding="utf-8"), page.name, Path(folder), {}), encoding="utf-8"
+            )
+            os.chdir(page.parent)
+
+
+if __name__ == "__main__":
+    _main()

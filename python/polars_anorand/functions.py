@@ -473,5 +473,8 @@ def _source(
     given = [*options, *[name for name, value in others.items() if value is not None]]
     given += group_arguments(small_groups, min_group_rows)
     if given:
-        raise TypeError(f"options of a fit go without a model, got a model and {', '.join(given)}")
+        raise TypeError(
+            f"options of a fit go without a model, got a model and {', '.join(given)}: leave out the options to score "
+            "with the model, or the model to fit one"
+        )
     return model

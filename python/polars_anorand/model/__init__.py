@@ -302,7 +302,7 @@ class Model:
         TypeError, ValueError
             At once, for what is no frame of Polars, and for a frame that has a column of a new one's name.
         PolarsError
-            From the query, as :func:`polars_anorand.score`.
+            At once, for a frame that lacks a feature; and from the query, as :func:`polars_anorand.score`.
 
         Examples
         --------

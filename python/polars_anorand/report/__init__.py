@@ -60,7 +60,7 @@ def report(
     TypeError, ValueError, OSError
         For an argument of another type, a model that can't be read, or a path that can't be written.
     ColumnNotFoundError
-        If ``by`` is no column of the frame.
+        If ``by`` is no column of the frame, or the frame lacks a feature of the model.
     ComputeError
         From the query, as :func:`polars_anorand.detect`.
 
@@ -77,6 +77,7 @@ def report(
     """
     given = _frames.checked(frame)
     known = one_model("report", model)
+    _frames.require(given, known.features)
     share = number("contamination", contamination)
     rows = integer("top", top)
     if rows is None or rows < 1:
