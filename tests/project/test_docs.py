@@ -27,6 +27,14 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(
     pages.run(page, tmp_path)
 
 
+def test_an_everyday_job_takes_at_most_three_lines() -> None:
+    _, *jobs = re.split(r"^## ", (DOCS / "how-to" / "everyday-jobs.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(jobs) >= 5
+    for job in jobs:
+        code = [line for block in re.findall(r"```(?:python|sh)\n(.*?)```", job, re.DOTALL) for line in block.splitlines()]
+        assert 0 < len(code) <= 3, job
+
+
 def test_every_public_name_is_in_the_reference() -> None:
     texts = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
     listed = [name for text in texts for name in re.findall(r"^::: polars_anorand\.(\S+)$", text, re.MULTILINE)]
