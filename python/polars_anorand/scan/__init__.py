@@ -123,13 +123,13 @@ def train(
         a warning. So its rows are scored, but as if the group meant nothing: a key that says what is usual belongs
         among the features of one model instead. ``init=`` takes no such model for the group's own.
     sample
-        The number of rows of the sample, at least 2; 1,000,000 if nothing is said, with ``by`` 100,000 of each group.
-        It must be said with labels, which may be rare in it, and with ``max_samples=0``, with which each member learns
+        The number of rows of the sample, at least 2; by default 1,000,000, with ``by`` 100,000 of each group.
+        It must be given with labels, which may be rare in it, and with ``max_samples=0``, with which each member learns
         from all its rows.
     init
         A model to go on from, as by :func:`polars_anorand.fit`: a path, bytes or a :class:`Model`, read before the scan
-        is. The counts and extremes of all rows are added to its own; ``seed`` and ``missing`` are its own too, if
-        nothing is said. With ``by``, every group goes on from it; or give a frame of the keys and ``model``, as
+        is. The counts and extremes of all rows are added to its own; ``seed`` and ``missing`` are its own by
+        default. With ``by``, every group goes on from it; or give a frame of the keys and ``model``, as
         ``train(by=…)`` returns it: each group goes on from its own model, and starts anew if it is not in the frame
         or its model is null.
     replay
