@@ -184,11 +184,16 @@ pub fn fit_warnings(given: &Columns, usable: usize, frequencies: &[Option<Freque
         Some(Warning::LooksLikeIds { feature: feature.name.clone(), values: counted.distinct() })
     });
     let mut warnings: Vec<Warning> = ids.collect();
-    if given.rows() > FEW {
-        warnings.extend(given.without_values()?.into_iter().map(|feature| Warning::NoValue { feature }));
-    }
     warnings.extend(rows_skipped(given, usable)?);
     Ok(warnings)
+}
+
+/// The warnings of features without a value, in a fit that no earlier model has told of them.
+pub fn value_warnings(given: &Columns) -> PolarsResult<Vec<Warning>> {
+    if given.rows() <= FEW {
+        return Ok(vec![]);
+    }
+    Ok(given.without_values()?.into_iter().map(|feature| Warning::NoValue { feature }).collect())
 }
 
 fn rows_skipped(given: &Columns, used: usize) -> PolarsResult<Option<Warning>> {
