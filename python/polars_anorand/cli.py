@@ -211,9 +211,13 @@ def _drift(given: argparse.Namespace) -> int:
 def _report(given: argparse.Namespace) -> int:
     model = _one(given.model) if given.model else train(_files.scanned(given.files), given.columns)
     share = CONTAMINATION if given.contamination is None else given.contamination
-    title = ", ".join(given.files)
+    source = ", ".join(given.files)
+    # By its path, the page names the model's file.
+    known = given.model or model
     with _progress():
-        report(_files.scanned(given.files, model), model, path=given.out, by=given.by, contamination=share, title=title)
+        report(
+            _files.scanned(given.files, model), known, path=given.out, by=given.by, contamination=share, source=source
+        )
     return 0
 
 

@@ -243,6 +243,14 @@ def _beside(frame: Frame, verb: pl.Expr, names: dict[str, str]) -> Frame:
     columns: list[str] = frame.collect_schema().names()
     place = unused("anomaly", [*columns, *names.values()])
     fields = pl.col(place).struct
+    results = {name: fields.field(name) for name in ("score", "percentile", "outlier")} | {"why": in_words(place)}
+    added = [results[result].alias(name) for result, name in names.items()]
+    return frame.with_columns(verb.alias(place)).with_columns(added).drop(place)
+
+
+def in_words(detected: str) -> pl.Expr:
+    """Return the reasons of a column of detections as one text; null for a row that is no outlier."""
+    fields = pl.col(detected).struct
     reasons = fields.field("reasons")
     feature, sentence = pl.element().struct.field("feature"), pl.element().struct.field("why")
     # Most sentences begin with the feature's name, which need not stand there twice.
@@ -250,7 +258,4 @@ def _beside(frame: Frame, verb: pl.Expr, names: dict[str, str]) -> Frame:
     # A model of preset="paper" has no sentences.
     reason = pl.coalesce(feature + ": " + sentence, feature)
     texts = reasons.list.eval(reason).list.join("; ")
-    why = pl.when(reasons.list.len() > 0).then(texts).when(fields.field("outlier")).then(pl.lit(NO_REASON))
-    results = {name: fields.field(name) for name in ("score", "percentile", "outlier")} | {"why": why}
-    added = [results[result].alias(name) for result, name in names.items()]
-    return frame.with_columns(verb.alias(place)).with_columns(added).drop(place)
+    return pl.when(reasons.list.len() > 0).then(texts).when(fields.field("outlier")).then(pl.lit(NO_REASON))

@@ -255,6 +255,13 @@ def detect(
         none), and ``why`` (String: a sentence; null for a model of ``preset="paper"``, which has no :func:`cells`).
         Every contribution is above 0, and at least 5 % of the largest. The fields are null where the score is.
 
+    Warns
+    -----
+    UserWarning
+        Once for each query, if more than half of the rows of a batch of 50 or more are outliers, one feature is a
+        reason of most of them, and at most a quarter was expected. Such a feature numbers the rows or names their file,
+        had one value in the training rows, or has changed for good.
+
     Raises
     ------
     TypeError, ValueError

@@ -6,7 +6,7 @@ use super::parents::form::{Coder, Form};
 use super::parents::two_numbers::{NumberOfTwo, Operation};
 use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target};
 use super::reason::{Reason, Reasons, Why};
-use super::words::{self, percent, range, short};
+use super::words::{self, percent, short, Usual};
 
 /// A value is expected where at least this share of the rows has it.
 const EXPECTED: f64 = 0.8;
@@ -29,7 +29,8 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Reasons<'_> {
-    pub fn by_parent(&self, target: usize, parent: usize, row: usize) -> Reason {
+    /// What a parent expects instead of a value; None where that is what the value is.
+    pub fn by_parent(&self, target: usize, parent: usize, row: usize) -> Option<Reason> {
         let target = &self.statement.targets[target];
         let parent = &target.parents[parent];
         let mut reason = Reason {
@@ -44,15 +45,22 @@ impl Reasons<'_> {
             share: None,
             sentence: String::new(),
         };
-        match &parent.relation {
+        let is_other = match &parent.relation {
             Relation::Category(given) => self.say_category(target, parent, given, row, &mut reason),
             Relation::Number(given) => self.say_number(target, parent, given, row, &mut reason),
-        }
-        reason
+        };
+        is_other.then_some(reason)
     }
 
     /// "state is TX; with zip 01907 it is MA in 99 % of 312 rows"
-    fn say_category(&self, target: &Target, parent: &Parent, given: &CategoryGivenParent, row: usize, to: &mut Reason) {
+    fn say_category(
+        &self,
+        target: &Target,
+        parent: &Parent,
+        given: &CategoryGivenParent,
+        row: usize,
+        to: &mut Reason,
+    ) -> bool {
         let name = self.name(target.column);
         let hour = |hour: u32| if hour < 24 { format!("{hour:02} h") } else { "missing".to_string() };
         let level = self.column(target.column).level(&self.batch().read[target.column], row);
@@ -60,12 +68,12 @@ impl Reasons<'_> {
             Aim::Hour => format!("{name} is at {}", hour(u32::from(level.hour))),
             _ => format!("{name} is {}", self.shown(target.column, row)),
         };
-        let (Some(coder), Some(child)) = (parent.coder, target.coder) else { return };
+        let (Some(coder), Some(child)) = (parent.coder, target.coder) else { return false };
         let code = self.batch().codes[coder][row];
-        let Some((usual, count, rows)) = given.usual(code) else {
-            to.sentence = own;
-            return;
-        };
+        let Some((usual, count, rows)) = given.usual(code) else { return false };
+        if usual == self.batch().codes[child][row] {
+            return false;
+        }
         let share = count as f64 / rows.max(1) as f64;
         let child = &self.coders[child];
         let other = match target.aim {
@@ -76,12 +84,9 @@ impl Reasons<'_> {
         };
         let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
         to.share = Some((share, rows));
-        if usual != self.batch().codes[target.coder.unwrap_or(0)][row] {
-            to.sentence = format!("{own}; with {with} it is {other} in {} of {rows} rows", percent(share));
-            to.expected = (share >= EXPECTED && usual < child.count).then_some(other);
-        } else {
-            to.sentence = format!("{own}, with {with} in {} of {rows} rows", percent(share));
-        }
+        to.sentence = format!("{own}; with {with} it is {other} in {} of {rows} rows", percent(share));
+        to.expected = (share >= EXPECTED && usual < child.count).then_some(other);
+        true
     }
 
     /// A parent's value in a form: "zip 01907", "flight beginning with AA", "no zip".
@@ -105,15 +110,18 @@ impl Reasons<'_> {
     }
 
     /// "price is 640; with item book it is 12 to 18"
-    fn say_number(&self, target: &Target, parent: &Parent, given: &NumberGiven, row: usize, to: &mut Reason) {
+    fn say_number(&self, target: &Target, parent: &Parent, given: &NumberGiven, row: usize, to: &mut Reason) -> bool {
         let own = format!("{} is {}", self.name(target.column), self.shown(target.column, row));
         let column = self.column(target.column);
         let (Some(expected), Some(numbers)) = (parent.expected(self.batch(), row), &column.numbers) else {
-            to.sentence = own;
-            return;
+            return false;
         };
         let is_log = given.from.is_log(numbers);
-        let range = range(column, expected, is_log);
+        let usual = Usual::expected(column, expected, is_log);
+        if usual.has(column.level(&self.batch().read[target.column], row).number) {
+            return false;
+        }
+        let range = usual.text(column);
         let with = match &given.from {
             From::Two(two) => format!("{} is {range}", self.operation_in_words(two, parent.columns)),
             From::Groups(_) => match parent.coder {
@@ -136,6 +144,7 @@ impl Reasons<'_> {
         to.sentence = format!("{own}; {with}");
         let scale = if is_log { numbers.log.as_ref().unwrap_or(&numbers.raw) } else { &numbers.raw };
         to.expected = (expected.spread <= NARROW * scale.spread).then_some(range);
+        true
     }
 
     fn operation_in_words(&self, two: &NumberOfTwo, columns: [usize; 2]) -> String {

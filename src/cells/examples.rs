@@ -202,7 +202,12 @@ fn given(coded: &[Coded]) -> Vec<CellColumn<'_>> {
 impl Fitted {
     pub fn described(&self) -> Vec<Description<'_>> {
         let of = self.names.iter().zip(&self.words);
-        of.map(|(name, words)| Description { name, vocabulary: words.as_ref().map(Words::vocabulary) }).collect()
+        of.map(|(name, words)| Description {
+            name,
+            vocabulary: words.as_ref().map(Words::vocabulary),
+            is_boolean: false,
+        })
+        .collect()
     }
 
     fn coded(&self, table: &Table) -> Vec<Coded> {

@@ -41,7 +41,7 @@ impl Cells {
                 |(text, count): (&String, &u64)| super::parse::is_marker(text).then(|| (words::short(text), *count));
             let vocabulary = described.get(at).and_then(|described| described.vocabulary);
             let texts = vocabulary.iter().flat_map(|of| of.values.iter().zip(of.counts)).filter_map(marker);
-            let numbers = sentinels.map(|(value, count)| (words::number(column, *value, true), *count));
+            let numbers = sentinels.map(|(value, count)| (words::exact(column, &described[at], *value), *count));
             let mut parents: Vec<(Vec<usize>, f64)> = vec![];
             for target in self.of_column[at].iter().map(|target| &self.targets[*target]) {
                 for parent in target.parents.iter().filter(|_| target.aim != Aim::Hour) {

@@ -76,7 +76,7 @@ fn codes(texts: Option<&Columns>, j: usize, values: &[f64], known: u32) -> Polar
     Ok(Values::Text { codes, others })
 }
 
-/// The name of each feature, and the texts that a model remembers of it.
+/// What is said of each feature, and the texts that a model remembers of it.
 pub fn describe<'a>(features: &'a [Feature], frequencies: &'a [Option<Frequencies>]) -> Vec<Description<'a>> {
     let vocabulary = |known: &'a Frequencies| Vocabulary {
         values: &known.values,
@@ -86,6 +86,7 @@ pub fn describe<'a>(features: &'a [Feature], frequencies: &'a [Option<Frequencie
     let describe = |(feature, known): (&'a Feature, &'a Option<Frequencies>)| Description {
         name: &feature.name,
         vocabulary: known.as_ref().map(vocabulary),
+        is_boolean: feature.dtype == "Boolean",
     };
     features.iter().zip(frequencies).map(describe).collect()
 }

@@ -60,6 +60,7 @@ pub use tensors::{CellsMetadata, Spec};
 pub use values::{AllRows, CellColumn, Description};
 #[cfg(test)]
 pub use values::{Vocabulary, NULL};
+pub use words::percent;
 
 use batch::Batch;
 use column::Column;

@@ -14,8 +14,8 @@ pub const FAR: [f64; 2] = [0.75, 2.0];
 const MIDDLE: [f64; 2] = [0.01, 0.99];
 /// The width of the middle of a normal distribution, in spreads: the least that there is.
 const LEAST_WIDTH: f64 = 4.65;
-/// A sign, or a fraction among whole numbers, is an event where at most this share of the rows has
-/// it.
+/// A sign, or a fraction among whole numbers, is an event where at most this share of the
+/// numbers is one.
 const RARE: f64 = 0.1;
 /// The fewest numbers that are described as numbers; fewer are values like any other.
 pub const FEWEST: usize = 21;
@@ -183,12 +183,13 @@ impl Numbers {
         after > 0.0 && after <= LATER && self.sentinel(day).is_none()
     }
 
-    /// The number of rows with the rarest of the number's sign and its being a fraction, if few
-    /// rows have it. Zero and a sign say nothing of numbers around zero.
+    /// The number of rows with the rarest of the number's sign and its being a fraction, if few of
+    /// the rows with a number have it. Zero and a sign say nothing of numbers around zero.
     pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
-        let few = (RARE * self.rows as f64) as u64;
+        let known = self.tail.rows();
+        let few = (RARE * known) as u64;
         let [is_negative, is_zero, is_fraction] = oddities(number);
-        let are_one_sided = self.odd[0] <= few || self.odd[0] >= self.rows - few;
+        let are_one_sided = self.odd[0] <= few || self.odd[0] >= (known as u64).saturating_sub(few);
         let odd = [is_negative && are_one_sided, is_zero && are_one_sided, is_fraction]
             .into_iter()
             .zip(self.odd)

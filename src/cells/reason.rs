@@ -8,16 +8,17 @@ use super::evidence::Statement;
 use super::nature::Meaning;
 use super::numbers::Oddity;
 use super::parents::form::Coder;
-use super::parents::number::Expected;
 use super::parents::{Aim, Relation, Target};
 use super::values::Description;
-use super::words::{self, percent, range, short};
+use super::words::{self, percent, short, Usual};
 
 /// That a value is rare, or of an unusual form, is told only where nothing else says nearly as
 /// much.
 const LESS_TELLING: f64 = 0.2;
 /// Evidence above this says something.
 const SPEAKS: f64 = 3.0;
+/// A value that this share of the rows has is usual.
+const COMMON: f64 = 0.1;
 /// A parent counts as disagreeing from this ratio on.
 const DISAGREES: f32 = 0.5;
 
@@ -30,6 +31,8 @@ pub enum Why {
     Parent,
     /// The cell predicts another one that has another value.
     Disagrees,
+    /// Nothing but the networks, which look at all values together.
+    Together,
 }
 
 /// Why a cell is taken for wrong.
@@ -75,7 +78,7 @@ impl Reasons<'_> {
         let level = column.level(&self.batch().read[at], row);
         match text {
             Some(text) => Some(short(text)),
-            None => (!level.is_missing).then(|| words::number(column, level.number, true)),
+            None => (!level.is_missing).then(|| words::exact(column, &self.described[at], level.number)),
         }
     }
 
@@ -116,12 +119,52 @@ impl Reasons<'_> {
         if is_vague && parts.get(Own::NearDuplicate) > SPEAKS {
             why = Why::Own(Own::NearDuplicate);
         }
-        match (why, by) {
-            (Why::Parent, Some((target, parent))) => self.by_parent(target, parent, row),
-            (Why::Own(kind), _) if most > SPEAKS => self.by_itself(at, row, kind),
-            (Why::Own(kind), _) => self.by_child(at, row).unwrap_or_else(|| self.by_itself(at, row, kind)),
-            _ => self.by_itself(at, row, Own::Value),
+        let found = match (why, by) {
+            (Why::Parent, Some((target, parent))) if most > SPEAKS => self.by_parent(target, parent, row),
+            (Why::Own(kind), _) if most > SPEAKS => Some(self.by_itself(at, row, kind)),
+            (Why::Own(kind), _) => {
+                let by_itself = || self.is_unusual(at, row, kind).then(|| self.by_itself(at, row, kind));
+                self.by_child(at, row).or_else(by_itself)
+            }
+            _ => self.by_child(at, row),
+        };
+        found.unwrap_or_else(|| self.together(at, row))
+    }
+
+    /// Whether a value is unusual by itself, however little it says.
+    fn is_unusual(&self, at: usize, row: usize, kind: Own) -> bool {
+        let column = self.column(at);
+        let is_rare = |rows: u64| (rows as f64) < COMMON * column.all.rows as f64;
+        match kind {
+            Own::Missing => is_rare(column.missing_rows()),
+            Own::Value | Own::Apart => is_rare(self.rows_with(at, row)),
+            Own::Shape => false,
+            Own::Far | Own::Number => {
+                let number = column.level(&self.batch().read[at], row).number;
+                column.numbers.as_ref().is_some_and(|numbers| !Usual::of_column(numbers).has(number))
+            }
+            _ => true,
         }
+    }
+
+    /// A value that nothing speaks against but the networks.
+    fn together(&self, at: usize, row: usize) -> Reason {
+        let (name, value) = (self.name(at), self.shown(at, row));
+        Reason {
+            why: Why::Together,
+            parents: vec![],
+            value: self.value(at, row),
+            expected: None,
+            share: None,
+            sentence: format!("{name} is {value}, which is unusual only beside the row's other values"),
+        }
+    }
+
+    /// The number of training rows with a row's value.
+    fn rows_with(&self, at: usize, row: usize) -> u64 {
+        let place = self.batch().read[at].levels[row] as usize;
+        let known = self.described[at].vocabulary.map_or(self.column(at).counts.as_slice(), |known| known.counts);
+        known.get(place).copied().unwrap_or(0)
     }
 
     /// What speaks against the value by itself.
@@ -174,7 +217,7 @@ impl Reasons<'_> {
             }
         }
         let (_, target, parent) = loudest?;
-        let of_child = self.by_parent(target, parent, row);
+        let of_child = self.by_parent(target, parent, row)?;
         let child = self.statement.targets[target].column;
         Some(Reason {
             why: Why::Disagrees,
@@ -191,12 +234,11 @@ impl Reasons<'_> {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
         let rows = column.all.rows.max(1) as f64;
         let in_rows = |count: u64| match count {
-            0 => "as in no other row".to_string(),
-            count => format!("as in {} of the rows", percent(count as f64 / rows)),
+            0 => "as in no training row".to_string(),
+            count => format!("as in {} of the training rows", percent(count as f64 / rows)),
         };
         let place = self.batch().read[at].levels[row] as usize;
-        let known = self.described[at].vocabulary.map_or(column.counts.as_slice(), |vocabulary| vocabulary.counts);
-        let count = known.get(place).copied().unwrap_or(0);
+        let count = self.rows_with(at, row);
         let mut expected = None;
         let sentence = match kind {
             Own::Missing => format!("missing, {}", in_rows(column.missing_rows())),
@@ -214,11 +256,7 @@ impl Reasons<'_> {
                 format!("{value} seems to stand for a missing value, {}", in_rows(count.unwrap_or(0)))
             }
             Own::Far | Own::Number => {
-                let numbers = column.numbers.as_ref();
-                let usual = numbers.map(|numbers| {
-                    let scale = numbers.scale();
-                    range(column, Expected { place: scale.centre, spread: scale.spread }, numbers.is_log)
-                });
+                let usual = column.numbers.as_ref().map(|numbers| Usual::of_column(numbers).text(column));
                 format!("{name} is {value}; most are {}", usual.unwrap_or_default())
             }
             Own::NearDuplicate => {

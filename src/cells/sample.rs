@@ -128,7 +128,7 @@ mod tests {
         let column = CellColumn::Text { codes: &[0, 4, 2, NULL, 3], others: &others };
         let values: Vec<String> = ["a", "b"].map(String::from).to_vec();
         let vocabulary = Some(super::super::Vocabulary { values: &values, counts: &[1, 1], other_rows: 3 });
-        let described = Description { name: "t", vocabulary };
+        let described = Description { name: "t", vocabulary, is_boolean: false };
         let Owned::Text(codes, kept) = Owned::new(&column, &described, &[1, 3, 2, 1, 0]) else {
             panic!("a text column")
         };

@@ -214,7 +214,7 @@ fn dates_and_numbers_that_stand_for_missing_ones_whether_or_not_they_are_known()
     }
     let reason = found(&of(&days), "day", "2932896");
     assert_eq!(reason.why, Why::Own(Own::Sentinel));
-    assert_eq!(reason.sentence, "9999-12-31 seems to stand for a missing value, as in 0.5 % of the rows");
+    assert_eq!(reason.sentence, "9999-12-31 seems to stand for a missing value, as in 0.5 % of the training rows");
 }
 
 #[test]
@@ -237,8 +237,8 @@ fn a_typing_error() {
 fn a_missing_value_where_few_are() {
     let town = |row: usize| if row % 500 == 9 { String::new() } else { TOWNS[pick(row, 1, 10)].to_string() };
     let table = table(vec![("town", texts(ROWS, town))]);
-    assert_eq!(found(&table, "town", "N/A").sentence, "missing, as in 0.2 % of the rows");
-    assert_eq!(found(&table, "temperature", "").sentence, "missing, as in no other row");
+    assert_eq!(found(&table, "town", "N/A").sentence, "missing, as in 0.2 % of the training rows");
+    assert_eq!(found(&table, "temperature", "").sentence, "missing, as in no training row");
 }
 
 #[test]

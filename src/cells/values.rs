@@ -47,11 +47,14 @@ pub struct Vocabulary<'a> {
     pub other_rows: u64,
 }
 
-/// The name of a column, and its vocabulary if it holds texts.
+/// What is said of a column beside its values.
 #[derive(Clone, Copy, Debug)]
 pub struct Description<'a> {
     pub name: &'a str,
+    /// Of a column that holds texts.
     pub vocabulary: Option<Vocabulary<'a>>,
+    /// Whether its numbers are Booleans.
+    pub is_boolean: bool,
 }
 
 /// What is known of all rows of a column, of which the rows at hand may be a sample.

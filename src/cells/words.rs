@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Timelike};
 
 use super::column::Column;
 use super::nature::Meaning;
+use super::numbers::{Numbers, Scale};
 use super::parents::number::Expected;
 use super::values::{CellColumn, Description, NULL};
 
@@ -11,6 +12,12 @@ use super::values::{CellColumn, Description, NULL};
 const LONGEST: usize = 60;
 /// Numbers are mostly within so many spreads.
 const MOSTLY: f64 = 2.1;
+/// A number of at most so many characters is shown whole.
+const SHORT: usize = 12;
+/// Numbers from here on are shown as powers of ten.
+const HUGE: f64 = 1e15;
+/// The last minute of a day, in hours.
+const LAST_MINUTE: f64 = 24.0 - 1.0 / 60.0;
 
 /// A share in percent, with one or two digits that tell something.
 pub fn percent(share: f64) -> String {
@@ -56,19 +63,35 @@ pub fn number(column: &Column, number: f64, is_exact: bool) -> String {
     }
 }
 
-/// A number in digits, rounded to a step or to four digits.
-fn plain(number: f64, step: Option<f64>) -> String {
-    let Some(step) = step else { return format!("{number}") };
-    let size = number.abs().max(1e-300);
-    let digits = |unit: f64| (-libm::floor(libm::log10(unit) + 1e-9)).clamp(0.0, 9.0) as usize;
-    let by_step = if step > 0.0 { digits(step) } else { 9 };
-    let by_size = (3.0 - libm::floor(libm::log10(size))).clamp(0.0, 9.0) as usize;
-    let digits = by_step.min(by_size);
-    let text = format!("{number:.digits$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text,
+/// A number of a column as it is: of Booleans, the words.
+pub fn exact(column: &Column, described: &Description, value: f64) -> String {
+    match described.is_boolean {
+        true => (value != 0.0).to_string(),
+        false => number(column, value, true),
     }
+}
+
+/// A number in digits, rounded to a step or to four digits; without a step, to six where it has
+/// many.
+fn plain(number: f64, step: Option<f64>) -> String {
+    if number.abs() >= HUGE {
+        return format!("{number:.3e}").replacen(".000e", "e", 1);
+    }
+    let digits = |unit: f64| (-libm::floor(libm::log10(unit) + 1e-9)).clamp(0.0, 9.0) as usize;
+    let size = libm::floor(libm::log10(number.abs().max(1e-300)));
+    let by_size = |digits: f64| (digits - 1.0 - size).max(0.0) as usize;
+    let digits = match step {
+        Some(step) if step > 0.0 => digits(step).min(by_size(4.0)),
+        Some(_) => by_size(4.0).min(9),
+        None if format!("{number}").len() <= SHORT => return format!("{number}"),
+        None => by_size(6.0).min(17),
+    };
+    let text = format!("{number:.digits$}");
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    if text == "-0" { "0" } else { text }.to_string()
 }
 
 /// A date, with the time of the day where it has one.
@@ -99,22 +122,63 @@ pub fn text<'a>(given: &CellColumn<'a>, described: &Description<'a>, row: usize)
 pub fn level(column: &Column, described: &Description, level: usize) -> String {
     match described.vocabulary {
         Some(vocabulary) => vocabulary.values.get(level).map_or_else(|| "missing".to_string(), |text| short(text)),
-        None => column.known.get(level).map_or_else(|| "missing".to_string(), |value| number(column, *value, true)),
+        None => {
+            let known = column.known.get(level);
+            known.map_or_else(|| "missing".to_string(), |value| exact(column, described, *value))
+        }
     }
 }
 
-/// The numbers that are usual where one is expected: "12 to 18", or one number.
-pub fn range(column: &Column, expected: Expected, is_log: bool) -> String {
-    let bound = |side: f64| {
-        let place = expected.place + side * MOSTLY * expected.spread;
-        number(column, if is_log { libm::exp(place) } else { place }, false)
-    };
-    let step = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
-    let [low, middle, high] = [-1.0, 0.0, 1.0].map(bound);
-    if !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step || low == high {
-        return middle;
+/// The numbers that are usual somewhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usual {
+    /// The lowest, the middle one and the highest.
+    numbers: [f64; 3],
+    /// Whether all of them are one number, but for rounding.
+    is_one: bool,
+}
+
+impl Usual {
+    /// Those of a column: the ones that the spread lets expect, as far as the middle 98 % go.
+    pub fn of_column(numbers: &Numbers) -> Self {
+        let Scale { centre, spread, grain } = *numbers.scale();
+        let [low, high] = numbers.middle;
+        let places = [-1.0, 0.0, 1.0].map(|side| (centre + side * MOSTLY * spread).max(low).min(high));
+        let is_one = !numbers.is_log && places[2] - places[0] < 2.5 * grain;
+        Self { numbers: if numbers.is_log { places.map(libm::exp) } else { places }, is_one }
     }
-    format!("{low} to {high}")
+
+    /// Those that other values lead to.
+    pub fn expected(column: &Column, expected: Expected, is_log: bool) -> Self {
+        let numbers = column.numbers.as_ref();
+        let has_negative = numbers.is_none_or(|numbers| numbers.odd[0] > 0);
+        let bound = |side: f64| {
+            let place = expected.place + side * MOSTLY * expected.spread;
+            match column.nature.meaning {
+                _ if is_log => libm::exp(place),
+                Meaning::Clock => place.clamp(0.0, LAST_MINUTE),
+                Meaning::Number if !has_negative => place.max(0.0),
+                _ => place,
+            }
+        };
+        let step = numbers.map_or(0.0, |numbers| numbers.raw.grain);
+        let is_one = !is_log && 2.0 * MOSTLY * expected.spread < 2.5 * step;
+        Self { numbers: [-1.0, 0.0, 1.0].map(bound), is_one }
+    }
+
+    /// Whether a number is one of them.
+    pub fn has(&self, number: f64) -> bool {
+        (self.numbers[0]..=self.numbers[2]).contains(&number)
+    }
+
+    /// "12 to 18", or one number.
+    pub fn text(&self, column: &Column) -> String {
+        let [low, middle, high] = self.numbers.map(|bound| number(column, bound, false));
+        match self.is_one || low == high {
+            true => middle,
+            false => format!("{low} to {high}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +199,11 @@ mod tests {
         assert_eq!(plain(18.0, Some(1.0)), "18");
         assert_eq!(plain(0.001_234_56, Some(0.0)), "0.001235");
         assert_eq!(plain(12.345_678, None), "12.345678");
+        assert_eq!((plain(-0.3, Some(1.0)), plain(-0.0, Some(0.01))), ("0".to_string(), "0".to_string()));
+        assert_eq!(plain(-3.238_124_588_901_752, None), "-3.23812");
+        assert_eq!(plain(0.000_012_345_678_9, None), "0.0000123457");
+        assert_eq!(plain(1_234_567_890_123.0, None), "1234567890123");
+        assert_eq!((plain(1e308, None), plain(-4.603_043_054e18, Some(1.0))), ("1e308".into(), "-4.603e18".into()));
         assert_eq!(date(18_691.25).unwrap(), "2021-03-05 06:00");
         assert_eq!(date(2_932_896.0).unwrap(), "9999-12-31");
         assert_eq!((date(f64::NAN), date(4e6)), (None, None));

@@ -28,7 +28,7 @@ use crate::cells::RowEvidence;
 use super::heads::{finite, Heads};
 use super::robust::Robust;
 use super::squash::squash;
-use super::{Formula, Row, Shares};
+use super::{Formula, Row, Shares, Weighting};
 
 /// The share of the tails in the networks' part, and the lift of the cells, where neighbours are most
 /// of the score and where they are not.
@@ -103,18 +103,19 @@ impl Line {
 
 impl CellsFormula {
     /// Takes all of it from the heads of at least one training row, and from the evidence against each
-    /// without itself. `weight` is that of the AE head beside the ND head; `odds` says how much better
-    /// than chance the neighbours tell rows of shuffled values, if there are neighbours.
-    pub fn fit(heads: &Heads, evidence: &[RowEvidence], weight: f64, odds: Option<f64>) -> Self {
-        let networks = Robust::fit(heads, weight);
+    /// without itself.
+    pub fn fit(heads: &Heads, evidence: &[RowEvidence], weighting: Weighting) -> Self {
+        let Weighting { error, odds, networks: weight } = weighting;
+        let networks = Robust::fit(heads, error);
         let rows = || heads.logit.iter().copied().zip(heads.error.iter().copied()).map(finite);
         let line = Line::fit(rows().map(|row| networks.combined(row)), 0.9, 0.0);
         let tails = Line::fit(evidence.iter().map(|row| row.tails), 0.9, LEAST_UNIT_OF_TAILS);
         let all = Line::fit(evidence.iter().map(|row| row.all), 0.97, LEAST_UNIT);
         let Robust { alpha, median, spread } = networks;
-        let mostly_neighbours = odds.is_some_and(|odds| weight > MOSTLY_NEIGHBOURS * odds);
+        let mostly_neighbours = odds.is_some_and(|odds| error > MOSTLY_NEIGHBOURS * odds);
         let [share, lift] = if mostly_neighbours { MOSTLY_NEIGHBOURS_PARTS } else { OTHER_PARTS };
-        let weight = odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
+        let by_odds = || odds.filter(|_| !mostly_neighbours).map_or(1.0, weight_of_networks);
+        let weight = weight.unwrap_or_else(by_odds);
         let beyond = evidence.iter().fold(0.0, |most: f64, row| most.max(row.all));
         let mut fitted = Self {
             alpha,
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn evidence_against_a_cell_decides_where_the_networks_see_nothing() {
-        let combiner = Combiner::fit(&heads(), &evidence(), Combination::Cells, 1.0, None);
+        let combiner = Combiner::fit(&heads(), &evidence(), Combination::Cells, Weighting::default());
         let score = |evidence| f64::from(combiner.score(-2.0, 0.3, evidence));
         // Medians of all three: ln 3, and with its lift the cells' part.
         let usual = against(3.0, 1.5);
@@ -256,6 +257,21 @@ mod tests {
         let shares = combiner.shares(from, Row { evidence: to, ..from });
         assert_eq!((shares.networks, shares.tails), (0.0, 0.0));
         assert!((shares.evidence - (score(to) - score(usual))).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_weight_of_the_networks_is_1_where_it_is_given_and_the_other_parts_follow_from_the_neighbours() {
+        let parts = |error, networks| {
+            let weighting = Weighting { error, odds: Some(1.5), networks };
+            let CellsFormula { weight, share, lift, .. } = CellsFormula::fit(&heads(), &evidence(), weighting);
+            (weight, [share, lift])
+        };
+        let (usual, by_odds) = (1.5, 0.3 + (2.0 * 1.5 / 2.5 - 1.0));
+        assert_eq!(parts(usual, None), (by_odds, OTHER_PARTS));
+        assert_eq!(parts(usual, Some(1.0)), (1.0, OTHER_PARTS));
+        let mostly = 4.0 * 1.5;
+        assert_eq!(parts(mostly, None), (1.0, MOSTLY_NEIGHBOURS_PARTS));
+        assert_eq!(parts(mostly, Some(1.0)), (1.0, MOSTLY_NEIGHBOURS_PARTS));
     }
 
     #[test]

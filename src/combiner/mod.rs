@@ -38,6 +38,25 @@ pub enum Combiner {
     Novelties(novelties::Novelties),
 }
 
+/// What decides how much each part of a score counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighting {
+    /// The weight of the AE head beside the ND head, where their spreads decide
+    pub error: f64,
+    /// How much better than chance the neighbours tell rows of shuffled values, if there are
+    /// neighbours
+    pub odds: Option<f64>,
+    /// The weight of the networks beside the cells, where it does not follow from the odds
+    pub networks: Option<f64>,
+}
+
+impl Default for Weighting {
+    /// That of a model without neighbours.
+    fn default() -> Self {
+        Self { error: 1.0, odds: None, networks: None }
+    }
+}
+
 /// A formula makes a score of these: both heads, which are [`finite`], and the evidence
 /// against the cells.
 #[derive(Clone, Copy)]
@@ -84,20 +103,11 @@ trait Formula {
 impl Combiner {
     /// Takes the numbers of a formula from the heads of at least one training row, and from their
     /// evidence where the combination takes them.
-    ///
-    /// `weight` is that of the AE head beside the ND head, where their spreads decide, and `odds` are
-    /// those of the neighbours, if there are some; see [`CellsFormula::fit`].
-    pub fn fit(
-        heads: &Heads,
-        evidence: &[RowEvidence],
-        combination: Combination,
-        weight: f64,
-        odds: Option<f64>,
-    ) -> Self {
+    pub fn fit(heads: &Heads, evidence: &[RowEvidence], combination: Combination, weighting: Weighting) -> Self {
         match combination {
             Combination::Probability => Self::Probability(probability::Probability::fit(heads)),
-            Combination::Robust => Self::Robust(robust::Robust::fit(heads, weight)),
-            Combination::Cells => Self::Cells(CellsFormula::fit(heads, evidence, weight, odds)),
+            Combination::Robust => Self::Robust(robust::Robust::fit(heads, weighting.error)),
+            Combination::Cells => Self::Cells(CellsFormula::fit(heads, evidence, weighting)),
             Combination::Novelties => Self::Novelties(novelties::Novelties::fit(heads, evidence)),
         }
     }
@@ -237,7 +247,7 @@ mod tests {
         [Combination::Probability, Combination::Robust, Combination::Cells, Combination::Novelties];
 
     fn fitted(heads: &Heads, combination: Combination) -> Combiner {
-        Combiner::fit(heads, &evidence()[..heads.logit.len().min(5)], combination, 1.0, None)
+        Combiner::fit(heads, &evidence()[..heads.logit.len().min(5)], combination, Weighting::default())
     }
 
     #[test]

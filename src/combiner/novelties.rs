@@ -77,12 +77,12 @@ impl Formula for Novelties {
 mod tests {
     use super::*;
     use crate::combiner::examples::{against, evidence, heads};
-    use crate::combiner::Combiner;
+    use crate::combiner::{Combiner, Weighting};
     use crate::options::Combination;
 
     #[test]
     fn a_novelty_has_a_score_above_the_networks_and_all_others_have_theirs() {
-        let fit = |combination| Combiner::fit(&heads(), &evidence(), combination, 1.0, None);
+        let fit = |combination| Combiner::fit(&heads(), &evidence(), combination, Weighting::default());
         let (novelties, probability) = (fit(Combination::Novelties), fit(Combination::Probability));
         let Combiner::Novelties(Novelties { beyond, .. }) = novelties else { panic!("{novelties:?}") };
         // The highest of the training rows has 5.

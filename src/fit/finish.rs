@@ -6,7 +6,7 @@ use polars::prelude::{polars_bail, polars_ensure, IdxCa, IdxSize, PlSmallStr, Po
 use rand::seq::index;
 
 use crate::cells::Given;
-use crate::combiner::{Combiner, Heads};
+use crate::combiner::{Combiner, Heads, Weighting};
 use crate::data::{encoders, Encoding, FeatureStatistics, Frequencies, Labels, QUANTILES};
 use crate::engine::{Checkpoint, Course, Device, Trained, Weights};
 use crate::model::{
@@ -78,12 +78,16 @@ impl Prepared {
 
     /// How the parts of the score are combined, and the training rows' scores.
     fn combine(&self, judged: &Judged) -> (Combiner, Vec<f32>) {
-        let weight = judged.kept_odds.map_or(1.0, |odds| odds * self.options.kept_weight);
         let usual = self.cells.as_ref().map_or(&[][..], |cells| &cells.without_itself);
         // The cells don't look at the hour or the weekday of a time by itself, and the networks do.
         let has_times = self.columns.features().iter().any(|feature| feature.kind.recurs());
-        let odds = judged.kept_odds.filter(|_| !has_times);
-        let combiner = Combiner::fit(&judged.heads, usual, self.options.combination, weight, odds);
+        let odds = judged.kept_odds;
+        let weighting = Weighting {
+            error: odds.map_or(1.0, |odds| odds * self.options.kept_weight),
+            odds,
+            networks: has_times.then_some(1.0),
+        };
+        let combiner = Combiner::fit(&judged.heads, usual, self.options.combination, weighting);
         let as_scored = self.cells.as_ref().map(|cells| cells.as_scored.as_slice());
         let scores = combiner.scores(&judged.heads, as_scored);
         (combiner, scores)

@@ -19,7 +19,7 @@ use polars_ffi::version_0::{export_series, import_series_buffer, SeriesExport};
 use serde::de::DeserializeOwned;
 
 use super::interrupt::{expect_calls, give_way, Listening};
-use crate::query::{forget, plan, Expression};
+use crate::query::{plan, Expression};
 
 thread_local! {
     /// The expression that this thread computes.
@@ -117,7 +117,6 @@ pub unsafe fn resolve<K: DeserializeOwned>(
     guarded(|| {
         expect_calls();
         plan(kwargs.expression());
-        forget(kwargs.expression());
         // SAFETY: the caller gives `count` fields. Where there are none, the pointer may be null.
         let inputs = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(inputs, count) } };
         // SAFETY: each is a field that the caller has exported.

@@ -49,8 +49,8 @@ impl ModelFile {
     }
 }
 
-/// A query with this expression is planned: it opens its file anew.
-pub fn plan(expression: Expression) {
+/// The next query with this expression opens its file anew.
+pub fn forget(expression: Expression) {
     OPEN.remove(&expression);
 }
 
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!((seed(7), seed(7)), (1, 1));
         save(2);
         assert_eq!((seed(7), seed(8)), (1, 2));
-        plan(Expression(7));
+        forget(Expression(7));
         assert_eq!((seed(7), seed(8)), (2, 2));
         let other = folder.path().join("other");
         std::fs::copy(&path, &other).unwrap();

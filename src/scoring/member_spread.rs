@@ -59,7 +59,7 @@ fn deviation<'a>(numbers: impl Iterator<Item = &'a f32> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::combiner::Heads;
+    use crate::combiner::{Heads, Weighting};
     use crate::options::Combination;
     use crate::simd::Simd;
 
@@ -72,7 +72,7 @@ mod tests {
             .map(|row| RowEvidence { all: f64::from(number(row)) + 2.0, tails: f64::from(number(7 * row)) + 1.0 })
             .collect();
         for combination in [Combination::Probability, Combination::Robust, Combination::Cells] {
-            let combiner = Combiner::fit(&training, &evidence[..50], combination, 1.0, None);
+            let combiner = Combiner::fit(&training, &evidence[..50], combination, Weighting::default());
             for (simd, members) in Simd::available().into_iter().flat_map(|simd| [(simd, 1), (simd, 5)]) {
                 let tile = simd.tile_rows();
                 let mut heads: Vec<f32> = (0..ROWS.div_ceil(tile) * members * 2 * tile).map(number).collect();

@@ -168,7 +168,16 @@ def test_report_writes_a_page(folder: Path) -> None:
     pytest.importorskip("altair")
     found = run(folder, "report", "sales.csv", "--model", "sales.safetensors", "--by", "shop", "--out", "page.html")
     assert (found.returncode, found.stderr) == (0, "")
-    assert "<title>sales.csv</title>" in (folder / "page.html").read_text(encoding="utf-8")
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "<title>sales.csv · " in page
+    about = (
+        f"600 rows of sales.csv · model sales.safetensors, fitted on 600 rows · polars-anorand {anorand.__version__}"
+    )
+    assert about in page
+    found = run(folder, "report", "part0.csv", "part1.csv", "--columns", "price,code", "--out", "page.html")
+    assert (found.returncode, found.stderr) == (0, "")
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "600 rows of part0.csv, part1.csv · model fitted on 600 rows · " in page
 
 
 def test_a_column_without_a_value_is_one_of_missing_values(folder: Path) -> None:

@@ -128,6 +128,16 @@ def test_alpha_is_equation_7_on_the_training_rows(frame: pl.DataFrame, preset: s
     assert anorand.Model(data).alpha == stored["alpha"]
 
 
+@pytest.mark.parametrize(("preset", "parts"), [("default", (0.1, 0.5)), ("novelty", (0.2, 0.0))])
+def test_the_networks_count_whole_in_a_table_with_times_and_the_other_parts_follow_from_the_preset(
+    frame: pl.DataFrame, preset: str, parts: tuple[float, float]
+) -> None:
+    """As docs/score.md says: the networks see hours and weekdays."""
+    hours = frame.with_columns(t=pl.datetime(2026, 1, 1) + pl.duration(hours="c"))
+    stored = reference.metadata(hours.select(anorand.fit(["a", "t"], preset=preset, **FAST)).item())["combiner"]
+    assert (stored["weight"], (stored["share"], stored["lift"])) == (1.0, parts)
+
+
 @pytest.mark.parametrize("preset", ["default", "novelty"])
 def test_nats_of_evidence_are_near_those_of_the_training_rows_as_new_rows(frame: pl.DataFrame, preset: str) -> None:
     """Of so many rows, one more row of the same value changes most rates by little."""

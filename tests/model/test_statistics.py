@@ -116,4 +116,4 @@ def test_reasons_in_words(table: pl.DataFrame) -> None:
     first = out["reasons"].list.first().struct.unnest()
     assert first["feature"].to_list() == ["speed", "country", "speed"]
     assert first["value"].to_list() == ["10480", "XX", None]
-    assert first["why"].to_list()[1:] == ["country is XX, as in no other row", "missing, as in no other row"]
+    assert first["why"].to_list()[1:] == ["country is XX, as in no training row", "missing, as in no training row"]

@@ -54,3 +54,17 @@ def test_a_notebook_shows_a_table(frame: pl.DataFrame) -> None:
     assert "&lt;script&gt;" in shown
     assert "<script>" not in shown
     assert "500" in shown
+
+
+def test_a_notebook_shows_features_and_threshold_first_and_losses_folded_away(frame: pl.DataFrame) -> None:
+    shown = anorand.train(frame, ["a", "c"], seed=0)
+    page = shown._repr_html_()
+    first, _, folded = page.partition("<details>")
+    for usual in shown.statistics["usual"]:
+        assert f"<td>{usual}</td>" in first
+    assert f"<td>{shown.threshold(0.01):.4f}, above it 1% of the training rows</td>" in first
+    assert "<th>training rows</th><td>500</td>" in first
+    for part in ["20 networks (", "% noise detection, ", "distances from kept rows", "evidence of each cell"]:
+        assert part in first
+    assert "reconstruction error" in folded
+    assert "reconstruction error" not in first

@@ -1,73 +1,41 @@
-"""Contract: `report` writes one HTML file that shows in a browser what a model makes of rows."""
+"""Contract: `report` writes one HTML file that says what a model makes of rows."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
-import shutil
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from browser import model_of, shops
 from conftest import FAST
 
 import polars_anorand as anorand
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-
-ROWS = 600
-FEATURES = ["price", "country", "gust"]
+from polars_anorand.report._sentences import period
 
 
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
-    rng = np.random.default_rng(5)
-    price = rng.lognormal(3.0, 0.5, ROWS)
-    price[17] = 1e5
-    return pl.DataFrame(
-        {
-            "day": [date(2026, 1, 1) + timedelta(days=at // 20) for at in range(ROWS)],
-            "shop": rng.choice(["north", "</script><b>south", "<!--<script>", "@@rows@@", 'we"st'], ROWS),
-            "price": price,
-            "country": rng.choice(["DE", "</script>", "<i>IT"], ROWS),
-            "gust": pl.Series(rng.normal(size=ROWS)).set(pl.Series(rng.random(ROWS) < 0.7), None),
-        }
-    )
+    return shops()
 
 
 @pytest.fixture(scope="module")
 def model(table: pl.DataFrame) -> anorand.Model:
-    return anorand.Model(table.select(anorand.fit(FEATURES, **FAST)).item())
+    return model_of(table)
 
 
-def shown(path: Path, folder: Path) -> str:
-    """The page as a browser has it when its scripts are done."""
-    if BROWSER is None:
-        pytest.skip("chromium is missing, so the report is not opened in a browser: apt-get install chromium")
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'browser'}",
-        "--virtual-time-budget=60000", "--dump-dom", path.as_uri(),
-    ]  # fmt: skip
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
-
-
-@pytest.mark.parametrize(("by", "charts"), [(None, 3), ("day", 4), ("shop", 4)])
-def test_a_browser_shows_all_charts_without_an_error(
-    table: pl.DataFrame, model: anorand.Model, tmp_path: Path, by: str | None, charts: int
-) -> None:
-    path = tmp_path / "report.html"
-    anorand.report(table.lazy(), model, path=path, by=by)
-    page = shown(path, tmp_path)
-    body = re.search(r"<body[^>]*>", page)
-    assert body is not None
-    assert f'data-charts="{charts}"' in body.group()
-    assert 'data-failures=""' in body.group()
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of the table of outliers, as they are shown."""
+    body = page.partition('<table id="outliers"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    lines = re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", line, re.DOTALL) for line in lines]
 
 
 def test_it_says_what_detect_and_drift_find(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
@@ -76,10 +44,97 @@ def test_it_says_what_detect_and_drift_find(table: pl.DataFrame, model: anorand.
     page = path.read_text()
     assert "<h1>Prices &amp; shops</h1>" in page
     assert "600 rows, 12 of them outliers (2.00%; 2% of the training rows)" in page
-    assert "price is 100000; most are" in page
-    assert page.index("price is 100000") < page.index("<h2>Drift</h2>")
-    rows = page.split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
-    assert rows.count("<tr>") == 6
+    assert "The 5 highest of 12 outliers." in page
+    headings = ["Findings", "Outliers", "Scores", "Drift", "Model"]
+    assert re.findall("^<h2>(.*)</h2>$", page, re.MULTILINE) == headings
+    rows = rows_of(page)
+    assert len(rows) == 5
+    assert rows[0][0] == "17"
+    assert rows[0][2].startswith("<span>price is 100000; most are ")
+    assert "No feature has drifted." in page
+
+
+def test_findings_are_the_incidents_as_sentences(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
+    found = anorand.incidents(table, model, contamination=0.05, time="day")
+    path = tmp_path / "report.html"
+    anorand.report(table, model, path=path, contamination=0.05, by="day")
+    findings = path.read_text().split("<h2>Findings</h2>")[1].split("<h2>Outliers</h2>")[0]
+    assert re.findall("<strong>(.*?)</strong>", findings) == [html.escape(why) for why in found["why"]]
+    counts = [int(rows) for rows in re.findall(r"<span>(\d+) rows? · ", findings)]
+    assert counts == found["rows"].to_list()
+    examples = [int(row) for row in re.findall(r"such as row (\d+) \(score", findings)]
+    assert examples == found["row"].to_list()
+    assert findings.count("<details>") == (found.height > 7)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        (date(2026, 5, 3), date(2026, 5, 3), "3 May 2026"),
+        (date(2026, 5, 3), date(2026, 5, 5), "3 to 5 May 2026"),
+        (date(2026, 5, 3), date(2026, 6, 1), "3 May to 1 June 2026"),
+        (date(2025, 12, 31), date(2026, 1, 1), "31 December 2025 to 1 January 2026"),
+        (datetime(2026, 5, 3, 9), datetime(2026, 5, 3, 9), "3 May 2026, 09:00"),
+        (datetime(2026, 5, 3, 9), datetime(2026, 5, 3, 9, 30), "3 May 2026, 09:00 to 09:30"),
+        (datetime(2026, 5, 3, 9), datetime(2026, 5, 4, 9), "3 to 4 May 2026"),
+        ("about the year 20000", "about the year 20000", "about the year 20000"),
+        (date(2026, 5, 3), "about the year 20000", "2026-05-03 to about the year 20000"),
+    ],
+)
+def test_the_time_of_an_incident_is_written_shortly(first: object, last: object, text: str) -> None:
+    assert period(first, last) == text
+
+
+def test_the_title_names_day_source_version_and_model(
+    table: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    path, file = tmp_path / "report.html", tmp_path / "shops.safetensors"
+    model.save(file)
+    days = [datetime.now(timezone.utc).date() for _ in range(1)]
+    anorand.report(table, file, path=path, source="sales.csv")
+    days.append(datetime.now(timezone.utc).date())
+    (title,) = re.findall("<title>(.*)</title>", path.read_text())
+    rest = f"600 rows of sales.csv · model shops.safetensors, fitted on 600 rows · polars-anorand {anorand.__version__}"
+    assert title in {f"sales.csv · {period(day, day)} · {rest}" for day in days}
+    anorand.report(table, model, path=path)
+    (title,) = re.findall("<title>(.*)</title>", path.read_text())
+    assert title.startswith("600 rows · ")
+    assert title.endswith(f" · frame of 600 rows · model fitted on 600 rows · polars-anorand {anorand.__version__}")
+
+
+@pytest.mark.filterwarnings("ignore:anorand")
+def test_a_page_of_mostly_outliers_says_which_columns_make_them_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    day = [date(2026, 1, 1) + timedelta(days=at // 16) for at in range(900)]
+    town = rng.choice(["Bonn", "Lyon"], 900)
+    table = pl.DataFrame({"month": [each.month for each in day], "day": day, "town": town}).with_columns(
+        country=pl.col("town").replace_strict({"Bonn": "DE", "Lyon": "FR"})
+    )
+    model = anorand.train(table, table.columns, seed=0)
+    path = tmp_path / "report.html"
+
+    def said(later: pl.DataFrame) -> str:
+        anorand.report(later, model, path=path, contamination=0.001)
+        warnings = re.findall('<p class="warning" role="alert">(.*)</p>', path.read_text())
+        return "; ".join(warnings)
+
+    some = [pl.int_range(pl.len()) < part * 900 for part in (0.4, 0.6)]
+    december = {"month": pl.lit(12), "day": pl.col("day").dt.offset_by("330d")}
+    other = {"country": pl.lit("IT")}
+    swapped = {"country": pl.col("country").replace_strict({"DE": "FR", "FR": "DE"})}
+
+    def changed(columns: dict[str, pl.Expr], where: pl.Expr) -> pl.DataFrame:
+        return table.with_columns(
+            pl.when(where).then(value).otherwise(name).alias(name) for name, value in columns.items()
+        )
+
+    assert said(changed(december, some[0])) == ""
+    assert said(changed(december, some[1])) == "60% of the rows are outliers: month is new."
+    assert said(changed(other, some[1])) == "60% of the rows are outliers: country is new."
+    gone = {"town": pl.lit(None, dtype=pl.String)}
+    assert said(changed(gone, some[1])) == "60% of the rows are outliers: town is unlike the training rows."
+    expected = "60% of the rows are outliers: country and town are unlike the training rows."
+    assert said(changed(swapped, some[1])) == expected
 
 
 def specs(path: Path) -> dict[str, Any]:
@@ -99,6 +154,16 @@ def test_texts_stay_what_they_are(table: pl.DataFrame, model: anorand.Model, tmp
     assert {each["group"] for each in data} == set(table["shop"])
 
 
+def test_names_of_columns_are_texts_too(table: pl.DataFrame, tmp_path: Path) -> None:
+    odd = table.rename({"price": '<u>"price', "shop": "</th><u>shop"})
+    model = anorand.Model(odd.select(anorand.fit(['<u>"price', "gust"], **FAST)).item())
+    anorand.report(odd, model, path=tmp_path / "report.html", by="</th><u>shop", source="<u>shops.csv")
+    page = re.sub(r"<script>.*?</script>", "", (tmp_path / "report.html").read_text(), flags=re.DOTALL)
+    assert page.count("&lt;u&gt;shops.csv") == 4
+    assert 'data-name="&lt;u&gt;&quot;price"' in page
+    assert "<u>" not in page
+
+
 def test_thresholds_of_small_shares_are_told_apart(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     anorand.report(table, model, path=path, contamination=0.0007)
@@ -112,11 +177,11 @@ def test_of_rows_with_equal_scores_the_first_are_listed(tmp_path: Path) -> None:
     table = pl.DataFrame({"number": range(600), "x": [float(row % 3) for row in range(600)]})
     model = table.select(anorand.fit("x", **FAST)).item()
     path = tmp_path / "report.html"
-    anorand.report(table.lazy(), model, path=path, top=4)
-    rows = path.read_text().split("<h2>Highest rows</h2>")[1].split("<h2>Drift</h2>")[0]
+    anorand.report(table.lazy(), model, path=path, contamination=0.2, top=4)
     scores = table.select(anorand.score("x", model)).to_series()
     first = scores.eq(scores.max()).arg_true().head(4).to_list()
-    assert re.findall(r"<tr><td>[^<]*</td><td>[^<]*</td><td>(\d+)</td>", rows) == [str(row) for row in first]
+    rows = rows_of(path.read_text())
+    assert [(int(row[0]), int(row[3])) for row in rows] == [(row, row) for row in first]
 
 
 def test_it_loads_nothing(table: pl.DataFrame, model: anorand.Model, tmp_path: Path) -> None:
@@ -205,7 +270,8 @@ def test_values_have_digits_that_tell_them_from_what_is_usual(tmp_path: Path) ->
     anorand.report(table, model, path=tmp_path / "report.html", top=1)
     page = (tmp_path / "report.html").read_text()
     assert "y is 1000000; most are" in page
-    assert "<td>101333</td><td>1000000</td>" in page
+    assert rows_of(page)[0][3:] == ["101333", "1000000"]
+    assert '<td class="number" data-value="101333.25">101333</td>' in page
     assert "<td>101325 to 101333</td>" in page
     assert "e+05" not in re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
@@ -248,3 +314,16 @@ def test_a_time_that_python_has_no_type_for_is_shown(tmp_path: Path, kind: str, 
     by = None if kind == "duration" else "t"
     anorand.report(rows, model, path=tmp_path / "far.html", by=by)
     assert f"<td>{text}</td>" in (tmp_path / "far.html").read_text(encoding="utf-8")
+
+
+def test_rows_far_away_in_time_do_not_flatten_the_chart(tmp_path: Path) -> None:
+    days = [date(2026, 1, 1) + timedelta(days=at // 10) for at in range(600)]
+    beyond = pl.Series([3_000_000], dtype=pl.Int32).cast(pl.Date)
+    day = pl.concat([pl.Series([*days, date(1900, 1, 1), None], dtype=pl.Date), beyond])
+    rows = pl.DataFrame({"x": [float(at % 7) for at in range(602)] + [1.0], "day": day})
+    model = anorand.Model(rows.select(anorand.fit("x", **FAST)).item())
+    path = tmp_path / "report.html"
+    anorand.report(rows, model, path=path, by="day")
+    drawn = [each["group"] for each in specs(path)["groups"]["data"]["values"]]
+    assert (min(drawn), max(drawn), len(drawn)) == ("2026-01-01", "2026-03-01", 60)
+    assert "2 rows are so far from the others in time that the chart leaves them out." in path.read_text()

@@ -15,6 +15,8 @@ from polars_anorand.model import _findings, _plot, _statistics
 from polars_anorand.model._values import of_feature
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import altair as alt
     import polars as pl
 
@@ -249,6 +251,44 @@ class Model:
         """
         return _plot.losses(self.training["losses"])
 
+    def plot_row(self, row: pl.DataFrame | pl.LazyFrame | Mapping[str, object]) -> alt.LayerChart:
+        """One row as a picture: the evidence that each value is wrong, and why, as a chart of the package altair.
+
+        Parameters
+        ----------
+        row
+            A frame of one row, or a dict of the features' values; more columns may be in it.
+
+        Returns
+        -------
+        altair.LayerChart
+            A bar for each cell, the strongest evidence first, at most 30: what :func:`polars_anorand.cells` gives, in
+            nats. Beside it stands the sentence of :func:`polars_anorand.detect`, where the value is a reason for the
+            row's score, whether the row is an outlier or not.
+
+        Raises
+        ------
+        ImportError
+            If altair is missing: ``pip install "polars-anorand[report]"``.
+        TypeError, ValueError
+            If it is not one row, lacks a feature, or has a missing value that the model does not score; and for a model
+            of ``preset="paper"``, which finds no evidence of single cells.
+        ComputeError
+            For a value of another kind than the model's feature.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import polars_anorand as anorand
+        >>> frame = pl.DataFrame({"city": ["Bonn", "Lyon"] * 100, "country": ["DE", "FR"] * 100})
+        >>> model = anorand.train(frame)
+        >>> chart = model.plot_row({"city": "Lyon", "country": "DE"})
+        >>> chart.to_dict()["data"]["values"][0]["cell"]
+        'country: DE'
+
+        """
+        return _plot.cells(importlib.import_module("polars_anorand._row").cells_of(self, row))
+
     def threshold(self, contamination: float) -> float:
         """The score that separates the training rows that are outliers at a contamination from the others.
 
@@ -426,21 +466,9 @@ class Model:
 
     def summary(self) -> str:
         """What the model is, as HTML: its features with their usual values, its threshold, and its training."""
-        return _plot.summary(self._described(), self.statistics.iter_rows(named=True), self.training)
-
-    def _described(self) -> dict[str, str]:
-        """What there is to say of the whole model, by name."""
-        options, training = self.options, self.training
-        rows = f"{training['rows']:,}" + (f", {training['sampled']:,} of them sampled" if "sampled" in training else "")
-        threshold = f"{self.threshold(CONTAMINATION):.4f}, above it {100 * CONTAMINATION:g}% of the training rows"
-        return {
-            "training rows": rows,
-            "threshold": threshold,
-            "parts of the score": _plot.parts(self._metadata["combiner"], options, self.members),
-            "preset": options["preset"],
-            "missing values": options["missing"],
-            "seed": str(options["seed"]),
-        }
+        combiner, threshold = self._metadata["combiner"], self.threshold(CONTAMINATION)
+        described = _plot.described(self.options, self.training, threshold, combiner, self.members)
+        return _plot.summary(described, self.statistics.iter_rows(named=True), self.training)
 
     def _repr_html_(self) -> str:
         """The model as it is shown in a notebook."""

@@ -1,10 +1,13 @@
-"""Shows a model to people: its losses as a chart, and itself as a table."""
+"""Shows a model to people: its losses and the cells of a row as charts, and itself as a table."""
 
 from __future__ import annotations
 
 import html
 import importlib
+import textwrap
 from typing import TYPE_CHECKING, Any
+
+from polars_anorand._options import CONTAMINATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 LOSSES = {"cross_entropy": "cross-entropy of noise detection", "reconstruction": "reconstruction error"}
 _SHOWN = 30
 """The number of features that are listed."""
+_WRAPPED = 60
+"""The characters of a line of text beside a bar."""
 
 
 def altair() -> Any:
@@ -52,7 +57,48 @@ def losses(course: list[dict[str, Any]]) -> alt.FacetChart:
     return chart
 
 
-def parts(combiner: dict[str, Any], options: dict[str, Any], members: int) -> str:
+def cells(found: list[dict[str, Any]]) -> alt.LayerChart:
+    """Draw the evidence against the cells of a row, the strongest first, with the reasons in words."""
+    charts = altair()
+    drawn = [
+        {
+            "cell": f"{each['feature']}: {'missing' if each['value'] is None else each['value']}",
+            "evidence": each["evidence"],
+            "says": "\n".join(textwrap.wrap(_said(each), _WRAPPED)),
+        }
+        for each in found[:_SHOWN]
+    ]
+    base = charts.Chart(charts.Data(values=drawn)).encode(
+        y=charts.Y("cell:N", sort=None, title=None, axis=charts.Axis(labelLimit=300)),
+        x=charts.X("evidence:Q", title="evidence that the value is wrong, in nats", scale=charts.Scale(domainMin=0)),
+    )
+    says = base.mark_text(align="left", dx=5, lineBreak="\n").encode(text="says:N")
+    chart: alt.LayerChart = (base.mark_bar(color="#c0392b") + says).properties(width=320, height={"step": 40})
+    return chart
+
+
+def _said(cell: dict[str, Any]) -> str:
+    """What a reason says, and what was expected if it does not say so itself."""
+    why, expected = cell["why"] or "", cell["expected"]
+    return why if expected is None or expected in why else f"{why} (expected {expected})".strip()
+
+
+def described(
+    options: dict[str, Any], training: dict[str, Any], threshold: float, combiner: dict[str, Any], members: int
+) -> dict[str, str]:
+    """Say what there is to say of a whole model, by name; the threshold is that of the default contamination."""
+    rows = f"{training['rows']:,}" + (f", {training['sampled']:,} of them sampled" if "sampled" in training else "")
+    return {
+        "training rows": rows,
+        "threshold": f"{threshold:.4f}, above it {100 * CONTAMINATION:g}% of the training rows",
+        "parts of the score": _parts(combiner, options, members),
+        "preset": options["preset"],
+        "missing values": options["missing"],
+        "seed": str(options["seed"]),
+    }
+
+
+def _parts(combiner: dict[str, Any], options: dict[str, Any], members: int) -> str:
     """Name what a score is made of, with the weights of both heads."""
     alpha = combiner["alpha"]
     networks = "one network" if members == 1 else f"{members} networks"

@@ -1,4 +1,4 @@
-"""A report: a model and how it sees given rows, as one HTML file."""
+"""A report: what a model finds in given rows, as one HTML file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import polars as pl
 
 from polars_anorand import _frames, _paths
 from polars_anorand import _polars_anorand as _core
-from polars_anorand._arguments import ModelLike, one_model
-from polars_anorand._options import integer, number
+from polars_anorand._arguments import ModelLike, one_model, text
+from polars_anorand._options import CONTAMINATION, integer, number
 from polars_anorand.model._plot import altair
 from polars_anorand.report._findings import Findings
 from polars_anorand.report._page import page
+from polars_anorand.report._sentences import About
 
 
 def report(
@@ -23,20 +24,22 @@ def report(
     path: str | os.PathLike[str] = "report.html",
     by: str | None = None,
     every: str = "1d",
-    contamination: float = 0.01,
-    top: int = 20,
+    contamination: float = CONTAMINATION,
+    top: int = 500,
     title: str | None = None,
+    source: str | None = None,
 ) -> None:
     """Write an HTML file that shows how a model sees rows. It needs nothing else: no server, no network.
 
-    It shows what the model is, the distribution of the scores with thresholds, the share of outliers by time or group,
-    the highest rows with the features that add most to their scores, which features have drifted, and what the training
-    did.
+    The findings come first: :func:`incidents` as sentences. Then follow the outliers in a table that can be sorted,
+    filtered and downloaded as CSV in the page, the share of outliers by time or group, the distribution of the scores
+    with thresholds, drift, and what the model is. Where more than half of the rows are outliers, the page first says
+    which columns make them so.
 
     Parameters
     ----------
     frame
-        Rows with the model's features, eager or lazy. A LazyFrame is not collected whole, but only what the file shows.
+        Rows with the model's features, eager or lazy. Of a LazyFrame, the outliers alone are collected.
     model
         A path, bytes or a :class:`Model`.
     path
@@ -49,9 +52,12 @@ def report(
     contamination
         The share of the training rows that count as outliers, above 0 and below 1.
     top
-        The number of rows that are listed, at least 1.
+        The most outliers that are listed, those with the highest scores, at least 1.
     title
-        The title of the page. By default it is the path of the model's file, or "AnoRand" for a model in memory.
+        The heading of the page; by default the source, or the number of the rows.
+    source
+        What the rows come from, such as the name of a file. The page names it, as it names the day, the version of this
+        package, and the model's file.
 
     Raises
     ------
@@ -86,6 +92,10 @@ def report(
     if os.path.isdir(destination):
         raise IsADirectoryError(errno.EISDIR, "path is a folder, expected the path of an HTML file", destination)
     charts = altair()
-    found = Findings(given.lazy(), known, 0.01 if share is None else share, rows, by, every)
-    name = title or (os.fspath(model) if isinstance(model, (str, os.PathLike)) else "AnoRand")
-    _core.write_file(destination, page(str(name), found, charts).encode())
+    for name, words in (("title", title), ("source", source)):
+        if words is not None:
+            text(name, words)
+    found = Findings(given.lazy(), known, CONTAMINATION if share is None else share, rows, by, every)
+    file: str | None = os.path.basename(os.fspath(model)) if isinstance(model, (str, os.PathLike)) else None
+    about = About(title or source or f"{found.counts['rows']:,} rows", source, file)
+    _core.write_file(destination, page(about, found, charts).encode())

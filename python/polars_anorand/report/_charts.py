@@ -8,9 +8,12 @@ import polars as pl
 
 from polars_anorand.report._findings import BINS, GROUPS, Findings
 
-_WIDTH = 760
+_WIDTH = "container"
+"""As wide as the page."""
 _CONTAMINATIONS = [0.05, 0.01, 0.001]
 """The thresholds that are drawn, in addition to the one that the user asked for."""
+_DRIFTS = 0.1
+"""A feature drifts above this index only; see :func:`polars_anorand.drift`."""
 
 
 def scores(found: Findings, alt: Any) -> Any:
@@ -36,7 +39,9 @@ def scores(found: Findings, alt: Any) -> Any:
     lines = alt.Chart(alt.Data(values=thresholds)).mark_rule(strokeDash=[4, 3])
     lines = lines.encode(
         x="score:Q",
-        color=alt.Color("training rows above:N", sort=None, scale=alt.Scale(scheme="reds")),
+        color=alt.Color(
+            "training rows above:N", sort=None, scale=alt.Scale(scheme="reds"), legend=alt.Legend(orient="top")
+        ),
         tooltip=["score:Q", "training rows above:N"],
     )
     return (bars + lines).properties(width=_WIDTH, height=220)
@@ -58,15 +63,23 @@ def outliers_by_group(found: Findings, alt: Any) -> Any:
 
 def drift(found: Findings, alt: Any) -> Any:
     """Draw the population stability index of each feature, the largest first."""
-    values = found.drift.drop_nulls(["feature", "psi"]).select("feature", "drifted", "psi").head(GROUPS).to_dicts()
-    return (
+    listed = found.drift.drop_nulls(["feature", "psi"]).select("feature", "drifted", "psi").head(GROUPS)
+    values = listed.to_dicts()
+    largest = max([*listed["psi"], 2 * _DRIFTS])
+    bars = (
         alt.Chart(alt.Data(values=values))
         .mark_bar()
         .encode(
             y=alt.Y("feature:N", sort=None, title=None),
-            x=alt.X("psi:Q", title="population stability index"),
-            color=alt.Color("drifted:N", scale=alt.Scale(domain=[False, True], range=["#9ab", "#c33"])),
+            x=alt.X("psi:Q", title="population stability index", scale=alt.Scale(domain=[0, largest])),
+            color=alt.Color(
+                "drifted:N",
+                scale=alt.Scale(domain=[False, True], range=["#9ab", "#c33"]),
+                legend=alt.Legend(orient="top"),
+            ),
             tooltip=["feature:N", alt.Tooltip("psi:Q", format=".4f")],
         )
-        .properties(width=_WIDTH - 160)
     )
+    # The line shows that the bars of rows without drift are short, and not missing.
+    line = alt.Chart(alt.Data(values=[{"from": _DRIFTS}])).mark_rule(strokeDash=[4, 3], color="#c33").encode(x="from:Q")
+    return (bars + line).properties(width=_WIDTH)

@@ -7,13 +7,16 @@ import html
 import importlib
 import json
 import re
+from importlib import resources
+from pathlib import PurePath
 from typing import Any
 
-from polars_anorand.report import _charts, _tables
+from polars_anorand.report import _charts, _sentences, _tables
 from polars_anorand.report._findings import Findings
+from polars_anorand.report._sentences import About
 
 
-def page(title: str, found: Findings, alt: Any) -> str:
+def page(about: About, found: Findings, alt: Any) -> str:
     """Write the whole page as HTML."""
     charts = {"scores": _charts.scores(found, alt)}
     if found.groups is not None:
@@ -21,22 +24,50 @@ def page(title: str, found: Findings, alt: Any) -> str:
     charts["drift"] = _charts.drift(found, alt)
     charts["losses"] = found.model.plot()
     specs = {name: chart.to_dict() for name, chart in charts.items()}
-    # "</script" ends a script inside a string as well, and "<!--<script" keeps it open.
-    embedded = json.dumps(specs, default=str).replace("<", r"\u003c")
+    title, line = _sentences.heading(about, found)
     parts: dict[str, str] = {
         "title": html.escape(title),
+        "heading": html.escape(about.title),
+        "about": html.escape(line),
+        "style": _part("page.css"),
+        "script": _part("page.js"),
         "bundle": _bundle(),
-        "specs": embedded,
-        "model": found.model.summary(),
-        "summary": _summary(found),
-        "rows": _tables.highest_rows(found),
-        "drifted": _tables.drift(found),
-        "by": ""
-        if found.by is None
-        else f'<h2>Outliers by {html.escape(found.by)}</h2><div id="groups" class="chart"></div>',
+        # "</script" ends a script inside a string as well, and "<!--<script" keeps it open.
+        "specs": json.dumps(specs, default=str).replace("<", r"\u003c"),
+        "warning": _sentences.warning(found),
+        "summary": _sentences.summary(found),
+        "findings": _sentences.findings(found),
+        "rows": _rows(about, found),
+        "by": _by(found),
+        "drift": f'{_sentences.drifted(found)}<div id="drift" class="chart"></div>{_tables.drift(found)}',
+        "model": _tables.wide(found.model.summary(), "model"),
     }
     # All places are filled in one pass, since a part may contain text that looks like a place.
-    return re.sub(r"@@(\w+)@@", lambda place: parts[place[1]], _TEMPLATE)
+    return re.sub(r"@@(\w+)@@", lambda place: parts[place[1]], _part("page.html"))
+
+
+def _rows(about: About, found: Findings) -> str:
+    outliers, listed = found.counts["outliers"], found.highest.height
+    if not outliers:
+        return "<p>No row is an outlier.</p>"
+    which = f"The {listed:,} highest of {outliers:,} outliers." if listed < outliers else "All outliers."
+    name = re.sub(r"[^\w.-]+", "_", PurePath(about.source or "frame").stem)
+    return f"<p>{which} Rows are numbered from 0 on. A click on a column's name sorts by it.</p>" + _tables.outliers(
+        found, f"{name}-outliers.csv"
+    )
+
+
+def _by(found: Findings) -> str:
+    if found.by is None:
+        return ""
+    chart = '<div id="groups" class="chart"></div>'
+    return f"<h2>Outliers by {html.escape(found.by)}</h2>{chart}{_sentences.undrawn(found)}"
+
+
+@functools.cache
+def _part(name: str) -> str:
+    """A file of the template."""
+    return resources.files("polars_anorand.report").joinpath(name).read_text(encoding="utf-8").rstrip("\n")
 
 
 @functools.cache
@@ -45,56 +76,3 @@ def _bundle() -> str:
     bundle = importlib.import_module("vl_convert").javascript_bundle()
     # In the bundle, this text stands in strings, but it would end the script element.
     return str(bundle).replace("</script", "<\\/script")
-
-
-def _summary(found: Findings) -> str:
-    rows, unscored, outliers = (found.counts[name] or 0 for name in ("rows", "unscored", "outliers"))
-    scored = rows - unscored
-    share = outliers / scored if scored else 0.0
-    expected = f"{100 * found.contamination:g}% of the training rows"
-    text = f"{rows:,} rows, {outliers:,} of them outliers ({share:.2%}; {expected})"
-    return text + (f", {unscored:,} without a score" if unscored else "")
-
-
-_TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>@@title@@</title>
-<style>
-body { font: 14px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 60em; color: #222; }
-h2 { margin-top: 2em; font-size: 1.2em; }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
-td:nth-child(2) { min-width: 24em; white-space: pre-line; }
-td, th { border-bottom: 1px solid #ddd; padding: .25em .7em; text-align: left; vertical-align: top; }
-</style>
-</head>
-<body>
-<h1>@@title@@</h1>
-<p>@@summary@@</p>
-<h2>Scores</h2>
-<div id="scores" class="chart"></div>
-@@by@@
-<h2>Highest rows</h2>
-@@rows@@
-<h2>Drift</h2>
-<div id="drift" class="chart"></div>
-@@drifted@@
-<h2>Model</h2>
-@@model@@
-<div id="losses" class="chart"></div>
-<script>window.failures = []; window.onerror = (message) => { window.failures.push(String(message)); };</script>
-<script>@@bundle@@</script>
-<script>
-const specs = @@specs@@;
-const options = {mode: "vega-lite", actions: false};
-Promise.all(Object.entries(specs).map(([name, spec]) => vegaEmbed("#" + name, spec, options)))
-  .catch((error) => window.failures.push(String(error)))
-  .then(() => {
-    document.body.dataset.charts = document.querySelectorAll(".chart svg, .chart canvas").length;
-    document.body.dataset.failures = window.failures.join("; ");
-  });
-</script>
-</body>
-</html>
-"""

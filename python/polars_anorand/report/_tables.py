@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -13,21 +16,76 @@ from polars_anorand.report._findings import Findings, days_of, in_python
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LONGEST = 1_000
+"""A longer text of a cell is cut off."""
 
-def highest_rows(found: Findings) -> str:
-    """List the rows with the highest scores, with the reasons for them."""
+
+def outliers(found: Findings, file: str) -> str:
+    """List the outliers with the highest scores, with the reasons for them; ``file`` is the name of their CSV."""
     usual = {row["feature"]: row for row in found.model.statistics.iter_rows(named=True)}
-    features = found.model.features
-    others = [name for name in found.highest.columns if name not in features]
-    shown = [*others, *features]
-    rows: list[list[object]] = []
+    others = [name for name in found.highest.columns if name not in found.model.features]
+    shown = [*others, *found.model.features]
+    lines: list[str] = []
     for row, anomaly in zip(rows_of(found.highest), found.detected.iter_rows(named=True), strict=True):
-        reasons = "\n".join(
-            each["why"] or _reason(row[each["feature"]], usual[each["feature"]])
-            for each in cast("list[dict[str, Any]]", anomaly["reasons"] or [])
-        )
-        rows.append([f"{anomaly['score']:.4f}", reasons or "no outlier", *[_text(row[name]) for name in shown]])
-    return _table(["score", "reasons", *shown], rows)
+        said = cast("list[dict[str, str | None]]", anomaly["reasons"])
+        reasons = [each["why"] or _reason(row[str(each["feature"])], usual[str(each["feature"])]) for each in said]
+        why = "".join(f"<span>{html.escape(reason)}</span>" for reason in reasons or [anomaly["why"]])
+        cells = [
+            _cell(anomaly["row"]),
+            f'<td class="number" data-value="{anomaly["score"]}">{anomaly["score"]:.4f}</td>',
+            f'<td class="why" data-value="{html.escape(anomaly["why"])}">{why}</td>',
+            *[_cell(row[name]) for name in shown],
+        ]
+        lines.append(f'<tr data-incident="{anomaly["incident"]}">{"".join(cells)}</tr>')
+    numbers = {name for name, dtype in found.highest.schema.items() if dtype.is_numeric()}
+    head = [_sorting("row", is_number=True), _sorting("score", is_number=True, order="descending"), _sorting("why")]
+    head += [_sorting(name, is_number=name in numbers) for name in shown]
+    table = (
+        f'<table id="outliers" data-file="{html.escape(file)}"><thead><tr>{"".join(head)}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+    return _TOOLS + wide(table, "outliers")
+
+
+_TOOLS = (
+    '<div class="tools"><input id="search" type="search" placeholder="Filter: words that a row contains" '
+    'aria-label="Filter the rows"><span id="count" role="status"></span>'
+    '<button id="all" type="button" hidden>Show all rows</button>'
+    '<button id="csv" type="button">Download CSV</button></div>'
+)
+
+
+def wide(table: str, label: str) -> str:
+    """Put a table where it can be scrolled, also by keys, with a note that it can."""
+    return (
+        '<p class="cue" hidden>The table is wider than the page: scroll it sideways.</p>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{label}">{table}</div>'
+    )
+
+
+def _sorting(name: str, *, is_number: bool = False, order: str | None = None) -> str:
+    """Write the head of a column, a button that sorts by it."""
+    sort = "" if order is None else f' aria-sort="{order}"'
+    kind = ' class="number"' if is_number else ""
+    shown = html.escape(name)
+    return f'<th scope="col"{kind}{sort} data-name="{shown}"><button type="button">{shown}</button></th>'
+
+
+def _cell(value: object) -> str:
+    """Write a value as a cell, which also holds the value as a CSV has it where it is shown otherwise."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return '<td class="null">missing</td>'
+    shown, exact = _text(value), _exact(value)
+    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    kind = ' class="number"' if is_number else ' class="time"' if isinstance(value, date) else ""
+    held = "" if exact == shown else f' data-value="{html.escape(exact)}"'
+    return f"<td{kind}{held}>{html.escape(shown)}</td>"
+
+
+def _exact(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).replace("inf", "Infinity") if isinstance(value, float) else _text(value)
 
 
 def rows_of(frame: pl.DataFrame) -> Iterator[dict[str, object]]:
@@ -67,12 +125,17 @@ def _reason(value: object, usual: dict[str, Any]) -> str:
 
 def drift(found: Findings) -> str:
     """List each feature's drift, with its medians and missing values now and in training."""
-    columns = ["feature", "drifted", "psi", "training_median", "median", "training_missing", "missing", "unseen"]
-    rows: list[list[object]] = []
+    shares = ["training_missing", "missing", "unseen"]
+    columns = ["feature", "drifted", "psi", "training_median", "median", *shares]
+    lines: list[str] = []
     for row in found.drift.filter(pl.col("feature").is_not_null()).select(columns).iter_rows(named=True):
         medians = [row[name] for name in ("training_median", "median") if row[name] is not None]
-        rows.append([_text(row[name], *(medians if name.endswith("median") else [])) for name in columns])
-    return _table([name.replace("_", " ") for name in columns], rows)
+        texts = {name: _text(row[name], *(medians if name.endswith("median") else [])) for name in columns}
+        texts |= {name: f"{row[name]:.1%}" for name in shares if row[name] is not None}
+        cells = ["–" if row[name] is None else texts[name] for name in columns]
+        lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    heads = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in columns)
+    return wide(f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>", "drift")
 
 
 def _text(value: object, *near: float) -> str:
@@ -82,12 +145,5 @@ def _text(value: object, *near: float) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return text(value, *near)
-    return str(value)
-
-
-def _table(head: list[str], rows: list[list[object]]) -> str:
-    def line(cells: list[Any], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-
-    top = line(head, "th") if any(head) else ""
-    return "<table>" + top + "".join(line(row, "td") for row in rows) + "</table>"
+    shown = str(value)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

@@ -10,7 +10,7 @@ use ndarray::ArrayView2;
 use polars::prelude::{polars_ensure, polars_err, PolarsResult};
 use rand::seq::index;
 
-use crate::combiner::{Combiner, Heads};
+use crate::combiner::{Combiner, Heads, Weighting};
 use crate::engine::{self, Device, Matching, Shape, Target, Weights};
 use crate::memory::collected;
 use crate::model::Distilled;
@@ -150,7 +150,8 @@ fn scores(heads: &Heads, combination: Combination, weight: f64) -> Vec<f32> {
         Combination::Probability | Combination::Novelties => Combination::Probability,
         Combination::Robust | Combination::Cells => Combination::Robust,
     };
-    Combiner::fit(heads, &[], combination, weight, None).scores(heads, None)
+    let weighting = Weighting { error: weight, ..Weighting::default() };
+    Combiner::fit(heads, &[], combination, weighting).scores(heads, None)
 }
 
 /// Spearman's rank correlation: Pearson's correlation of the ranks, where equal numbers have their

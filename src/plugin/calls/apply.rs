@@ -33,7 +33,7 @@ fn checked_detect(kwargs: &DetectKwargs) -> PolarsResult<Detect> {
         Some(threshold) => Limit::threshold(threshold)?,
         None => Limit::contamination(kwargs.contamination.unwrap_or(DEFAULT_CONTAMINATION))?,
     };
-    Detect::new(limit, kwargs.spread, kwargs.explain)
+    Detect::new(limit, kwargs.spread, kwargs.explain, expression())
 }
 
 pub fn explain_field(inputs: &[Field], kwargs: ExplainKwargs) -> PolarsResult<Field> {

@@ -8,8 +8,10 @@ use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::{check_contamination, Model};
 use crate::options::DEFAULT_CONTAMINATION;
+use crate::query::opened::Expression;
 use crate::scoring;
 
+use super::mostly_outliers::Judged;
 use super::reasons::{reasons, reasons_dtype};
 use super::Verb;
 
@@ -19,6 +21,8 @@ pub struct Detect {
     spread: bool,
     /// The number of reasons to give of an outlier.
     explain: Option<usize>,
+    /// Of the query that is warned where most rows are outliers
+    expression: Expression,
 }
 
 /// What makes a row an outlier.
@@ -45,7 +49,7 @@ impl Limit {
 }
 
 impl Detect {
-    pub fn new(limit: Limit, spread: bool, explain: Option<i64>) -> PolarsResult<Self> {
+    pub fn new(limit: Limit, spread: bool, explain: Option<i64>, expression: Expression) -> PolarsResult<Self> {
         let explain = match explain {
             Some(count @ ..=0) => {
                 polars_bail!(ComputeError: "anorand: explain must be a whole number from 1 on, got {count}")
@@ -53,17 +57,17 @@ impl Detect {
             Some(count) => Some(count as usize),
             None => None,
         };
-        Ok(Self { limit, spread, explain })
+        Ok(Self { limit, spread, explain, expression })
     }
 }
 
 impl Verb for Detect {
     fn apply(&self, model: &Model, columns: &Columns, device: Device) -> PolarsResult<Series> {
-        let threshold = match self.limit {
-            Limit::Contamination(share) => model.threshold(share)?,
-            Limit::Threshold(score) => score,
-        };
         let quantiles = &model.statistics().quantiles;
+        let (threshold, expected) = match self.limit {
+            Limit::Contamination(share) => (model.threshold(share)?, share),
+            Limit::Threshold(score) => (score, 1.0 - f64::from(quantiles.share_below(score as f32))),
+        };
         let (score, spread) = match self.spread {
             true => scoring::score_and_spread(model, columns, device).map(|(score, spread)| (score, Some(spread)))?,
             false => (scoring::score(model, columns, device)?, None),
@@ -71,6 +75,7 @@ impl Verb for Detect {
         let percentile = score.apply_values(|score| quantiles.share_below(score)).with_name("percentile".into());
         let outlier: BooleanChunked = score.iter().map(|score| Some(f64::from(score?) > threshold)).collect();
         let outlier = outlier.with_name("outlier".into());
+        Judged { model, columns, outlier: &outlier, expected }.warn(self.expression, device)?;
         let reasons =
             self.explain.map(|count| explain_outliers(model, columns, count, &outlier, device)).transpose()?;
         let rows = score.len();

@@ -5,6 +5,7 @@ mod detect;
 mod drift;
 mod embed;
 mod explain;
+mod mostly_outliers;
 mod reasons;
 mod score;
 
@@ -13,6 +14,7 @@ pub use detect::{Detect, Limit};
 pub use drift::Drift;
 pub use embed::Embed;
 pub use explain::Explain;
+pub use mostly_outliers::forget;
 pub use score::Score;
 
 use polars::prelude::*;

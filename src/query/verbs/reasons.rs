@@ -36,23 +36,34 @@ pub fn contributions_dtype() -> DataType {
 pub fn reasons(model: &Model, columns: &Columns, top: usize, device: Device) -> PolarsResult<Series> {
     let top = top.min(model.metadata().features.len());
     let explained = explain_top(model, columns, top, device)?;
+    let found = in_words(model, columns, |words| {
+        let mut found = Found::default();
+        for (row, items) in explained.numbers.chunks_exact(top.max(1)).enumerate() {
+            let least = items.first().map_or(0.0, |first| first.amount * MATTERS);
+            for item in items.iter().filter(|item| item.amount > 0.0 && item.amount >= least) {
+                let feature = item.feature as usize;
+                found.add(&model.metadata().features[feature].name, item.amount, words.reason(feature, row));
+            }
+            found.ends.push(found.features.len());
+        }
+        found
+    })?;
+    with_nulls(found.into_series()?, explained.missing.as_ref())
+}
+
+/// Why one value of a row is unusual, as a sentence; None if the model has no cells.
+pub fn sentence(model: &Model, columns: &Columns, feature: usize, row: usize) -> PolarsResult<Option<String>> {
+    in_words(model, columns, |words| words.reason(feature, row).why)
+}
+
+/// Returns what `tell` makes of what is said of the values of some rows.
+fn in_words<T>(model: &Model, columns: &Columns, tell: impl FnOnce(&Words) -> T) -> PolarsResult<T> {
     let columns = model.align(columns)?;
     let coded = model.coded(&columns)?;
     let given = model.given(&columns, &coded)?;
     let given = given.columns();
     let rows = model.statistics().cells.as_ref().map(|cells| cells.look_up(&given)).transpose()?;
-    let words = Words { model, columns: &columns, rows };
-    let mut found = Found::default();
-    for (row, items) in explained.numbers.chunks_exact(top.max(1)).enumerate() {
-        let least = items.first().map_or(0.0, |first| first.amount * MATTERS);
-        for item in items.iter().filter(|item| item.amount > 0.0 && item.amount >= least) {
-            let feature = item.feature as usize;
-            found.add(&model.metadata().features[feature].name, item.amount, words.reason(feature, row));
-        }
-        found.ends.push(found.features.len());
-    }
-    let lists = found.into_series()?;
-    with_nulls(lists, explained.missing.as_ref())
+    Ok(tell(&Words { model, columns: &columns, rows }))
 }
 
 pub fn reasons_dtype() -> DataType {
