@@ -420,6 +420,31 @@ def score(data: bytes, rows: Array, texts: reference_cells.Texts | None = None) 
     return _score(metadata(data)["combiner"], heads(data, rows), *against)
 
 
+def rarity(data: bytes, scores: Array) -> Array:
+    """How rare scores are, by the highest training scores; of a model that keeps the scores of all its training rows.
+
+    Up to the k-th highest training score, −log₁₀ of the share of the training rows with at least that score. From there
+    on, k/n · (1 + (U − v)/S)⁻ᵏ, an exponential tail whose scale only k rows tell.
+    """
+    trained = load(data)["scores.highest"].astype(np.float64)
+    rows = len(trained)
+    values = np.unique(trained)
+    reached = np.array([(trained >= value).sum() for value in values])
+    wanted = min(max(int(0.05 * rows), 5), 20, rows)
+    at = int(np.searchsorted(values, trained[-wanted]))
+    if (reached[at] > 3 * wanted or at == 0) and at < len(values) - 1:
+        at += 1
+    of_tail = trained[trained >= values[at]]
+    k = len(of_tail)
+    nats, v = _unsquash(scores), _unsquash(values[at])
+    distances = k if at == 0 else (_unsquash(of_tail) - _unsquash(values[at - 1])).sum()
+    with np.errstate(invalid="ignore"):
+        tail = k / rows * (1 + (nats - v) / distances) ** -float(k)
+    share = np.interp(scores, values, reached / rows)
+    found: Array = -np.log10(np.where(scores >= values[at], tail, share))
+    return found
+
+
 def ordinary_scores(data: bytes) -> Array:
     """The scores of the training rows that explanations compare with."""
     tensors = load(data)
@@ -445,6 +470,11 @@ def _score(how: dict[str, Any], both: Heads, against: Array, tails: Array) -> Ar
 
 def _squash(unusual: Array) -> Array:
     return sigmoid(np.arcsinh(unusual) / 2.0)
+
+
+def _unsquash(scores: Array) -> Array:
+    unusual: Array = np.sinh(2 * np.log(scores / (1 - scores)))
+    return unusual
 
 
 def _nats(line: dict[str, float], number: Array) -> Array:

@@ -68,7 +68,7 @@ DRIFT = {"feature": pl.String, "drifted": pl.Boolean, "psi": pl.Float64, **dict.
 REASON = pl.Struct(
     {"feature": pl.String, "contribution": pl.Float32, "value": pl.String, "expected": pl.String, "why": pl.String}
 )
-ANOMALY = pl.Struct({"score": pl.Float32, "percentile": pl.Float32, "outlier": pl.Boolean})
+ANOMALY = pl.Struct({"score": pl.Float32, "percentile": pl.Float32, "rarity": pl.Float32, "outlier": pl.Boolean})
 
 VERBS = [
     Verb("fit", "model", lambda *_: pl.Binary(), applies=False, fits=True),

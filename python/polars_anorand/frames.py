@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from polars_anorand._options import Precision
     from polars_anorand.model import Model
 
-DETECTED = ("score", "percentile", "outlier", "why")
+DETECTED = ("score", "percentile", "rarity", "outlier", "why")
 """The columns that a detection adds."""
 
 MODEL = "model"
@@ -160,10 +160,10 @@ def split(
     -------
     ordinary, outliers
         Two frames of the kind of ``frame``. ``ordinary`` has the frame's own columns. ``outliers`` has them and those
-        of :meth:`Model.detect`: ``score``, ``percentile``, ``outlier`` and ``why``. A row without a score, such as one
-        with a null if the model was fitted with ``missing="null"``, is among the ordinary ones: nothing is known
-        against it. ``model.score(ordinary)`` tells these rows by their null. Two lazy parts that are collected each on
-        its own score the rows twice; ``pl.collect_all([ordinary, outliers])`` scores them once.
+        of :meth:`Model.detect`: ``score``, ``percentile``, ``rarity``, ``outlier`` and ``why``. A row without a score,
+        such as one with a null if the model was fitted with ``missing="null"``, is among the ordinary ones: nothing is
+        known against it. ``model.score(ordinary)`` tells these rows by their null. Two lazy parts that are collected
+        each on its own score the rows twice; ``pl.collect_all([ordinary, outliers])`` scores them once.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def _beside(frame: Frame, verb: pl.Expr, names: dict[str, str]) -> Frame:
     columns: list[str] = frame.collect_schema().names()
     place = unused("anomaly", [*columns, *names.values()])
     fields = pl.col(place).struct
-    results = {name: fields.field(name) for name in ("score", "percentile", "outlier")} | {"why": in_words(place)}
+    results = {name: fields.field(name) for name in DETECTED if name != "why"} | {"why": in_words(place)}
     added = [results[result].alias(name) for result, name in names.items()]
     return frame.with_columns(verb.alias(place)).with_columns(added).drop(place)
 

@@ -233,8 +233,9 @@ def detect(
         is given. Outliers are the smallest set of the highest-scored training rows, whole ties together, that holds at
         least that share of them, and all rows that score as high. If the set were more than three times that, or half
         of the rows, only the rows above its lowest score are outliers: so large a tie is ordinary. Training rows are
-        judged without themselves, so that scored anew, a few less of them are outliers. Another share needs no other
-        fit.
+        judged without themselves, so that scored anew, a few less of them are outliers. Of a share of less than
+        one training row, such as 1e-6, outliers are the rows whose ``rarity`` says that so few ordinary rows score as
+        high. Another share needs no other fit.
     threshold
         The score above which a row is an outlier, 0 to 1, instead of ``contamination``.
     explain
@@ -247,8 +248,9 @@ def detect(
     -------
     Expr
         A struct: ``score`` (Float32, as :func:`score`), ``percentile`` (Float32, 0 to 1: the share of the training rows
-        with a lower score: exact among the highest 4,096, to 0.001 below them), and ``outlier`` (Boolean). With
-        ``spread=True`` also ``spread`` (Float32, 0 to 0.5): the standard deviation of the members' scores, each
+        with a lower score: exact among the highest 4,096, to 0.001 below them), ``rarity`` (Float32, from 0 on: about
+        one in 10 ** rarity ordinary rows scores as high, also beyond all training rows), and ``outlier`` (Boolean).
+        With ``spread=True`` also ``spread`` (Float32, 0 to 0.5): the standard deviation of the members' scores, each
         eq. 8 with the member's own heads; 0 for one member. With ``explain=k`` also ``reasons``: for an outlier a list
         of at most k reasons, the largest first, and null for other rows. A reason is a struct of ``feature`` (String),
         ``contribution`` (Float32, that of :func:`explain`), ``value`` and ``expected`` (String, null where there is

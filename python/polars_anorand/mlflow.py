@@ -137,7 +137,7 @@ class _Predictor:
         self.model = model
 
     def predict(self, rows: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """``score``, ``percentile`` and ``outlier`` of each row; ``params`` may have a ``contamination``.
+        """``score``, ``percentile``, ``rarity`` and ``outlier`` of each row; ``params`` may have a ``contamination``.
 
         MLflow passes on only those params that the model's signature names.
         """

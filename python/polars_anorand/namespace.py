@@ -106,7 +106,7 @@ class Anorand:
         name: str = "anomaly",
         **options: Unpack[FitOptions],
     ) -> pl.Expr:
-        """The score, the percentile, whether it is an outlier, and why; see :func:`polars_anorand.detect`."""
+        """The score, its percentile and rarity, whether it is an outlier and why; see :func:`polars_anorand.detect`."""
         return functions.detect(
             self._expr,
             model,

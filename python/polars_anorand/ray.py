@@ -32,7 +32,7 @@ __all__ = ["FitGroups", "Scorer"]
 
 
 class Scorer:
-    """Scores batches of rows: adds ``score``, ``percentile`` and ``outlier``, and ``reasons`` with ``explain``.
+    """Scores batches of rows: adds the fields of :func:`polars_anorand.detect`, ``reasons`` with ``explain``.
 
     Parameters
     ----------

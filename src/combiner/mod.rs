@@ -28,6 +28,18 @@ use crate::options::Combination;
 const LOWEST: f32 = f32::MIN_POSITIVE;
 const HIGHEST: f32 = 1.0 - f32::EPSILON / 2.0;
 
+/// Returns the number in nats whose score this is: U of [`cells`], u of [`robust`]. The scores of the
+/// other formulas are taken as if they came from such a number.
+pub fn nats_of_score(score: f32) -> f64 {
+    squash::unsquash(f64::from(score.clamp(LOWEST, HIGHEST)))
+}
+
+/// Returns the score of a number in nats; the inverse of [`nats_of_score`].
+pub fn score_of_nats(nats: f64) -> f64 {
+    // Beyond, its square is not finite.
+    squash::squash(nats.min(1e150))
+}
+
 /// A model makes a score of its heads by one of these formulas, with numbers from the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

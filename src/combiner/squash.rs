@@ -12,6 +12,13 @@ pub fn squash(u: f64) -> f64 {
     numerator / (1.0 + root)
 }
 
+/// Returns the u whose [`squash`] is a score inside (0, 1).
+pub fn unsquash(score: f64) -> f64 {
+    let odds = score / (1.0 - score);
+    // sinh(2·ln(odds)), without the rounding of a logarithm.
+    (odds * odds - 1.0 / (odds * odds)) / 2.0
+}
+
 /// Returns the slope of a smooth function between two numbers. Where they are too near each other, it
 /// is the derivative.
 pub fn secant(function: fn(f64) -> f64, from: f64, to: f64) -> f64 {
@@ -34,5 +41,12 @@ mod tests {
             before = squash(u);
         }
         assert_eq!(squash(0.0), 0.5);
+    }
+
+    #[test]
+    fn the_squash_can_be_undone() {
+        for u in [-1e6, -7.0, -0.5, 0.0, 0.5, 7.0, 1e6] {
+            assert!((unsquash(squash(u)) - u).abs() <= 1e-6 * (1.0 + u.abs()), "{u} {}", unsquash(squash(u)));
+        }
     }
 }

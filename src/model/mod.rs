@@ -4,6 +4,7 @@ mod file;
 mod ordinary;
 mod quantiles;
 mod score_counts;
+mod tail;
 
 #[cfg(test)]
 pub mod examples;
@@ -232,7 +233,8 @@ impl Model {
     ///
     /// Flagged is the smallest set of the highest-scored rows, whole ties together, that holds at least
     /// that share of them. If the set were more than three times that, or half of the rows, only those
-    /// above its last tie are flagged.
+    /// above its last tie are flagged. A share of less than one row flags at most
+    /// what one row would, and only if it is as rare among ordinary rows as that share.
     pub fn threshold(&self, contamination: f64) -> PolarsResult<f64> {
         check_contamination(contamination)?;
         Ok(self.statistics.quantiles.threshold(contamination))

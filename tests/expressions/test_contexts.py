@@ -336,7 +336,8 @@ def test_every_verb_in_groups(grouped: pl.DataFrame, model: anorand.Model, verb:
 def numbers(result: pl.Series) -> np.ndarray:
     """A verb's result as a matrix of a row for each row."""
     if isinstance(result.dtype, pl.Struct):
-        result = result.struct.unnest().select(pl.concat_list(pl.all().cast(pl.Float32)).list.to_array(3)).to_series()
+        fields = pl.concat_list(pl.all().cast(pl.Float32)).list.to_array(len(result.struct.fields))
+        result = result.struct.unnest().select(fields).to_series()
     return result.to_numpy()
 
 

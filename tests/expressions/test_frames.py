@@ -29,9 +29,11 @@ def test_detect_adds_the_fields_of_detect_and_the_reasons_as_a_text(table: pl.Da
     found = model.detect(table, contamination=0.05, explain=2)
     fields = table.select(anorand.detect(FEATURES, model, contamination=0.05, explain=2)).unnest("anomaly")
     assert found.schema == {
-        **table.schema, "score": pl.Float32, "percentile": pl.Float32, "outlier": pl.Boolean, "why": pl.String,
+        **table.schema, "score": pl.Float32, "percentile": pl.Float32, "rarity": pl.Float32, "outlier": pl.Boolean,
+        "why": pl.String,
     }  # fmt: skip
-    assert found.select("score", "percentile", "outlier").equals(fields.select("score", "percentile", "outlier"))
+    same = ["score", "percentile", "rarity", "outlier"]
+    assert found.select(same).equals(fields.select(same))
     assert found["outlier"].sum() > 0
     for text, reasons in zip(found["why"], fields["reasons"], strict=True):
         if reasons is None:
@@ -117,7 +119,7 @@ def test_a_feature_may_have_any_name() -> None:
     model = anorand.train(frame, **FAST)
     assert model.features == ["score", "anomaly", "why"]
     found = model.detect(frame, prefix="new ")
-    assert found.columns == [*frame.columns, "new score", "new percentile", "new outlier", "new why"]
+    assert found.columns == [*frame.columns, "new score", "new percentile", "new rarity", "new outlier", "new why"]
     assert found["new score"].equals(model.score(frame, prefix="new ")["new score"])
 
 

@@ -110,7 +110,7 @@ def test_detect_writes_the_outliers_with_their_reasons_in_words(folder: Path, ex
     outliers = expected.filter("outlier")
     assert found.stderr == f"anorand: {outliers.height} of 600 rows are outliers ({outliers.height / 600:.2%})\n"
     written = pl.read_csv(folder / "outliers.csv", schema_overrides={"code": pl.String})
-    assert written.columns == ["id", "price", "code", "shop", "score", "percentile", "why"]
+    assert written.columns == ["id", "price", "code", "shop", "score", "percentile", "rarity", "why"]
     assert written.select("id", "why").equals(outliers.select("id", "why"))
     assert written.filter(pl.col("id") == 77)["why"].item().startswith("price: 5000; most are ")
     assert run(folder, *arguments, "--all", "--out", "all.parquet").returncode == 0

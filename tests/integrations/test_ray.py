@@ -60,7 +60,7 @@ def test_scores_are_those_of_polars_to_the_bit(dataset: Any, frame: pl.DataFrame
     out = scored(dataset, Scorer, arguments)
     expected = frame.select(anorand.detect(FEATURES, model, contamination=0.05, explain=2)).unnest("anomaly")
     assert out["id"].to_list() == list(range(ROWS))
-    for name in ["score", "percentile", "outlier", "reasons"]:
+    for name in ["score", "percentile", "rarity", "outlier", "reasons"]:
         assert out["my_" + name].to_list() == expected[name].to_list()
 
 

@@ -50,11 +50,18 @@ def test_scores_are_those_of_polars_to_the_bit_and_no_row_is_lost(
 def test_labels_percentiles_and_reasons_are_those_of_detect(
     rows: Any, frame: pl.DataFrame, model: anorand.Model
 ) -> None:
-    by_spark = AnoRandModel(model).setContamination(0.05).setPercentileCol("percentile").setReasonsCol("reasons")
+    by_spark = (
+        AnoRandModel(model)
+        .setContamination(0.05)
+        .setPercentileCol("percentile")
+        .setRarityCol("rarity")
+        .setReasonsCol("reasons")
+    )
     out = collected(by_spark.setNumReasons(2).transform(rows))
     expected = frame.select(anorand.detect(FEATURES, model, contamination=0.05, explain=2)).unnest("anomaly")
     assert out["predictedLabel"].to_list() == [float(outlier) for outlier in expected["outlier"]]
     assert out["percentile"].to_list() == expected["percentile"].to_list()
+    assert out["rarity"].to_list() == expected["rarity"].to_list()
     assert out["reasons"].to_list() == expected["reasons"].to_list()
     assert 50 <= out["predictedLabel"].sum() < 60
 

@@ -51,6 +51,7 @@ def test_a_model_makes_of_rows_what_it_always_did(rows: pl.DataFrame, name: str)
     close(found["score"], expected["score"], 1e-6)
     anomaly, expected_anomaly = found["anomaly"].struct.unnest(), expected["anomaly"].struct.unnest()
     close(anomaly["percentile"], expected_anomaly["percentile"], 1e-5)
+    close(anomaly["rarity"], expected_anomaly["rarity"], 1e-3)
     assert anomaly["outlier"].equals(expected_anomaly["outlier"])
     for feature in FEATURES:
         contributions = [frame["explanation"].struct.field(feature) for frame in (found, expected)]

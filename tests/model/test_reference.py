@@ -170,8 +170,8 @@ def test_a_threshold_lies_between_the_rows_that_are_flagged_and_the_others(frame
     """Of a model without cells: with cells, a training row is judged without itself, and scores a little higher."""
     model = anorand.Model(frame.select(anorand.fit(FEATURES, **internals(combination="robust"), **FAST)).item())
     ranked = np.sort(frame.select(anorand.score(FEATURES, model)).to_series().to_numpy())
-    for contamination in [0.3, 0.1, 0.05, 0.01, 0.002, 1e-9]:
-        flagged = max(1, int(np.ceil(contamination * len(ranked) - 1e-9)))
+    for contamination in [0.3, 0.1, 0.05, 0.01, 0.002]:
+        flagged = int(np.ceil(contamination * len(ranked) - 1e-9))
         below, above = ranked[-flagged - 1 : len(ranked) - flagged + 1]
         assert model.threshold(contamination) == (float(below) + float(above)) / 2
 
@@ -187,3 +187,13 @@ def test_with_cells_thresholds_are_those_of_training_rows_judged_without_themsel
 def test_a_fit_on_the_rows_it_scores_is_a_fit_then_a_score(frame: pl.DataFrame, scores: pl.Series) -> None:
     together = frame.select(anorand.score(FEATURES, **FAST)).to_series()
     assert together.equals(scores)
+
+
+@pytest.mark.parametrize("rows", [3, 40, 500])
+def test_rarity_is_the_rank_and_beyond_the_highest_ranks_an_exponential_tail(frame: pl.DataFrame, rows: int) -> None:
+    model = anorand.train(frame.head(rows), FEATURES, **FAST)
+    far = frame.head(9).with_columns(a=pl.Series([10.0**power for power in range(9)]))
+    found = pl.concat([frame, far]).select(anorand.detect(FEATURES, model)).unnest("anomaly")
+    expected = reference.rarity(model.to_bytes(), found["score"].to_numpy().astype(np.float64))
+    np.testing.assert_allclose(found["rarity"], expected, rtol=1e-4, atol=1e-5)
+    assert found["rarity"][-1] > np.log10(rows) + 0.5

@@ -297,7 +297,8 @@ class Model:
         Parameters
         ----------
         contamination
-            Above 0 and below 1.
+            Above 0 and below 1. Of less than one training row, such as 1e-6, it is the score that this share of
+            ordinary rows should reach.
 
         Raises
         ------
@@ -310,7 +311,7 @@ class Model:
         >>> import polars_anorand as anorand
         >>> frame = pl.DataFrame({"x": [float(i % 7) for i in range(100)]})
         >>> model = anorand.Model(frame.select(pl.col("x").anorand.fit(epochs=1, min_steps=0)).item())
-        >>> model.threshold(0.01) >= model.threshold(0.1)
+        >>> model.threshold(1e-6) > model.threshold(0.01) >= model.threshold(0.1)
         True
 
         """
@@ -366,7 +367,7 @@ class Model:
         device: str = "auto",
         precision: Precision = "float32",
     ) -> Frame:
-        """Find the outliers of a frame: its columns, and ``score``, ``percentile``, ``outlier`` and ``why``.
+        """Find the outliers of a frame: its columns, ``score``, ``percentile``, ``rarity``, ``outlier`` and ``why``.
 
         Parameters
         ----------
@@ -380,7 +381,7 @@ class Model:
         Returns
         -------
         DataFrame of a DataFrame, LazyFrame of a LazyFrame
-            With ``score`` (Float32), ``percentile`` (Float32) and ``outlier`` (Boolean) as the fields of
+            With ``score``, ``percentile``, ``rarity`` (Float32) and ``outlier`` (Boolean) as the fields of
             :func:`polars_anorand.detect`; and ``why`` (String): the reasons of an outlier in words, each as
             ``feature: why``, with ``; `` between them, as ``price: 900; most are 2.5 to 4``; null for any other row. A
             model of ``preset="paper"`` names the features alone.
@@ -397,7 +398,7 @@ class Model:
         >>> frame = pl.DataFrame({"x": [*range(9)] * 11 + [500], "y": [*range(0, 18, 2)] * 11 + [900]})
         >>> found = anorand.train(frame).detect(frame)
         >>> found.columns
-        ['x', 'y', 'score', 'percentile', 'outlier', 'why']
+        ['x', 'y', 'score', 'percentile', 'rarity', 'outlier', 'why']
         >>> found.filter("outlier").select("x", "y").rows(), found["why"].null_count()
         ([(500, 900)], 99)
 

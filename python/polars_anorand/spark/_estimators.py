@@ -64,10 +64,10 @@ class AnoRand(Estimator, HasFit, Stored):
         ``"all"``: of more than ``maxRows`` rows, thresholds and percentiles are those of all rows, by rank; the value
         of a quantile is exact up to 262,144 different scores; beyond, it is rounded to 2e-5 of itself where no tie is.
         ``"sample"``: those of the sample; the rows are not read for them.
-    percentileCol, reasonsCol, numReasons
+    percentileCol, rarityCol, reasonsCol, numReasons
         Further columns of the model, none where the name is empty: the share of the training rows with a lower score;
-        and for outliers the ``numReasons`` features that add most to the score, as an array of structs of ``feature``
-        and ``contribution``.
+        its ``rarity``, as :func:`polars_anorand.detect` gives it; and for outliers the ``numReasons`` features that add
+        most to the score, as an array of structs of ``feature`` and ``contribution``.
     options
         Further options of the fit; see :class:`polars_anorand.FitOptions`.
     initModel
@@ -106,6 +106,7 @@ class AnoRand(Estimator, HasFit, Stored):
         maxRows: int = 1_000_000,  # noqa: N803
         calibrate: str = "all",
         percentileCol: str = "",  # noqa: N803
+        rarityCol: str = "",  # noqa: N803
         reasonsCol: str = "",  # noqa: N803
         numReasons: int = 3,  # noqa: N803
         options: Mapping[str, Any] | None = None,
@@ -207,7 +208,8 @@ class GroupedAnoRand(Estimator, HasGroups, Stored):
     numPartitions
         The number of tasks that the groups are spread over; 0: ``spark.sql.shuffle.partitions``. It is set, since
         adaptive execution would put all groups into one task where they are small in bytes.
-    inputCols, outputCol, predictionCol, contamination, seed, percentileCol, reasonsCol, numReasons, options
+    inputCols, outputCol, predictionCol, contamination, seed, percentileCol, rarityCol, reasonsCol,
+    numReasons, options
         As for :class:`AnoRand`.
 
     Examples
@@ -235,6 +237,7 @@ class GroupedAnoRand(Estimator, HasGroups, Stored):
         minGroupRows: int = 20,  # noqa: N803
         numPartitions: int = 0,  # noqa: N803
         percentileCol: str = "",  # noqa: N803
+        rarityCol: str = "",  # noqa: N803
         reasonsCol: str = "",  # noqa: N803
         numReasons: int = 3,  # noqa: N803
         options: Mapping[str, Any] | None = None,

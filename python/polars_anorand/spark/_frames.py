@@ -58,7 +58,8 @@ def scored_schema(schema: StructType, outputs: Outputs) -> StructType:
 
     """
     names = [field.name for field in schema]
-    added = [name for name in (outputs.score, outputs.label, outputs.percentile, outputs.reasons) if name is not None]
+    wanted = (outputs.score, outputs.label, outputs.percentile, outputs.rarity, outputs.reasons)
+    added = [name for name in wanted if name is not None]
     twice = {name for name in [*names, *added] if [*names, *added].count(name) > 1}
     if twice:
         raise ValueError(
@@ -72,6 +73,7 @@ def scored_schema(schema: StructType, outputs: Outputs) -> StructType:
         (outputs.score, DoubleType()),
         (outputs.label, DoubleType()),
         (outputs.percentile, DoubleType()),
+        (outputs.rarity, DoubleType()),
         (outputs.reasons, ArrayType(reason)),
     ]
     return StructType([*schema.fields, *[StructField(name, dtype) for name, dtype in types if name is not None]])

@@ -35,6 +35,12 @@ class HasOutputs(HasOutputCol, HasPredictionCol):
         "a column for the share of the training rows with a lower score; none if empty",
         TypeConverters.toString,
     )
+    rarityCol = Param(  # noqa: N815
+        Params._dummy(),
+        "rarityCol",
+        "a column for how rare the score is: one in 10 ** rarity ordinary rows scores as high; none if empty",
+        TypeConverters.toString,
+    )
     reasonsCol = Param(  # noqa: N815
         Params._dummy(),
         "reasonsCol",
@@ -51,6 +57,7 @@ class HasOutputs(HasOutputCol, HasPredictionCol):
             predictionCol="predictedLabel",
             contamination=0.01,
             percentileCol="",
+            rarityCol="",
             reasonsCol="",
             numReasons=3,
         )
@@ -62,6 +69,7 @@ class HasOutputs(HasOutputCol, HasPredictionCol):
             score=get("outputCol"),
             label=get("predictionCol") or None,
             percentile=get("percentileCol") or None,
+            rarity=get("rarityCol") or None,
             reasons=get("reasonsCol") or None,
             top=get("numReasons") if wants_reasons else None,
             contamination=get("contamination"),
@@ -86,6 +94,10 @@ class HasOutputs(HasOutputCol, HasPredictionCol):
     def setPercentileCol(self, value: str) -> Self:  # noqa: N802
         """Set the name of the percentile's column; none if empty."""
         return self._set(percentileCol=value)
+
+    def setRarityCol(self, value: str) -> Self:  # noqa: N802
+        """Set the name of the rarity's column; none if empty."""
+        return self._set(rarityCol=value)
 
     def setReasonsCol(self, value: str) -> Self:  # noqa: N802
         """Set the name of the column of reasons; none if empty."""

@@ -42,6 +42,7 @@ class Outputs(NamedTuple):
     score: str
     label: str | None = None
     percentile: str | None = None
+    rarity: str | None = None
     reasons: str | None = None
     top: int | None = None
     contamination: float | None = None
@@ -54,6 +55,7 @@ class Outputs(NamedTuple):
             (self.score, pa.float64()),
             (self.label, pa.float64()),
             (self.percentile, pa.float64()),
+            (self.rarity, pa.float64()),
             (self.reasons, pa.list_(pa.field("element", reason))),
         ]
         return [pa.field(name, dtype) for name, dtype in found if name is not None]
@@ -230,6 +232,7 @@ def _scored(table: pa.Table, data: bytes | None, features: list[str], outputs: O
         pl.col("score").cast(pl.Float64),
         *([pl.col("outlier").cast(pl.Float64)] if outputs.label is not None else []),
         *([pl.col("percentile").cast(pl.Float64)] if outputs.percentile is not None else []),
+        *([pl.col("rarity").cast(pl.Float64)] if outputs.rarity is not None else []),
         *([pl.col("reasons")] if outputs.reasons is not None else []),
     ]
     columns = found.select(wanted).to_arrow().columns

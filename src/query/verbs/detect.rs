@@ -1,4 +1,4 @@
-//! `detect`: gives the score, the percentile, and whether a row is an outlier; if asked, how far
+//! `detect`: gives the score, the percentile, the rarity, and whether a row is an outlier; if asked, how far
 //! the members agree, and why.
 
 use polars::prelude::*;
@@ -15,7 +15,8 @@ use super::mostly_outliers::Judged;
 use super::reasons::{reasons, reasons_dtype};
 use super::Verb;
 
-/// The score, the share of the training rows below it, and whether it is above the threshold.
+/// The score, the share of the training rows below it, how rare it is, and whether it is above the
+/// threshold.
 pub struct Detect {
     limit: Limit,
     spread: bool,
@@ -73,13 +74,15 @@ impl Verb for Detect {
             false => (scoring::score(model, columns, device)?, None),
         };
         let percentile = score.apply_values(|score| quantiles.share_below(score)).with_name("percentile".into());
+        let rarity = score.apply_values(|score| quantiles.rarity(score)).with_name("rarity".into());
         let outlier: BooleanChunked = score.iter().map(|score| Some(f64::from(score?) > threshold)).collect();
         let outlier = outlier.with_name("outlier".into());
         Judged { model, columns, outlier: &outlier, expected }.warn(self.expression, device)?;
         let reasons =
             self.explain.map(|count| explain_outliers(model, columns, count, &outlier, device)).transpose()?;
         let rows = score.len();
-        let mut fields = vec![score.into_series(), percentile.into_series(), outlier.into_series()];
+        let mut fields =
+            vec![score.into_series(), percentile.into_series(), rarity.into_series(), outlier.into_series()];
         fields.extend(spread.map(IntoSeries::into_series));
         fields.extend(reasons.map(|reasons| reasons.with_name("reasons".into())));
         Ok(StructChunked::from_series("anomaly".into(), rows, fields.iter())?.into_series())
@@ -100,6 +103,7 @@ impl Verb for Detect {
         let mut fields = vec![
             Field::new("score".into(), DataType::Float32),
             Field::new("percentile".into(), DataType::Float32),
+            Field::new("rarity".into(), DataType::Float32),
             Field::new("outlier".into(), DataType::Boolean),
         ];
         if self.spread {
