@@ -15,6 +15,9 @@ _ADVICE = {
 }
 """What to do with a table of another library."""
 
+_SHOWN = 10
+"""The number of columns that an error names."""
+
 
 def checked(frame: object) -> pl.DataFrame | pl.LazyFrame:
     """A frame of Polars.
@@ -29,6 +32,23 @@ def checked(frame: object) -> pl.DataFrame | pl.LazyFrame:
         return frame
     advice = _ADVICE.get(_library(frame), "")
     raise TypeError(f"frame must be a polars DataFrame or LazyFrame, got {_kind(frame)}{advice}")
+
+
+def require(frame: pl.DataFrame | pl.LazyFrame, features: list[str]) -> None:
+    """Raise a ColumnNotFoundError if a frame lacks a feature of a model."""
+    columns = frame.collect_schema().names()
+    missing = [name for name in features if name not in columns]
+    if missing:
+        raise pl.exceptions.ColumnNotFoundError(
+            f"the frame has no column {_listed(missing)}, which the model was fitted on; it has {_listed(columns)}: "
+            "rename the column, or add it, with nulls if it has no values"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    """Some names, for an error."""
+    shown = ", ".join(repr(name) for name in names[:_SHOWN]) or "no columns"
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
 def refuse(features: object) -> None:

@@ -6,7 +6,7 @@ from typing import overload
 
 import polars as pl
 
-from polars_anorand import _register
+from polars_anorand import _frames, _register
 from polars_anorand._arguments import Columns, ModelLike, one_model, struct, text
 from polars_anorand._options import CONTAMINATION, number
 from polars_anorand.model import Model
@@ -94,6 +94,8 @@ def drift(
     OSError, ValueError
         If the model can't be read, or was written before models kept the quantiles of their features; for a Series of
         several models, and a contamination out of its range.
+    ColumnNotFoundError
+        If the frame lacks a feature of the model.
     ComputeError
         From the query, as :func:`polars_anorand.detect`.
 
@@ -112,6 +114,7 @@ def drift(
     share = number("contamination", contamination)
     known.threshold(CONTAMINATION if share is None else share)  # An error at once, where it is out of its range.
     if isinstance(data, (pl.DataFrame, pl.LazyFrame)):
+        _frames.require(data, known.features)
         call = _call(pl.struct(known.features), known, share, device, "drift")
         found = data.lazy().select(call).collect().explode("drift").unnest("drift")
         return found.sort(pl.col("feature").is_null(), -pl.col("psi"), nulls_last=True, maintain_order=True)

@@ -32,7 +32,7 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 def score(model: Model, frame: Frame, *, prefix: str, device: str, precision: Precision) -> Frame:
     """See :meth:`polars_anorand.Model.score`."""
-    name = _names(frame, prefix, "score")["score"]
+    name = _names(frame, model.features, prefix, "score")["score"]
     verb = functions.score(
         model.features, model, device=device, precision=precision, name=unused("score", model.features)
     )
@@ -51,7 +51,7 @@ def detect(
     precision: Precision,
 ) -> Frame:
     """See :meth:`polars_anorand.Model.detect`."""
-    names = _names(frame, prefix, *DETECTED)
+    names = _names(frame, model.features, prefix, *DETECTED)
     verb = _verb(model.features, model, explain, contamination, threshold, device, precision)
     return _beside(frame, verb, names)
 
@@ -85,14 +85,14 @@ def with_models(
     joined = frame.join(of_groups, **how)
     if explain is None:
         verb = functions.score(features, pl.col(column), name=unused("score", features))
-        return joined.with_columns(verb.alias(_names(frame, "", "score")["score"])).drop(column)
+        return joined.with_columns(verb.alias(_names(frame, features, "", "score")["score"])).drop(column)
     verb = _verb(features, pl.col(column), explain, contamination)
-    return _beside(joined, verb, _names(frame, "", *DETECTED)).drop(column)
+    return _beside(joined, verb, _names(frame, features, "", *DETECTED)).drop(column)
 
 
 def explain(model: Model, frame: Frame, *, top: int | None, prefix: str, device: str, precision: Precision) -> Frame:
     """See :meth:`polars_anorand.Model.explain`."""
-    name = _names(frame, prefix, "explanation")["explanation"]
+    name = _names(frame, model.features, prefix, "explanation")["explanation"]
     verb = functions.explain(
         model.features, model, top=top, device=device, precision=precision, name=unused("explanation", model.features)
     )
@@ -101,7 +101,7 @@ def explain(model: Model, frame: Frame, *, top: int | None, prefix: str, device:
 
 def cells(model: Model, frame: Frame, *, prefix: str) -> Frame:
     """See :meth:`polars_anorand.Model.cells`."""
-    name = _names(frame, prefix, "cells")["cells"]
+    name = _names(frame, model.features, prefix, "cells")["cells"]
     verb = functions.cells(model.features, model, name=unused("cells", model.features))
     return frame.with_columns(verb.alias(name))
 
@@ -197,8 +197,11 @@ def split(
     return detected.filter(~outlier).drop(added), detected.filter(outlier)
 
 
-def _names(frame: pl.DataFrame | pl.LazyFrame, prefix: str, *results: str) -> dict[str, str]:
-    """Return the columns of the results; raise if the frame has one of them, which would be overwritten."""
+def _names(frame: pl.DataFrame | pl.LazyFrame, features: list[str], prefix: str, *results: str) -> dict[str, str]:
+    """Return the columns of the results.
+
+    Raise if the frame has one of them, which would be overwritten, or lacks a feature.
+    """
     names = {result: f"{text('prefix', prefix)}{result}" for result in results}
     taken = set(_frames.checked(frame).collect_schema())
     for result, name in names.items():
@@ -207,6 +210,7 @@ def _names(frame: pl.DataFrame | pl.LazyFrame, prefix: str, *results: str) -> di
                 f"the frame has a column {name!r} already: give the new ones another name, such as "
                 f'prefix="anorand_" for "anorand_{result}", or drop the column'
             )
+    _frames.require(frame, features)
     return names
 
 

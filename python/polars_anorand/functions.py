@@ -71,8 +71,8 @@ def fit(
         The precision of products on a GPU: ``"float32"``, or ``"tf32"``, which rounds their factors to 10 bits. A CPU
         always computes in float32.
     path
-        Also saves the model to this file, atomically. Leave it out in a ``group_by``, where every group would write to
-        the same file.
+        Also saves the model to this file, atomically. Leave it out in a ``group_by``, where each group would write to
+        the same file: a second model for it is an error.
     init
         A model to go on from, given as to :func:`score`. Its networks are trained further, and the new rows are added
         to its counts and extremes. Options that are not given are the model's. Those that its networks depend on
@@ -482,5 +482,8 @@ def _source(
     given = [*options, *[name for name, value in others.items() if value is not None]]
     given += group_arguments(small_groups, min_group_rows)
     if given:
-        raise TypeError(f"options of a fit go without a model, got a model and {', '.join(given)}")
+        raise TypeError(
+            f"options of a fit go without a model, got a model and {', '.join(given)}: leave out the options to score "
+            "with the model, or the model to fit one"
+        )
     return model

@@ -18,6 +18,25 @@ impl Columns {
         counts.collect()
     }
 
+    /// Names the features that have no value in any row.
+    pub fn without_values(&self) -> PolarsResult<Vec<String>> {
+        /// Nearly every feature has a value among this number of rows, so that no others are read.
+        const FIRST: usize = 64;
+        let first = self.slice(0, self.rows.min(FIRST));
+        let mut values = vec![];
+        let mut names = vec![];
+        for (j, feature) in self.features.iter().enumerate() {
+            first.read(j, &mut values)?;
+            if values.iter().all(|value| value.is_nan()) {
+                self.read(j, &mut values)?;
+                if values.iter().all(|value| value.is_nan()) {
+                    names.push(feature.name.clone());
+                }
+            }
+        }
+        Ok(names)
+    }
+
     /// Says which rows a fit can use, under a policy for missing values.
     pub fn usable_rows(&self, missing: Missing) -> PolarsResult<Vec<bool>> {
         if missing == Missing::Error {
@@ -92,6 +111,19 @@ mod tests {
         let frame = df!("a" => [1, 2], "b" => [Some(1), None]).unwrap();
         let message = columns(frame).training_rows(Missing::Error).unwrap_err().to_string();
         assert!(message.contains("\"b\"") && message.contains("row 1"), "{message}");
+    }
+
+    #[test]
+    fn features_without_any_value_are_named() {
+        let late: Vec<Option<i32>> = (0..100).map(|row| (row == 99).then_some(1)).collect();
+        let frame = df!(
+            "late" => late,
+            "numbers" => vec![f64::NAN; 100],
+            "full" => vec![1; 100],
+            "texts" => vec![None::<&str>; 100],
+        );
+        let found = columns(frame.unwrap()).without_values().unwrap();
+        assert_eq!(found, ["numbers", "texts"]);
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Prepared {
         let Fit { given: GivenToFit { columns, labels, totals, start }, options } = *fit;
         columns.features().iter().try_for_each(|feature| feature.check_encoding(options.encode))?;
         check_writable(columns.features())?;
+        let is_first = start.is_none();
         let merging = Merging::new(start)?;
         let given = merging.align(columns)?;
         let rows = merging.training_rows(&given, labels, options.missing)?;
@@ -60,7 +61,10 @@ impl Prepared {
             Some(totals) => totals.frequencies(),
             None => rows.columns.frequencies()?,
         };
-        let warnings = warnings::fit_warnings(&given, rows.columns.rows(), &frequencies)?;
+        let mut warnings = warnings::fit_warnings(&given, rows.columns.rows(), &frequencies)?;
+        if is_first {
+            warnings.extend(warnings::value_warnings(&given)?);
+        }
 
         let rows = if is_sampled { rows.sample(options)? } else { rows };
         let encoders = encoders(&frequencies);

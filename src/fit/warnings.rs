@@ -15,6 +15,8 @@ pub enum Warning {
     LooksLikeIds { feature: String, values: u64 },
     /// An integer only numbers the rows.
     NumbersRows { feature: String, how: Numbering },
+    /// A feature has no value in any row.
+    NoValue { feature: String },
     /// More than half of the rows have a missing value, and `missing="null"` skips them. The field
     /// `missing` has the number of rows without a value for each feature.
     RowsSkipped { skipped: usize, rows: usize, missing: Vec<(String, usize)> },
@@ -29,6 +31,7 @@ pub enum Warning {
 pub enum Subject {
     LooksLikeIds(String),
     NumbersRows(String),
+    NoValue(String),
     RowsSkipped,
     UnlikeEnsemble,
 }
@@ -39,6 +42,7 @@ impl Warning {
         match self {
             Self::LooksLikeIds { feature, .. } => Subject::LooksLikeIds(feature.clone()),
             Self::NumbersRows { feature, .. } => Subject::NumbersRows(feature.clone()),
+            Self::NoValue { feature } => Subject::NoValue(feature.clone()),
             Self::RowsSkipped { .. } => Subject::RowsSkipped,
             Self::UnlikeEnsemble { .. } => Subject::UnlikeEnsemble,
         }
@@ -71,6 +75,9 @@ impl Warning {
             Self::NumbersRows { feature, how } => {
                 format!("anorand: in {count} of {groups} groups, {}", number_message(feature, *how))
             }
+            Self::NoValue { feature } => {
+                format!("anorand: in {count} of {groups} groups, feature {feature:?} has {NO_VALUE_ADVICE}")
+            }
             Self::RowsSkipped { skipped, rows, missing } => {
                 skip_message(&format!("the fits of {count} of {groups} groups skip"), *skipped, *rows, missing)
             }
@@ -91,6 +98,7 @@ impl Display for Warning {
                 )
             }
             Self::NumbersRows { feature, how } => write!(f, "anorand: {}", number_message(feature, *how)),
+            Self::NoValue { feature } => write!(f, "anorand: feature {feature:?} has {NO_VALUE_ADVICE}"),
             Self::RowsSkipped { skipped, rows, missing } => {
                 f.write_str(&skip_message("the fit skips", *skipped, *rows, missing))
             }
@@ -102,6 +110,10 @@ impl Display for Warning {
 const ID_ADVICE: &str =
     "too many to recur, as ids have: their frequencies say little, and any new one will look rare; \
                          leave the column out";
+
+const NO_VALUE_ADVICE: &str =
+    "no value in any row of the fit: it says nothing about a row, and a later row with a value will be \
+                               flagged; leave the column out";
 
 // The text has no numbers of rows: Python shows equal warnings once, and in a group_by each group
 // has its own number of rows.
@@ -144,6 +156,9 @@ fn unlike_message(whose: &str, down_to: &str, correlation: i64) -> String {
     )
 }
 
+/// With at most this number of rows, no feature is said to have no value.
+const FEW: usize = 20;
+
 /// A distilled network is worse than its ensemble below this rank correlation. On the sets of
 /// docs/quality.md, the lowest is 0.97.
 const LEAST_CORRELATION: f64 = 0.9;
@@ -171,6 +186,14 @@ pub fn fit_warnings(given: &Columns, usable: usize, frequencies: &[Option<Freque
     let mut warnings: Vec<Warning> = ids.collect();
     warnings.extend(rows_skipped(given, usable)?);
     Ok(warnings)
+}
+
+/// The warnings of features without a value, in a fit that no earlier model has told of them.
+pub fn value_warnings(given: &Columns) -> PolarsResult<Vec<Warning>> {
+    if given.rows() <= FEW {
+        return Ok(vec![]);
+    }
+    Ok(given.without_values()?.into_iter().map(|feature| Warning::NoValue { feature }).collect())
 }
 
 fn rows_skipped(given: &Columns, used: usize) -> PolarsResult<Option<Warning>> {

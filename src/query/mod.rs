@@ -8,6 +8,7 @@ mod plan;
 mod request;
 mod scan;
 mod warn;
+mod written;
 
 pub mod verbs;
 
@@ -18,3 +19,4 @@ pub use opened::{Expression, ModelFile};
 pub use plan::plan;
 pub use request::Training;
 pub use scan::{Gathered, Scan};
+pub use written::write_once;

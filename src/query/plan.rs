@@ -1,10 +1,12 @@
 //! What a query forgets of an earlier one with the same expression.
 
 use super::opened::{self, Expression};
-use super::verbs;
+use super::{verbs, written};
 
-/// A query with this expression is planned: it opens its model's file anew, and may be warned again.
+/// A query with this expression is planned: it opens and writes its files anew, and may be warned
+/// again.
 pub fn plan(expression: Expression) {
     opened::forget(expression);
     verbs::forget(expression);
+    written::forget(expression);
 }

@@ -100,3 +100,51 @@ def test_a_model_without_a_suffix_is_still_a_path(frame: pl.DataFrame, model: an
     model.save(tmp_path / "model")
     found = frame.select(anorand.score(FEATURES, tmp_path / "model")).to_series()
     assert found.equals(frame.select(anorand.score(FEATURES, model)).to_series())
+
+
+def test_a_frame_that_lacks_a_feature_is_told_which_it_has(
+    frame: pl.DataFrame, model: anorand.Model, tmp_path: Path
+) -> None:
+    calls: list[Callable[[Any], object]] = [
+        model.score,
+        model.detect,
+        model.explain,
+        model.cells,
+        lambda given: anorand.split(given, model),
+        lambda given: anorand.drift(given, model),
+        lambda given: anorand.report(given, model, path=tmp_path / "report.html"),
+    ]
+    for given in [frame.drop("b", "c"), frame.lazy().drop("b", "c")]:
+        for call in calls:
+            text = message(lambda call=call, given=given: call(given), pl.exceptions.ColumnNotFoundError)
+            assert text.startswith(
+                "the frame has no column 'b', 'c', which the model was fitted on; it has 'a': rename"
+            )
+    wide = pl.DataFrame({f"column {i}": [1] for i in range(200)})
+    assert "'column 9' and 190 more" in message(lambda: model.score(wide), pl.exceptions.ColumnNotFoundError)
+
+
+def test_fit_options_beside_a_model_say_what_to_leave_out(model: anorand.Model) -> None:
+    text = message(lambda: anorand.score(FEATURES, model, seed=3, epochs=2))
+    assert "got a model and seed, epochs: leave out the options to score with the model" in text
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_path_for_the_models_of_several_groups_is_an_error(frame: pl.DataFrame, tmp_path: Path, over: bool) -> None:
+    grouped = frame.head(200).with_columns(group=pl.int_range(pl.len()) % 4)
+    fit = anorand.fit(FEATURES, path=tmp_path / "model.safetensors", epochs=1, min_steps=0)
+    with pytest.raises(pl.exceptions.ComputeError, match="more than one model for the one path .* leave path out"):
+        grouped.with_columns(fit.over("group")) if over else grouped.group_by("group").agg(fit)
+    query = grouped.lazy().filter(pl.col("a") < pl.col("a").max()).select(fit)
+    for _ in range(2):  # a query that is collected again writes its file again
+        (tmp_path / "model.safetensors").unlink()
+        data = query.collect().item()
+        assert anorand.Model.load(tmp_path / "model.safetensors").to_bytes() == data
+
+
+def test_a_feature_without_any_value_warns(frame: pl.DataFrame) -> None:
+    empty = frame.with_columns(b=pl.lit(float("nan")), d=pl.lit(None, dtype=pl.String))
+    with pytest.warns(UserWarning, match="has no value") as shown:
+        empty.select(anorand.fit([*FEATURES, "d"], epochs=1, min_steps=0))
+    told = [str(each.message).partition(":")[2].partition(":")[0] for each in shown]
+    assert sorted(told) == [f' feature "{name}" has no value in any row of the fit' for name in "bd"]

@@ -1,4 +1,4 @@
-"""Contract: the code of the first page, the tutorial and the how-to pages runs; the reference has every public name."""
+"""Contract: the code of every page of docs/ runs as it is pasted; the reference has every public name."""
 
 from __future__ import annotations
 
@@ -6,35 +6,48 @@ import ast
 import re
 from pathlib import Path
 
+import pages
 import pytest
 
 import polars_anorand as anorand
 
-DOCS = Path(__file__).parents[2] / "docs"
-ELSEWHERE = {"spark"}
-"""Pages whose code needs another environment: tests/integrations runs it."""
-HOW_TO = [page for page in sorted((DOCS / "how-to").glob("*.md")) if page.stem not in ELSEWHERE]
-PAGES = [DOCS / "index.md", DOCS / "tutorial.md", *HOW_TO]
+DOCS = pages.ROOT / "docs"
+ELSEWHERE = {"spark", "scaling"}
+"""Pages whose code needs other engines: tests/integrations has these."""
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.stem not in ELSEWHERE and pages.blocks(page)]
 MODULES = ["sklearn", "spark", "ray", "mlflow"]
 """Public modules beside the package itself. They are read, not imported, since each needs an extra."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, page.name, "exec"), names)
+    pages.run(page, tmp_path)
+
+
+def test_an_everyday_job_takes_at_most_three_lines() -> None:
+    _, *jobs = re.split(r"^## ", (DOCS / "how-to" / "everyday-jobs.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(jobs) >= 5
+    for job in jobs:
+        code = "".join(re.findall(r"```(?:python|sh)\n(.*?)```", job, re.DOTALL)).splitlines()
+        assert 0 < len(code) <= 3, job
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    reference = (DOCS / "reference.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^::: polars_anorand\.(\S+)$", reference, re.MULTILINE))
+    texts = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
+    listed = [name for text in texts for name in re.findall(r"^::: polars_anorand\.(\S+)$", text, re.MULTILINE)]
     of_modules = {f"{module}.{name}" for module in MODULES for name in exported(module)}
-    assert {name for name in listed if name.partition(".")[0] in MODULES} == of_modules
-    assert {name.rpartition(".")[2] for name in listed - of_modules} == set(anorand.__all__) - {"__version__"}
+    assert sorted(listed) == sorted({*anorand.__all__} - {"__version__"} | of_modules)
+
+
+def test_every_page_of_the_reference_is_in_its_table_and_in_the_menu() -> None:
+    table = (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (DOCS / "reference").glob("*.md"):
+        assert f"reference/{page.name}" in menu
+        assert page.stem == "index" or f"]({page.name})" in table
 
 
 def test_every_module_without_an_underscore_is_named_as_public_or_taken_from_by_the_package() -> None:

@@ -177,8 +177,8 @@ class Model:
 
         It is what stands in for missing values with ``missing="impute"``, and no row that :func:`explain` compares
         with. The median of a category is the value whose frequency is the median row's. A time with a zone is that of
-        its clocks. None stands for a feature that is missing in most training rows, and for a time of which the hour,
-        the day or the month count, which has no median.
+        its clocks. The value is None if the feature is mostly missing, or is a date or time scored by its calendar
+        parts.
         """
         counted, medians = _core.model_categories(self._bytes), _core.model_medians(self._bytes)
         of = zip(self._metadata["features"], counted, medians, strict=True)
@@ -343,7 +343,7 @@ class Model:
         TypeError, ValueError
             At once, for what is no frame of Polars, and for a frame that has a column of a new one's name.
         PolarsError
-            From the query, as :func:`polars_anorand.score`.
+            At once, for a frame that lacks a feature; and from the query, as :func:`polars_anorand.score`.
 
         Examples
         --------

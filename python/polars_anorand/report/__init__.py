@@ -48,7 +48,7 @@ def report(
         A column to count outliers by. A Date or Datetime is taken in steps of ``every``; of any other column, the 50
         most frequent values are shown.
     every
-        As in :meth:`polars.Expr.dt.truncate`.
+        As in ``polars.Expr.dt.truncate``.
     contamination
         The share of the training rows that count as outliers, above 0 and below 1.
     top
@@ -66,7 +66,7 @@ def report(
     TypeError, ValueError, OSError
         For an argument of another type, a model that can't be read, or a path that can't be written.
     ColumnNotFoundError
-        If ``by`` is no column of the frame.
+        If ``by`` is no column of the frame, or the frame lacks a feature of the model.
     ComputeError
         From the query, as :func:`polars_anorand.detect`.
 
@@ -83,6 +83,7 @@ def report(
     """
     given = _frames.checked(frame)
     known = one_model("report", model)
+    _frames.require(given, known.features)
     share = number("contamination", contamination)
     rows = integer("top", top)
     if rows is None or rows < 1:

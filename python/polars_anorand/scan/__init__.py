@@ -119,17 +119,17 @@ def train(
         As :func:`polars_anorand.fit`. With ``by``, there is a model for each group: the same as of a scan of its rows
         alone.
     fallback
-        With ``by``, whether a group that has no model of its own, since it is too small, gets one of all rows. So its
-        rows are scored, but as if the group meant nothing: a key that says what is usual belongs among the features of
-        one model instead. ``init=`` takes no such model for the group's own.
+        With ``by``, whether a group that has no model of its own, since it is too small, gets one of all rows, without
+        a warning. So its rows are scored, but as if the group meant nothing: a key that says what is usual belongs
+        among the features of one model instead. ``init=`` takes no such model for the group's own.
     sample
-        The number of rows of the sample, at least 2; 1,000,000 if nothing is said, with ``by`` 100,000 of each group.
-        It must be said with labels, which may be rare in it, and with ``max_samples=0``, with which each member learns
+        The number of rows of the sample, at least 2; by default 1,000,000, with ``by`` 100,000 of each group.
+        It must be given with labels, which may be rare in it, and with ``max_samples=0``, with which each member learns
         from all its rows.
     init
         A model to go on from, as by :func:`polars_anorand.fit`: a path, bytes or a :class:`Model`, read before the scan
-        is. The counts and extremes of all rows are added to its own; ``seed`` and ``missing`` are its own too, if
-        nothing is said. With ``by``, every group goes on from it; or give a frame of the keys and ``model``, as
+        is. The counts and extremes of all rows are added to its own; ``seed`` and ``missing`` are its own by
+        default. With ``by``, every group goes on from it; or give a frame of the keys and ``model``, as
         ``train(by=…)`` returns it: each group goes on from its own model, and starts anew if it is not in the frame
         or its model is null.
     replay
@@ -222,8 +222,7 @@ def train(
     fit = Fit(training, models, rows, calibrate == "all", placement)
     with show_progress(always=progress == "always") if progress else contextlib.nullcontext():
         if by is not None:
-            models_of = fit_groups(fit, rows_of)
-            return _with_fallback(models_of, whole) if fallback else models_of
+            return _with_fallback(fit, rows_of, whole) if fallback else fit_groups(fit, rows_of)
         model = Model(fit_all(fit, rows_of))
     _warn_of_constants(model)
     if destination is not None:
@@ -231,8 +230,14 @@ def train(
     return model
 
 
-def _with_fallback(models: pl.DataFrame, whole: Callable[[], Model]) -> pl.DataFrame:
-    """Give the groups without a model that of all rows."""
+def _with_fallback(fit: Fit, rows_of: pl.LazyFrame, whole: Callable[[], Model]) -> pl.DataFrame:
+    """Fit a model for each group, and give the groups without one that of all rows."""
+    with warnings.catch_warnings():
+        # The column of the result says which groups these are, and none of them gets a null.
+        warnings.filterwarnings(
+            "ignore", message="anorand: .* are too small for a model and get a null", category=UserWarning
+        )
+        models = fit_groups(fit, rows_of)
     if FALLBACK in models.columns:
         raise ValueError(f"fallback=True adds a column {FALLBACK!r}, which is a key of by: give the key another name")
     is_fallback = models["model"].is_null()

@@ -85,6 +85,11 @@ impl Destination {
         Ok(Self { path: target, temporary })
     }
 
+    /// The file that will be written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Write the file whole, sync it, and put it in place of what was there.
     pub fn write(mut self, bytes: &[u8]) -> Result<(), Unwritable> {
         // Of the file itself: the errors of `NamedTempFile` name the temporary file, and lose the

@@ -88,7 +88,9 @@ impl Model {
 
 /// Opens a safetensors file, and finds its metadata entry.
 fn open(bytes: &[u8]) -> PolarsResult<(SafeTensors<'_>, String)> {
-    let unreadable = |error| invalid(format!("it can't be read as safetensors ({error})"));
+    let unreadable = |error| {
+        invalid(format!("it can't be read as safetensors ({error}); fit(path=…) and Model.save write model files"))
+    };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
     let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     let entry = header.metadata().as_ref().and_then(|entries| entries.get(ENTRY));

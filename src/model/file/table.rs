@@ -1,7 +1,7 @@
 //! The one table of a model file's tensors: a new tensor is a new line here.
 //!
 //! What is written and what is read is checked against it (see [`crate::tensors`]), and
-//! docs/architecture.md shows it.
+//! docs/model-file.md shows it.
 
 use std::collections::BTreeMap;
 
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::model::examples;
 
-    /// The table as docs/architecture.md shows it.
+    /// The table as docs/model-file.md shows it.
     fn documented() -> String {
         let line = |tensor: &Tensor| {
             let Tensor { name, dtype, shape, owners, meaning } = tensor;
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_table() {
-        let text = include_str!("../../../docs/architecture.md");
-        assert!(text.contains(&documented()), "docs/architecture.md should have this table:\n\n{}", documented());
+        let text = include_str!("../../../docs/model-file.md");
+        assert!(text.contains(&documented()), "docs/model-file.md should have this table:\n\n{}", documented());
     }
 
     #[test]

@@ -5,8 +5,10 @@ use polars::prelude::*;
 use super::models::{models_dtype, models_of_groups};
 use crate::device::Request;
 use crate::model::Destination;
+use crate::plugin::ffi::expression;
 use crate::plugin::kwargs::{training, FitKwargs, PackedFields};
 use crate::plugin::progress::Watching;
+use crate::query::write_once;
 
 pub fn fit_field(inputs: &[Field], kwargs: FitKwargs) -> PolarsResult<Field> {
     Request::parse(kwargs.device.as_deref(), kwargs.precision.as_deref())?;
@@ -24,7 +26,7 @@ pub fn fit(inputs: &[Series], kwargs: FitKwargs) -> PolarsResult<Series> {
         let destination = kwargs.path.map(|path| Destination::claim(&path.0)).transpose()?;
         let bytes = training.fit(&columns, request)?.to_bytes()?;
         if let Some(destination) = destination {
-            destination.write(&bytes)?;
+            write_once(expression(), destination, &bytes)?;
         }
         return Ok(Series::new(kwargs.name.into(), [bytes.as_slice()]));
     };
