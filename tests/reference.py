@@ -496,7 +496,9 @@ def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Arra
     gain, power, (from_networks, from_cells) = (how["balance"][name] for name in ("gain", "power", "damped_from"))
     all_evidence = (evidence - np.log(2)) * how["evidence"]["unit"] + how["evidence"]["median"]
     new = how["highest"] * -np.expm1(np.minimum(how["beyond"] - all_evidence, 0))
-    by_networks = how["weight"] * np.logaddexp(0, _damped(0.85 * networks + 0.15 * tails, from_networks))
+    networks = 0.85 * networks + 0.15 * tails
+    within = np.minimum(networks, 50.0)
+    by_networks = how["weight"] * np.logaddexp(0, _damped(within, from_networks) + networks - within)
     by_cells = gain * np.logaddexp(0, _damped(evidence, from_cells)) + new
     together: Array = (by_networks**power + by_cells**power) ** (1 / power)
     return together

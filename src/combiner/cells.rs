@@ -11,7 +11,8 @@
 //! `nats` is ln 2 at the training rows' median. For u and the tails it is ln 10 where a tenth of the
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
 //! never show counts the more, but 0.1 of it counts for a nat at most. `damped` is f + ln(1 + (x − f))
-//! from f on, so that no part outweighs the other by orders of magnitude. `new` is for evidence v
+//! from f on, so that no part outweighs the other by orders of magnitude; that of the networks is
+//! straight again from 50 nats on, so that absurd rows stay apart. `new` is for evidence v
 //! beyond b, the most that there is against any training row: h is the highest U of a training row
 //! without it, so that what no training row has ranks above the training rows.
 //!
@@ -38,6 +39,8 @@ const SHARE_OF_TAILS: f64 = 0.15;
 const MOSTLY_NEIGHBOURS: Balance = Balance { gain: 0.5, power: 2, damped_from: [8.0, 8.0] };
 const ONLY_NUMBERS: Balance = Balance { gain: 0.8, power: 4, damped_from: [8.0, 2.0] };
 const OTHERWISE: Balance = Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0] };
+/// From so many nats on, the networks' part is damped no more.
+const ABSURD: f64 = 50.0;
 /// The option `kept_weight` from which on neighbours are most of a score.
 const MUCH_KEPT_WEIGHT: f64 = 2.0;
 /// The least evidence that counts for a nat, however little there is against the training rows: few
@@ -182,7 +185,8 @@ impl CellsFormula {
     fn unusual(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
         let [from, from_cells] = self.balance.damped_from;
         let networks = (1.0 - SHARE_OF_TAILS) * networks + SHARE_OF_TAILS * tails;
-        let networks = self.weight * softplus(damped(networks, from));
+        let within = networks.min(ABSURD);
+        let networks = self.weight * softplus(damped(within, from) + (networks - within));
         let all = (evidence - LN_2) * self.evidence.unit + self.evidence.median;
         let new = self.highest * -libm::expm1((self.beyond - all).min(0.0));
         let cells = self.balance.gain * softplus(damped(evidence, from_cells)) + new;

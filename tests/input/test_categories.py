@@ -216,7 +216,7 @@ def test_of_very_many_values_the_rare_ones_count_as_not_seen() -> None:
     assert len(kept) == 65_536
     assert next(iter(kept.items())) == (ids[-1], 2)
     assert model.reference["id"] in kept
-    rows = pl.DataFrame({"x": [5.0] * 4, "id": [ids[-2], "never", ids[0], ids[1]]})
+    rows = pl.DataFrame({"x": [5.0] * 4, "id": [ids[-2], "id999999", ids[0], ids[1]]})
     rare, never, *remembered = rows.select(anorand.score(pl.all(), model)).to_series()
     assert rare == pytest.approx(never, abs=1e-5)
     assert remembered[0] == remembered[1]

@@ -98,9 +98,9 @@ impl Frequencies {
         all
     }
 
-    /// How many different values the training rows have.
+    /// How many different values the training rows have; saturating, as the number may be a file's.
     pub fn distinct(&self) -> u64 {
-        self.values.len() as u64 + self.rare.values
+        (self.values.len() as u64).saturating_add(self.rare.values)
     }
 
     /// Whether there are too many values for the number of rows, as for ids: their frequencies then
