@@ -185,8 +185,8 @@ impl CellsFormula {
     fn unusual(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
         let [from, from_cells] = self.balance.damped_from;
         let networks = (1.0 - SHARE_OF_TAILS) * networks + SHARE_OF_TAILS * tails;
-        let within = networks.min(ABSURD);
-        let networks = self.weight * softplus(damped(within, from) + (networks - within));
+        let beyond = (networks - ABSURD).max(0.0);
+        let networks = self.weight * softplus(damped(networks.min(ABSURD), from) + beyond);
         let all = (evidence - LN_2) * self.evidence.unit + self.evidence.median;
         let new = self.highest * -libm::expm1((self.beyond - all).min(0.0));
         let cells = self.balance.gain * softplus(damped(evidence, from_cells)) + new;

@@ -63,7 +63,7 @@ impl Prepared {
         };
         let mut warnings = warnings::fit_warnings(&given, rows.columns.rows(), &frequencies)?;
         if is_first {
-            warnings.extend(warnings::value_warnings(&given)?);
+            warnings.extend(warnings::value_warnings(&given, totals.as_ref())?);
         }
 
         let rows = if is_sampled { rows.sample(options)? } else { rows };

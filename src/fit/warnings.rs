@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter};
 
 use polars::prelude::PolarsResult;
 
-use crate::data::{Columns, Frequencies, Numbering};
+use crate::data::{Columns, Frequencies, Numbering, Totals};
 use crate::model::Distilled;
 
 /// A warning of a fit. The caller shows it, once for all groups.
@@ -188,12 +188,19 @@ pub fn fit_warnings(given: &Columns, usable: usize, frequencies: &[Option<Freque
     Ok(warnings)
 }
 
-/// The warnings of features without a value, in a fit that no earlier model has told of them.
-pub fn value_warnings(given: &Columns) -> PolarsResult<Vec<Warning>> {
+/// The warnings of features without a value, in a fit that no earlier model has told of them. Where
+/// the rows are a sample, `totals` are of all rows.
+pub fn value_warnings(given: &Columns, totals: Option<&Totals>) -> PolarsResult<Vec<Warning>> {
     if given.rows() <= FEW {
         return Ok(vec![]);
     }
-    Ok(given.without_values()?.into_iter().map(|feature| Warning::NoValue { feature }).collect())
+    let has_others = |name: &str| {
+        let at = given.features().iter().position(|feature| feature.name == name);
+        let of_all = totals.zip(at).and_then(|(totals, at)| totals.features.get(at).map(|of| (of, totals.rows)));
+        of_all.is_some_and(|(feature, rows)| feature.missing < rows)
+    };
+    let without = given.without_values()?.into_iter().filter(|feature| !has_others(feature));
+    Ok(without.map(|feature| Warning::NoValue { feature }).collect())
 }
 
 fn rows_skipped(given: &Columns, used: usize) -> PolarsResult<Option<Warning>> {
