@@ -139,3 +139,16 @@ def test_what_no_training_row_is_is_flagged_and_named_whatever_the_labels_teach(
         assert found["outlier"].all(), name
         assert found["reasons"].list.first().struct.field("feature").unique().to_list() == [name]
     assert usual.select(anorand.detect(pl.all(), model)).unnest("anomaly")["outlier"].mean() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_five_far_values_of_45_rows_rank_above_the_others_beside_a_plateau_of_equal_ones(seed: int) -> None:
+    """What is dense must not make what is far look ordinary, nor the rest of the bulk strange."""
+    rng = np.random.default_rng(seed)
+    bulk = rng.normal(50, 5, 25).round(1)
+    plateau = np.full(15, float(rng.integers(40, 60)))
+    far = rng.uniform(150, 400, 5).round(1)
+    values = rng.permutation(np.concatenate([bulk, plateau, far]))
+    frame = pl.DataFrame({"x": values}).with_columns(anorand.detect("x", contamination=0.11, seed=seed))
+    outliers = frame.unnest("anomaly").filter("outlier")["x"]
+    assert set(outliers) == set(far)
