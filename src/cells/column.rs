@@ -8,7 +8,6 @@ use crate::data::Kind;
 
 use super::events::{of_event, Own, Parts, Sums};
 use super::known_numbers::{numbers_of, Counting};
-
 use super::nature::{Meaning, Nature};
 use super::numbers::{Numbers, FAR};
 use super::parse;

@@ -244,11 +244,7 @@ impl Shapes {
     /// The evidence of a new text, or of a training row's own one. A text that many rows have is
     /// rather a name than a fault.
     pub fn evidence(&self, shape: &Shape, count: u64, is_left_out: bool) -> f64 {
-        let oddity = self.oddity(shape);
-        let evidence = match is_left_out {
-            true => self.tail.evidence_left_out(oddity),
-            false => self.tail.evidence(oddity),
-        };
+        let evidence = self.tail.evidence(self.oddity(shape), is_left_out);
         evidence * libm::pow(count.max(1) as f64, -ESTABLISHED)
     }
 }

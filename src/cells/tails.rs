@@ -74,8 +74,16 @@ impl Tail {
         self
     }
 
+    /// The evidence of a number; a training row's own is left out.
+    pub fn evidence(&self, number: f64, is_left_out: bool) -> f64 {
+        match is_left_out {
+            true => self.evidence_left_out(number),
+            false => self.evidence_of_new(number),
+        }
+    }
+
     /// The evidence of a new number.
-    pub fn evidence(&self, number: f64) -> f64 {
+    fn evidence_of_new(&self, number: f64) -> f64 {
         if self.rows <= 0.0 {
             return FACTOR;
         }
@@ -94,7 +102,7 @@ impl Tail {
     }
 
     /// The evidence of a training row's own number, of which the row itself is no part.
-    pub fn evidence_left_out(&self, number: f64) -> f64 {
+    fn evidence_left_out(&self, number: f64) -> f64 {
         let rows = self.rows;
         let at = self.knots.partition_point(|knot| *knot < number);
         let own = match at {
@@ -173,10 +181,7 @@ impl Ends {
     /// The evidence of a number so many spreads from the centre; a training row's own is left out.
     pub fn evidence(&self, away: f64, is_left_out: bool) -> f64 {
         let tail = if away < 0.0 { &self.below } else { &self.above };
-        match is_left_out {
-            true => tail.evidence_left_out(how_far(away)),
-            false => tail.evidence(how_far(away)),
-        }
+        tail.evidence(how_far(away), is_left_out)
     }
 
     /// How far numbers are from the centre, and for each how many rows are so far but not farther.
@@ -202,8 +207,8 @@ impl Ends {
     }
 }
 
-/// ln(1 + z²)
-fn how_far(away: f64) -> f64 {
+/// ln(1 + z²), for z spreads from where a number is expected.
+pub fn how_far(away: f64) -> f64 {
     quick_ln(1.0 + away * away)
 }
 
@@ -283,27 +288,27 @@ mod tests {
         for number in [0.0, 500.0, 900.0, 989.5, 998.0, 999.0] {
             let beyond = (1000.0 - f64::from(number as f32).ceil() + 1.0) / 1001.0;
             let expected = evidence_of_share(beyond.min(1.0));
-            assert!((tail.evidence(number) / expected - 1.0).abs() < 0.06, "{number}");
+            assert!((tail.evidence(number, false) / expected - 1.0).abs() < 0.06, "{number}");
         }
         let beyond = evidence_of_share(1.0 / 1001.0) * libm::exp(0.7);
-        assert!((tail.evidence(1000.0) / beyond - 1.0).abs() < 1e-9);
+        assert!((tail.evidence(1000.0, false) / beyond - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_training_number_is_judged_without_itself() {
         let tail = tail();
         let expected = evidence_of_share(1.0 / 1001.0) * libm::exp(0.7);
-        assert!((tail.evidence_left_out(999.0) / expected - 1.0).abs() < 1e-9);
-        assert!((tail.evidence_left_out(998.0) / evidence_of_share(2.0 / 1001.0) - 1.0).abs() < 1e-9);
-        assert!((tail.evidence_left_out(0.0) - evidence_of_share(1000.0 / 1001.0)).abs() < 1e-9);
+        assert!((tail.evidence(999.0, true) / expected - 1.0).abs() < 1e-9);
+        assert!((tail.evidence(998.0, true) / evidence_of_share(2.0 / 1001.0) - 1.0).abs() < 1e-9);
+        assert!((tail.evidence(0.0, true) - evidence_of_share(1000.0 / 1001.0)).abs() < 1e-9);
     }
 
     #[test]
     fn a_tail_of_many_rows_is_small_and_one_of_none_is_quiet() {
         let many = Tail::fit((0..200_000).map(|at| (f64::from(at % 65_536), 1e9)).collect(), 1.0);
         assert!(many.knots.len() < MOST_KNOTS);
-        assert_eq!(Tail::fit(vec![], 1.0).evidence(1e9), 0.3);
-        assert_eq!(Tail::fit(vec![(2.0, 7.0)], 1.0).evidence(2.0), 0.3);
+        assert_eq!(Tail::fit(vec![], 1.0).evidence(1e9, false), 0.3);
+        assert_eq!(Tail::fit(vec![(2.0, 7.0)], 1.0).evidence(2.0, false), 0.3);
     }
 
     #[test]

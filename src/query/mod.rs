@@ -1,6 +1,7 @@
 //! Queries: which rows go to which model, and what a verb makes of them.
 
 mod apply;
+mod by_expression;
 mod groups;
 mod init;
 mod opened;
@@ -13,9 +14,10 @@ mod written;
 pub mod verbs;
 
 pub use apply::{apply, Source};
+pub use by_expression::Expression;
 pub use groups::{Groups, SmallGroups};
 pub use init::Init;
-pub use opened::{Expression, ModelFile};
+pub use opened::ModelFile;
 pub use plan::plan;
 pub use request::Training;
 pub use scan::{Gathered, Scan};

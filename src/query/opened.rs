@@ -1,28 +1,18 @@
 //! The files of models that queries have opened: a query opens each once.
 //!
 //! Polars calls an expression once for each part of a table. If a file is replaced between two of
-//! these calls, rows of one query would be scored by two models. Polars hands the same arguments to
-//! all calls of an expression, at one address, which tells them from those of another one. And it
-//! resolves an expression's dtype when it plans a query, before the first call: then the file is to
-//! be looked at again.
+//! these calls, rows of one query would be scored by two models. So the file is looked at again only
+//! when the next query is planned.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use polars::prelude::PolarsResult;
-use quick_cache::sync::Cache;
 
+use super::by_expression::{ByExpression, Expression};
 use crate::model::{self, Model};
 
-/// The expression of a query that a call is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Expression(pub usize);
-
-/// Expressions whose model is kept open. Those of a query that has ended stay until others take
-/// their place.
-const MOST_OPEN: usize = 64;
-
-static OPEN: LazyLock<Cache<Expression, (PathBuf, Arc<Model>)>> = LazyLock::new(|| Cache::new(MOST_OPEN));
+static OPEN: ByExpression<Arc<Model>> = ByExpression::new();
 
 /// The file of the model that an expression names.
 pub struct ModelFile {
@@ -37,21 +27,13 @@ impl ModelFile {
 
     /// The model as it was when the query opened it first.
     pub fn open(&self) -> PolarsResult<Arc<Model>> {
-        let read = || model::from_path(&self.path).map(|model| (self.path.clone(), model));
-        let (path, model) = OPEN.get_or_insert_with(&self.expression, read)?;
-        if path == self.path {
-            return Ok(model);
-        }
-        // The address was another expression's, which is no more.
-        let opened = read()?;
-        OPEN.insert(self.expression, opened.clone());
-        Ok(opened.1)
+        OPEN.get(self.expression, &self.path, || model::from_path(&self.path))
     }
 }
 
 /// The next query with this expression opens its file anew.
 pub fn forget(expression: Expression) {
-    OPEN.remove(&expression);
+    OPEN.forget(expression);
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a query forgets of an earlier one with the same expression.
 
-use super::opened::{self, Expression};
+use super::by_expression::Expression;
+use super::opened;
 use super::{verbs, written};
 
 /// A query with this expression is planned: it opens and writes its files anew, and may be warned

@@ -4,19 +4,14 @@
 //! which. So a second model for the same file is known by its bytes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use polars::prelude::{polars_bail, PolarsResult};
-use quick_cache::sync::Cache;
 
-use super::opened::Expression;
+use super::by_expression::{ByExpression, Expression};
 use crate::model::Destination;
 
-/// Expressions whose file is remembered, as in `opened.rs`.
-const MOST_WRITTEN: usize = 64;
-
-static WRITTEN: LazyLock<Cache<Expression, (PathBuf, u64)>> = LazyLock::new(|| Cache::new(MOST_WRITTEN));
+/// The hash of the model that an expression has written.
+static WRITTEN: ByExpression<u64> = ByExpression::new();
 
 /// Writes the model of an expression to its file.
 ///
@@ -25,31 +20,24 @@ static WRITTEN: LazyLock<Cache<Expression, (PathBuf, u64)>> = LazyLock::new(|| C
 pub fn write_once(expression: Expression, destination: Destination, model: &[u8]) -> PolarsResult<()> {
     let mut hasher = DefaultHasher::new();
     model.hash(&mut hasher);
-    let own = (destination.path().to_path_buf(), hasher.finish());
+    let (path, own) = (destination.path().to_path_buf(), hasher.finish());
     let mut destination = Some(destination);
-    let mut write = || -> PolarsResult<(PathBuf, u64)> {
+    let write = || {
         if let Some(destination) = destination.take() {
             destination.write(model)?;
         }
-        Ok(own.clone())
+        Ok(own)
     };
-    let there = WRITTEN.get_or_insert_with(&expression, &mut write)?;
-    if there.0 != own.0 {
-        // The address was another expression's, which is no more.
-        write()?;
-        WRITTEN.insert(expression, own);
-        return Ok(());
-    }
-    if there != own {
+    if WRITTEN.get(expression, &path, write)? != own {
         polars_bail!(ComputeError: "anorand: this query fits more than one model for the one path {}, as a fit in a \
-            group_by or over does; the file has one of them: leave path out, and write the models as a column", own.0.display());
+            group_by or over does; the file has one of them: leave path out, and write the models as a column", path.display());
     }
     Ok(())
 }
 
 /// The next query with this expression writes its file anew.
 pub fn forget(expression: Expression) {
-    WRITTEN.remove(&expression);
+    WRITTEN.forget(expression);
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::cells::math::quick_ln;
 use crate::cells::merge::{merge_groups, merge_pairs, Merging};
 use crate::cells::nature::Meaning;
 use crate::cells::numbers::Numbers;
-use crate::cells::tails::Tail;
+use crate::cells::tails::{how_far, Tail};
 use crate::cells::values::{Description, Vocabulary};
 use crate::pool;
 
@@ -366,7 +366,7 @@ impl Fitting<'_> {
         let is_log = whole.is_log(numbers);
         let odd = |(number, expected): (&f64, &Option<Expected>)| {
             let (away, _) = compare(numbers, *number, (*expected)?, is_log);
-            Some((quick_ln(1.0 + away * away), 1.0))
+            Some((how_far(away), 1.0))
         };
         let replayed = |row: usize| earlier.is_some() && self.merging.is_some_and(|merging| merging.is_replayed(row));
         let rows = raw.iter().zip(&expected).enumerate().filter(|(row, _)| !replayed(*row));

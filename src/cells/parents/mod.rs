@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::column::Column;
-use super::math::{quick_ln, t_density, wrong_density};
+use super::math::{t_density, wrong_density};
 use super::numbers::Numbers;
-use super::tails::Tail;
+use super::tails::{how_far, Tail};
 use super::values::Vocabulary;
 
 use category::CategoryGivenParent;
@@ -133,12 +133,7 @@ impl NumberGiven {
         let wrong = wrong_density(numbers.away(number)) / numbers.scale().spread;
         let mut ratio = density / wrong;
         if ratio < 1.0 / LOWEST_TAIL {
-            let odd = quick_ln(1.0 + away * away);
-            let evidence = match is_left_out {
-                true => self.tail.evidence_left_out(odd),
-                false => self.tail.evidence(odd),
-            };
-            ratio = ratio.max(1.0 / evidence);
+            ratio = ratio.max(1.0 / self.tail.evidence(how_far(away), is_left_out));
         }
         bounded(ratio as f32)
     }

@@ -3,8 +3,9 @@
 //!
 //! A value is remembered as text, never as a column's physical code, so that a model scores other
 //! frames. One that was not seen has the code after the last one, and a frequency as if it had been
-//! seen half a time: rarer than any that was, except among ids. Of very many values, as a column of ids has, only the
-//! most frequent are remembered; the others are rare, and count as if they had not been seen.
+//! seen half a time: rarer than any that was, except among ids. Of very many values, as a column of
+//! ids has, only the most frequent are remembered; the others are rare, and count as if they had not
+//! been seen.
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use crate::device::Cost;
 use crate::engine::Device;
 use crate::model::{check_contamination, Model};
 use crate::options::DEFAULT_CONTAMINATION;
-use crate::query::opened::Expression;
+use crate::query::by_expression::Expression;
 use crate::scoring;
 
 use super::mostly_outliers::Judged;

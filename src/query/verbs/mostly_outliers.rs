@@ -12,7 +12,7 @@ use crate::cells::percent;
 use crate::data::Columns;
 use crate::engine::Device;
 use crate::model::Model;
-use crate::query::opened::Expression;
+use crate::query::by_expression::Expression;
 use crate::query::warn::warn;
 use crate::scoring::explain;
 
