@@ -42,9 +42,9 @@ def incidents(
     is the same feature and says the same of it, and if the same value was expected. An expected value that less than a
     quarter of the rows with a reason have makes no incident of its own: all such rows go together.
 
-    Where there are times, a gap ends an incident if it is longer than a tenth of the time in which the middle 90 % of
-    the frame's rows lie, and longer than chance would leave once in twenty times between as many rows that are spread
-    over that time. In a column of dates it is also longer than a day.
+    Where there are times, a long gap between two outliers ends an incident. The gap is longer than a tenth of the span
+    of the middle 90 % of the frame's rows. It is also longer than the longest gap of as many outliers at random times
+    in that span, in at least 95 % of the draws. In a column of dates it is longer than a day as well.
 
     Parameters
     ----------

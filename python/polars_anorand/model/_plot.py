@@ -86,7 +86,7 @@ def _said(cell: dict[str, Any]) -> str:
 def described(
     options: dict[str, Any], training: dict[str, Any], threshold: float, combiner: dict[str, Any], members: int
 ) -> dict[str, str]:
-    """Say what there is to say of a whole model, by name; the threshold is that of the default contamination."""
+    """Describe a whole model, each fact by its name. The threshold is that of the default contamination."""
     rows = f"{training['rows']:,}" + (f", {training['sampled']:,} of them sampled" if "sampled" in training else "")
     return {
         "training rows": rows,
