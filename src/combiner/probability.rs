@@ -6,6 +6,7 @@
 //! score = (1 − α)·σ(error) + α·σ(logit)                       (eq. 8)
 //! ```
 //!
+//! α is 1 where the errors of all training rows are 0, as they are of networks without an AE.
 //! Clear anomalies all have probabilities that round to 1, and can't be told apart.
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ impl Probability {
     pub fn fit(heads: &Heads) -> Self {
         // The sigmoid keeps order, so the quartile of the probabilities is the probability of the
         // quartile; but for the interpolation between two rows.
+        if heads.error.iter().all(|error| *error == 0.0) {
+            return Self { alpha: 1.0 };
+        }
         let quartile = |head: &[f32]| sigmoid(quantile_of_sorted(&sorted(head), 0.75));
         Self { alpha: alpha([quartile(&heads.logit), quartile(&heads.error)]) }
     }

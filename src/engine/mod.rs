@@ -18,7 +18,7 @@ mod test_data;
 pub mod cpu;
 pub mod torch;
 
-pub use cpu::{Matching, Target};
+pub use cpu::{Classifier, LabelledRows, Matching, Target};
 pub use device::Device;
 pub use shape::Shape;
 pub use train::{Checkpoint, Course, Job, Losses, Member, Trained, Training};
@@ -169,6 +169,17 @@ pub fn train_to_match(
     let trained = cpu::train_to_match(Simd::chosen(), network.shape(), network.flat(), rows, targets, matching, rng)?;
     network.set_member(0, &trained);
     Ok(())
+}
+
+/// Trains a network that is ND alone, with these numbers, on labelled rows: on the CPU.
+pub fn train_classifier(
+    shape: &Shape,
+    numbers: &[f32],
+    set: &LabelledRows,
+    how: &Classifier,
+    rng: ChaCha8Rng,
+) -> PolarsResult<Vec<f32>> {
+    cpu::train_classifier(Simd::chosen(), shape, numbers, set, how, rng)
 }
 
 /// The rows of a matrix in tiles, `[tiles, features, tile]`, the last one padded with zeros.

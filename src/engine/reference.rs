@@ -53,6 +53,10 @@ pub fn pass_with(weights: &Weights, numbers: &[f64], x: Vec<f64>) -> Pass {
         (hidden, value)
     };
     let (z0, logit) = block(&x);
+    if !shape.has_autoencoder() {
+        let reconstruction = x.clone();
+        return Pass { x, logit: logit[0], latent: z0, reconstruction };
+    }
     let (_, z1) = block(&x);
     let latent = [z0, z1].concat();
     let (_, reconstruction) = block(&latent);

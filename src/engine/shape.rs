@@ -10,6 +10,7 @@ pub struct Shape {
     pub inputs: usize,
     /// At least one width
     pub hidden: Vec<usize>,
+    /// The width of z1; 0 where the network is the ND block alone
     pub latent: usize,
 }
 
@@ -26,10 +27,13 @@ impl Shape {
     /// All layers, in the order of the flat parameter buffer: ND, encoder, decoder, each from its input on.
     pub fn layers(&self) -> Vec<LayerShape> {
         let nd = chain(self.inputs, self.hidden.iter(), 1);
-        let encoder = chain(self.inputs, self.hidden.iter(), self.latent);
-        let decoder = chain(self.latent_width(), self.hidden.iter().rev(), self.inputs);
+        let mut blocks = vec![("nd", nd)];
+        if self.has_autoencoder() {
+            blocks.push(("encoder", chain(self.inputs, self.hidden.iter(), self.latent)));
+            blocks.push(("decoder", chain(self.latent_width(), self.hidden.iter().rev(), self.inputs)));
+        }
         let mut layers = Vec::with_capacity(3 * self.depth());
-        for (block, widths) in [("nd", nd), ("encoder", encoder), ("decoder", decoder)] {
+        for (block, widths) in blocks {
             for (at, pair) in widths.windows(2).enumerate() {
                 layers.push(LayerShape { name: format!("{block}.{at}"), inputs: pair[0], outputs: pair[1] });
             }
@@ -40,6 +44,11 @@ impl Shape {
     /// The number of parameters of one network.
     pub fn parameters(&self) -> usize {
         self.layers().iter().map(|layer| (layer.inputs + 1) * layer.outputs).sum()
+    }
+
+    /// Whether it has an encoder and a decoder. Without them its error is 0.
+    pub fn has_autoencoder(&self) -> bool {
+        self.latent > 0
     }
 
     /// The width of (z0, z1), eq. 1.
@@ -80,6 +89,14 @@ mod tests {
         let shape = Shape { inputs: 30, hidden: vec![32, 16], latent: 16 };
         let sizes: Vec<(usize, usize)> = shape.layers().iter().map(|l| (l.inputs, l.outputs)).collect();
         assert_eq!(sizes, [(30, 32), (32, 16), (16, 1), (30, 32), (32, 16), (16, 16), (32, 16), (16, 32), (32, 30)]);
+    }
+
+    #[test]
+    fn a_network_without_a_latent_is_the_nd_block_alone() {
+        let shape = Shape { inputs: 3, hidden: vec![5, 4], latent: 0 };
+        let names: Vec<String> = shape.layers().into_iter().map(|layer| layer.name).collect();
+        assert_eq!(names, ["nd.0", "nd.1", "nd.2"]);
+        assert_eq!((shape.parameters(), shape.latent_width()), (4 * 5 + 6 * 4 + 5, 4));
     }
 
     #[test]

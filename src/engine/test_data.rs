@@ -36,6 +36,9 @@ pub fn shapes() -> Vec<Shape> {
         shape(5, &[8, 7, 6, 5, 4, 5, 6, 7], 2),
         // A layer whose weights are gathered
         shape(9, &[150, 301], 37),
+        // ND alone
+        shape(12, &[17, 9], 0),
+        shape(5, &[6], 0),
     ]
 }
 

@@ -3,9 +3,10 @@
 //! `recipe.rs` has the three steps of a fit: `prepared.rs` is all that comes before the training,
 //! the engine trains, and `finish.rs` is all that comes after it. `start.rs` merges what an earlier
 //! model knows (`init=`, `replay=`), `loss_weight.rs` chooses among several values of
-//! `loss_weight`, and `streams.rs` numbers the random streams. `findings.rs` fits nothing but the cells.
+//! `loss_weight`, `classify/` trains networks that learn labels alone, and `streams.rs` numbers the random streams. `findings.rs` fits nothing but the cells.
 
 mod batches;
+mod classify;
 mod distil;
 mod feature_bagging;
 mod findings;

@@ -15,6 +15,7 @@ use crate::model::{check_writable, stand_ins};
 use crate::options::{Missing, Options};
 
 use super::batches;
+use super::classify::{self, Labelled};
 use super::feature_bagging::draw_inputs;
 use super::start::Merging;
 use super::streams::{member_generators, Stream};
@@ -69,16 +70,18 @@ impl Prepared {
         let rows = if is_sampled { rows.sample(options)? } else { rows };
         let encoders = encoders(&frequencies);
         let rows = rows.coded(&encoders, &frequencies)?.in_content_order()?;
-        let encoded = Encoded::new(&rows.columns, &merging, totals.as_ref(), &frequencies, &encoders, options)?;
+        let encoded = Encoded::new(&rows, &merging, totals.as_ref(), &frequencies, &encoders, options)?;
         let totals = totals.as_ref();
+        let anomalies = rows.labels.as_ref().map(Labels::anomalies);
         let scaled = &encoded.rows;
-        let weights = merging.networks(|| draw_networks(scaled.ncols(), &varied(scaled), options))?;
+        let draw = || draw_networks(scaled, anomalies.as_deref(), options);
+        let weights = merging.networks(draw)?;
         let cells = || fit_cells(&rows, &encoded, &merging, &frequencies, &encoders, totals, options);
         let cells = options.combination.takes_cells().then(cells).transpose()?;
         let prepared = Self {
             options: options.clone(),
             encoded,
-            anomalies: rows.labels.as_ref().map(Labels::anomalies),
+            anomalies,
             replayed: rows.replayed,
             columns: rows.columns,
             labels: rows.labels,
@@ -95,6 +98,13 @@ impl Prepared {
     pub fn members(&self, weights: &Weights) -> PolarsResult<Vec<Member<'_>>> {
         let rows = self.encoded.learned.as_ref().unwrap_or(&self.encoded.rows);
         members(rows, self.anomalies.as_deref(), self.replayed.as_deref(), weights, &self.options)
+    }
+
+    /// What classifiers are trained on, if the networks are such.
+    pub fn to_classify(&self) -> Option<Labelled<'_>> {
+        let anomalies = self.anomalies.as_deref().filter(|_| self.options.classifies())?;
+        let rows = self.encoded.learned.as_ref().unwrap_or(&self.encoded.rows);
+        Some(Labelled { rows: rows.view(), anomalies })
     }
 
     /// The training of these networks, to be done together with others.
@@ -121,19 +131,24 @@ pub struct Encoded {
 impl Encoded {
     /// Encodes coded rows.
     fn new(
-        columns: &Columns,
+        rows: &TrainingRows,
         merging: &Merging,
         totals: Option<&Totals>,
         frequencies: &[Option<Frequencies>],
         encoders: &[Option<Encoder>],
         options: &Options,
     ) -> PolarsResult<Self> {
+        let columns = &rows.columns;
+        let edges = match &rows.labels {
+            Some(labels) if options.classifies() => columns.bin_edges(&labels.anomalies(), encoders)?,
+            _ => vec![],
+        };
         let mut statistics = columns.statistics(encoders, options.missing, totals)?;
         if let Some(totals) = totals {
             totals.complete(&mut statistics, merging.quantiles());
         }
-        let inputs = merging.inputs(columns.features(), &statistics, encoders, options)?;
-        let scaling = merging.scaling(&statistics, &inputs, options);
+        let inputs = merging.inputs(columns.features(), &statistics, encoders, &edges, options)?;
+        let scaling = merging.scaling(&statistics, &inputs, &edges, options);
         let reference = inputs.reference(&statistics, encoders);
         let encoding = Encoding { inputs: &inputs, encoders, scaling: &scaling, reference: &reference };
         let rows = columns.scaled(&encoding)?;
@@ -199,10 +214,13 @@ pub fn check_size(options: &Options, features: usize) -> PolarsResult<()> {
     options.check_parameters(Shape::of(options, features).parameters())
 }
 
-/// Draws new networks on rows with this number of inputs; the inputs `varied` are not constant.
-pub fn draw_networks(inputs: usize, varied: &[usize], options: &Options) -> PolarsResult<Weights> {
-    let inputs = draw_inputs(inputs, varied, options, &mut Stream::Inputs.generator(options.seed));
+/// Draws new networks on scaled rows, some of which may be known anomalies.
+pub fn draw_networks(rows: &Array2<f32>, anomalies: Option<&[bool]>, options: &Options) -> PolarsResult<Weights> {
+    let inputs = draw_inputs(rows.ncols(), &varied(rows), options, &mut Stream::Inputs.generator(options.seed));
     check_size(options, inputs[0].len())?;
+    if let Some(anomalies) = anomalies.filter(|_| options.classifies()) {
+        return classify::draw_networks(&Labelled { rows: rows.view(), anomalies }, inputs, options);
+    }
     let mut rngs = member_generators(Stream::Weights, options.members, options.seed);
     Weights::draw(Shape::of(options, inputs[0].len()), inputs.concat(), &mut rngs)
 }

@@ -7,6 +7,7 @@ use crate::engine::{self, Device, Job, Training};
 use crate::options::Options;
 use crate::pool;
 
+use super::classify;
 use super::prepared::Prepared;
 use super::task::{Fit, Fitted, Given};
 use super::try_map_ok;
@@ -29,6 +30,10 @@ pub fn fit_with_labels(
 /// Runs one fit on a device.
 pub fn fit(fit: &Fit, device: Device) -> PolarsResult<Fitted> {
     let (prepared, mut weights) = Prepared::new(fit)?;
+    if let Some(labelled) = prepared.to_classify() {
+        let trained = classify::train(&mut weights, &labelled, &prepared.options, device)?;
+        return prepared.finish(weights, trained, device);
+    }
     let members = prepared.members(&weights)?;
     let trained = engine::train(&mut weights, members, &Training(&prepared.options), device)?;
     prepared.finish(weights, trained, device)
@@ -39,7 +44,8 @@ pub fn fit(fit: &Fit, device: Device) -> PolarsResult<Fitted> {
 /// On the CPU they run side by side. On a GPU, all networks of a shape train together, and the
 /// CPU's threads do what comes before and after. Returns `Err` only if the device fails.
 pub fn fit_many(fits: Vec<Fit>, device: Device) -> PolarsResult<Vec<PolarsResult<Fitted>>> {
-    if device == Device::Cpu || fits.len() < 2 {
+    // Classifiers train on the CPU.
+    if device == Device::Cpu || fits.len() < 2 || fits.iter().any(|fit| fit.options.classifies()) {
         return pool::map(fits, |one| Ok(fit(&one, device)));
     }
     let prepared = pool::map(fits, |one| Ok(Prepared::new(&one)))?;
@@ -86,8 +92,9 @@ mod tests {
 
     fn trained(members: usize, options: &Options) -> (Weights, Report) {
         let options = Options { members, max_features: 1.0, hidden: vec![16, 8], latent: 4, ..options.clone() };
-        let networks = draw_networks(3, &[0, 1, 2], &options).unwrap();
-        train(&curve(600), networks, &options).unwrap()
+        let rows = curve(600);
+        let networks = draw_networks(&rows, None, &options).unwrap();
+        train(&rows, networks, &options).unwrap()
     }
 
     fn paper() -> Options {
@@ -116,7 +123,7 @@ mod tests {
         // Rows of 1e30, whose squared errors are no f32.
         let rows = curve(100) * 1e30;
         let options = Options { members: 2, ..paper() };
-        let networks = draw_networks(3, &[0, 1, 2], &options).unwrap();
+        let networks = draw_networks(&rows, None, &options).unwrap();
         let error = train(&rows, networks, &options).unwrap_err();
         assert!(error.to_string().contains("diverged"), "{error}");
     }

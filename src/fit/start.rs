@@ -148,25 +148,32 @@ impl<'a> Merging<'a> {
         Some(self.start()?.model.statistics().feature_quantiles.values.as_slice())
     }
 
-    /// The inputs of each feature: those that the model's networks see, or new ones.
+    /// The inputs of each feature: those that the model's networks see, or new ones. `edges` are those of new bins.
     pub fn inputs(
         &self,
         features: &[Feature],
         statistics: &[FeatureStatistics],
         encoders: &[Option<Encoder>],
+        edges: &[Vec<f64>],
         options: &Options,
     ) -> PolarsResult<Inputs> {
         match self.start() {
             Some(start) => start.inputs(encoders),
-            None => Ok(Inputs::choose(features, statistics, encoders, options)),
+            None => Ok(Inputs::choose(features, statistics, encoders, edges, options)),
         }
     }
 
     /// The scaling of the inputs: the model's, or a new one.
-    pub fn scaling(&self, statistics: &[FeatureStatistics], inputs: &Inputs, options: &Options) -> Scaling {
+    pub fn scaling(
+        &self,
+        statistics: &[FeatureStatistics],
+        inputs: &Inputs,
+        edges: &[Vec<f64>],
+        options: &Options,
+    ) -> Scaling {
         match self.start() {
             Some(start) => start.model.statistics().scaling.clone(),
-            None => Scaling::fit(statistics, inputs, options.scaling),
+            None => Scaling::fit(statistics, inputs, edges, options.scaling),
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Stream {
     Judged,
     /// The rows that a student learns from, its weights and its epochs.
     Student,
+    /// The network of a choice of settings that does not see this part of the rows.
+    Classifier(usize),
 }
 
 impl Stream {
@@ -48,6 +50,7 @@ impl Stream {
             Self::Kept => u64::MAX - 3,
             Self::Judged => u64::MAX - 16,
             Self::Student => u64::MAX - 17,
+            Self::Classifier(part) => u64::MAX - 18 - part as u64,
         }
     }
 
@@ -80,6 +83,8 @@ mod tests {
             Stream::Kept,
             Stream::Judged,
             Stream::Student,
+            Stream::Classifier(0),
+            Stream::Classifier(4),
         ];
         let numbers: Vec<u64> = members.chain(others).map(Stream::number).collect();
         assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), numbers.len());

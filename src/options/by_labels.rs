@@ -19,8 +19,11 @@ impl OptionsByLabels {
         for loss_weight in &loss_weights {
             UncheckedOptions { loss_weight: Some(*loss_weight), ..given.clone() }.check(labelled)?;
         }
+        // A choice among values is one of a training of both blocks.
+        let mut given = given.clone();
+        given.loss_weight = given.loss_weight.or(loss_weights.iter().copied().reduce(f64::min));
         let few = labelled.then(|| given.clone().check_for_few()).transpose()?;
-        Ok(Self { usual: given.clone().check(labelled)?, few, loss_weights })
+        Ok(Self { usual: given.check(labelled)?, few, loss_weights })
     }
 
     /// The options of a fit that knows few anomalies, or many or none.

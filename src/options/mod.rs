@@ -37,7 +37,24 @@ impl UncheckedOptions {
     /// Fills in the preset's defaults for a fit with labels or without, and checks each value
     /// against its range.
     pub fn check(self, labelled: bool) -> PolarsResult<Options> {
-        self.check_with(if labelled { Options::with_labels } else { Options::preset })
+        let classifies = labelled && !self.asks_for_autoencoder();
+        let options = self.check_with(match (labelled, classifies) {
+            (false, _) => Options::preset,
+            (true, true) => Options::with_labels,
+            (true, false) => Options::with_labels_and_autoencoder,
+        })?;
+        polars_ensure!(labelled || options.latent > 0, ComputeError:
+            "anorand: latent must be a whole number from 1 to {MOST_WIDTH}, got 0: only a fit with labels can do without the \
+             autoencoder");
+        Ok(options)
+    }
+
+    /// Whether an option is given that only a training of both blocks has.
+    fn asks_for_autoencoder(&self) -> bool {
+        self.latent.is_some_and(|latent| latent > 0)
+            || self.loss_weight.is_some_and(|loss_weight| loss_weight < 1.0)
+            || self.noise.is_some()
+            || self.synthetic_fraction.is_some()
     }
 
     /// The same for a fit that knows few anomalies, among rows that are not labelled.
@@ -50,7 +67,9 @@ impl UncheckedOptions {
         if self.min_steps.is_some() {
             defaults.max_epochs = MOST_EPOCHS;
         }
-        self.checked_or(defaults)
+        let options = self.checked_or(defaults)?;
+        options.check_loss_weight()?;
+        Ok(options)
     }
 
     /// The same for a fit that goes on from a model: the model's options are the defaults.
@@ -63,6 +82,7 @@ impl UncheckedOptions {
         }
         defaults.preset = OneOf.check("preset", self.preset.clone(), model.preset)?;
         let options = self.checked_or(defaults)?;
+        options.check_loss_weight()?;
         options.check_agreement(model)?;
         Ok(options)
     }
@@ -85,6 +105,19 @@ impl Options {
                  same: leave {name} out, or fit without init");
         }
         Ok(())
+    }
+
+    /// Refuses a share of the reconstruction error in the loss of networks that reconstruct nothing.
+    fn check_loss_weight(&self) -> PolarsResult<()> {
+        polars_ensure!(!self.classifies() || self.loss_weight == 1.0, ComputeError:
+            "anorand: loss_weight must be 1 where latent=0, since there is no autoencoder then, got {}: leave one of them out",
+            self.loss_weight);
+        Ok(())
+    }
+
+    /// Whether the networks are classifiers, which learn labels and nothing else.
+    pub fn classifies(&self) -> bool {
+        self.latent == 0
     }
 
     /// The number of passes over a member's rows, if a pass has this number of batches.
@@ -146,7 +179,7 @@ impl Options {
         // written twice.
         let given = serde_json::to_value(self).and_then(serde_json::from_value::<UncheckedOptions>);
         let given = given.map_err(|error| polars_err!(ComputeError: "anorand: the options can't be read ({error})"))?;
-        given.check(false).map(drop)
+        given.check_with(Options::preset).map(drop)
     }
 
     /// Whether the widths, which come from a file, are in their ranges.
@@ -157,8 +190,9 @@ impl Options {
 
 /// Whether a network may have hidden layers and a latent of these widths.
 pub fn valid_widths(hidden: &[usize], latent: usize) -> bool {
+    // A latent of 0 is none at all.
     let in_range = |width: &usize| (1..=MOST_WIDTH as usize).contains(width);
-    (1..=MOST_LAYERS).contains(&hidden.len()) && hidden.iter().chain([&latent]).all(in_range)
+    (1..=MOST_LAYERS).contains(&hidden.len()) && hidden.iter().chain([&latent.max(1)]).all(in_range)
 }
 
 #[cfg(test)]
@@ -207,7 +241,7 @@ mod tests {
         assert_eq!(asked.clone().check(false).unwrap().epochs_of(1), 500);
         let bounded = UncheckedOptions { max_epochs: Some(20), ..asked };
         assert_eq!(bounded.check(false).unwrap().epochs_of(1), 20);
-        assert_eq!(Options::with_labels(Preset::Default).epochs_of(1), 1_500);
+        assert_eq!(Options::with_labels_and_autoencoder(Preset::Default).epochs_of(1), 1_500);
     }
 
     #[test]

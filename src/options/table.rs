@@ -31,6 +31,16 @@ const FEW_MAX_FEATURES: f64 = 1.0;
 const FEW_SYNTHETIC_FRACTION: f64 = 0.1;
 const FEW_LOSS_WEIGHT: f64 = 0.5;
 
+/// The options in which a fit with labels differs if it trains an autoencoder. Known anomalies are
+/// half of each batch, and a share of noise is added.
+const JOINT_HIDDEN: [usize; 2] = [64, 32];
+const JOINT_LATENT: usize = 16;
+const JOINT_LOSS_WEIGHT: f64 = 0.5;
+const JOINT_EPOCHS: usize = 1;
+const JOINT_MIN_STEPS: usize = 1_500;
+const JOINT_BATCH_SIZE: usize = 128;
+const JOINT_LEARNING_RATE: f64 = 3e-3;
+
 /// Makes both structs of options, and all functions that go through every option, from the entries
 /// of the table. An entry is:
 ///
@@ -94,6 +104,23 @@ macro_rules! options {
                     // 2).
                     Preset::Paper => Self::preset(preset),
                     Preset::Default | Preset::Novelty => Self { preset, $($name: $labelled,)+ },
+                }
+            }
+
+            /// The defaults of a preset for a fit with labels that trains an autoencoder too.
+            pub fn with_labels_and_autoencoder(preset: Preset) -> Self {
+                match preset {
+                    Preset::Paper => Self::preset(preset),
+                    Preset::Default | Preset::Novelty => Self {
+                        hidden: JOINT_HIDDEN.to_vec(),
+                        latent: JOINT_LATENT,
+                        loss_weight: JOINT_LOSS_WEIGHT,
+                        epochs: JOINT_EPOCHS,
+                        min_steps: JOINT_MIN_STEPS,
+                        batch_size: JOINT_BATCH_SIZE,
+                        learning_rate: JOINT_LEARNING_RATE,
+                        ..Self::with_labels(preset)
+                    },
                 }
             }
 
@@ -202,7 +229,7 @@ options! {
 
     /// The share of the noise-detection loss: w of eq. 4.
     loss_weight: f64 => f64, in Between(0.0, 1.0),
-        paper 0.2, default 0.2, labelled 0.5;
+        paper 0.2, default 0.2, labelled 1.0;
 
     /// The standard deviation of the noise of `smote`, in the scaled space.
     noise_std: f64 => f64, in Positive(1000.0),
@@ -227,19 +254,20 @@ options! {
 
     /// The widths of the hidden layers of ND and encoder.
     hidden: Vec<i64> => Vec<usize>, in Widths(MOST_LAYERS, MOST_WIDTH),
-        paper vec![32, 16], default vec![32, 16], labelled vec![64, 32];
+        paper vec![32, 16], default vec![32, 16], labelled vec![64, 64];
 
-    /// The width of z1.
-    latent: i64 => usize, in Whole(1, MOST_WIDTH),
-        paper 16, default 16, labelled 16;
+    /// The width of z1; 0 leaves out the autoencoder, and the networks are classifiers that learn the
+    /// labels alone.
+    latent: i64 => usize, in Whole(0, MOST_WIDTH),
+        paper 16, default 16, labelled 0;
 
     /// The number of passes over a member's rows.
     epochs: i64 => usize, in Whole(1, 1_000_000),
-        paper 200, default 1, labelled 1;
+        paper 200, default 1, labelled 40;
 
     /// The least number of optimiser steps. Epochs are added until it is reached.
     min_steps: i64 => usize, in Whole(0, 100_000_000),
-        paper 0, default 300, labelled 1_500;
+        paper 0, default 300, labelled 150;
 
     /// The upper bound on epochs, which avoids overfitting small tables. Known anomalies, which are
     /// few, need no such bound. An explicit `min_steps` lifts the default.
@@ -248,9 +276,9 @@ options! {
 
     /// The number of rows of a step, synthetic ones included.
     batch_size: i64 => usize, in Whole(2, 1_000_000),
-        paper 128, default 128, labelled 128;
+        paper 128, default 128, labelled 256;
 
     /// Adam's step size.
     learning_rate: f64 => f64, in Positive(1.0),
-        paper 1e-4, default 3e-3, labelled 3e-3;
+        paper 1e-4, default 3e-3, labelled 2e-3;
 }

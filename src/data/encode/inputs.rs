@@ -37,15 +37,25 @@ pub enum Input {
     Cosine(Cycle),
     /// 0: a time in which nothing recurs
     Nothing,
+    /// How much of one of its bins, counted from the lowest, a number has passed, from 0 to 1
+    Bin(usize),
 }
 
 impl Input {
     /// The range that becomes 0 to 1, where it does not depend on the training rows.
     pub fn range(self) -> Option<(f64, f64)> {
         match self {
-            Self::Value => None,
+            Self::Value | Self::Bin(_) => None,
             Self::Missing | Self::Is(_) | Self::Nothing => Some((0.0, 1.0)),
             Self::Sine(_) | Self::Cosine(_) => Some((-1.0, 1.0)),
+        }
+    }
+
+    /// Which of its feature's bins it is, if it is one.
+    pub fn bin(self) -> Option<usize> {
+        match self {
+            Self::Bin(bin) => Some(bin),
+            _ => None,
         }
     }
 
@@ -58,7 +68,7 @@ impl Input {
         match self {
             Self::Missing => f64::from(u8::from(value.is_nan())),
             _ if value.is_nan() => f64::NAN,
-            Self::Value => encoder.map_or(value, |encoder| encoder.log_frequency(value as usize)),
+            Self::Value | Self::Bin(_) => encoder.map_or(value, |encoder| encoder.log_frequency(value as usize)),
             Self::Is(code) => f64::from(u8::from(value as usize == code)),
             Self::Sine(cycle) => on_circle(cycle, libm::sin),
             Self::Cosine(cycle) => on_circle(cycle, libm::cos),
@@ -85,18 +95,23 @@ impl Inputs {
         Self(inputs)
     }
 
-    /// Chooses the inputs by the options and the training rows.
+    /// Chooses the inputs by the options and the training rows; `edges` are those of each feature's bins.
     pub fn choose(
         features: &[Feature],
         statistics: &[FeatureStatistics],
         encoders: &[Option<Encoder>],
+        edges: &[Vec<f64>],
         options: &Options,
     ) -> Self {
-        let all = features.iter().zip(statistics).zip(encoders);
-        Self(
-            all.map(|((feature, statistics), encoder)| choose_for_feature(feature, statistics, encoder, options))
-                .collect(),
-        )
+        let all = features.iter().zip(statistics).zip(encoders).enumerate();
+        let choose = |(j, ((feature, statistics), encoder)): (usize, ((&Feature, _), _))| {
+            let mut inputs = choose_for_feature(feature, statistics, encoder, options);
+            if inputs.contains(&Input::Value) {
+                inputs.extend((1..edges.get(j).map_or(0, Vec::len)).map(|edge| Input::Bin(edge - 1)));
+            }
+            inputs
+        };
+        Self(all.map(choose).collect())
     }
 
     /// Returns the same inputs where values of categories have other codes, from each feature's
@@ -118,7 +133,7 @@ impl Inputs {
         for ((inputs, statistics), encoder) in self.0.iter().zip(statistics).zip(encoders) {
             let value = encoder.as_ref().map(|encoder| encoder.code_of(statistics.median));
             reference.extend(inputs.iter().map(|input| match input {
-                Input::Value => statistics.median,
+                Input::Value | Input::Bin(_) => statistics.median,
                 Input::Missing => f64::from(u8::from(statistics.missing > statistics.known)),
                 Input::Is(code) => f64::from(u8::from(value == Some(*code))),
                 Input::Sine(_) | Input::Cosine(_) | Input::Nothing => 0.0,
@@ -170,7 +185,7 @@ impl Inputs {
             return Some(format!("are {}, expected at most {MOST_INPUTS}", inputs.len()));
         }
         let fits = |input: &Input| match input {
-            Input::Value | Input::Missing => true,
+            Input::Value | Input::Missing | Input::Bin(_) => true,
             Input::Is(code) => values.is_some_and(|values| *code < values),
             Input::Sine(_) | Input::Cosine(_) | Input::Nothing => kind.recurs(),
         };

@@ -1,6 +1,7 @@
 //! What a feature's values become for the networks: codes, log-frequencies, places in a calendar,
 //! and scaled numbers.
 
+mod bins;
 pub mod calendar;
 pub mod categories;
 pub mod coded;

@@ -31,7 +31,7 @@ impl Columns {
                 for (target, value) in matrix.column_mut(at).iter_mut().zip(&values) {
                     let number = input.number(self.features[j].kind, *value, encoding.encoders[j].as_ref());
                     let number = if number.is_nan() { encoding.reference[at] } else { number };
-                    *target = encoding.scaling.apply(at, number);
+                    *target = encoding.scaling.apply(at, *input, number);
                 }
             }
         }
@@ -55,11 +55,11 @@ impl Columns {
             let is_number = inputs == [Input::Value] && self.features[j].kind != Kind::Category;
             match plain(&self.columns[j]).filter(|_| is_number) {
                 Some(Plain::F32(plain)) => {
-                    scaling.scale_tiles(first, plain, reference[first], &mut target, incomplete);
+                    scaling.scale_tiles((first, Input::Value), plain, reference[first], &mut target, incomplete);
                     continue;
                 }
                 Some(Plain::F64(plain)) => {
-                    scaling.scale_tiles(first, plain, reference[first], &mut target, incomplete);
+                    scaling.scale_tiles((first, Input::Value), plain, reference[first], &mut target, incomplete);
                     continue;
                 }
                 None => self.read_as(j, Inputs::is_calendar(inputs), &mut values)?,
@@ -71,7 +71,7 @@ impl Columns {
                 numbers.extend(values.iter().map(|value| input.number(self.features[j].kind, *value, encoder)));
                 target.input = at;
                 let marked = &mut vec![false; values.len()];
-                scaling.scale_tiles(at, &numbers, reference[at], &mut target, marked);
+                scaling.scale_tiles((at, *input), &numbers, reference[at], &mut target, marked);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@
 use crate::options::ScalingKind;
 use crate::simd::{Simd, Task, Vector};
 
-use super::inputs::Inputs;
+use super::inputs::{Input, Inputs};
 use super::statistics::{FeatureStatistics, NORMAL_IQR};
 
 /// Scaled values are held within ± this, so that a row far outside the training range still has a
@@ -14,7 +14,8 @@ use super::statistics::{FeatureStatistics, NORMAL_IQR};
 pub const CLIP: f64 = 1e6;
 
 /// `scaled = (value − offset) / scale`, one offset and one scale for each input; for `asinh`, asinh
-/// of that; for `robust`, s = scaled beyond \[0, 1\] becomes 1 + ln s, or −ln(1 − s).
+/// of that; for `robust`, s = scaled beyond \[0, 1\] becomes 1 + ln s, or −ln(1 − s). Of a bin, it is
+/// s, held to \[0, 1\].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
     pub kind: ScalingKind,
@@ -23,12 +24,13 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Fits the scaling of all inputs to each feature's training values.
-    pub fn fit(statistics: &[FeatureStatistics], inputs: &Inputs, kind: ScalingKind) -> Self {
+    /// Fits the scaling of all inputs to each feature's training values, and to the edges of its bins.
+    pub fn fit(statistics: &[FeatureStatistics], inputs: &Inputs, edges: &[Vec<f64>], kind: ScalingKind) -> Self {
         let mut lines = vec![];
-        for ((_, inputs), feature) in inputs.enumerated().zip(statistics) {
+        for (j, ((_, inputs), feature)) in inputs.enumerated().zip(statistics).enumerate() {
             lines.extend(inputs.iter().map(|input| match (input.range(), kind) {
                 (Some((low, high)), _) => (low, width(low, high)),
+                (None, _) if input.bin().is_some() => bin(input.bin(), edges.get(j)),
                 (None, ScalingKind::Minmax) => (feature.low, width(feature.low, feature.high)),
                 (None, ScalingKind::Robust) => held(feature),
                 (None, ScalingKind::Asinh) => (feature.median, spread(feature)),
@@ -46,21 +48,26 @@ impl Scaling {
         Self { kind: ScalingKind::Minmax, offset, scale }
     }
 
-    /// Input `j`'s finite `value` in the scaled space.
-    pub fn apply(&self, j: usize, value: f64) -> f32 {
-        let scaled = scaled(value, self.offset[j], self.scale[j]) as f32;
+    /// The finite `value` of `input`, which is input `j`, in the scaled space.
+    pub fn apply(&self, j: usize, input: Input, value: f64) -> f32 {
+        self.shape(input)(scaled(value, self.offset[j], self.scale[j]) as f32)
+    }
+
+    /// What becomes of a number on an input's line.
+    fn shape(&self, input: Input) -> fn(f32) -> f32 {
         match self.kind {
-            ScalingKind::Minmax => scaled,
-            ScalingKind::Robust => logarithmic_beyond(scaled),
-            ScalingKind::Asinh => asinh(scaled),
+            _ if input.bin().is_some() => |scaled| scaled.clamp(0.0, 1.0),
+            ScalingKind::Minmax => |scaled| scaled,
+            ScalingKind::Robust => logarithmic_beyond,
+            ScalingKind::Asinh => asinh,
         }
     }
 
-    /// Input `j`'s `values` in the scaled space, into its place in the tiles; for one that is not
+    /// The `values` of `input`, which is input `j`, in the scaled space, into its place in the tiles; for one that is not
     /// finite `fill`, and its row is marked as `incomplete`.
     pub fn scale_tiles<T: Copy + Into<f64>>(
         &self,
-        j: usize,
+        (j, input): (usize, Input),
         values: &[T],
         fill: f64,
         target: &mut Tiles,
@@ -72,12 +79,19 @@ impl Scaling {
         for ((values, incomplete), out) in rows.zip(target.places()) {
             simd.run(Scale { line: &line, values, out: &mut *out, incomplete });
             match self.kind {
+                _ if input.bin().is_some() => out.iter_mut().for_each(|out| *out = out.clamp(0.0, 1.0)),
                 ScalingKind::Minmax => {}
                 ScalingKind::Robust => out.iter_mut().for_each(|out| *out = logarithmic_beyond(*out)),
                 ScalingKind::Asinh => out.iter_mut().for_each(|out| *out = asinh(*out)),
             }
         }
     }
+}
+
+/// The line of a bin, from its lower edge to its upper one.
+fn bin(bin: Option<usize>, edges: Option<&Vec<f64>>) -> (f64, f64) {
+    let ends = bin.zip(edges).and_then(|(bin, edges)| edges.get(bin..bin + 2));
+    ends.map_or((0.0, 1.0), |ends| (ends[0], width(ends[0], ends[1])))
 }
 
 /// Where an input's numbers go: tiles of rows, `[tiles, inputs, tile]`.
@@ -183,18 +197,18 @@ mod tests {
     #[test]
     fn the_training_range_becomes_zero_to_one() {
         let scaling = Scaling::min_max(&[(-2.0, 6.0)]);
-        assert_eq!([-2.0, 2.0, 6.0].map(|v| scaling.apply(0, v)), [0.0, 0.5, 1.0]);
+        assert_eq!([-2.0, 2.0, 6.0].map(|v| scaling.apply(0, Input::Value, v)), [0.0, 0.5, 1.0]);
     }
 
     #[test]
     fn a_constant_feature_becomes_zero() {
         let scaling = Scaling::min_max(&[(3.0, 3.0)]);
-        assert_eq!(scaling.apply(0, 3.0), 0.0);
-        assert_eq!(scaling.apply(0, 5.0), 2.0);
+        assert_eq!(scaling.apply(0, Input::Value, 3.0), 0.0);
+        assert_eq!(scaling.apply(0, Input::Value, 5.0), 2.0);
     }
 
     fn fitted(values: &mut [f64]) -> Scaling {
-        Scaling::fit(&[FeatureStatistics::from_values(values, false)], &Inputs::values(1), ScalingKind::Asinh)
+        Scaling::fit(&[FeatureStatistics::from_values(values, false)], &Inputs::values(1), &[], ScalingKind::Asinh)
     }
 
     #[test]
@@ -203,19 +217,19 @@ mod tests {
         values.push(1e8);
         let scaling = fitted(&mut values);
         let robust = (700.0 - 500.5) / (500.0 / 1.349);
-        assert!((f64::from(scaling.apply(0, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
-        assert!(scaling.apply(0, 1e8) > scaling.apply(0, 1e7));
+        assert!((f64::from(scaling.apply(0, Input::Value, 700.0)) - f64::asinh(robust)).abs() < 1e-2);
+        assert!(scaling.apply(0, Input::Value, 1e8) > scaling.apply(0, Input::Value, 1e7));
         let (mut out, mut incomplete) = ([0.0; 4], [false; 3]);
         let mut tiles = Tiles { tile: 2, inputs: 1, input: 0, tiles: &mut out };
-        scaling.scale_tiles(0, &[700.0, f64::NAN, -3.0], 1.0, &mut tiles, &mut incomplete);
-        assert_eq!(out, [700.0, 1.0, -3.0, 0.0].map(|value| if value == 0.0 { 0.0 } else { scaling.apply(0, value) }));
+        scaling.scale_tiles((0, Input::Value), &[700.0, f64::NAN, -3.0], 1.0, &mut tiles, &mut incomplete);
+        assert_eq!(out, [700.0, 1.0, -3.0, 0.0].map(|value| if value == 0.0 { 0.0 } else { scaling.apply(0, Input::Value, value) }));
         assert_eq!(incomplete, [false, true, false]);
     }
 
     #[test]
     fn a_robust_range_is_not_moved_by_an_absurd_value_and_keeps_the_order_beyond() {
         let robust = |values: &mut [f64]| {
-            Scaling::fit(&[FeatureStatistics::from_values(values, false)], &Inputs::values(1), ScalingKind::Robust)
+            Scaling::fit(&[FeatureStatistics::from_values(values, false)], &Inputs::values(1), &[], ScalingKind::Robust)
         };
         let mut values: Vec<f64> = (0..1_001).map(f64::from).collect();
         let clean = robust(&mut values.clone());
@@ -223,7 +237,7 @@ mod tests {
         let dirty = robust(&mut values);
         assert_eq!((clean.offset[0], clean.scale[0]), (0.0, 1_000.0));
         assert!(dirty.scale[0] < 15_000.0);
-        let scaled: Vec<f32> = [-1e9, -1.0, 0.0, 300.0, 1e6, 1e12].map(|value| dirty.apply(0, value)).to_vec();
+        let scaled: Vec<f32> = [-1e9, -1.0, 0.0, 300.0, 1e6, 1e12].map(|value| dirty.apply(0, Input::Value, value)).to_vec();
         assert!(scaled.is_sorted() && scaled[5] < 30.0, "{scaled:?}");
     }
 
@@ -232,17 +246,17 @@ mod tests {
         let mut values = [vec![0.0; 90], vec![5.0; 10]].concat();
         let scaling = fitted(&mut values);
         assert!((scaling.scale[0] - 1.5).abs() < 1e-9, "{:?}", scaling.scale);
-        assert_eq!(fitted(&mut [3.0; 8]).apply(0, 4.0), f64::asinh(1.0) as f32);
+        assert_eq!(fitted(&mut [3.0; 8]).apply(0, Input::Value, 4.0), f64::asinh(1.0) as f32);
     }
 
     #[test]
     fn the_largest_floats_stay_finite() {
         let scaling = Scaling::min_max(&[(f64::MIN, f64::MAX), (0.0, 5e-324)]);
-        assert!(scaling.apply(0, f64::MAX).is_finite());
-        assert!(scaling.apply(0, f64::MIN) < scaling.apply(0, f64::MAX));
-        assert!(scaling.apply(1, f64::MAX).is_finite());
+        assert!(scaling.apply(0, Input::Value, f64::MAX).is_finite());
+        assert!(scaling.apply(0, Input::Value, f64::MIN) < scaling.apply(0, Input::Value, f64::MAX));
+        assert!(scaling.apply(1, Input::Value, f64::MAX).is_finite());
         let scaling = fitted(&mut [f64::MIN, -1.0, 0.0, 1.0, f64::MAX]);
-        assert!(scaling.apply(0, f64::MAX).is_finite());
-        assert!(scaling.apply(0, f64::MIN) < scaling.apply(0, f64::MAX));
+        assert!(scaling.apply(0, Input::Value, f64::MAX).is_finite());
+        assert!(scaling.apply(0, Input::Value, f64::MIN) < scaling.apply(0, Input::Value, f64::MAX));
     }
 }

@@ -72,11 +72,19 @@ impl Task for InputGradient<'_> {
                     back::<V>(plan, &plan.layers[*layer], parameters, activations, deltas, spare);
                 }
                 // x is also what the reconstruction is compared with.
-                let d_x = spare.chunks_exact(rows).zip(deltas[reconstruction].chunks_exact(rows));
-                for ((d_x, d_reconstruction), feature) in d_x.zip(inputs) {
+                if plan.reconstruction.is_some() {
+                    let d_x = spare.chunks_exact_mut(rows).zip(deltas[reconstruction].chunks_exact(rows));
+                    for (d_x, d_reconstruction) in d_x {
+                        for at in (0..rows).step_by(V::LANES) {
+                            let d = V::load(d_x[at..].as_ptr()).sub(V::load(d_reconstruction[at..].as_ptr()));
+                            d.store(d_x[at..].as_mut_ptr());
+                        }
+                    }
+                }
+                for (d_x, feature) in spare.chunks_exact(rows).zip(inputs) {
                     let out = &mut out[feature * rows..(feature + 1) * rows];
                     for at in (0..rows).step_by(V::LANES) {
-                        let d = V::load(d_x[at..].as_ptr()).sub(V::load(d_reconstruction[at..].as_ptr()));
+                        let d = V::load(d_x[at..].as_ptr());
                         d.mul_add(share, V::load(out[at..].as_ptr())).store(out[at..].as_mut_ptr());
                     }
                 }

@@ -58,7 +58,7 @@ impl Task for Heads<'_> {
     }
 }
 
-/// A member's heads: ND's logit, and the AE's ‖x − x̂‖₂.
+/// A member's heads: ND's logit, and the AE's ‖x − x̂‖₂, which is 0 without an AE.
 ///
 /// # Safety
 /// The CPU has the vector's instructions.
@@ -77,6 +77,9 @@ unsafe fn of_member<V: Vector>(
         let mut logit = [V::splat(0.0); VECTORS];
         for (at, logit) in logit.iter_mut().enumerate() {
             *logit = V::load(activations.out[at * V::LANES..].as_ptr());
+        }
+        if !layers.weights.shape().has_autoencoder() {
+            return [logit, [V::splat(0.0); VECTORS]];
         }
         layers.decode::<V>(member, activations);
         let seen = layers.weights.shape().inputs * V::TILE;

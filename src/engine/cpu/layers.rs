@@ -9,7 +9,7 @@ use super::kernels::{affine, Stack};
 pub struct Layers<'a> {
     pub weights: &'a Weights,
     pub members: usize,
-    /// ND, encoder and decoder, each from its input on
+    /// ND, encoder and decoder, each from its input on; the last two may be empty
     blocks: [Vec<Layer>; 3],
 }
 
@@ -69,12 +69,14 @@ impl<'a> Layers<'a> {
         for (x, feature) in x.chunks_exact_mut(rows).zip(self.weights.inputs_of(member)) {
             x.copy_from_slice(&tile[feature * rows..(feature + 1) * rows]);
         }
-        let [nd, encoder, decoder] = &self.blocks;
+        let [nd, encoder, _] = &self.blocks;
         // SAFETY: the caller knows that the CPU has the vector's instructions.
         unsafe {
             run::<V>(self, member, &nd[..nd.len() - 1], x, hidden, z, true);
-            let z0 = decoder[0].inputs - encoder[encoder.len() - 1].outputs;
-            run::<V>(self, member, encoder, x, hidden, &mut z[z0 * rows..], false);
+            if !encoder.is_empty() {
+                let z0 = nd[nd.len() - 1].inputs;
+                run::<V>(self, member, encoder, x, hidden, &mut z[z0 * rows..], false);
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 //! over rows: there outputs are lanes, and the rows are summed in their order, so that it is the same to the bit whatever the
 //! width of the vectors.
 
+mod classifier;
+mod dropout;
 mod gradients;
 mod heads;
 mod kernels;
@@ -17,6 +19,7 @@ mod plan;
 mod step;
 mod trainer;
 
+pub use classifier::{train_classifier, Classifier, LabelledRows};
 pub use matching::{train_to_match, Matching};
 pub use members::train;
 pub use step::Target;

@@ -1,5 +1,7 @@
 //! The layers of a network in training, and where each finds its numbers.
 
+use std::ops::Range;
+
 use polars::prelude::PolarsResult;
 
 use crate::engine::shape::Shape;
@@ -18,7 +20,8 @@ pub struct Plan {
     /// The same in the order of the backward pass
     pub backward: Vec<usize>,
     pub logit: Place,
-    pub reconstruction: Place,
+    /// None for a network that is ND alone
+    pub reconstruction: Option<Place>,
     /// Rows of all matrices
     rows: usize,
     /// The number of rows of a tile
@@ -38,7 +41,7 @@ pub struct Layer {
 
 /// Where a layer's input or output is: some rows of a matrix `[tiles, height, tile]`. The matrices lie in one buffer, in the
 /// order in which they are computed, so that a layer's input comes before its output.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Rows of all matrices before this one
     before: usize,
@@ -81,6 +84,8 @@ pub struct Buffers {
     pub spare: Vec<f32>,
     /// What multiplies a bias, for all rows of a tile
     pub ones: Vec<f32>,
+    /// What dropout multiplies each activation with, at its place; empty without dropout
+    pub masks: Vec<f32>,
 }
 
 impl Plan {
@@ -91,8 +96,9 @@ impl Plan {
         let sizes = || shapes.iter().map(|layer| (layer.inputs, layer.outputs));
         let width = |layer: usize| shapes[layer].outputs;
         let inputs = shape.inputs;
-        let (z0, z1) = (width(depth - 2), width(2 * depth - 1));
-        let latent = inputs + (0..depth - 2).chain(depth..2 * depth - 1).map(width).sum::<usize>();
+        let (z0, z1) = (width(depth - 2), shape.latent);
+        let encoder = if shape.has_autoencoder() { depth..2 * depth - 1 } else { 0..0 };
+        let latent = inputs + (0..depth - 2).chain(encoder).map(width).sum::<usize>();
 
         // Matrices of ND and encoder come before (z0, z1), those of logit and decoder after it.
         let (mut early, mut late) = (inputs, latent + z0 + z1);
@@ -113,15 +119,24 @@ impl Plan {
             let (source, from) = match (block, place) {
                 (2, 0) => (Source::Latent, z),
                 (_, 0) => (Source::Features, Place { before: 0, row: 0, height: inputs }),
-                (0, _) if last => (Source::Z0, z),
+                (0, _) if last && shape.has_autoencoder() => (Source::Z0, z),
+                (0, _) if last => (Source::Hidden, z),
                 _ => (Source::Hidden, layers[at - 1].to),
             };
             let (weight, bias) = (take(&mut number, inputs * outputs), take(&mut number, outputs));
             layers.push(Layer { inputs, outputs, weight, bias, from, to, relu: !last, source });
         }
-        let backward = (2 * depth..3 * depth).rev().chain((0..depth).rev()).chain((depth..2 * depth).rev()).collect();
-        let (logit, reconstruction) = (layers[depth - 1].to, layers[3 * depth - 1].to);
+        let blocks: &[usize] = if shape.has_autoencoder() { &[2, 0, 1] } else { &[0] };
+        let backward = blocks.iter().flat_map(|block| (block * depth..(block + 1) * depth).rev()).collect();
+        let logit = layers[depth - 1].to;
+        let reconstruction = layers.get(3 * depth - 1).map(|layer| layer.to);
         Self { inputs, tiles: TOGETHER / tile, layers, backward, logit, reconstruction, rows: late, tile }
+    }
+
+    /// The place of a layer's outputs of one tile, in the buffers.
+    pub fn outputs(&self, layer: &Layer, tile: usize) -> Range<usize> {
+        let first = layer.to.first(self.tiles, self.tile) + tile * layer.to.stride(self.tile);
+        first..first + layer.outputs * self.tile
     }
 
     /// The widest layer, input and output included.
@@ -148,6 +163,7 @@ impl Buffers {
             panels: room(plan.tiles * (widest + tile) * tile)?,
             spare: room(widest * tile)?,
             ones: vec![1.0; tile],
+            masks: vec![],
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::adam::{Corrections, BETA1, BETA2, EPSILON};
 use crate::engine::train::LossSums;
 use crate::simd::{Task, Vector, VECTORS};
 
+use super::dropout::{drop_out, Dropout};
 use super::kernels::{add_gradient, affine, d_input, norms, panels, transpose, Back, Stack};
 use super::plan::{Buffers, Layer, Place, Plan, Source};
 
@@ -71,6 +72,7 @@ pub struct State {
     pub mean: Vec<f32>,
     pub square: Vec<f32>,
     pub buffers: Buffers,
+    pub dropout: Option<Dropout>,
 }
 
 /// The gradient of a batch's loss.
@@ -131,10 +133,13 @@ impl Task for Losses<'_> {
 unsafe fn differentiate<V: Vector>(state: &mut State, batch: &Batch) {
     // SAFETY: the caller knows that the CPU has the vector's instructions.
     unsafe {
-        let State { plan, parameters, gradient, buffers, .. } = state;
+        let State { plan, parameters, gradient, buffers, dropout, .. } = state;
         gradient.fill(0.0);
         let rows = plan.tiles * V::TILE;
         for (at, x) in batch.x.chunks(rows * plan.inputs).enumerate() {
+            if let Some(dropout) = dropout {
+                dropout.draw(plan, x.len() / plan.inputs, V::TILE, &mut buffers.masks);
+            }
             forward::<V>(plan, parameters, x, buffers);
             let first = at * rows;
             let here = rows.min(batch.aim.rows() - first);
@@ -185,6 +190,9 @@ pub unsafe fn run_layers<V: Vector>(plan: &Plan, parameters: &[f32], tiles: usiz
         // SAFETY: the caller knows that the CPU has the vector's instructions; `affine` checks the
         // lengths.
         unsafe { affine::<V>(weights, bias, from, to, layer.relu, stack::<V>(layer, tiles), &mut buffers.spare) };
+        if layer.relu {
+            drop_out(plan, layer, tiles, &buffers.masks, &mut buffers.activations);
+        }
     }
 }
 
@@ -193,7 +201,7 @@ pub fn stack<V: Vector>(layer: &Layer, tiles: usize) -> Stack {
     Stack { tiles, from: layer.from.stride(V::TILE), to: layer.to.stride(V::TILE) }
 }
 
-/// A tile's x, logit and reconstruction, as ranges of the buffers.
+/// A tile's x, logit and reconstruction, as ranges of the buffers; the last one is empty where there is none.
 #[inline(always)]
 pub fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
     let range = |place: Place, height: usize| {
@@ -201,7 +209,7 @@ pub fn ends<V: Vector>(plan: &Plan, tile: usize) -> [Range<usize>; 3] {
         first..first + height * V::TILE
     };
     let x = tile * plan.inputs * V::TILE..(tile + 1) * plan.inputs * V::TILE;
-    [x, range(plan.logit, 1), range(plan.reconstruction, plan.inputs)]
+    [x, range(plan.logit, 1), plan.reconstruction.map_or(0..0, |place| range(place, plan.inputs))]
 }
 
 /// The loss differentiated with respect to logit and reconstruction. Rows that only fill the tile count nothing.
@@ -290,7 +298,7 @@ unsafe fn back<V: Vector>(
     tiles: usize,
     buffers: &mut Buffers,
 ) {
-    let Buffers { activations, deltas, panels: scratch, spare, ones } = buffers;
+    let Buffers { activations, deltas, panels: scratch, spare, ones, masks } = buffers;
     let Layer { inputs, outputs, .. } = *layer;
     let stack = stack::<V>(layer, tiles);
     let first = layer.from.first(plan.tiles, V::TILE);
@@ -314,6 +322,9 @@ unsafe fn back<V: Vector>(
     // SAFETY: the caller knows that the CPU has the vector's instructions; `d_input` checks the
     // lengths.
     unsafe { d_input::<V>(&parameters[weights], outputs, d, d_from, how, stack) };
+    if let Some(before) = plan.layers.iter().find(|before| layer.source == Source::Hidden && before.to == layer.from) {
+        drop_out(plan, before, tiles, masks, deltas);
+    }
 }
 
 /// Adam on every parameter, in one pass.

@@ -13,8 +13,8 @@ use super::step::{Batch, Differentiate, Losses, State, Update};
 
 /// A network in training.
 pub struct Trainer {
-    simd: Simd,
-    state: State,
+    pub(super) simd: Simd,
+    pub(super) state: State,
     /// The number of the network's parameters
     count: usize,
     steps: i32,
@@ -29,7 +29,7 @@ impl Trainer {
         parameters[..count].copy_from_slice(numbers);
         let plan = Plan::new(shape, simd.tile_rows());
         let buffers = Buffers::new(&plan)?;
-        Ok(Self { simd, state: State { plan, parameters, gradient, mean, square, buffers }, count, steps: 0 })
+        Ok(Self { simd, state: State { plan, parameters, gradient, mean, square, buffers, dropout: None }, count, steps: 0 })
     }
 
     /// The network's numbers, in the order of an ensemble of one.

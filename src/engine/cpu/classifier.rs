@@ -1,0 +1,203 @@
+//! The training of a classifier: a network that is ND alone learns which rows are labelled as anomalies, by cross-entropy (eq. 3)
+//! on batches in which they are as frequent as in the table.
+//!
+//! Dropout and AdamW (Loshchilov and Hutter, 2019) keep it from learning rows by heart. Each input is multiplied with a learnt
+//! factor, so that an input that tells nothing is soon left out; the factors become a part of the first layer's weights.
+
+use ndarray::ArrayView2;
+use polars::prelude::PolarsResult;
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::shape::Shape;
+use crate::job::{self, Unit};
+use crate::memory::{collected, reserved, zeros};
+use crate::simd::{Simd, Task, Vector};
+
+use super::dropout::Dropout;
+use super::step::{Aim, Batch, Differentiate, State};
+use super::trainer::Trainer;
+
+/// AdamW's running means. The second one forgets ten times sooner than Adam's usual one, since a training has few steps.
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.99;
+const EPSILON: f32 = 1e-8;
+
+/// How a classifier is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Classifier {
+    pub steps: usize,
+    pub batch_size: usize,
+    /// AdamW's step size, which falls to nothing along a cosine
+    pub learning_rate: f64,
+    /// The share of the hidden units that a step leaves out
+    pub dropout: f64,
+    /// The share of each weight that a step of size 1 takes away; biases have none
+    pub weight_decay: f64,
+}
+
+/// What a classifier is trained on.
+#[derive(Clone, Copy)]
+pub struct LabelledRows<'a> {
+    /// Scaled rows `[n, inputs of the table]`
+    pub table: ArrayView2<'a, f32>,
+    /// Which of them are anomalies
+    pub anomalies: &'a [bool],
+    /// The rows of the training
+    pub rows: &'a [usize],
+    /// The inputs that the network sees
+    pub inputs: &'a [usize],
+    /// What is taken away from each of them, and what the rest is then multiplied with: the network learns from numbers around 0
+    pub centres: &'a [f32],
+    pub factors: &'a [f32],
+}
+
+impl LabelledRows<'_> {
+    fn push(&self, row: usize, x: &mut Vec<f32>) {
+        let row = self.table.row(row);
+        let shifts = self.inputs.iter().zip(self.centres).zip(self.factors);
+        x.extend(shifts.map(|((input, centre), factor)| (row[*input] - centre) * factor));
+    }
+}
+
+/// Trains a network, `numbers`, in the order of an ensemble of one, for rows as [`LabelledRows`] gives them.
+pub fn train_classifier(
+    simd: Simd,
+    shape: &Shape,
+    numbers: &[f32],
+    set: &LabelledRows,
+    how: &Classifier,
+    mut rng: ChaCha8Rng,
+) -> PolarsResult<Vec<f32>> {
+    const WHAT: &str = "the rows of a batch";
+    let mut trainer = Trainer::new(simd, shape, numbers)?;
+    let mut adam = AdamW::new(&trainer.state, shape)?;
+    if how.dropout > 0.0 {
+        let own = ChaCha8Rng::from_rng(&mut rng);
+        trainer.state.buffers.masks = zeros(trainer.state.buffers.activations.len(), "the activations")?;
+        trainer.state.dropout = Some(Dropout::new(how.dropout, own));
+    }
+    let size = how.batch_size.min(set.rows.len()).max(1);
+    let mut order = collected(set.rows.iter().copied(), WHAT)?;
+    let mut coming: Vec<usize> = reserved(set.rows.len() + size, WHAT)?;
+    let (mut x, mut anomalies) = (reserved(size * shape.inputs, WHAT)?, reserved(size, WHAT)?);
+    for step in 0..how.steps {
+        job::check()?;
+        if coming.len() < size {
+            order.shuffle(&mut rng);
+            coming.splice(0..0, order.iter().copied());
+        }
+        x.clear();
+        anomalies.clear();
+        for row in coming.drain(coming.len() - size..) {
+            set.push(row, &mut x);
+            anomalies.push(set.anomalies[row]);
+        }
+        let aim = Aim::Detect { synthetic: &anomalies, ce_weight: 1.0 / size as f32, ae_weight: 0.0 };
+        let batch = Batch { x: &x, aim };
+        simd.run(Differentiate { state: &mut trainer.state, batch: &batch });
+        let done = step as f64 / how.steps as f64;
+        let rate = how.learning_rate * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * done));
+        simd.run(adam.step(&mut trainer.state, step as i32 + 1, rate, how.weight_decay));
+        job::advance(Unit::Steps, 1);
+    }
+    Ok(trainer.into_parameters())
+}
+
+/// The optimiser. The first layer's weights are a product: its own weights, and a factor for each input.
+struct AdamW {
+    /// Which parameters decay: the weights of each layer, as ranges
+    decaying: Vec<std::ops::Range<usize>>,
+    /// The first layer's own weights, `[inputs, outputs]`
+    own: Vec<f32>,
+    outputs: usize,
+    /// Of each input
+    factors: Vec<f32>,
+    mean: Vec<f32>,
+    square: Vec<f32>,
+}
+
+impl AdamW {
+    fn new(state: &State, shape: &Shape) -> PolarsResult<Self> {
+        let (inputs, outputs) = (shape.inputs, shape.hidden[0]);
+        let decaying = state.plan.layers.iter().skip(1);
+        let decaying = decaying.map(|layer| layer.weight..layer.weight + layer.inputs * layer.outputs).collect();
+        let own = collected(state.parameters[..inputs * outputs].iter().copied(), "the networks in training")?;
+        let moments = || vec![0.0; inputs];
+        Ok(Self { decaying, own, outputs, factors: vec![1.0; inputs], mean: moments(), square: moments() })
+    }
+
+    fn step<'a>(&'a mut self, state: &'a mut State, step: i32, rate: f64, decay: f64) -> Step<'a> {
+        let how = How {
+            rate: (rate / (1.0 - BETA1.powi(step))) as f32,
+            scale: (1.0 / (1.0 - BETA2.powi(step)).sqrt()) as f32,
+            decay: (rate * decay) as f32,
+        };
+        Step { adam: self, state, how }
+    }
+}
+
+/// The numbers of a step.
+#[derive(Clone, Copy)]
+struct How {
+    rate: f32,
+    scale: f32,
+    decay: f32,
+}
+
+impl How {
+    /// Adam's step from a gradient, which moves both means.
+    #[inline(always)]
+    fn change(self, gradient: f32, mean: &mut f32, square: &mut f32) -> f32 {
+        *mean += (1.0 - BETA1) as f32 * (gradient - *mean);
+        *square += (1.0 - BETA2) as f32 * (gradient * gradient - *square);
+        self.rate * *mean / (square.sqrt() * self.scale + EPSILON)
+    }
+}
+
+/// A step on every parameter. Each number is computed alike whatever the vectors: nothing is summed over them.
+struct Step<'a> {
+    adam: &'a mut AdamW,
+    state: &'a mut State,
+    how: How,
+}
+
+impl Task for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { adam, state: State { parameters, gradient, mean, square, .. }, how } = self;
+        let AdamW { decaying, own, outputs, factors, mean: factor_mean, square: factor_square } = adam;
+        for range in decaying {
+            parameters[range.clone()].iter_mut().for_each(|weight| *weight -= how.decay * *weight);
+        }
+        let rest = own.len()..parameters.len();
+        let moments = mean[rest.clone()].iter_mut().zip(&mut square[rest.clone()]);
+        for ((parameter, gradient), (mean, square)) in
+            parameters[rest.clone()].iter_mut().zip(&gradient[rest]).zip(moments)
+        {
+            *parameter -= how.change(*gradient, mean, square);
+        }
+        let width = *outputs;
+        let inputs = own.chunks_exact_mut(width).zip(gradient.chunks_exact(width));
+        let inputs = inputs.zip(mean.chunks_exact_mut(width).zip(square.chunks_exact_mut(width)));
+        let inputs = inputs.zip(parameters.chunks_exact_mut(width));
+        let factors = factors.iter_mut().zip(factor_mean.iter_mut().zip(factor_square));
+        for ((((own, gradient), (mean, square)), effective), (factor, (factor_mean, factor_square))) in
+            inputs.zip(factors)
+        {
+            let slope: f32 = own.iter().zip(gradient).map(|(own, gradient)| own * gradient).sum();
+            let before = *factor;
+            *factor -= how.change(slope, factor_mean, factor_square);
+            for (((own, gradient), effective), (mean, square)) in
+                own.iter_mut().zip(gradient).zip(effective).zip(mean.iter_mut().zip(square))
+            {
+                let decayed = *own - how.decay * *own;
+                *own = decayed - how.change(before * gradient, mean, square);
+                *effective = *factor * *own;
+            }
+        }
+    }
+}

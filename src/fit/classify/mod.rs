@@ -1,0 +1,199 @@
+//! The fit of classifiers: networks that learn labels and nothing else (eq. 2 to 4 with w = 1).
+//!
+//! How much a network must be kept from learning rows by heart depends on the table. [`SETTINGS`] are
+//! compared on held-out rows, and each trains the more members, the better it is there.
+
+mod choice;
+mod space;
+
+use ndarray::Axis;
+use polars::prelude::PolarsResult;
+use rand::seq::index;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::{train_classifier, Classifier, Course, Device, LabelledRows, Losses, Shape, Trained, Weights};
+use crate::job::{self, Unit};
+use crate::memory::collected;
+use crate::options::Options;
+use crate::pool;
+use crate::scoring;
+
+use super::streams::{member_generators, Stream};
+use space::Space;
+
+/// Dropout and weight decay, from the least to the most.
+const SETTINGS: [(f64, f64); 3] = [(0.1, 0.01), (0.3, 0.1), (0.5, 0.3)];
+
+/// A training has no more steps than these, unless `min_steps` asks for more: known anomalies are
+/// then learned, however many rows there are.
+const MOST_STEPS: usize = 1_100;
+
+/// The most rows over which the losses are taken.
+const SHOWN: usize = 16_384;
+
+const ROWS: &str = "the rows of all members";
+
+/// The labelled, scaled rows of a fit.
+#[derive(Clone, Copy)]
+pub struct Labelled<'a> {
+    pub rows: ndarray::ArrayView2<'a, f32>,
+    pub anomalies: &'a [bool],
+}
+
+impl Labelled<'_> {
+    /// The same for a shorter time.
+    fn borrowed(&self) -> Labelled<'_> {
+        Labelled { rows: self.rows.reborrow(), anomalies: self.anomalies }
+    }
+
+    /// The numbers of the anomalies, and those of the other rows.
+    fn classes(&self) -> PolarsResult<[Vec<usize>; 2]> {
+        let of = |anomaly: bool| (0..self.anomalies.len()).filter(move |row| self.anomalies[*row] == anomaly);
+        let class = |anomaly| collected(of(anomaly).collect::<Vec<_>>().into_iter(), ROWS);
+        Ok([class(true)?, class(false)?])
+    }
+
+    /// The share of anomalies.
+    fn share(&self) -> f64 {
+        self.anomalies.iter().filter(|anomaly| **anomaly).count() as f64 / self.anomalies.len() as f64
+    }
+}
+
+/// Draws new networks on rows with this number of inputs: hidden layers as He et al. (2015) do, and
+/// a bias that gives every row the share of anomalies as its probability.
+pub fn draw_networks(labelled: &Labelled, inputs: Vec<Vec<usize>>, options: &Options) -> PolarsResult<Weights> {
+    let shape = Shape::of(options, inputs[0].len());
+    let rngs = member_generators(Stream::Weights, options.members, options.seed);
+    let space = Space::around_zero(labelled.rows);
+    let mut weights = Weights::new(shape.clone(), inputs.concat(), vec![0.0; shape.parameters() * inputs.len()])?;
+    for (member, mut rng) in rngs.into_iter().enumerate() {
+        let mut numbers = draw_network(&shape, labelled.share(), &mut rng);
+        space.of(weights.inputs_of(member)).to_table(&mut numbers, shape.hidden[0]);
+        weights.set_member(member, &numbers);
+    }
+    Ok(weights)
+}
+
+/// The numbers of a network for inputs around 0.
+fn draw_network(shape: &Shape, share: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(shape.parameters());
+    let layers = shape.layers();
+    for (at, layer) in layers.iter().enumerate() {
+        let is_last = at + 1 == layers.len();
+        // Uniform numbers between ± √3 have the variance 1.
+        let mut draw = |deviation: f64| ((2.0 * rng.random::<f64>() - 1.0) * 3f64.sqrt() * deviation) as f32;
+        let deviation = (if is_last { 0.01 } else { 2.0 } / layer.inputs as f64).sqrt();
+        numbers.extend((0..layer.inputs * layer.outputs).map(|_| draw(deviation)));
+        match is_last {
+            true => numbers.push(libm::log(share / (1.0 - share)) as f32),
+            false => numbers.extend((0..layer.outputs).map(|_| draw(0.3))),
+        }
+    }
+    numbers
+}
+
+/// Trains all members of `weights` on labelled rows.
+pub fn train(weights: &mut Weights, labelled: &Labelled, options: &Options, device: Device) -> PolarsResult<Trained> {
+    let space = Space::around_zero(labelled.rows);
+    let rows = labelled.anomalies.len();
+    let steps = steps(rows, options);
+    let members = options.members;
+    let settings = match members {
+        1 => vec![SETTINGS[0]],
+        _ => choice::of_members(labelled, &space, options)?,
+    };
+    let before = losses(weights, labelled, device)?;
+    job::expect(Unit::Steps, steps * members);
+    let rngs = member_generators(Stream::Epochs, members, options.seed);
+    let trained = pool::map(rngs.into_iter().enumerate().collect(), |(member, mut rng): (usize, ChaCha8Rng)| {
+        let rows = rows_of_member(labelled, options, &mut rng)?;
+        let training = TrainingOf { labelled: labelled.borrowed(), space: &space, rows: &rows, inputs: weights.inputs_of(member) };
+        training.run(weights.shape(), weights.member(member)?, settings[member % settings.len()], steps, options, rng)
+    })?;
+    trained.iter().enumerate().for_each(|(member, numbers)| weights.set_member(member, numbers));
+    let after = losses(weights, labelled, device)?;
+    let anomalies = labelled.anomalies.iter().filter(|anomaly| **anomaly).count();
+    let epochs = (steps * options.batch_size.min(rows)).div_ceil(rows);
+    let course = Course { normal_rows: rows - anomalies, synthetic_rows: anomalies, epochs, steps };
+    Ok(Trained { course, before, after, between: vec![] })
+}
+
+/// The number of steps of a training on that number of rows.
+fn steps(rows: usize, options: &Options) -> usize {
+    let wanted = options.epochs.saturating_mul(rows) / options.batch_size;
+    wanted.clamp(options.min_steps.max(1), MOST_STEPS.max(options.min_steps))
+}
+
+/// The rows that a member is trained on: all anomalies, and `max_samples` of the others.
+fn rows_of_member(labelled: &Labelled, options: &Options, rng: &mut ChaCha8Rng) -> PolarsResult<Vec<usize>> {
+    let [mut rows, others] = labelled.classes()?;
+    match (1..others.len()).contains(&options.max_samples) {
+        true => rows.extend(index::sample(rng, others.len(), options.max_samples).iter().map(|at| others[at])),
+        false => rows.extend(others),
+    }
+    Ok(rows)
+}
+
+/// What a network is trained on.
+struct TrainingOf<'a> {
+    labelled: Labelled<'a>,
+    space: &'a Space,
+    rows: &'a [usize],
+    inputs: &'a [usize],
+}
+
+impl TrainingOf<'_> {
+    /// Trains a network, whose numbers are for the table's rows.
+    fn run(
+        &self,
+        shape: &Shape,
+        mut numbers: Vec<f32>,
+        (dropout, weight_decay): (f64, f64),
+        steps: usize,
+        options: &Options,
+        rng: ChaCha8Rng,
+    ) -> PolarsResult<Vec<f32>> {
+        let space = self.space.of(self.inputs);
+        let set = LabelledRows {
+            table: self.labelled.rows.reborrow(),
+            anomalies: self.labelled.anomalies,
+            rows: self.rows,
+            inputs: self.inputs,
+            centres: &space.centres,
+            factors: &space.factors,
+        };
+        let how = Classifier {
+            steps,
+            batch_size: options.batch_size,
+            learning_rate: options.learning_rate,
+            dropout,
+            weight_decay,
+        };
+        space.from_table(&mut numbers, shape.hidden[0]);
+        let mut numbers = train_classifier(shape, &numbers, &set, &how, rng)?;
+        space.to_table(&mut numbers, shape.hidden[0]);
+        Ok(numbers)
+    }
+}
+
+/// Eq. 3 over rows that are evenly taken from all.
+fn losses(weights: &Weights, labelled: &Labelled, device: Device) -> PolarsResult<Losses> {
+    let rows = labelled.anomalies.len();
+    let shown: Vec<usize> = (0..rows.min(SHOWN)).map(|at| at * rows / rows.min(SHOWN)).collect();
+    let heads = scoring::heads(weights, labelled.rows.select(Axis(0), &shown).view(), device)?;
+    let loss = |(row, logit): (&usize, &f32)| cross_entropy(f64::from(*logit), labelled.anomalies[*row]);
+    let sum: f64 = shown.iter().zip(&heads.logit).map(loss).sum();
+    Ok(Losses { cross_entropy: (sum / shown.len() as f64) as f32, reconstruction: 0.0 })
+}
+
+/// −y·ln σ(l) − (1 − y)·ln(1 − σ(l)).
+fn cross_entropy(logit: f64, anomaly: bool) -> f64 {
+    let softplus = logit.max(0.0) + libm::log1p(libm::exp(-logit.abs()));
+    if anomaly {
+        softplus - logit
+    } else {
+        softplus
+    }
+}
+

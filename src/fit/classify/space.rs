@@ -1,0 +1,85 @@
+//! Inputs around 0, which networks learn from: x' = (x − c)·f, with c the mean of the training rows,
+//! and f one over the standard deviation. Bins, and inputs that are 0 or 1, are only centred.
+
+use ndarray::ArrayView2;
+
+/// A range of 1 or less needs no other unit.
+const NARROW: f32 = 1.0;
+
+/// The centre and the factor of some inputs.
+pub struct Space {
+    pub centres: Vec<f32>,
+    pub factors: Vec<f32>,
+}
+
+impl Space {
+    /// The space of all inputs of scaled rows.
+    pub fn around_zero(rows: ArrayView2<f32>) -> Self {
+        let of_input = |column: ndarray::ArrayView1<f32>| {
+            let count = column.len().max(1) as f64;
+            let mean = column.iter().map(|number| f64::from(*number)).sum::<f64>() / count;
+            let variance = column.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count;
+            let ends = column.iter().fold([f32::MAX, f32::MIN], |[low, high], x| [low.min(*x), high.max(*x)]);
+            let is_wide = ends[1] - ends[0] > NARROW && variance.sqrt() > 1e-6;
+            (mean as f32, if is_wide { (1.0 / variance.sqrt()) as f32 } else { 1.0 })
+        };
+        let (centres, factors) = rows.columns().into_iter().map(of_input).unzip();
+        Self { centres, factors }
+    }
+
+    /// The space of some of the inputs.
+    pub fn of(&self, inputs: &[usize]) -> Self {
+        let of = |numbers: &[f32]| inputs.iter().map(|input| numbers[*input]).collect();
+        Self { centres: of(&self.centres), factors: of(&self.factors) }
+    }
+
+    /// Makes a network for inputs around 0 of one for the table's: x·W + b = x'·(W/f) + (b + c·W).
+    pub fn from_table(&self, numbers: &mut [f32], outputs: usize) {
+        self.shift(numbers, outputs, |weight, factor| (weight, weight / factor), 1.0);
+    }
+
+    /// The other way round.
+    pub fn to_table(&self, numbers: &mut [f32], outputs: usize) {
+        self.shift(numbers, outputs, |weight, factor| (weight * factor, weight * factor), -1.0);
+    }
+
+    /// Replaces the first layer's weights, and adds `sign` · centre · weight to the biases. `weigh` gives
+    /// the weight for the table's inputs, and the new one.
+    fn shift(&self, numbers: &mut [f32], outputs: usize, weigh: impl Fn(f32, f32) -> (f32, f32), sign: f64) {
+        let (weights, rest) = numbers.split_at_mut(self.centres.len() * outputs);
+        let mut moved = vec![0f64; outputs];
+        for (weights, (centre, factor)) in weights.chunks_exact_mut(outputs).zip(self.centres.iter().zip(&self.factors)) {
+            for (weight, moved) in weights.iter_mut().zip(&mut moved) {
+                let (of_table, new) = weigh(*weight, *factor);
+                *moved += sign * f64::from(*centre) * f64::from(of_table);
+                *weight = new;
+            }
+        }
+        rest.iter_mut().zip(moved).for_each(|(bias, moved)| *bias = (f64::from(*bias) + moved) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn a_network_gives_the_same_in_both_spaces() {
+        let rows = array![[100.0f32, 0.0], [102.0, 1.0], [110.0, 0.0]];
+        let space = Space::around_zero(rows.view());
+        assert_eq!(space.factors[1], 1.0);
+        let of_table = vec![0.5f32, -1.0, 2.0, 3.0, 7.0, 8.0];
+        let mut around_zero = of_table.clone();
+        space.from_table(&mut around_zero, 2);
+        let affine = |x: [f32; 2], numbers: &[f32]| [0, 1].map(|at| x[0] * numbers[at] + x[1] * numbers[2 + at] + numbers[4 + at]);
+        let moved = [(102.0 - space.centres[0]) * space.factors[0], (1.0 - space.centres[1]) * space.factors[1]];
+        for (ours, expected) in affine(moved, &around_zero).into_iter().zip(affine([102.0, 1.0], &of_table)) {
+            assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");
+        }
+        space.to_table(&mut around_zero, 2);
+        for (ours, expected) in around_zero.iter().zip(of_table) {
+            assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");
+        }
+    }
+}
