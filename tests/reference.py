@@ -60,7 +60,7 @@ def inputs(data: bytes, rows: Array) -> Array:
     for j, of_feature in enumerate(encoding(data)):
         value = rows[:, j]
         for each in of_feature:
-            if each == "value":
+            if each == "value" or "bin" in each:
                 counts = tensors.get(f"vocabulary.{j}.counts")
                 columns.append(value if counts is None else _log_frequency(counts, value))
             elif each == "missing":
@@ -126,7 +126,9 @@ def scaled(data: bytes, unscaled: Array) -> Array:
     if metadata(data)["options"]["scaling"] == "robust":
         above, below = 1 + np.log(np.maximum(scaled, 1)), -np.log(np.maximum(1 - scaled, 1))
         scaled = np.where(scaled > 1, above, np.where(scaled < 0, below, scaled))
-    return scaled
+    of_line = (unscaled - tensors["scaling.offset"]) / tensors["scaling.scale"]
+    is_bin = [each not in ("value", "missing", "nothing") and "bin" in each for each in itertools.chain(*encoding(data))]
+    return np.where(is_bin, np.clip(of_line, 0, 1), scaled)
 
 
 def members(data: bytes, rows: Array) -> Iterator[Pass]:
@@ -153,6 +155,9 @@ def members_of_scaled(data: bytes, seen_by_all: Array) -> Iterator[Pass]:
     for member, seen in enumerate(tensors["inputs"]):
         x = seen_by_all[:, seen]
         z0, logit = block("nd", member, x)
+        if metadata(data)["options"]["latent"] == 0:  # ND alone: nothing is reconstructed, and nothing is wrong with it
+            yield Pass(x, logit[:, 0], z0, x)
+            continue
         _, z1 = block("encoder", member, x)
         latent = np.concatenate([z0, z1], axis=1)  # eq. 1
         _, reconstruction = block("decoder", member, latent)

@@ -64,24 +64,27 @@ class FitOptions(TypedDict, total=False):
     loss_weight : float, or a list of them
         w of eq. 4, 0 to 1: the share of the noise-detection loss. From a list, the fit chooses the value that best
         tells held-out rows from noise, or with labels from held-out known anomalies; of the values within one standard
-        error of the best, the first. Default 0.2, with labels 0.5, paper 0.2.
+        error of the best, the first. Default 0.2, with labels 1, paper 0.2. With labels, the networks are classifiers
+        without an autoencoder; a value below 1 trains both blocks.
     noise_std : float
         The standard deviation of the paper's noise (section 5.1), in the scaled space, above 0 and at most 1000. Only
         the preset ``"paper"`` makes such noise. Default 1.
     hidden : list of int
         The widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [32, 16], with
-        labels [64, 32], paper [32, 16].
+        labels [64, 64], paper [32, 16].
     latent : int
-        The width of the encoder's latent z1, 1 to 4,096. Default 16.
+        The width of the encoder's latent z1, 1 to 4,096. Default 16, with labels 0: there is no autoencoder unless a
+        width is given.
     epochs : int
-        The number of passes over a member's rows, 1 to 1,000,000. Default 1, paper 200.
+        The number of passes over a member's rows, 1 to 1,000,000. Default 1, with labels 40 in at most 1,100 steps,
+        paper 200.
     min_steps : int
         The least number of optimiser steps, 0 to 100,000,000: epochs are added until it is reached. If it is not given,
-        at most 100 epochs are added, so that a small table is not overfitted. Default 300, with labels 1,500, paper 0.
+        at most 100 epochs are added, so that a small table is not overfitted. Default 300, with labels 150, paper 0.
     batch_size : int
-        The number of rows of an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128.
+        The number of rows of an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128, with labels 256.
     learning_rate : float
-        Adam's step size, above 0 and at most 1. Default 0.003, paper 0.0001.
+        Adam's step size, above 0 and at most 1. Default 0.003, with labels 0.002, paper 0.0001.
 
     """
 

@@ -66,6 +66,11 @@ impl Cost {
         let members = options.members;
         let inputs = options.features_of_member(features);
         let shape = Shape::of(options, inputs);
+        if options.classifies() {
+            // These train on the CPU, and the device only scores the training rows.
+            let operations = forward(&shape, members, rows);
+            return Self { operations, bytes: bytes(features, rows), ..Self::default() };
+        }
         let (real, noise) = match options.noise {
             Noise::Uniform => options.batch_shares(),
             Noise::Smote => (options.batch_size, 0),

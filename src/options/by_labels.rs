@@ -54,12 +54,25 @@ mod tests {
 
     #[test]
     fn few_known_anomalies_have_defaults_of_their_own_but_for_what_is_given() {
-        let given = UncheckedOptions { latent: Some(3), ..Default::default() };
+        let given = UncheckedOptions { members: Some(3), ..Default::default() };
         let options = OptionsByLabels::check(&given, vec![], true).unwrap();
-        let many = Options { latent: 3, ..Options::with_labels(Preset::Default) };
-        let few = Options { latent: 3, ..Options::with_few_labels(Preset::Default) };
+        let many = Options { members: 3, ..Options::with_labels(Preset::Default) };
+        let few = Options { members: 3, ..Options::with_few_labels(Preset::Default) };
         assert_eq!([options.choose(false), options.choose(true)], [&many, &few]);
         assert_eq!(options.cases().count(), 2);
+    }
+
+    #[test]
+    fn an_option_of_a_training_of_both_blocks_asks_for_an_autoencoder() {
+        let check = |given: UncheckedOptions, loss_weights| OptionsByLabels::check(&given, loss_weights, true).unwrap();
+        let joint = Options::with_labels_and_autoencoder(Preset::Default);
+        let latent = UncheckedOptions { latent: Some(16), ..Default::default() };
+        assert_eq!(check(latent, vec![]).choose(false), &joint);
+        let loss_weight = UncheckedOptions { loss_weight: Some(0.5), ..Default::default() };
+        assert_eq!(check(loss_weight, vec![]).choose(false), &joint);
+        assert_eq!(check(UncheckedOptions::default(), vec![1.0, 0.5]).choose(false), &joint);
+        let all = UncheckedOptions { loss_weight: Some(1.0), ..Default::default() };
+        assert_eq!(check(all, vec![]).choose(false), &Options::with_labels(Preset::Default));
     }
 
     #[test]

@@ -38,20 +38,16 @@ impl UncheckedOptions {
     /// against its range.
     pub fn check(self, labelled: bool) -> PolarsResult<Options> {
         let classifies = labelled && !self.asks_for_autoencoder();
-        let options = self.check_with(match (labelled, classifies) {
+        self.check_with(match (labelled, classifies) {
             (false, _) => Options::preset,
             (true, true) => Options::with_labels,
             (true, false) => Options::with_labels_and_autoencoder,
-        })?;
-        polars_ensure!(labelled || options.latent > 0, ComputeError:
-            "anorand: latent must be a whole number from 1 to {MOST_WIDTH}, got 0: only a fit with labels can do without the \
-             autoencoder");
-        Ok(options)
+        })
     }
 
     /// Whether an option is given that only a training of both blocks has.
     fn asks_for_autoencoder(&self) -> bool {
-        self.latent.is_some_and(|latent| latent > 0)
+        self.latent.is_some()
             || self.loss_weight.is_some_and(|loss_weight| loss_weight < 1.0)
             || self.noise.is_some()
             || self.synthetic_fraction.is_some()
@@ -67,9 +63,7 @@ impl UncheckedOptions {
         if self.min_steps.is_some() {
             defaults.max_epochs = MOST_EPOCHS;
         }
-        let options = self.checked_or(defaults)?;
-        options.check_loss_weight()?;
-        Ok(options)
+        self.checked_or(defaults)
     }
 
     /// The same for a fit that goes on from a model: the model's options are the defaults.
@@ -110,7 +104,8 @@ impl Options {
     /// Refuses a share of the reconstruction error in the loss of networks that reconstruct nothing.
     fn check_loss_weight(&self) -> PolarsResult<()> {
         polars_ensure!(!self.classifies() || self.loss_weight == 1.0, ComputeError:
-            "anorand: loss_weight must be 1 where latent=0, since there is no autoencoder then, got {}: leave one of them out",
+            "anorand: the networks of the model of init= have no autoencoder, so that loss_weight must be 1, got {}: leave it \
+             out, or fit without init",
             self.loss_weight);
         Ok(())
     }
@@ -175,11 +170,13 @@ impl Options {
 
     /// Checks each option against its range, for options that come from a file.
     pub fn check_ranges(&self) -> PolarsResult<()> {
+        // Only a default leaves out the autoencoder.
+        let this = Self { latent: self.latent.max(1), ..self.clone() };
         // The options become those of a caller, which have the same names, so that no range is
         // written twice.
-        let given = serde_json::to_value(self).and_then(serde_json::from_value::<UncheckedOptions>);
+        let given = serde_json::to_value(this).and_then(serde_json::from_value::<UncheckedOptions>);
         let given = given.map_err(|error| polars_err!(ComputeError: "anorand: the options can't be read ({error})"))?;
-        given.check_with(Options::preset).map(drop)
+        given.check(false).map(drop)
     }
 
     /// Whether the widths, which come from a file, are in their ranges.

@@ -256,9 +256,9 @@ options! {
     hidden: Vec<i64> => Vec<usize>, in Widths(MOST_LAYERS, MOST_WIDTH),
         paper vec![32, 16], default vec![32, 16], labelled vec![64, 64];
 
-    /// The width of z1; 0 leaves out the autoencoder, and the networks are classifiers that learn the
-    /// labels alone.
-    latent: i64 => usize, in Whole(0, MOST_WIDTH),
+    /// The width of z1. With labels it is 0 by default: there is no autoencoder, and the networks are
+    /// classifiers that learn the labels alone.
+    latent: i64 => usize, in Whole(1, MOST_WIDTH),
         paper 16, default 16, labelled 0;
 
     /// The number of passes over a member's rows.

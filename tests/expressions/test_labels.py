@@ -228,9 +228,16 @@ def test_a_labelled_fit_has_defaults_of_its_own(cancer: pl.DataFrame) -> None:
         "kept_neighbors": 1,
         "kept_weight": 2.0,
         "synthetic_fraction": 0.1,
+        "loss_weight": 1.0,
+        "hidden": [64, 64],
+        "latent": 0,
+        "combination": "novelties",
+    }
+    joint = options(labels="label", loss_weight=0.5)
+    assert {name: value for name, value in joint.items() if value != labelled[name]} == {
         "loss_weight": 0.5,
         "hidden": [64, 32],
-        "combination": "novelties",
+        "latent": 16,
     }
     assert options(labels="label", preset="paper") == options(preset="paper")
     assert options(labels="label", members=3)["members"] == 3

@@ -1,7 +1,7 @@
 //! The network of figure 1, as an ensemble: m networks of one shape side by side, every tensor with a leading dimension m.
 //!
 //! ND block: d → hidden → 1; its last hidden layer is z0. Encoder: d → hidden → latent, z1. Decoder: (z0, z1) → hidden
-//! reversed → d. Hidden layers have ReLU; logit, z1 and reconstruction are linear.
+//! reversed → d. Hidden layers have ReLU; logit, z1 and reconstruction are linear. A network without a latent is ND alone.
 //!
 //! The gradients are derived by hand (tested against autograd), since a step of these small networks costs libtorch's calls
 //! rather than its arithmetic, and autograd doubles the calls.
@@ -69,11 +69,11 @@ pub struct Forward {
     nd: Vec<Tensor>,
     encoder: Vec<Tensor>,
     decoder: Vec<Tensor>,
-    /// (z0, z1) of eq. 1, `[m, batch, last hidden + latent]`
+    /// (z0, z1) of eq. 1, `[m, batch, last hidden + latent]`; z0 of ND alone
     pub latent: Tensor,
     /// ND's output before the sigmoid, `[m, batch, 1]`
     pub logit: Tensor,
-    /// `[m, batch, d]`
+    /// `[m, batch, d]`; x itself of ND alone
     pub reconstruction: Tensor,
 }
 
@@ -142,6 +142,10 @@ impl Network {
     /// x `[m, batch, d]` → the two heads and all that the backward pass needs.
     pub fn forward(&self, x: &Tensor) -> TorchResult<Forward> {
         let (nd, logit) = run(self.block(0), x)?;
+        if !self.shape.has_autoencoder() {
+            let (latent, reconstruction) = (last(&nd).shallow_clone(), x.shallow_clone());
+            return Ok(Forward { nd, encoder: vec![], decoder: vec![], latent, logit, reconstruction });
+        }
         let (encoder, z1) = run(self.block(1), x)?;
         let latent = Tensor::f_cat(&[last(&nd), &z1], 2)?;
         let (decoder, reconstruction) = run(self.block(2), &latent)?;
@@ -159,12 +163,16 @@ impl Network {
         let width = last(&forward.nd).size()[2];
         // ∂CE/∂logit = σ(logit) − y
         let d_logit = forward.logit.f_sigmoid()?.f_sub_(&targets.synthetic)?.f_mul_(&targets.ce_weight)?;
+        let gradient = |at| block(gradients, &self.shape, at);
+        if !self.shape.has_autoencoder() {
+            let _ = back(self.block(0), Some(gradient(0)), x, &forward.nd, d_logit, None)?;
+            return Ok(());
+        }
         // ∂‖r‖/∂x̂ = r / ‖r‖, r = x̂ − x; 0 where r = 0
         let mut residual = forward.reconstruction.f_sub(x)?;
         let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
         let d_reconstruction = residual.f_mul_(&targets.ae_weight.f_div(&norm)?)?;
 
-        let gradient = |at| block(gradients, &self.shape, at);
         let d_first =
             back(self.block(2), Some(gradient(2)), &forward.latent, &forward.decoder, d_reconstruction, None)?;
         let d_latent = d_input(&self.block(2)[0], &d_first)?;
@@ -189,6 +197,10 @@ impl Network {
         let forward = self.forward(&seen)?;
         let shape = [self.members, x.size()[0], 1];
         let d_logit = logit_weight.f_expand(shape, false)?;
+        if !self.shape.has_autoencoder() {
+            let d_nd = back(self.block(0), None, &seen, &forward.nd, d_logit, None)?;
+            return self.of_features(x, &d_input(&self.block(0)[0], &d_nd)?);
+        }
         let mut residual = forward.reconstruction.f_sub(&seen)?;
         let norm = norm(&residual)?.f_clamp_min_(f64::from(f32::MIN_POSITIVE))?;
         let d_reconstruction = residual.f_mul_(&error_weight.f_div(&norm)?)?;
@@ -205,6 +217,11 @@ impl Network {
         let d_seen = d_input(&self.block(1)[0], &d_encoder)?
             .f_add_(&d_input(&self.block(0)[0], &d_nd)?)?
             .f_sub_(&d_reconstruction)?;
+        self.of_features(x, &d_seen)
+    }
+
+    /// The gradient of the features of rows x `[rows, features]`, from that of what each member sees, `[m, rows, inputs]`.
+    fn of_features(&self, x: &Tensor, d_seen: &Tensor) -> TorchResult<Tensor> {
         let d_seen = d_seen.f_transpose(0, 1)?.f_reshape([x.size()[0], -1])?;
         x.f_zeros_like()?.f_index_add_(1, &self.selection, &d_seen)?.f_mul_scalar_(1.0 / self.members as f64)
     }

@@ -9,23 +9,24 @@ use super::categories::Encoder;
 use super::inputs::Input;
 use crate::data::columns::Columns;
 
-/// The most bins of a number, and the least number of training rows in one.
+/// The most bins of a number; in a table of many features, as many as make [`MOST_INPUTS`] inputs in all, but no
+/// fewer than `LEAST_BINS`.
 const MOST_BINS: usize = 16;
+const MOST_INPUTS: usize = 600;
+const LEAST_BINS: usize = 4;
+/// The least number of training rows in a bin.
 const LEAST_ROWS: usize = 4;
 
 impl Columns {
     /// The edges of each feature's bins, in ascending order; none where no split tells anomalies from other rows.
-    pub(crate) fn bin_edges(
-        &self,
-        anomalies: &[bool],
-        encoders: &[Option<Encoder>],
-    ) -> PolarsResult<Vec<Vec<f64>>> {
+    pub(crate) fn bin_edges(&self, anomalies: &[bool], encoders: &[Option<Encoder>]) -> PolarsResult<Vec<Vec<f64>>> {
+        let most_bins = (MOST_INPUTS / self.features().len().max(1)).clamp(LEAST_BINS, MOST_BINS);
         let mut values = vec![];
         let of_feature = |j: usize| {
             self.read_as(j, false, &mut values)?;
             let number = |value: &f64| Input::Value.number(self.features()[j].kind, *value, encoders[j].as_ref());
             let numbers = values.iter().map(number).zip(anomalies.iter().copied());
-            Ok(edges(numbers.filter(|(number, _)| number.is_finite()).collect()))
+            Ok(edges(most_bins, numbers.filter(|(number, _)| number.is_finite()).collect()))
         };
         (0..self.features().len()).map(of_feature).collect()
     }
@@ -40,7 +41,7 @@ struct Leaf {
 }
 
 /// Grows a tree, best split first, on finite numbers, each with whether its row is an anomaly. Both classes weigh the same.
-fn edges(mut numbers: Vec<(f64, bool)>) -> Vec<f64> {
+fn edges(most_bins: usize, mut numbers: Vec<(f64, bool)>) -> Vec<f64> {
     numbers.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     // The number of anomalies among the first rows.
     let mut before = Vec::with_capacity(numbers.len() + 1);
@@ -74,8 +75,9 @@ fn edges(mut numbers: Vec<(f64, bool)>) -> Vec<f64> {
     };
     let mut leaves = vec![leaf(0, numbers.len())];
     let mut edges = vec![numbers[0].0, numbers[numbers.len() - 1].0];
-    while leaves.len() < MOST_BINS {
-        let splits = leaves.iter().enumerate().filter_map(|(place, leaf)| leaf.split.map(|(at, gain)| (place, at, gain)));
+    while leaves.len() < most_bins {
+        let splits =
+            leaves.iter().enumerate().filter_map(|(place, leaf)| leaf.split.map(|(at, gain)| (place, at, gain)));
         let Some((place, at, _)) = splits.reduce(|best, next| if next.2 > best.2 { next } else { best }) else { break };
         let Leaf { from, to, .. } = leaves.swap_remove(place);
         leaves.extend([leaf(from, at), leaf(at, to)]);
@@ -97,25 +99,28 @@ mod tests {
     #[test]
     fn edges_are_where_labels_change() {
         let anomaly = |number: usize| (40..50).contains(&number) || number >= 190;
-        let found = edges((0..200).rev().map(|number| (number as f64, anomaly(number))).collect());
+        let found = edges(16, (0..200).rev().map(|number| (number as f64, anomaly(number))).collect());
         assert_eq!(found, [0.0, 39.5, 49.5, 189.5, 199.0]);
     }
 
     #[test]
     fn there_are_at_most_sixteen_bins_and_none_without_a_split() {
-        let many = edges((0..4_000).map(|number| (number as f64, number / 50 % 2 == 0)).collect());
+        let many = edges(16, (0..4_000).map(|number| (number as f64, number / 50 % 2 == 0)).collect());
         assert_eq!(many.len(), MOST_BINS + 1);
         assert!(many.is_sorted());
-        assert_eq!(edges(vec![(1.0, true); 9]), []);
-        assert_eq!(edges((0..100).map(|at| (3.0, at % 2 == 0)).collect()), []);
-        assert_eq!(edges((0..7).map(|at| (at as f64, at < 3)).collect()), [], "too few rows for two bins");
-        assert_eq!(edges(vec![]), []);
+        assert_eq!(edges(16, vec![(1.0, true); 9]), [] as [f64; 0]);
+        assert_eq!(edges(16, (0..100).map(|at| (3.0, at % 2 == 0)).collect()), [] as [f64; 0]);
+        assert_eq!(edges(16, (0..7).map(|at| (at as f64, at < 3)).collect()), [] as [f64; 0], "too few rows for two bins");
+        assert_eq!(edges(16, vec![]), [] as [f64; 0]);
     }
 
     #[test]
     fn rare_anomalies_weigh_as_much_as_all_other_rows() {
         // Ten anomalies of 10,000 rows, mixed with a hundred others.
-        let found = edges((0..10_000).map(|number| (number as f64, (5_000..5_100).contains(&number) && number % 10 == 0)).collect());
+        let found = edges(
+            16,
+            (0..10_000).map(|number| (number as f64, (5_000..5_100).contains(&number) && number % 10 == 0)).collect(),
+        );
         assert!(found.iter().any(|edge| (4_990.0..5_010.0).contains(edge)), "{found:?}");
         assert!(found.iter().any(|edge| (5_080.0..5_110.0).contains(edge)), "{found:?}");
     }
@@ -123,7 +128,7 @@ mod tests {
     #[test]
     fn the_largest_floats_have_edges_between_them() {
         let numbers = [f64::MIN, -1.0, 0.0, 1.0, f64::MAX];
-        let found = edges((0..40).map(|at| (numbers[at % 5], at % 5 == 4)).collect());
+        let found = edges(16, (0..40).map(|at| (numbers[at % 5], at % 5 == 4)).collect());
         assert!(found.iter().all(|edge| edge.is_finite()) && found.len() == 3, "{found:?}");
     }
 }

@@ -222,7 +222,10 @@ mod tests {
         let (mut out, mut incomplete) = ([0.0; 4], [false; 3]);
         let mut tiles = Tiles { tile: 2, inputs: 1, input: 0, tiles: &mut out };
         scaling.scale_tiles((0, Input::Value), &[700.0, f64::NAN, -3.0], 1.0, &mut tiles, &mut incomplete);
-        assert_eq!(out, [700.0, 1.0, -3.0, 0.0].map(|value| if value == 0.0 { 0.0 } else { scaling.apply(0, Input::Value, value) }));
+        assert_eq!(
+            out,
+            [700.0, 1.0, -3.0, 0.0].map(|value| if value == 0.0 { 0.0 } else { scaling.apply(0, Input::Value, value) })
+        );
         assert_eq!(incomplete, [false, true, false]);
     }
 
@@ -237,7 +240,8 @@ mod tests {
         let dirty = robust(&mut values);
         assert_eq!((clean.offset[0], clean.scale[0]), (0.0, 1_000.0));
         assert!(dirty.scale[0] < 15_000.0);
-        let scaled: Vec<f32> = [-1e9, -1.0, 0.0, 300.0, 1e6, 1e12].map(|value| dirty.apply(0, Input::Value, value)).to_vec();
+        let scaled: Vec<f32> =
+            [-1e9, -1.0, 0.0, 300.0, 1e6, 1e12].map(|value| dirty.apply(0, Input::Value, value)).to_vec();
         assert!(scaled.is_sorted() && scaled[5] < 30.0, "{scaled:?}");
     }
 

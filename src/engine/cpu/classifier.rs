@@ -201,3 +201,127 @@ impl Task for Step<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::test_data::{ensemble, numbers};
+    use ndarray::Array2;
+
+    const SHAPE: fn() -> Shape = || Shape { inputs: 4, hidden: vec![9, 5], latent: 0 };
+
+    fn classifier(steps: usize) -> Classifier {
+        Classifier { steps, batch_size: 40, learning_rate: 0.01, dropout: 0.0, weight_decay: 0.3 }
+    }
+
+    /// Rows that are anomalies where two inputs have the same sign.
+    fn table() -> (Array2<f32>, Vec<bool>) {
+        let table = Array2::from_shape_vec((40, 4), numbers(160, 3)).unwrap() - 0.5;
+        let anomalies = table.rows().into_iter().map(|row| row[0] * row[2] > 0.0).collect();
+        (table, anomalies)
+    }
+
+    fn train(simd: Simd, how: &Classifier, seed: u64) -> Vec<f32> {
+        let (table, anomalies) = table();
+        let rows: Vec<usize> = (0..40).collect();
+        let set = LabelledRows {
+            table: table.view(),
+            anomalies: &anomalies,
+            rows: &rows,
+            inputs: &[0, 1, 2, 3],
+            centres: &[0.0; 4],
+            factors: &[1.0; 4],
+        };
+        let start = ensemble(&SHAPE(), 1, 4).flat().to_vec();
+        train_classifier(simd, &SHAPE(), &start, &set, how, ChaCha8Rng::seed_from_u64(seed)).unwrap()
+    }
+
+    #[test]
+    fn steps_are_adamws_on_weights_and_on_a_factor_for_each_input() {
+        const STEPS: i32 = 7;
+        let (table, anomalies) = table();
+        let shape = SHAPE();
+        let start = ensemble(&shape, 1, 4).flat().to_vec();
+        let ours = train(Simd::chosen(), &classifier(STEPS as usize), 1);
+
+        // The parameters are those of the network, and then the factors.
+        let mut own: Vec<f64> = start.iter().map(|number| f64::from(*number)).chain([1.0; 4]).collect();
+        let (mut mean, mut square) = (vec![0.0; own.len()], vec![0.0; own.len()]);
+        let (first, count) = (4 * 9, start.len());
+        let decays =
+            |at: usize| at < first || (first + 9..first + 9 + 45).contains(&at) || (count - 6..count - 1).contains(&at);
+        let effective = |own: &[f64]| -> Vec<f32> {
+            (0..count).map(|at| if at < first { own[at] * own[count + at / 9] } else { own[at] } as f32).collect()
+        };
+        for step in 1..=STEPS {
+            let mut trainer = Trainer::new(Simd::chosen(), &shape, &effective(&own)).unwrap();
+            let aim = Aim::Detect { synthetic: &anomalies, ce_weight: 1.0 / 40.0, ae_weight: 0.0 };
+            let slopes = trainer.gradient(&Batch { x: table.as_slice().unwrap(), aim }).to_vec();
+            let slope = |at: usize| match at {
+                at if at < first => f64::from(slopes[at]) * own[count + at / 9],
+                at if at < count => f64::from(slopes[at]),
+                at => (0..9).map(|k| f64::from(slopes[(at - count) * 9 + k]) * own[(at - count) * 9 + k]).sum(),
+            };
+            let gradient: Vec<f64> = (0..own.len()).map(slope).collect();
+            let done = f64::from(step - 1) / f64::from(STEPS);
+            let rate = 0.01 * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            for (at, gradient) in gradient.into_iter().enumerate() {
+                mean[at] = 0.9 * mean[at] + 0.1 * gradient;
+                square[at] = 0.99 * square[at] + 0.01 * gradient * gradient;
+                if decays(at) {
+                    own[at] -= rate * 0.3 * own[at];
+                }
+                let unbiased = [mean[at] / (1.0 - 0.9f64.powi(step)), square[at] / (1.0 - 0.99f64.powi(step))];
+                own[at] -= rate * unbiased[0] / (unbiased[1].sqrt() + 1e-8);
+            }
+        }
+        for (ours, expected) in ours.iter().zip(effective(&own)) {
+            assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");
+        }
+    }
+
+    #[test]
+    fn it_learns_what_no_line_tells_apart() {
+        let (table, anomalies) = table();
+        let trained = train(Simd::chosen(), &Classifier { weight_decay: 0.01, ..classifier(600) }, 2);
+        let weights = crate::engine::Weights::new(SHAPE(), vec![0, 1, 2, 3], trained).unwrap();
+        for (row, anomaly) in table.rows().into_iter().zip(anomalies) {
+            let row: Vec<f64> = row.iter().map(|number| f64::from(*number)).collect();
+            let (logit, error) = crate::engine::reference::heads(&weights, &row);
+            assert!((logit > 0.0) == anomaly && error == 0.0, "{logit} {anomaly}");
+        }
+    }
+
+    #[test]
+    fn instruction_sets_that_fuse_train_to_the_same_bits_with_dropout_too() {
+        for dropout in [0.0, 0.3] {
+            // Batches that are no whole tiles.
+            let how = Classifier { dropout, batch_size: 23, ..classifier(30) };
+            let all: Vec<(Simd, Vec<f32>)> =
+                Simd::available().into_iter().map(|simd| (simd, train(simd, &how, 5))).collect();
+            for (simd, trained) in &all {
+                if simd.fuses() == all[0].0.fuses() {
+                    assert_eq!(trained, &all[0].1, "{}", simd.name());
+                }
+            }
+            assert_ne!(all[0].1, train(Simd::chosen(), &how, 6), "the seed decides");
+        }
+    }
+
+    #[test]
+    fn dropout_takes_its_share_and_keeps_the_mean() {
+        for simd in Simd::available() {
+            let mut trainer =
+                Trainer::new(simd, &Shape { inputs: 2, hidden: vec![50, 40], latent: 0 }, &vec![0.1; 2_231]).unwrap();
+            let State { plan, buffers, .. } = &mut trainer.state;
+            let mut masks = vec![-1.0; buffers.activations.len()];
+            let rows = 60;
+            Dropout::new(0.25, ChaCha8Rng::seed_from_u64(1)).draw(plan, rows, simd.tile_rows(), &mut masks);
+            let drawn: Vec<f32> = masks.into_iter().filter(|mask| *mask >= 0.0).collect();
+            assert_eq!(drawn.len(), rows * 90);
+            let lost = drawn.iter().filter(|mask| **mask == 0.0).count() as f64 / drawn.len() as f64;
+            let mean = drawn.iter().sum::<f32>() / drawn.len() as f32;
+            assert!((lost - 0.25).abs() < 0.02 && (mean - 1.0).abs() < 0.03, "{lost} {mean}");
+        }
+    }
+}

@@ -29,7 +29,12 @@ impl Trainer {
         parameters[..count].copy_from_slice(numbers);
         let plan = Plan::new(shape, simd.tile_rows());
         let buffers = Buffers::new(&plan)?;
-        Ok(Self { simd, state: State { plan, parameters, gradient, mean, square, buffers, dropout: None }, count, steps: 0 })
+        Ok(Self {
+            simd,
+            state: State { plan, parameters, gradient, mean, square, buffers, dropout: None },
+            count,
+            steps: 0,
+        })
     }
 
     /// The network's numbers, in the order of an ensemble of one.

@@ -1,7 +1,7 @@
 //! Which settings the members of a fit have, by the cross-entropy of held-out rows.
 //!
-//! Each setting trains one network for each fifth of the rows, without that fifth. A setting's weight is
-//! exp(−n · cross-entropy / 4), and the members are shared out by the weights.
+//! Each setting trains three networks, each without another fifth of the rows, which it then judges. A
+//! setting's weight is exp(−n · cross-entropy / 4), and the members are shared out by the weights.
 
 use ndarray::Axis;
 use polars::prelude::PolarsResult;
@@ -15,10 +15,11 @@ use crate::scoring;
 
 use super::{cross_entropy, draw_network, steps, Labelled, Space, Stream, TrainingOf, SETTINGS};
 
-/// The number of parts, each of which is held out once.
+/// The number of parts of the rows, and how many of them are held out, one at a time.
 const PARTS: usize = 5;
+const HELD_OUT: usize = 3;
 /// The most rows of a comparison, and of the anomalies among them where these are a small share.
-const MOST_ROWS: usize = 5_000;
+const MOST_ROWS: usize = 3_000;
 const LEAST_ANOMALIES: usize = 500;
 /// How many nats of all rows' cross-entropy make a setting e times as good.
 const TEMPERATURE: f64 = 4.0;
@@ -30,7 +31,7 @@ pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> Pola
     let inputs: Vec<usize> = (0..labelled.rows.ncols()).collect();
     let shape = Shape::of(options, inputs.len());
     let trainings: Vec<(usize, usize)> =
-        (0..SETTINGS.len()).flat_map(|setting| (0..PARTS).map(move |part| (setting, part))).collect();
+        (0..SETTINGS.len()).flat_map(|setting| (0..HELD_OUT).map(move |part| (setting, part))).collect();
     let steps = steps(rows - rows / PARTS, options);
     job::expect(Unit::Steps, steps * trainings.len());
     let held_out = pool::map(trainings, |(setting, part)| {
@@ -44,8 +45,8 @@ pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> Pola
         let weights = Weights::new(shape.clone(), inputs.clone(), numbers)?;
         Ok(scoring::heads(&weights, labelled.rows.select(Axis(0), &parts[part]).view(), Device::Cpu)?.logit)
     })?;
-    let anomalies: Vec<bool> = parts.iter().flatten().map(|row| labelled.anomalies[*row]).collect();
-    let losses = held_out.chunks(PARTS).map(|logits| calibrated_loss(&logits.concat(), &anomalies));
+    let anomalies: Vec<bool> = parts[..HELD_OUT].iter().flatten().map(|row| labelled.anomalies[*row]).collect();
+    let losses = held_out.chunks(HELD_OUT).map(|logits| calibrated_loss(&logits.concat(), &anomalies));
     Ok(shared_out(&losses.collect::<Vec<_>>(), rows, options.members))
 }
 
@@ -129,7 +130,8 @@ mod tests {
     fn the_loss_does_not_depend_on_how_sure_a_network_is() {
         let anomalies: Vec<bool> = (0..400).map(|at| at % 4 == 0).collect();
         let logit = |at: usize| if anomalies[at] { (at % 7) as f32 - 2.0 } else { (at % 5) as f32 - 4.0 };
-        let of = |a: f32, b: f32| calibrated_loss(&(0..400).map(|at| a * logit(at) + b).collect::<Vec<_>>(), &anomalies);
+        let of =
+            |a: f32, b: f32| calibrated_loss(&(0..400).map(|at| a * logit(at) + b).collect::<Vec<_>>(), &anomalies);
         assert!((of(1.0, 0.0) - of(3.0, 2.0)).abs() < 1e-6);
         let chance = 0.25f64.ln() * -0.25 - 0.75 * 0.75f64.ln();
         assert!(of(1.0, 0.0) < 0.9 * chance);

@@ -99,16 +99,14 @@ pub fn train(weights: &mut Weights, labelled: &Labelled, options: &Options, devi
     let rows = labelled.anomalies.len();
     let steps = steps(rows, options);
     let members = options.members;
-    let settings = match members {
-        1 => vec![SETTINGS[0]],
-        _ => choice::of_members(labelled, &space, options)?,
-    };
+    let settings = choice::of_members(labelled, &space, options)?;
     let before = losses(weights, labelled, device)?;
     job::expect(Unit::Steps, steps * members);
     let rngs = member_generators(Stream::Epochs, members, options.seed);
     let trained = pool::map(rngs.into_iter().enumerate().collect(), |(member, mut rng): (usize, ChaCha8Rng)| {
         let rows = rows_of_member(labelled, options, &mut rng)?;
-        let training = TrainingOf { labelled: labelled.borrowed(), space: &space, rows: &rows, inputs: weights.inputs_of(member) };
+        let training =
+            TrainingOf { labelled: labelled.borrowed(), space: &space, rows: &rows, inputs: weights.inputs_of(member) };
         training.run(weights.shape(), weights.member(member)?, settings[member % settings.len()], steps, options, rng)
     })?;
     trained.iter().enumerate().for_each(|(member, numbers)| weights.set_member(member, numbers));
@@ -197,3 +195,77 @@ fn cross_entropy(logit: f64, anomaly: bool) -> f64 {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Preset;
+    use ndarray::Array2;
+
+    /// Rows of two inputs that are anomalies within a ring; one of them is far from 0.
+    fn ring(rows: usize) -> (Array2<f32>, Vec<bool>) {
+        let angle = |row: usize| row as f64 * 2.4;
+        let radius = |row: usize| if row % 5 == 0 { 1.0 } else { 2.0 + (row % 7) as f64 / 7.0 };
+        let table = Array2::from_shape_fn((rows, 2), |(row, input)| match input {
+            0 => (radius(row) * libm::cos(angle(row)) + 50.0) as f32,
+            _ => (radius(row) * libm::sin(angle(row))) as f32,
+        });
+        (table, (0..rows).map(|row| row % 5 == 0).collect())
+    }
+
+    fn fitted(rows: usize, options: &Options) -> (Weights, Trained) {
+        let (table, anomalies) = ring(rows);
+        let labelled = Labelled { rows: table.view(), anomalies: &anomalies };
+        let mut weights = draw_networks(&labelled, vec![vec![0, 1]; options.members], options).unwrap();
+        let trained = train(&mut weights, &labelled, options, Device::Cpu).unwrap();
+        (weights, trained)
+    }
+
+    fn options() -> Options {
+        Options { members: 3, ..Options::with_labels(Preset::Default) }
+    }
+
+    #[test]
+    fn a_fit_learns_a_ring_and_says_by_how_much_its_loss_fell() {
+        let (weights, trained) = fitted(400, &options());
+        let (table, anomalies) = ring(400);
+        let logits = scoring::heads(&weights, table.view(), Device::Cpu).unwrap().logit;
+        let right = logits.iter().zip(anomalies).filter(|(logit, anomaly)| (**logit > 0.0) == *anomaly).count();
+        assert!(right > 392, "{right}");
+        assert!(trained.after.cross_entropy < 0.3 * trained.before.cross_entropy);
+        assert_eq!(trained.course, Course { normal_rows: 320, synthetic_rows: 80, epochs: 96, steps: 150 });
+    }
+
+    #[test]
+    fn a_new_network_gives_each_row_about_the_share_of_anomalies() {
+        let (table, anomalies) = ring(400);
+        let labelled = Labelled { rows: table.view(), anomalies: &anomalies };
+        let weights = draw_networks(&labelled, vec![vec![0, 1]; 3], &options()).unwrap();
+        let logits = scoring::heads(&weights, table.view(), Device::Cpu).unwrap().logit;
+        let mean = logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).sum::<f32>() / 400.0;
+        assert!((0.15..0.25).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let weights = |seed| fitted(100, &Options { seed, min_steps: 20, epochs: 1, ..options() }).0;
+        assert_eq!(weights(5), weights(5));
+        assert_ne!(weights(5), weights(6));
+    }
+
+    #[test]
+    fn steps_grow_with_the_rows_up_to_a_bound() {
+        let steps = |rows| super::steps(rows, &options());
+        assert_eq!([steps(10), steps(2_560), steps(1_000_000)], [150, 400, MOST_STEPS]);
+        let asked = Options { min_steps: 5_000, ..options() };
+        assert_eq!(super::steps(10, &asked), 5_000);
+    }
+
+    #[test]
+    fn max_samples_takes_all_anomalies_and_some_of_the_others() {
+        let (table, anomalies) = ring(100);
+        let labelled = Labelled { rows: table.view(), anomalies: &anomalies };
+        let options = Options { max_samples: 30, ..options() };
+        let rows = rows_of_member(&labelled, &options, &mut Stream::Epochs(0).generator(1)).unwrap();
+        assert_eq!((rows.len(), rows.iter().filter(|row| anomalies[**row]).count()), (50, 20));
+    }
+}

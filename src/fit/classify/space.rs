@@ -48,7 +48,8 @@ impl Space {
     fn shift(&self, numbers: &mut [f32], outputs: usize, weigh: impl Fn(f32, f32) -> (f32, f32), sign: f64) {
         let (weights, rest) = numbers.split_at_mut(self.centres.len() * outputs);
         let mut moved = vec![0f64; outputs];
-        for (weights, (centre, factor)) in weights.chunks_exact_mut(outputs).zip(self.centres.iter().zip(&self.factors)) {
+        for (weights, (centre, factor)) in weights.chunks_exact_mut(outputs).zip(self.centres.iter().zip(&self.factors))
+        {
             for (weight, moved) in weights.iter_mut().zip(&mut moved) {
                 let (of_table, new) = weigh(*weight, *factor);
                 *moved += sign * f64::from(*centre) * f64::from(of_table);
@@ -72,7 +73,9 @@ mod tests {
         let of_table = vec![0.5f32, -1.0, 2.0, 3.0, 7.0, 8.0];
         let mut around_zero = of_table.clone();
         space.from_table(&mut around_zero, 2);
-        let affine = |x: [f32; 2], numbers: &[f32]| [0, 1].map(|at| x[0] * numbers[at] + x[1] * numbers[2 + at] + numbers[4 + at]);
+        let affine = |x: [f32; 2], numbers: &[f32]| {
+            [0, 1].map(|at| x[0] * numbers[at] + x[1] * numbers[2 + at] + numbers[4 + at])
+        };
         let moved = [(102.0 - space.centres[0]) * space.factors[0], (1.0 - space.centres[1]) * space.factors[1]];
         for (ours, expected) in affine(moved, &around_zero).into_iter().zip(affine([102.0, 1.0], &of_table)) {
             assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");

@@ -89,7 +89,9 @@ impl Teacher<'_> {
         let mut rng = Stream::Student.generator(0);
         let drawn = student_rows::draw(rows, ROWS, &mut rng)?;
         let targets = targets(&scoring::heads_with(teacher, learned.as_ref(), drawn.view(), device)?, &wanted);
-        let shape = Shape { inputs: rows.ncols(), hidden: HIDDEN.to_vec(), latent: LATENT };
+        // A teacher that reconstructs nothing has no error to learn.
+        let latent = if teacher.shape().has_autoencoder() || learned.is_some() { LATENT } else { 0 };
+        let shape = Shape { inputs: rows.ncols(), hidden: HIDDEN.to_vec(), latent };
         let mut weights = Weights::draw(shape, (0..rows.ncols()).collect(), &mut [&mut rng])?;
         let drawn =
             drawn.as_slice().ok_or_else(|| polars_err!(ComputeError: "anorand: rows are not in their order"))?;
@@ -103,7 +105,7 @@ impl Teacher<'_> {
         let weight = kept_odds.map_or(1.0, |odds| odds * options.kept_weight);
         let both = [&wanted, &heads].map(|heads| scores(heads, options.combination, weight));
         let correlation = rank_correlation(&both[0], &both[1]);
-        let distilled = Distilled { members: teacher.members(), hidden: HIDDEN.to_vec(), latent: LATENT, correlation };
+        let distilled = Distilled { members: teacher.members(), hidden: HIDDEN.to_vec(), latent, correlation };
         Ok(Student { weights, heads, kept, kept_odds, distilled })
     }
 }
