@@ -231,6 +231,8 @@ def test_a_labelled_fit_has_defaults_of_its_own(cancer: pl.DataFrame) -> None:
         "loss_weight": 1.0,
         "hidden": [64, 64],
         "latent": 0,
+        "batch_size": 256,
+        "learning_rate": 0.002,
         "combination": "novelties",
     }
     joint = options(labels="label", loss_weight=0.5)
@@ -238,6 +240,8 @@ def test_a_labelled_fit_has_defaults_of_its_own(cancer: pl.DataFrame) -> None:
         "loss_weight": 0.5,
         "hidden": [64, 32],
         "latent": 16,
+        "batch_size": 128,
+        "learning_rate": 0.003,
     }
     assert options(labels="label", preset="paper") == options(preset="paper")
     assert options(labels="label", members=3)["members"] == 3

@@ -12,8 +12,8 @@ use crate::data::columns::Columns;
 /// The most bins of a number; in a table of many features, as many as make [`MOST_INPUTS`] inputs in all, but no
 /// fewer than `LEAST_BINS`.
 const MOST_BINS: usize = 16;
-const MOST_INPUTS: usize = 600;
-const LEAST_BINS: usize = 4;
+const MOST_INPUTS: usize = 400;
+const LEAST_BINS: usize = 3;
 /// The least number of training rows in a bin.
 const LEAST_ROWS: usize = 4;
 
