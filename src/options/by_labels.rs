@@ -1,15 +1,24 @@
 //! Which defaults a fit takes: they depend on its labels, which come with the rows.
 
-use polars::prelude::PolarsResult;
+use polars::prelude::{PolarsError, PolarsResult};
 
 use super::table::{Options, UncheckedOptions};
+
+/// How many anomalies a fit knows among rows that mostly have no label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    Few,
+    Some,
+    /// Or most other rows are labelled as normal, or there are no labels at all
+    Many,
+}
 
 /// The checked options of a fit, for each of the cases that its labels may be.
 #[derive(Clone, Debug)]
 pub struct OptionsByLabels {
     usual: Options,
-    /// The options where only few anomalies are known; None for a fit without labels.
-    few: Option<Options>,
+    /// The options where few anomalies are known, and where some are; None for a fit without labels.
+    fewer: Option<[Options; 2]>,
     loss_weights: Vec<f64>,
 }
 
@@ -22,18 +31,23 @@ impl OptionsByLabels {
         // A choice among values is one of a training of both blocks.
         let mut given = given.clone();
         given.loss_weight = given.loss_weight.or(loss_weights.iter().copied().reduce(f64::min));
-        let few = labelled.then(|| given.clone().check_for_few()).transpose()?;
-        Ok(Self { usual: given.check(labelled)?, few, loss_weights })
+        let fewer = || Ok::<_, PolarsError>([given.clone().check_for_few()?, given.clone().check_for_some()?]);
+        let fewer = labelled.then(fewer).transpose()?;
+        Ok(Self { usual: given.check(labelled)?, fewer, loss_weights })
     }
 
-    /// The options of a fit that knows few anomalies, or many or none.
-    pub fn choose(&self, knows_few: bool) -> &Options {
-        self.few.as_ref().filter(|_| knows_few).unwrap_or(&self.usual)
+    /// The options of a fit that knows that many anomalies.
+    pub fn choose(&self, known: Known) -> &Options {
+        match (&self.fewer, known) {
+            (Some([few, _]), Known::Few) => few,
+            (Some([_, some]), Known::Some) => some,
+            _ => &self.usual,
+        }
     }
 
     /// The options of each case.
     pub fn cases(&self) -> impl Iterator<Item = &Options> {
-        std::iter::once(&self.usual).chain(&self.few)
+        std::iter::once(&self.usual).chain(self.fewer.iter().flatten())
     }
 
     /// The values of `loss_weight` to choose from; with fewer than two, there is no choice.
@@ -58,8 +72,9 @@ mod tests {
         let options = OptionsByLabels::check(&given, vec![], true).unwrap();
         let many = Options { members: 3, ..Options::with_labels(Preset::Default) };
         let few = Options { members: 3, ..Options::with_few_labels(Preset::Default) };
-        assert_eq!([options.choose(false), options.choose(true)], [&many, &few]);
-        assert_eq!(options.cases().count(), 2);
+        let some = Options { members: 3, ..Options::with_labels_and_autoencoder(Preset::Default) };
+        assert_eq!([Known::Few, Known::Some, Known::Many].map(|known| options.choose(known)), [&few, &some, &many]);
+        assert_eq!(options.cases().count(), 3);
     }
 
     #[test]
@@ -67,18 +82,18 @@ mod tests {
         let check = |given: UncheckedOptions, loss_weights| OptionsByLabels::check(&given, loss_weights, true).unwrap();
         let joint = Options::with_labels_and_autoencoder(Preset::Default);
         let latent = UncheckedOptions { latent: Some(16), ..Default::default() };
-        assert_eq!(check(latent, vec![]).choose(false), &joint);
+        assert_eq!(check(latent, vec![]).choose(Known::Many), &joint);
         let loss_weight = UncheckedOptions { loss_weight: Some(0.5), ..Default::default() };
-        assert_eq!(check(loss_weight, vec![]).choose(false), &joint);
-        assert_eq!(check(UncheckedOptions::default(), vec![1.0, 0.5]).choose(false), &joint);
+        assert_eq!(check(loss_weight, vec![]).choose(Known::Many), &joint);
+        assert_eq!(check(UncheckedOptions::default(), vec![1.0, 0.5]).choose(Known::Many), &joint);
         let all = UncheckedOptions { loss_weight: Some(1.0), ..Default::default() };
-        assert_eq!(check(all, vec![]).choose(false), &Options::with_labels(Preset::Default));
+        assert_eq!(check(all, vec![]).choose(Known::Many), &Options::with_labels(Preset::Default));
     }
 
     #[test]
     fn without_labels_there_is_one_set_of_defaults() {
         let options = OptionsByLabels::check(&UncheckedOptions::default(), vec![], false).unwrap();
-        assert_eq!(options.choose(true), &Options::preset(Preset::Default));
+        assert_eq!(options.choose(Known::Few), &Options::preset(Preset::Default));
         assert_eq!((options.cases().count(), options.compared_fits()), (1, 1));
     }
 
@@ -94,6 +109,7 @@ mod tests {
     fn the_papers_options_are_the_same_for_any_number_of_labels() {
         let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
         let options = OptionsByLabels::check(&given, vec![], true).unwrap();
-        assert_eq!(options.choose(true), options.choose(false));
+        assert_eq!(options.choose(Known::Few), options.choose(Known::Many));
+        assert_eq!(options.choose(Known::Some), options.choose(Known::Many));
     }
 }

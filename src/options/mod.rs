@@ -16,7 +16,7 @@ mod choices;
 mod ranges;
 mod table;
 
-pub use by_labels::OptionsByLabels;
+pub use by_labels::{Known, OptionsByLabels};
 pub use choices::{Combination, Encode, Missing, Noise, Preset, ScalingKind, Schedule, Temporal};
 pub use ranges::{Range, Whole};
 pub use table::{Options, UncheckedOptions};
@@ -56,6 +56,11 @@ impl UncheckedOptions {
     /// The same for a fit that knows few anomalies, among rows that are not labelled.
     pub fn check_for_few(self) -> PolarsResult<Options> {
         self.check_with(Options::with_few_labels)
+    }
+
+    /// The same for a fit that knows some.
+    pub fn check_for_some(self) -> PolarsResult<Options> {
+        self.check_with(Options::with_labels_and_autoencoder)
     }
 
     fn check_with(self, defaults: fn(Preset) -> Options) -> PolarsResult<Options> {

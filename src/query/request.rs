@@ -11,7 +11,7 @@ use crate::device::{Cost, Request};
 use crate::engine::Device;
 use crate::fit::{fit_choices, table_warnings, try_map_ok, Choice, Fitted, Given, Start, Subject, Warning};
 use crate::model::Model;
-use crate::options::{Options, OptionsByLabels, UncheckedOptions};
+use crate::options::{Known, Options, OptionsByLabels, UncheckedOptions};
 use crate::pool;
 
 use super::groups::Groups;
@@ -77,7 +77,7 @@ impl Training {
         let warned = Warned::default();
         let features = columns.features().len();
         let rows: Vec<usize> = groups.rows().iter().map(Vec::len).collect();
-        let one = || Cost::of_fits(self.options.choose(false), features, &rows);
+        let one = || Cost::of_fits(self.options.choose(Known::Many), features, &rows);
         let cost = (0..self.options.compared_fits()).map(|_| one()).sum();
         let at_a_time = BYTES_AT_A_TIME / (features * size_of::<f64>()).max(1);
         let models = request.run(cost, |device| {
@@ -145,7 +145,7 @@ impl Training {
             self.init.as_ref().map(|(init, given)| Ok::<_, PolarsError>(init.model(group, rows)?.zip(Some(given))));
         Ok(match init.transpose()?.flatten() {
             None => {
-                let options = Cow::Borrowed(self.options.choose(knows_few(labels)));
+                let options = Cow::Borrowed(self.options.choose(known(labels)));
                 Resolved { model: None, options, loss_weights: self.options.loss_weights() }
             }
             Some((model, given)) => {
@@ -197,11 +197,19 @@ impl GroupFit<'_> {
 /// alone would miss anomalies of other kinds: those are then found as without labels, and the known
 /// ones only help.
 const FEW: usize = 10;
+/// From this number on, networks that learn labels alone are better (docs/quality.md).
+const SOME: usize = 100;
 
-/// Whether few anomalies are known, and most of the other rows have no label. Where they are
-/// labelled as normal, there are no others to be found.
-fn knows_few(labels: Option<&Labels>) -> bool {
-    labels.is_some_and(|labels| labels.count(Some(true)) < FEW && labels.count(None) > labels.count(Some(false)))
+/// How many anomalies are known among rows without labels. Where most other rows are labelled as
+/// normal, there are no others to be found.
+fn known(labels: Option<&Labels>) -> Known {
+    let Some(labels) = labels else { return Known::Many };
+    match labels.count(Some(true)) {
+        _ if labels.count(None) <= labels.count(Some(false)) => Known::Many,
+        ..FEW => Known::Few,
+        FEW..SOME => Known::Some,
+        _ => Known::Many,
+    }
 }
 
 /// The warnings of all groups, said once for each kind and feature.

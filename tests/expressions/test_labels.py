@@ -76,11 +76,22 @@ def test_with_few_labels_a_fit_has_the_defaults_of_one_without_labels_but_for_so
         "synthetic_fraction": 0.1,
         "loss_weight": 0.5,
     }
-    assert options(labels=few(10)) == options(labels="label")
+    assert options(labels=few(10)) == options(labels="label", loss_weight=0.5)
     assert options(labels=few(9), members=3, latent=2) == changed | {"members": 3, "latent": 2}
     others_are_normal = pl.when(few(9)).then(True).otherwise(False)
     assert options(labels=others_are_normal) == options(labels="label")
     assert options(labels=few(2), preset="paper") == options(preset="paper")
+
+
+def test_a_hundred_known_anomalies_are_learned_as_if_all_rows_had_labels() -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)})
+
+    def latent(known: int) -> Any:
+        labels = pl.when(pl.int_range(pl.len()) < known).then(True)
+        return anorand.Model(frame.select(anorand.fit("a", "b", labels=labels, **FAST)).item()).options["latent"]
+
+    assert [latent(known) for known in (9, 99, 100)] == [16, 16, 0]
 
 
 def test_each_groups_labels_decide_on_its_defaults(cancer: pl.DataFrame) -> None:
@@ -107,7 +118,7 @@ def test_booleans_and_numbers_are_the_same_labels(cancer: pl.DataFrame, preset: 
 def test_an_unlabelled_row_counts_as_normal(cancer: pl.DataFrame, preset: Literal["default", "paper"]) -> None:
     some = pl.when("label").then("label")
     whole, partial = (
-        anorand.Model(cancer.select(anorand.fit(X, labels=labels, preset=preset, **FAST)).item())
+        anorand.Model(cancer.select(anorand.fit(X, labels=labels, preset=preset, loss_weight=0.5, **FAST)).item())
         for labels in ["label", some]
     )
     assert whole.labels == {"anomalies": 40, "normal": 357, "unlabelled": 0}
