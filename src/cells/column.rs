@@ -12,7 +12,8 @@ use super::nature::{Meaning, Nature};
 use super::numbers::{Numbers, FAR};
 use super::parse;
 use super::shares::Shares;
-use super::tails::{evidence_of_share, Rarity};
+use super::strips::STRIP;
+use super::tails::Rarity;
 use super::texts::{self, Texts};
 use super::values::{AllRows, CellColumn, Vocabulary, NULL};
 
@@ -200,7 +201,7 @@ impl Column {
             return Read { levels: codes.iter().map(level).collect(), more, left_out: None };
         }
         let (_, values) = numbers_of(column);
-        let mut more = vec![];
+        let mut unknown = Vec::with_capacity(if known == 0 { values.len() } else { 0 });
         let level = |value: &f64| {
             if value.is_nan() {
                 return known;
@@ -208,10 +209,39 @@ impl Column {
             if let Ok(at) = self.known.binary_search_by(|known| known.total_cmp(value)) {
                 return at as u32;
             }
-            more.push(self.level_of_number(*value, count, is_left_out));
-            known + more.len() as u32
+            unknown.push(*value);
+            known + unknown.len() as u32
         };
-        Read { levels: values.iter().map(level).collect(), more, left_out: None }
+        let levels = values.iter().map(level).collect();
+        Read { levels, more: self.levels_of_unknown(&unknown, count, is_left_out), left_out: None }
+    }
+
+    /// The levels of numbers that are not known, of which `count` rows have each. Most are ordinary,
+    /// so that only the tails are asked.
+    fn levels_of_unknown(&self, values: &[f64], count: u64, is_left_out: bool) -> Vec<Level> {
+        let level = |value: &f64| self.level_of_number(*value, count, is_left_out);
+        let Some(numbers) = self.numbers.as_ref().filter(|_| self.rarity.is_none()) else {
+            return values.iter().map(level).collect();
+        };
+        let rare = if self.nature.meaning == Meaning::Number { numbers.rare_oddities() } else { [false; 3] };
+        let mut levels = Vec::with_capacity(values.len());
+        for values in values.chunks(STRIP) {
+            let judged = numbers.judge(values);
+            let evidence = numbers.evidence(&judged, is_left_out);
+            let of_values = values.iter().zip(&judged.on_scale).zip(evidence);
+            levels.extend(of_values.map(
+                |((value, place), evidence)| match numbers.is_ordinary(*value, *place, rare) {
+                    true => Level {
+                        number: *value,
+                        hour: self.hour_of(*value),
+                        is_missing: false,
+                        own: Sums::of_number(evidence),
+                    },
+                    false => level(value),
+                },
+            ));
+        }
+        levels
     }
 
     /// The level of a row.
@@ -241,19 +271,23 @@ impl Column {
 
     fn level_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Level {
         let own = self.parts_of_number(value, count, is_left_out).sums();
-        let hour = match self.nature.meaning {
-            Meaning::Date if self.time == Some(Kind::Datetime) => hour(value.rem_euclid(1.0) * 24.0),
+        Level { number: value, hour: self.hour_of(value), is_missing: false, own }
+    }
+
+    /// The hour of a number of a column that holds no texts.
+    fn hour_of(&self, value: f64) -> u8 {
+        match self.nature.meaning {
+            Meaning::Date if self.time == Some(Kind::Datetime) => hour((value - value.floor()) * 24.0),
             Meaning::Clock => hour(value),
             _ => NO_HOUR,
-        };
-        Level { number: value, hour, is_missing: false, own }
+        }
     }
 
     /// What speaks against a number in a column that holds no texts; `count` rows have it.
     pub fn parts_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Parts {
         let mut parts = Parts::default();
         if let Some(rarity) = self.rarity.as_ref().filter(|_| !self.is_later(value)) {
-            parts.add(Own::Value, evidence_of_share(rarity.share(count)));
+            parts.add(Own::Value, rarity.evidence(count));
             parts.add(Own::Apart, rarity.apart(count, is_left_out));
         }
         self.add_numbers(&mut parts, value, is_left_out);
@@ -317,9 +351,10 @@ impl Column {
     /// The number that a text means in this column; NaN if it means none.
     pub fn number_of(&self, text: &str) -> f64 {
         let text = text.trim();
-        if matches!(self.nature.meaning, Meaning::Category | Meaning::Number) {
-            let is_number = self.nature.meaning == Meaning::Number;
-            return parse::number(text).filter(|_| is_number).unwrap_or(f64::NAN);
+        match self.nature.meaning {
+            Meaning::Category => return f64::NAN,
+            Meaning::Number => return parse::number(text).unwrap_or(f64::NAN),
+            Meaning::Date | Meaning::Clock => {}
         }
         let Some(written) = parse::written(text) else { return f64::NAN };
         let moment = if self.nature.is_day_first { written.day_first } else { written.month_first };
@@ -332,7 +367,8 @@ impl Column {
 
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
-        self.levels.capacity() * size_of::<Level>() + self.known.capacity() * 16
+        let tails = self.numbers.iter().map(|numbers| numbers.ends.below.bytes() + numbers.ends.above.bytes());
+        self.levels.capacity() * size_of::<Level>() + self.known.capacity() * 16 + tails.sum::<usize>()
     }
 }
 
@@ -382,5 +418,32 @@ mod tests {
         let column = Column::fit(&rows, None, None, MOST_NUMBERS, None);
         let read = column.read_training(&rows, None);
         assert_eq!(column.level(&read, 7).own.fixed, 201.0 / 0.5);
+    }
+
+    #[test]
+    fn numbers_that_are_not_known_are_judged_as_single_ones() {
+        let bell = |at: i32| f64::from(at * 7_919 % 1_009 + at * 104_729 % 997) / 100.0;
+        let whole: Vec<f64> = (0..3_000).map(|at| (bell(at) * 1e4).round()).collect();
+        let positive: Vec<f64> = (0..3_000).map(|at| libm::exp(bell(at) / 3.0)).collect();
+        let both: Vec<f64> = (0..3_000).map(|at| if at % 75 == 0 { -999.0 } else { bell(at) - 8.0 }).collect();
+        let times: Vec<f64> = (0..3_000).map(|at| (18_000.0 + bell(at) * 20.0) * 86_400e6).collect();
+        let odd = [0.0, -1.0, 0.5, 7.25, -999.0, 1e9, -1e9, f64::MAX, f64::MIN, 5e-324];
+        for values in [whole, positive, both, times.clone()] {
+            let given = match values == times {
+                true => CellColumn::Time { kind: Kind::Datetime, values: &values },
+                false => CellColumn::Number(&values),
+            };
+            let column = Column::fit(&given, None, None, MOST_NUMBERS, None);
+            assert!(column.known.is_empty() && column.numbers.is_some());
+            let (_, numbers) = numbers_of(&given);
+            let numbers = [&*numbers, &odd, &[22_000.0, 17_000.3]].concat();
+            for is_left_out in [false, true] {
+                let levels = column.levels_of_unknown(&numbers, 0, is_left_out);
+                for (number, level) in numbers.iter().zip(levels) {
+                    let expected = column.level_of_number(*number, 0, is_left_out);
+                    assert_eq!((level.number, level.hour, level.own), (*number, expected.hour, expected.own));
+                }
+            }
+        }
     }
 }

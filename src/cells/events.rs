@@ -102,6 +102,13 @@ pub struct Sums {
     pub number: f32,
 }
 
+impl Sums {
+    /// Those of a number that nothing but its place in the tail speaks against.
+    pub fn of_number(evidence: f64) -> Self {
+        Self { number: (evidence * NUMBER) as f32, ..Self::default() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +128,8 @@ mod tests {
         parts.add(Own::Value, 10.0);
         parts.add(Own::Number, 10.0);
         assert_eq!(parts.sums(), Sums { fixed: 15.0, value: 3.0, number: 5.0 });
+        let mut number = Parts::default();
+        number.add(Own::Number, 0.3);
+        assert_eq!(number.sums(), Sums::of_number(0.3));
     }
 }

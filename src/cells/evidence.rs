@@ -4,9 +4,12 @@
 //! evidence add up in e; what the other values explain takes away from how rare a value or a number
 //! is. A row's evidence is Σ ln(1 + 0.02 · e).
 
+use std::ops::Range;
+
 use polars::prelude::PolarsResult;
 
 use crate::memory::zeros;
+use crate::simd::{Simd, Task, Vector};
 
 use super::batch::Batch;
 use super::column::Column;
@@ -14,6 +17,7 @@ use super::events::Sums;
 use super::math::quick_ln;
 use super::nature::Meaning;
 use super::parents::{Aim, Said, Target};
+use super::strips::{strips, STRIP};
 
 /// What an e counts for in a row's evidence.
 pub const SHARE: f64 = 0.02;
@@ -55,6 +59,85 @@ fn add(row: &mut RowEvidence, [all, tail]: [f64; 2]) {
     row.tails += tail;
 }
 
+/// The evidence against the cells of a strip, and what of it is only rare or far out in its column.
+struct Against {
+    e: [f64; STRIP],
+    tails: [f64; STRIP],
+}
+
+impl Against {
+    /// What each cell adds to the evidence against its row, and to the tails of it.
+    fn parts(&self) -> [[f64; 2]; STRIP] {
+        let mut parts = [[0.0; 2]; STRIP];
+        Simd::chosen().run(Nats { against: self, parts: &mut parts });
+        parts
+    }
+}
+
+/// Adds what other values say to the evidence, and takes what they explain from how rare a value
+/// is.
+struct Explain<'a> {
+    /// The ratios of how likely values are with the others and without them.
+    mixed: &'a [f32],
+    e: &'a mut [f64; STRIP],
+    explained: Option<&'a mut [f64; STRIP]>,
+}
+
+impl Task for Explain<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let mut given = [0.0; STRIP];
+        for ((given, mixed), e) in given.iter_mut().zip(self.mixed).zip(self.e) {
+            *given = 1.0 / f64::from(*mixed);
+            *e += *given;
+        }
+        if let Some(explained) = self.explained {
+            let rows = explained.iter_mut().zip(given).take(self.mixed.len());
+            rows.for_each(|(evidence, given)| *evidence *= given.min(1.0));
+        }
+    }
+}
+
+/// Adds how rare values are, and how far out numbers are, to the evidence and to the tails.
+struct AddTails<'a> {
+    value: &'a [f64; STRIP],
+    number: &'a [f64; STRIP],
+    against: &'a mut Against,
+}
+
+impl Task for AddTails<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Against { e, tails } = self.against;
+        for ((e, tail), (value, number)) in e.iter_mut().zip(tails).zip(self.value.iter().zip(self.number)) {
+            *tail = value + number;
+            *e += *tail;
+        }
+    }
+}
+
+/// ln(1 + 0.02 · e) of both kinds of evidence.
+struct Nats<'a> {
+    against: &'a Against,
+    parts: &'a mut [[f64; 2]; STRIP],
+}
+
+impl Task for Nats<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let both = self.against.e.iter().zip(&self.against.tails);
+        for (part, (e, tail)) in self.parts.iter_mut().zip(both) {
+            *part = [*e, *tail].map(|e| quick_ln(1.0 + SHARE * e));
+        }
+    }
+}
+
 /// What is said about some rows, and by whom.
 pub struct Statement<'a> {
     pub columns: &'a [Column],
@@ -73,12 +156,14 @@ impl Statement<'_> {
         let cells = rows * width;
         let mut found = Evidence { cells: zeros(cells, WHAT)?, parts: zeros(cells, WHAT)?, rows: zeros(rows, WHAT)? };
         for at in 0..width {
-            for row in 0..rows {
-                let [e, tail] = self.against(at, row);
-                let part = [e, tail].map(|e| quick_ln(1.0 + SHARE * e));
-                add(&mut found.rows[row], part);
-                found.parts[row * width + at] = part.map(|nats| nats as f32);
-                found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
+            for strip in strips(rows) {
+                let against = self.against(at, strip.clone());
+                let parts = against.parts();
+                for (row, (e, part)) in strip.zip(against.e.iter().zip(parts)) {
+                    add(&mut found.rows[row], part);
+                    found.parts[row * width + at] = part.map(|nats| nats as f32);
+                    found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
+                }
             }
         }
         let width = width.max(1);
@@ -97,28 +182,34 @@ impl Statement<'_> {
     pub fn of_rows(&self) -> PolarsResult<Vec<RowEvidence>> {
         let mut rows: Vec<RowEvidence> = zeros(self.batch.rows, WHAT)?;
         for at in 0..self.columns.len() {
-            for (row, sums) in rows.iter_mut().enumerate() {
-                add(sums, self.against(at, row).map(|e| quick_ln(1.0 + SHARE * e)));
+            for strip in strips(rows.len()) {
+                let parts = self.against(at, strip.clone()).parts();
+                rows[strip].iter_mut().zip(parts).for_each(|(sums, part)| add(sums, part));
             }
         }
         Ok(rows)
     }
 
-    /// The evidence against a cell, and what of it is only rare or far out in its own column.
-    fn against(&self, at: usize, row: usize) -> [f64; 2] {
-        let own = self.columns[at].level(&self.batch.read[at], row).own;
-        let [mut e, mut value, mut number] = [own.fixed, own.value, own.number].map(f64::from);
-        for target in &self.of_column[at] {
-            let given = 1.0 / f64::from(self.said[*target].mixed[row]);
-            e += given;
-            match self.targets[*target].aim {
-                Aim::Value => value *= given.min(1.0),
-                Aim::Number => number *= given.min(1.0),
-                Aim::Hour => {}
-            }
+    /// The evidence against the cells of a column in a strip of rows.
+    fn against(&self, at: usize, rows: Range<usize>) -> Against {
+        let (column, read) = (&self.columns[at], &self.batch.read[at]);
+        let [mut fixed, mut value, mut number] = [[0.0; STRIP]; 3];
+        for (to, row) in rows.clone().enumerate() {
+            let own = column.level(read, row).own;
+            (fixed[to], value[to], number[to]) = (own.fixed.into(), own.value.into(), own.number.into());
         }
-        let tail = value + number;
-        [e + tail, tail]
+        let mut against = Against { e: fixed, tails: [0.0; STRIP] };
+        for target in &self.of_column[at] {
+            let mixed = &self.said[*target].mixed[rows.clone()];
+            let explained = match self.targets[*target].aim {
+                Aim::Value => Some(&mut value),
+                Aim::Number => Some(&mut number),
+                Aim::Hour => None,
+            };
+            Simd::chosen().run(Explain { mixed, e: &mut against.e, explained });
+        }
+        Simd::chosen().run(AddTails { value: &value, number: &number, against: &mut against });
+        against
     }
 
     /// Where cells disagree with each other, gives the evidence to the one that disagrees with more
@@ -211,5 +302,33 @@ impl Statement<'_> {
         let parents = self.of_column[column].iter().flat_map(|target| &self.targets[*target].parents);
         let of_group = parents.filter(|parent| parent.columns.iter().all(|at| group.contains(at)));
         of_group.map(|parent| parent.determines).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_are_summed_as_single_cells() {
+        let mixed: Vec<f32> =
+            (0..200).map(|row| [1e-5, 0.3, 0.999, 1.0, 7.0, 1e5][row % 6] * (1.0 + row as f32 / 999.0)).collect();
+        let own = |row: usize, by: f64| (row % 13) as f64 * by;
+        let mut against = Against { e: std::array::from_fn(|row| own(row, 9.0)), tails: [0.0; STRIP] };
+        let [mut value, number]: [[f64; STRIP]; 2] = [0.7, 0.2].map(|by| std::array::from_fn(|row| own(row, by)));
+        let simd = Simd::chosen();
+        simd.run(Explain { mixed: &mixed, e: &mut against.e, explained: Some(&mut value) });
+        simd.run(Explain { mixed: &mixed, e: &mut against.e, explained: None });
+        simd.run(AddTails { value: &value, number: &number, against: &mut against });
+        let parts = against.parts();
+        for (row, mixed) in mixed.iter().enumerate() {
+            let given = 1.0 / f64::from(*mixed);
+            let tail = own(row, 0.7) * given.min(1.0) + own(row, 0.2);
+            let e = own(row, 9.0) + given + given + tail;
+            assert_eq!([against.e[row], against.tails[row]], [e, tail]);
+            assert_eq!(parts[row], [quick_ln(1.0 + SHARE * e), quick_ln(1.0 + SHARE * tail)]);
+        }
+        let rows: Vec<Range<usize>> = strips(600).collect();
+        assert_eq!(rows, [0..256, 256..512, 512..600]);
     }
 }

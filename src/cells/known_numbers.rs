@@ -1,5 +1,7 @@
 //! The numbers of a column that holds no texts, and those of them that are known one by one.
 
+use std::borrow::Cow;
+
 use crate::data::Kind;
 
 use super::shares::scaled;
@@ -23,10 +25,10 @@ impl AllRows {
 }
 
 /// The kind of a column of times, and its numbers: days, hours of the day, or hours of a duration.
-pub fn numbers_of(column: &CellColumn) -> (Option<Kind>, Vec<f64>) {
+pub fn numbers_of<'a>(column: &CellColumn<'a>) -> (Option<Kind>, Cow<'a, [f64]>) {
     match column {
-        CellColumn::Number(values) => (None, values.to_vec()),
-        CellColumn::Text { codes, .. } => (None, vec![f64::NAN; codes.len()]),
+        CellColumn::Number(values) => (None, Cow::Borrowed(values)),
+        CellColumn::Text { codes, .. } => (None, vec![f64::NAN; codes.len()].into()),
         CellColumn::Time { kind, values } => {
             let unit = match kind {
                 Kind::Datetime => 86_400e6,

@@ -1,6 +1,8 @@
 //! The arithmetic of the evidence: robust statistics and densities, with the same bits on every
 //! platform.
 
+use super::elementary::whole;
+
 /// The degrees of freedom of the t distribution that numbers are compared with.
 const FREEDOM: f64 = 4.0;
 /// The density of that distribution at its centre: Γ(5/2) / (Γ(2) √(4π)).
@@ -9,6 +11,7 @@ const T_CENTRE: f64 = 0.375;
 const LN_T_CENTRE: f64 = -0.980_829_253_011_726_3;
 
 /// The density of a t₄ at `z`.
+#[inline(always)]
 pub fn t_density(z: f64) -> f64 {
     let base = 1.0 + z * z / FREEDOM;
     T_CENTRE / (base * base * base.sqrt())
@@ -20,6 +23,7 @@ pub fn t_ln_density(z: f64) -> f64 {
 }
 
 /// The density of a wrong number at `z`: mostly a number of the same column, sometimes any number.
+#[inline(always)]
 pub fn wrong_density(z: f64) -> f64 {
     let wide = z / 5.0;
     0.7 * t_density(z) + 0.3 / (5.0 * std::f64::consts::PI * (1.0 + wide * wide))
@@ -33,11 +37,26 @@ pub fn quick_ln(x: f64) -> f64 {
     let mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
     let is_high = mantissa > std::f64::consts::SQRT_2;
     let m = if is_high { mantissa * 0.5 } else { mantissa };
-    let exponent = ((bits >> 52) as i32 - 1023 + i32::from(is_high)) as f64;
+    let exponent = whole(bits >> 52) - 1023.0 + f64::from(u8::from(is_high));
     let t = (m - 1.0) / (m + 1.0);
     let q = t * t;
     let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q / 11.0))));
     2.0 * t * series + exponent * std::f64::consts::LN_2
+}
+
+/// The bits of a number as a whole number that rises as [`f64::total_cmp`] has it, or back.
+#[inline(always)]
+fn to_key(bits: u64) -> u64 {
+    bits ^ (((bits as i64) >> 63) as u64 >> 1)
+}
+
+/// Reorders numbers: none before a place is above the one there, and none behind it is below.
+fn select(numbers: &mut [f64], at: usize) {
+    let turn = |number: &mut f64| *number = f64::from_bits(to_key(number.to_bits()));
+    numbers.iter_mut().for_each(turn);
+    // Whole numbers are compared in one step, where total_cmp takes several.
+    numbers.select_nth_unstable_by_key(at, |key| key.to_bits() as i64);
+    numbers.iter_mut().for_each(turn);
 }
 
 /// The median of some numbers, which it reorders; None of an empty slice.
@@ -46,12 +65,12 @@ pub fn median(numbers: &mut [f64]) -> Option<f64> {
     if count == 0 {
         return None;
     }
-    let (below, upper, _) = numbers.select_nth_unstable_by(count / 2, f64::total_cmp);
-    let upper = *upper;
+    select(numbers, count / 2);
+    let upper = numbers[count / 2];
     if count % 2 == 1 {
         return Some(upper);
     }
-    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let lower = numbers[..count / 2].iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Some(lower / 2.0 + upper / 2.0)
 }
 
@@ -62,6 +81,17 @@ pub fn quantile(rising: &[f64], share: f64) -> f64 {
     let low = (place as usize).min(last);
     let high = (low + 1).min(last);
     rising[low] + (rising[high] - rising[low]) * (place - low as f64)
+}
+
+/// The same of numbers in any order, which it reorders.
+pub fn quantile_of(numbers: &mut [f64], share: f64) -> f64 {
+    let Some(last) = numbers.len().checked_sub(1) else { return f64::NAN };
+    let place = share * last as f64;
+    let low = (place as usize).min(last);
+    select(numbers, low);
+    let lower = numbers[low];
+    let higher = numbers[low + 1..].iter().copied().min_by(f64::total_cmp).unwrap_or(lower);
+    lower + (higher - lower) * (place - low as f64)
 }
 
 /// The centre and the spread of rising numbers: the median, and the larger one of 1.4826 · MAD and
@@ -123,6 +153,22 @@ mod tests {
     }
 
     #[test]
+    fn selecting_is_as_sorting() {
+        let mut numbers: Vec<f64> = (0..500).map(|at| f64::from(at * 37 % 211 - 100) / 7.0).collect();
+        numbers.extend([0.0, -0.0, 5e-324, -5e-324, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]);
+        let mut sorted = numbers.clone();
+        sorted.sort_by(f64::total_cmp);
+        for at in 0..numbers.len() {
+            select(&mut numbers, at);
+            assert_eq!(numbers[at].to_bits(), sorted[at].to_bits());
+            assert!(numbers[..at].iter().all(|number| number.total_cmp(&sorted[at]).is_le()));
+            assert!(numbers[at..].iter().all(|number| number.total_cmp(&sorted[at]).is_ge()));
+        }
+        numbers.sort_by(f64::total_cmp);
+        assert!(numbers.iter().zip(&sorted).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+
+    #[test]
     fn densities_are_those_of_the_textbook() {
         assert!((t_density(0.0) - 0.375).abs() < 1e-12);
         assert!((t_density(2.0) - 0.066_291_260_736).abs() < 1e-9);
@@ -136,6 +182,18 @@ mod tests {
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&mut []), None);
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.25), 2.0);
+        for count in 1..40 {
+            let mut numbers: Vec<f64> = (0..count).map(|at| f64::from(at * 7 % 11) / 3.0).collect();
+            let rising = {
+                let mut rising = numbers.clone();
+                rising.sort_by(f64::total_cmp);
+                rising
+            };
+            for share in [0.0, 0.1, 0.5, 0.75, 0.8, 1.0] {
+                assert_eq!(quantile_of(&mut numbers, share).to_bits(), quantile(&rising, share).to_bits());
+            }
+        }
+        assert!(quantile_of(&mut [], 0.5).is_nan());
         assert_eq!(centre_and_spread(&[5.0; 9]), (5.0, 1.0));
         assert_eq!(step(&[1.0, 1.0, 1.5, 2.0, 3.0]), 0.5);
         assert_eq!(step(&[1.0]), 0.0);

@@ -11,6 +11,7 @@
 //! | how rare | `tails`, `shapes`, `near_duplicates` |
 //! | what other values say | `parents` |
 //! | everything together | `evidence` |
+//! | many rows at a time | `strips`, `judged`, `index`, `elementary`, `parents::ratios` |
 //! | what an earlier model knows | `merge` |
 //! | in words | `reason` |
 //! | in a file | `tensors`, `restore`, `bound` |
@@ -19,12 +20,15 @@ mod batch;
 mod bound;
 mod by_parent;
 mod column;
+mod elementary;
 mod events;
 mod evidence;
 #[cfg(test)]
 mod examples;
 mod findings;
 mod given;
+mod index;
+mod judged;
 mod known_numbers;
 mod math;
 mod merge;
@@ -39,6 +43,7 @@ mod sample;
 mod sentinels;
 mod shapes;
 mod shares;
+mod strips;
 mod tails;
 mod tensors;
 #[cfg(test)]

@@ -26,7 +26,7 @@ const BINS: usize = 16;
 /// Up to this many different numbers, each has a bin of its own.
 pub const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
-const BELOW: f64 = 15.0;
+pub const BELOW: f64 = 15.0;
 /// The most spreads from the centre, whose square is still finite.
 pub const FURTHEST: f64 = 1e100;
 /// Dates of up to ten years after the usual ones are later, and not wrong.
@@ -183,18 +183,33 @@ impl Numbers {
     }
 
     /// The number of rows with the rarest of the number's sign and its being a fraction, if few of
-    /// the rows with a number have it. Zero and a sign say nothing of numbers around zero.
+    /// the rows with a number have it.
     pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
+        let is_rare = self.rare_oddities().into_iter().zip(oddities(number));
+        let rare = is_rare.zip(self.odd).zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
+        let rare = rare.filter(|(((is_rare, is_odd), _), _)| *is_rare && *is_odd);
+        rare.map(|((_, count), oddity)| (oddity, count)).min_by_key(|(_, count)| *count)
+    }
+
+    /// Which of [`oddities`] few of the rows with a number have. Zero and a sign say nothing of
+    /// numbers around zero.
+    pub fn rare_oddities(&self) -> [bool; 3] {
         let known = self.ends.rows();
         let few = (RARE * known) as u64;
-        let [is_negative, is_zero, is_fraction] = oddities(number);
         let are_one_sided = self.odd[0] <= few || self.odd[0] >= (known as u64).saturating_sub(few);
-        let odd = [is_negative && are_one_sided, is_zero && are_one_sided, is_fraction]
-            .into_iter()
-            .zip(self.odd)
-            .zip([Oddity::Negative, Oddity::Zero, Oddity::Fraction]);
-        let rare = odd.filter(|((is_odd, count), _)| *is_odd && *count <= few);
-        rare.map(|((_, count), oddity)| (oddity, count)).min_by_key(|(_, count)| *count)
+        let [negative, zero, fraction] = self.odd.map(|count| count <= few);
+        [negative && are_one_sided, zero && are_one_sided, fraction]
+    }
+
+    /// Whether nothing but its tail can speak against a number: it is among the middle ones, stands
+    /// for itself, and has no oddity that is rare.
+    pub fn is_ordinary(&self, number: f64, place: f64, rare: [bool; 3]) -> bool {
+        let [low, high] = self.middle;
+        let is_odd = || match rare {
+            [false, false, false] => false,
+            _ => oddities(number).into_iter().zip(rare).any(|(is_odd, is_rare)| is_odd && is_rare),
+        };
+        (low..=high).contains(&place) && self.is_sized(number) && !is_odd()
     }
 
     /// The number, or its logarithm where logarithms are judged.

@@ -20,6 +20,8 @@ const ESTABLISHED: f64 = 0.25;
 const SLOPE: f64 = 0.25;
 /// The fewest rows that texts are compared with.
 const FEWEST: u64 = 20;
+/// The most runs of a text's pattern.
+const MOST_RUNS: usize = 40;
 /// Of more values, so many are looked at: every k-th.
 const MOST_VALUES: usize = 1 << 14;
 
@@ -108,7 +110,8 @@ struct Runs {
 
 impl Runs {
     fn read(text: &str) -> Self {
-        let mut runs = Self::default();
+        let (pattern, lengths) = (Vec::with_capacity(MOST_RUNS), String::with_capacity(2 * MOST_RUNS));
+        let mut runs = Self { pattern, lengths, ..Self::default() };
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let of = class(first);
@@ -124,11 +127,14 @@ impl Runs {
     }
 
     fn add(&mut self, class: Class, first: char, run: &str) {
-        let count = run.chars().count();
+        let count = match run.is_ascii() {
+            true => run.len(),
+            false => {
+                self.kinds |= 1 << u32::from(b'U');
+                run.chars().count()
+            }
+        };
         self.characters += count;
-        if !run.is_ascii() {
-            self.kinds |= 1 << u32::from(b'U');
-        }
         let mut kind = |character: char| self.kinds |= 1 << (u32::from(character) & 127);
         let symbol = match class {
             Class::Letter => {
@@ -154,7 +160,10 @@ impl Runs {
         if self.lengths.len() < 60 {
             self.lengths.push(symbol);
             if matches!(class, Class::Letter | Class::Digit) {
-                self.lengths.push_str(&count.to_string());
+                match u8::try_from(count).ok().filter(|count| *count < 10) {
+                    Some(digit) => self.lengths.push(char::from(b'0' + digit)),
+                    None => self.lengths.push_str(&count.to_string()),
+                }
             }
         }
         self.push(symbol);
@@ -164,7 +173,7 @@ impl Runs {
     /// once.
     fn push(&mut self, symbol: char) {
         let pattern = &mut self.pattern;
-        if pattern.len() >= 40 {
+        if pattern.len() >= MOST_RUNS {
             return;
         }
         pattern.push(symbol);
@@ -200,10 +209,11 @@ impl Shape {
     }
 }
 
-/// How often each feature of a shape occurs in a column.
+/// How rare the shapes of a column are.
 #[derive(Clone, Debug)]
 pub struct Shapes {
-    features: Vec<(ByHash<u64>, Rarity)>,
+    /// For each feature the nats of what occurs, and of what doesn't.
+    features: Vec<(ByHash<f64>, f64)>,
     tail: Tail,
 }
 
@@ -222,7 +232,8 @@ impl Shapes {
                 *known = known.saturating_add(*count);
             }
             let rarity = Rarity::fit(counts.values().copied(), 0);
-            (counts, rarity)
+            let nats = counts.into_iter().map(|(feature, count)| (feature, rarity.nats(count)));
+            (nats.collect(), rarity.nats(0))
         };
         let mut fitted = Self { features: (0..FEATURES).map(feature).collect(), tail: Tail::fit(vec![], SLOPE) };
         let odd = values.iter().map(|(shape, count)| (fitted.oddity(shape), *count as f64));
@@ -236,7 +247,7 @@ impl Shapes {
             .features
             .iter()
             .zip(shape.0)
-            .map(|((counts, rarity), feature)| rarity.nats(counts.get(&feature).copied().unwrap_or(0)));
+            .map(|((known, new), feature)| known.get(&feature).copied().unwrap_or(*new));
         let (highest, sum) = nats.fold((0f64, 0.0), |(highest, sum), nats| (highest.max(nats), sum + nats));
         highest + TOGETHER * sum
     }
@@ -245,7 +256,10 @@ impl Shapes {
     /// rather a name than a fault.
     pub fn evidence(&self, shape: &Shape, count: u64, is_left_out: bool) -> f64 {
         let evidence = self.tail.evidence(self.oddity(shape), is_left_out);
-        evidence * libm::pow(count.max(1) as f64, -ESTABLISHED)
+        match count {
+            0 | 1 => evidence,
+            count => evidence * libm::pow(count as f64, -ESTABLISHED),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! How rare a number is among training numbers, and a count among the counts of values: evidence
 //! from a share p of the training rows is 0.3 · p^−0.7.
 
+use super::elementary::{exponentials, logarithms};
+use super::index::Index;
 use super::math::quick_ln;
+use super::strips::STRIP;
 
 /// The evidence of a share is `FACTOR * share ^ -EXPONENT`.
 const FACTOR: f64 = 0.3;
@@ -32,8 +35,19 @@ pub struct Tail {
     rows: f64,
     /// By how many nats the evidence of a share rises with each unit beyond the last knot.
     slope: f64,
-    /// The evidence of each knot.
-    evidence: Vec<f64>,
+    index: Index,
+    /// The evidence of a new number up to each knot, by the number of knots below it.
+    segments: Vec<Segment>,
+}
+
+/// Where the evidence rises evenly, between two knots.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Segment {
+    low: f64,
+    width: f64,
+    /// The evidence of the lower knot, and by how much more that of the other is.
+    least: f64,
+    rise: f64,
 }
 
 impl Tail {
@@ -63,18 +77,28 @@ impl Tail {
 
     /// From its knots.
     pub fn new(knots: Vec<f64>, at_least: Vec<f64>, slope: f64) -> Self {
-        Self { knots, at_least, rows: 0.0, slope, evidence: vec![] }.among(0.0)
+        let index = Index::new(&knots);
+        Self { knots, at_least, rows: 0.0, slope, index, segments: vec![] }.among(0.0)
     }
 
     /// The same, with shares of so many rows if there are fewer in the tail itself.
     pub fn among(mut self, rows: f64) -> Self {
         let rows = rows.max(self.own_rows());
         self.rows = rows;
-        self.evidence = self.at_least.iter().map(|count| evidence_of_share((count + 1.0) / (rows + 1.0))).collect();
+        let evidence = self.at_least.iter().map(|count| evidence_of_share((count + 1.0) / (rows + 1.0)));
+        let mut before: Option<(f64, f64)> = None;
+        let segment = |(knot, evidence): (&f64, f64)| {
+            // Numbers up to the first knot are no rarer than it.
+            let (low, least, width) = before.map_or((*knot, evidence, 1.0), |(low, least)| (low, least, knot - low));
+            before = Some((*knot, evidence));
+            Segment { low, width, least, rise: evidence - least }
+        };
+        self.segments = self.knots.iter().zip(evidence).map(segment).collect();
         self
     }
 
     /// The evidence of a number; a training row's own is left out.
+    #[inline(always)]
     pub fn evidence(&self, number: f64, is_left_out: bool) -> f64 {
         match is_left_out {
             true => self.evidence_left_out(number),
@@ -83,28 +107,34 @@ impl Tail {
     }
 
     /// The evidence of a new number.
+    #[inline(always)]
     fn evidence_of_new(&self, number: f64) -> f64 {
-        if self.rows <= 0.0 {
+        match self.segments.get(self.index.count_below(&self.knots, number)) {
+            Some(segment) => segment.least + segment.rise * ((number - segment.low) / segment.width),
+            None => self.evidence_beyond(number),
+        }
+    }
+
+    /// The evidence of a new number beyond all knots.
+    #[cold]
+    fn evidence_beyond(&self, number: f64) -> f64 {
+        let beyond = number - self.knots.last().copied().unwrap_or(0.0);
+        if self.rows <= 0.0 || beyond <= 0.0 {
             return FACTOR;
         }
-        let last = self.knots.last().copied().unwrap_or(0.0);
-        if number > last {
-            let beyond = (number - last).min(FURTHEST);
-            return FACTOR * libm::exp(EXPONENT * (libm::log(self.rows + 1.0) + self.slope * beyond));
-        }
-        if self.knots.first().is_none_or(|first| number <= *first) {
-            return self.evidence.first().copied().unwrap_or(FACTOR);
-        }
-        let at = self.knots.partition_point(|knot| *knot < number);
-        let (low, high) = (self.knots[at - 1], self.knots[at]);
-        let share = (number - low) / (high - low);
-        self.evidence[at - 1] + (self.evidence[at] - self.evidence[at - 1]) * share
+        FACTOR * libm::exp(EXPONENT * (libm::log(self.rows + 1.0) + self.slope * beyond.min(FURTHEST)))
     }
 
     /// The evidence of a training row's own number, of which the row itself is no part.
     fn evidence_left_out(&self, number: f64) -> f64 {
-        let rows = self.rows;
-        let at = self.knots.partition_point(|knot| *knot < number);
+        let (rows_per_own, more) = self.left_out(number);
+        FACTOR * libm::exp(EXPONENT * (libm::log(rows_per_own) + more))
+    }
+
+    /// One over the share of the rows that is left for a training row's own number, and the nats by
+    /// which the highest one is beyond the next.
+    fn left_out(&self, number: f64) -> (f64, f64) {
+        let at = self.index.count_below(&self.knots, number);
         let own = match at {
             0 => self.own_rows(),
             at if at == self.knots.len() => 1.0,
@@ -113,12 +143,12 @@ impl Tail {
                 self.at_least[at - 1] + (self.at_least[at] - self.at_least[at - 1]) * share
             }
         };
-        let mut nats = libm::log((rows + 1.0) / own.max(1.0));
+        let mut more = 0.0;
         if own < 1.5 {
             let second = self.knots.len().checked_sub(2).map_or(number, |at| self.knots[at]);
-            nats += self.slope * (number - second).clamp(0.0, FURTHEST);
+            more = self.slope * (number - second).clamp(0.0, FURTHEST);
         }
-        FACTOR * libm::exp(EXPONENT * nats)
+        ((self.rows + 1.0) / own.max(1.0), more)
     }
 
     /// Keeps so many of the knots, evenly among them; the first and the last one always.
@@ -137,6 +167,11 @@ impl Tail {
         self.knots.iter().zip(&self.at_least).zip(next).map(|((knot, rows), next)| (*knot, rows - next))
     }
 
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.knots.capacity() * 16 + self.segments.capacity() * size_of::<Segment>()
+    }
+
     /// The number of training rows in it.
     pub fn own_rows(&self) -> f64 {
         self.at_least.first().copied().unwrap_or(0.0)
@@ -152,6 +187,25 @@ impl Tail {
         let is_right = is_rising && is_falling && are_counts && are_finite && is_sized;
         (!is_right).then_some("a tail of its cells is not in order")
     }
+}
+
+/// The evidence of up to [`STRIP`] numbers, each in its own tail; training rows' own are left out.
+pub fn evidence_of_strip<'a>(
+    numbers: &[f64],
+    tail_of: impl Fn(usize) -> &'a Tail,
+    is_left_out: bool,
+    out: &mut [f64; STRIP],
+) {
+    let rows = numbers.iter().zip(&mut *out).enumerate();
+    if !is_left_out {
+        return rows.for_each(|(at, (number, out))| *out = tail_of(at).evidence_of_new(*number));
+    }
+    let (mut ratios, mut more) = ([1.0; STRIP], [0.0; STRIP]);
+    rows.for_each(|(at, (number, _))| (ratios[at], more[at]) = tail_of(at).left_out(*number));
+    logarithms(&ratios, out);
+    out.iter_mut().zip(more).for_each(|(nats, more)| *nats = EXPONENT * (*nats + more));
+    exponentials(out);
+    out.iter_mut().for_each(|evidence| *evidence *= FACTOR);
 }
 
 /// How far out numbers are below the centre and above it: which share of the rows is at least as far
@@ -180,8 +234,13 @@ impl Ends {
 
     /// The evidence of a number so many spreads from the centre; a training row's own is left out.
     pub fn evidence(&self, away: f64, is_left_out: bool) -> f64 {
-        let tail = if away < 0.0 { &self.below } else { &self.above };
-        tail.evidence(how_far(away), is_left_out)
+        self.side(away).evidence(how_far(away), is_left_out)
+    }
+
+    /// The tail of a number's side.
+    #[inline(always)]
+    pub fn side(&self, away: f64) -> &Tail {
+        [&self.above, &self.below][usize::from(away < 0.0)]
     }
 
     /// How far numbers are from the centre, and for each how many rows are so far but not farther.
@@ -208,6 +267,7 @@ impl Ends {
 }
 
 /// ln(1 + z²), for z spreads from where a number is expected.
+#[inline(always)]
 pub fn how_far(away: f64) -> f64 {
     quick_ln(1.0 + away * away)
 }
@@ -220,6 +280,8 @@ pub struct Rarity {
     /// The number of rows with values of at most these counts.
     rows: Vec<f64>,
     all: f64,
+    /// The evidence of a value, by how many of the counts are at most its own.
+    evidence: Vec<f64>,
 }
 
 impl Rarity {
@@ -245,14 +307,28 @@ impl Rarity {
             };
             rows.push(all);
         }
-        Self { counts, rows, all }
+        let mut fitted = Self { counts, rows, all, evidence: vec![] };
+        fitted.evidence = (0..=fitted.rows.len()).map(|at| evidence_of_share(fitted.share_at(at))).collect();
+        fitted
     }
 
     /// The share of the rows that have a value of at most this count. A new value counts as one of
     /// those that a single row has.
     pub fn share(&self, count: u64) -> f64 {
-        let at = self.counts.partition_point(|known| *known <= count.max(1));
-        let rows = at.checked_sub(1).map_or(0.0, |at| self.rows[at]);
+        self.share_at(self.place(count))
+    }
+
+    /// The evidence of a value of this count.
+    pub fn evidence(&self, count: u64) -> f64 {
+        self.evidence.get(self.place(count)).copied().unwrap_or(FACTOR)
+    }
+
+    fn place(&self, count: u64) -> usize {
+        self.counts.partition_point(|known| *known <= count.max(1))
+    }
+
+    fn share_at(&self, place: usize) -> f64 {
+        let rows = place.checked_sub(1).map_or(0.0, |at| self.rows[at]);
         ((rows + 0.5) / (self.all + 1.0)).min(1.0)
     }
 
@@ -303,6 +379,60 @@ mod tests {
         assert!((tail.evidence(0.0, true) - evidence_of_share(1000.0 / 1001.0)).abs() < 1e-9);
     }
 
+    /// The evidence by a search and the formulas.
+    fn plain(tail: &Tail, number: f64, is_left_out: bool) -> f64 {
+        let at = tail.knots.partition_point(|knot| *knot < number);
+        let [first, last] = [tail.knots.first(), tail.knots.last()].map(|knot| knot.copied().unwrap_or(0.0));
+        let between = |numbers: &[f64]| {
+            let share = (number - tail.knots[at - 1]) / (tail.knots[at] - tail.knots[at - 1]);
+            numbers[at - 1] + (numbers[at] - numbers[at - 1]) * share
+        };
+        if is_left_out {
+            let own = match at {
+                0 => tail.own_rows(),
+                at if at == tail.knots.len() => 1.0,
+                _ => between(&tail.at_least),
+            };
+            let second = tail.knots.len().checked_sub(2).map_or(number, |at| tail.knots[at]);
+            let beyond = if own < 1.5 { tail.slope * (number - second).clamp(0.0, FURTHEST) } else { 0.0 };
+            return FACTOR * libm::exp(EXPONENT * (libm::log((tail.rows + 1.0) / own.max(1.0)) + beyond));
+        }
+        let knots = tail.at_least.iter().map(|count| evidence_of_share((count + 1.0) / (tail.rows + 1.0)));
+        let knots: Vec<f64> = knots.collect();
+        if tail.rows <= 0.0 {
+            FACTOR
+        } else if number > last {
+            let nats = libm::log(tail.rows + 1.0) + tail.slope * (number - last).min(FURTHEST);
+            FACTOR * libm::exp(EXPONENT * nats)
+        } else if tail.knots.is_empty() || number <= first {
+            knots.first().copied().unwrap_or(FACTOR)
+        } else {
+            between(&knots)
+        }
+    }
+
+    #[test]
+    fn the_evidence_is_that_of_a_search_to_the_bit() {
+        let usual: Vec<(f64, f64)> = (0..5_000).map(|at| (how_far(f64::from(at * 37 % 5_000) / 900.0), 1.0)).collect();
+        let apart = [usual.clone(), vec![(300.0, 2.0), (460.0, 1.0)]].concat();
+        let tails = [vec![], vec![(2.0, 7.0)], vec![(0.0, 3.0), (5e-324, 1.0)], usual, apart];
+        for (tail, among) in tails.into_iter().flat_map(|of| [(of.clone(), 0.0), (of, 9_000.0)]) {
+            let tail = Tail::fit(tail, 1.0).among(among);
+            let mut numbers: Vec<f64> = (0..2_000).map(|at| f64::from(at) / 300.0).collect();
+            numbers.extend(tail.knots.iter().flat_map(|knot| [knot.next_down().max(0.0), *knot, knot.next_up()]));
+            numbers.extend([0.0, 5e-324, 100.0, 461.0, f64::MAX]);
+            for (numbers, is_left_out) in numbers.chunks(STRIP).flat_map(|of| [(of, false), (of, true)]) {
+                let mut found = [0.0; STRIP];
+                evidence_of_strip(numbers, |_| &tail, is_left_out, &mut found);
+                for (number, found) in numbers.iter().zip(found) {
+                    let expected = plain(&tail, *number, is_left_out);
+                    assert_eq!(found.to_bits(), expected.to_bits(), "{number}: {found} and {expected}");
+                    assert_eq!(tail.evidence(*number, is_left_out).to_bits(), expected.to_bits());
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_tail_of_many_rows_is_small_and_one_of_none_is_quiet() {
         let many = Tail::fit((0..200_000).map(|at| (f64::from(at % 65_536), 1e9)).collect(), 1.0);
@@ -317,6 +447,9 @@ mod tests {
         let shares = [0, 1, 2, 6, 90].map(|count| rarity.share(count) * 101.0);
         for (share, expected) in shares.into_iter().zip([2.5, 2.5, 4.5, 10.5, 100.5]) {
             assert!((share - expected).abs() < 1e-9);
+        }
+        for count in [0, 1, 2, 5, 6, 90, 91] {
+            assert_eq!(rarity.evidence(count), evidence_of_share(rarity.share(count)));
         }
         assert_eq!(Rarity::fit([90, 6, 2], 2), rarity);
         assert!(Rarity::default().share(0) <= 1.0);

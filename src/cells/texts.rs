@@ -6,7 +6,7 @@ use super::nature::{Meaning, Nature};
 use super::near_duplicates::NearDuplicates;
 use super::parse::{self, Written, FORMATS};
 use super::shapes::{Shape, Shapes};
-use super::tails::{evidence_of_share, Rarity};
+use super::tails::Rarity;
 use super::values::{AllRows, Vocabulary};
 
 /// The shares of the rows for which a column of texts is one of numbers, or of dates.
@@ -145,7 +145,7 @@ impl Texts {
     pub fn parts(&self, rows: u64, text: &str, count: u64, at: u32, is_left_out: bool) -> Parts {
         let mut parts = Parts::default();
         if let Some(rarity) = &self.rarity {
-            parts.add(Own::Value, evidence_of_share(rarity.share(count)));
+            parts.add(Own::Value, rarity.evidence(count));
             parts.add(Own::Apart, rarity.apart(count, is_left_out));
         }
         if let Some(shapes) = &self.shapes {

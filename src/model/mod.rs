@@ -29,6 +29,10 @@ use crate::engine::Weights;
 use crate::neighbours::KeptRows;
 use crate::options::Missing;
 
+/// Rows whose cells are judged at a time: all columns' numbers, and what is said about them, are to
+/// stay in the cache.
+const CELLS_CHUNK: usize = 1_024;
+
 /// A model's numbers outside the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
@@ -171,8 +175,13 @@ impl Model {
     /// combination takes none.
     pub(crate) fn evidence(&self, columns: &Columns, coded: &Columns) -> PolarsResult<Option<Vec<RowEvidence>>> {
         let Some(cells) = &self.statistics.cells else { return Ok(None) };
-        let given = self.given(columns, coded)?;
-        cells.look_up(&given.columns())?.of_rows().map(Some)
+        let mut evidence = Vec::with_capacity(columns.rows());
+        for start in (0..columns.rows()).step_by(CELLS_CHUNK) {
+            let rows = CELLS_CHUNK.min(columns.rows() - start);
+            let given = self.given(&columns.slice(start, rows), &coded.slice(start, rows))?;
+            evidence.extend(cells.look_up(&given.columns())?.of_rows()?);
+        }
+        Ok(Some(evidence))
     }
 
     /// The values of matched rows, as cells take them.

@@ -4,18 +4,16 @@
 use polars::prelude::PolarsResult;
 
 use crate::cells::column::Column;
-use crate::cells::math::{quick_ln, t_ln_density};
 use crate::cells::nature::Meaning;
 use crate::cells::numbers::Numbers;
 
 use super::category::{Likelihood, Pairs, Smoothing};
-use super::compare;
 use super::form::Form;
-use super::line::{Line, Shape};
-use super::number::{NumberInGroups, Seen};
-use super::sample::{Formed, Sample};
-use super::two_numbers::{unexplained, NumberOfTwo, Operation, OPERATIONS};
-use super::{Aim, From, MOST_PARENTS};
+use super::gains::Gains;
+use super::line::Shape;
+use super::sample::Sample;
+use super::two_numbers::{unexplained, Operation, OPERATIONS};
+use super::{Aim, MOST_PARENTS};
 
 /// The columns that are looked at closely for each column.
 const LOOKED_AT: usize = 12;
@@ -26,10 +24,6 @@ const LEAST_GAIN_OF_NUMBER: f64 = 0.04;
 const LEAST_GAIN_OF_TWO: f64 = 0.1;
 /// A line must be better than groups by this.
 const LINE_MARGIN: f64 = 0.02;
-/// The bounds of what one row gains.
-const ROW_GAIN: (f64, f64) = (-6.0, 12.0);
-/// The rows that lines are compared on.
-const LINE_ROWS: usize = 3_000;
 /// The columns of numbers whose pairs are tried, and the rows of the first and the second look.
 const MOST_NUMBERS: usize = 32;
 const FIRST_ROWS: usize = 16;
@@ -89,16 +83,16 @@ impl Chooser<'_> {
     pub fn choose(&self, wanted: &Wanted) -> PolarsResult<Vec<Choice>> {
         let mut found: Vec<Choice> = vec![];
         let numbers = self.columns[wanted.column].numbers.as_ref().filter(|_| wanted.aim == Aim::Number);
-        let fit = numbers.map(|numbers| Fit::new(numbers, &self.sample.numbers[wanted.column], &self.sample.folds));
+        let gains = numbers.map(|numbers| Gains::new(numbers, &self.sample.numbers[wanted.column], &self.sample.folds));
         for column in self.promising(wanted) {
             crate::job::check()?;
-            found.extend(match &fit {
-                Some(fit) => self.number(fit, wanted.column, column),
+            found.extend(match &gains {
+                Some(gains) => self.number(gains, wanted.column, column),
                 None => self.category(wanted, column),
             });
         }
-        if let Some(fit) = &fit {
-            let two = self.two_numbers(fit, wanted.column, &found);
+        if let Some(gains) = &gains {
+            let two = self.two_numbers(gains, wanted.column, &found);
             found.extend(two);
         }
         found.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.columns.cmp(&b.columns)));
@@ -157,16 +151,16 @@ impl Chooser<'_> {
     }
 
     /// The best form of a column, or the best line, for a number.
-    fn number(&self, fit: &Fit, child: usize, at: usize) -> Option<Choice> {
+    fn number(&self, gains: &Gains, child: usize, at: usize) -> Option<Choice> {
         let mut best: Option<Choice> = None;
         for formed in &self.sample.forms[at] {
-            let gain = fit.gain_of_groups(formed);
+            let gain = gains.gain_of_groups(formed);
             if best.is_none_or(|best| gain > best.gain) {
                 best = Some(Choice { columns: [at; 2], how: How::Form(formed.form), gain });
             }
         }
         for shape in self.shapes(child, at) {
-            let gain = fit.gain_of_line(shape, &self.sample.numbers[at], &self.sample.rising[at]);
+            let gain = gains.gain_of_line(shape, &self.sample.numbers[at], &self.sample.rising[at]);
             if gain.is_some_and(|gain| best.is_none_or(|best| gain > best.gain + LINE_MARGIN)) {
                 best = Some(Choice { columns: [at; 2], how: How::Line(shape), gain: gain.unwrap_or(0.0) });
             }
@@ -203,12 +197,12 @@ impl Chooser<'_> {
     }
 
     /// The relations of a number with two others that say more than each of these alone.
-    fn two_numbers(&self, fit: &Fit, child: usize, alone: &[Choice]) -> Vec<Choice> {
+    fn two_numbers(&self, gains: &Gains, child: usize, alone: &[Choice]) -> Vec<Choice> {
         let mut found = vec![];
-        for (_, operation, columns) in self.promising_triples(child, fit.numbers) {
+        for (_, operation, columns) in self.promising_triples(child, gains.numbers) {
             let others = columns.map(|at| self.sample.numbers[at].as_slice());
             for is_log in [false, true] {
-                if let Some(gain) = fit.gain_of_two(operation, is_log, others) {
+                if let Some(gain) = gains.gain_of_two(operation, is_log, others) {
                     found.push(Choice { columns, how: How::Two { operation, is_log }, gain });
                 }
             }
@@ -258,96 +252,5 @@ impl Chooser<'_> {
         found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
         found.truncate(TRIPLES);
         found
-    }
-}
-
-/// The number of a column in the sample, in two folds that are judged by one another.
-struct Fit<'a> {
-    numbers: &'a Numbers,
-    raw: &'a [f64],
-    /// Places on the column's scale, and on the raw scale and that of logarithms.
-    places: Vec<f64>,
-    logs: Vec<f64>,
-    /// ln of the density of each number by itself.
-    alone: Vec<f64>,
-    folds: Vec<u8>,
-}
-
-impl<'a> Fit<'a> {
-    fn new(numbers: &'a Numbers, raw: &'a [f64], folds: &[u8]) -> Self {
-        let on_scale = |number: &f64| if number.is_nan() { f64::NAN } else { numbers.on_scale(*number) };
-        let places: Vec<f64> = raw.iter().map(on_scale).collect();
-        let log = |number: &f64| super::line::taken(*number, true);
-        let logs = if numbers.log.is_some() { raw.iter().map(log).collect() } else { vec![] };
-        let folds = folds.iter().take(raw.len()).map(|fold| fold % 2).collect();
-        let scale = numbers.scale();
-        let narrow = quick_ln(scale.spread);
-        let alone = places.iter().map(|place| t_ln_density((place - scale.centre) / scale.spread) - narrow);
-        let alone = alone.collect();
-        Self { numbers, raw, places, logs, alone, folds }
-    }
-
-    /// The mean gain of rows of which each is judged by what the other fold says.
-    fn gain(&self, rows: usize, is_log: bool, expected: impl Fn(u8, usize) -> Option<super::number::Expected>) -> f64 {
-        let (mut sum, mut count) = (0.0, 0.0);
-        for row in 0..rows.min(self.raw.len()) {
-            let number = self.raw[row];
-            if number.is_nan() {
-                continue;
-            }
-            count += 1.0;
-            if let Some(expected) = expected(self.folds[row], row) {
-                let (_, density) = compare(self.numbers, number, expected, is_log);
-                let gain = quick_ln(density.max(1e-300)) - self.alone[row];
-                sum += gain.clamp(ROW_GAIN.0, ROW_GAIN.1);
-            }
-        }
-        if count < 40.0 {
-            return 0.0;
-        }
-        sum / count
-    }
-
-    fn gain_of_groups(&self, formed: &Formed) -> f64 {
-        let codes = formed.coder.unseen();
-        let scale = self.numbers.scale();
-        let fit = |fold: u8| {
-            let seen = Seen { places: &self.places, folds: &self.folds, left_out: Some(fold) };
-            From::Groups(NumberInGroups::fit(&formed.grouped, seen, scale, codes))
-        };
-        let fitted = [fit(0), fit(1)];
-        self.gain(self.raw.len(), self.numbers.is_log, |fold, row| match &fitted[usize::from(fold)] {
-            From::Groups(groups) => groups.expected(formed.codes[row]),
-            _ => None,
-        })
-    }
-
-    /// The places of a scale, and the scale; None where there is none.
-    fn scaled(&self, is_log: bool) -> Option<(&[f64], &crate::cells::numbers::Scale)> {
-        match is_log {
-            _ if is_log == self.numbers.is_log => Some((&self.places, self.numbers.scale())),
-            true => self.numbers.log.as_ref().map(|log| (self.logs.as_slice(), log)),
-            false => Some((self.raw, &self.numbers.raw)),
-        }
-    }
-
-    fn gain_of_line(&self, shape: Shape, parent: &[f64], rising: &[u32]) -> Option<f64> {
-        let (places, scale) = self.scaled(shape.child_is_log)?;
-        let rows = LINE_ROWS.min(self.raw.len());
-        let few: Vec<u32> = rising.iter().copied().filter(|row| (*row as usize) < rows).collect();
-        let seen = |fold: u8| Seen { places, folds: &self.folds, left_out: Some(fold) };
-        let fit = |fold: u8| Line::fit(shape, parent, &few, seen(fold), scale);
-        let fitted = [fit(0)?, fit(1)?];
-        let expected = |fold: u8, row: usize| fitted[usize::from(fold)].expected(parent[row]);
-        Some(self.gain(rows, shape.child_is_log, expected))
-    }
-
-    fn gain_of_two(&self, operation: Operation, is_log: bool, others: [&[f64]; 2]) -> Option<f64> {
-        let (places, scale) = (self.raw, if is_log { self.numbers.log.as_ref()? } else { &self.numbers.raw });
-        let seen = |fold: u8| Seen { places, folds: &self.folds, left_out: Some(fold) };
-        let fit = |fold: u8| NumberOfTwo::fit(operation, is_log, others, seen(fold), scale);
-        let fitted = [fit(0)?, fit(1)?];
-        let expected = |fold: u8, row: usize| fitted[usize::from(fold)].expected(others[0][row], others[1][row]);
-        Some(self.gain(self.raw.len(), is_log, expected))
     }
 }

@@ -2,6 +2,7 @@
 //! each judged without itself.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use polars::prelude::PolarsResult;
 
@@ -11,20 +12,23 @@ use crate::cells::math::quick_ln;
 use crate::cells::merge::{merge_groups, merge_pairs, Merging};
 use crate::cells::nature::Meaning;
 use crate::cells::numbers::Numbers;
-use crate::cells::tails::{how_far, Tail};
+use crate::cells::strips::{strips, STRIP};
+use crate::cells::tails::Tail;
 use crate::cells::values::{Description, Vocabulary};
 use crate::pool;
 
 use super::candidates::{Choice, Chooser, How, Wanted};
 use super::category::{child_counts, sum, CategoryGivenParent, Likelihood, Pairs};
+use super::expected::Expectations;
 use super::form::{Coder, Form};
 use super::grouped::Grouped;
 use super::line::{Line, Shape};
 use super::mixture::{bounded, weights};
-use super::number::{Expected, NumberInGroups, Seen};
+use super::number::{NumberInGroups, Seen};
+use super::ratios::{Compared, Strip};
 use super::sample::{rising, Sample, FOLDS, LINE_ROWS};
 use super::two_numbers::NumberOfTwo;
-use super::{compare, share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
+use super::{share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
 
 /// A discrete column is predicted as a number as well if it has more values than this.
 const FEW_VALUES: usize = 12;
@@ -353,24 +357,18 @@ impl Fitting<'_> {
             determines: 0.0,
             relation: Relation::Number(NumberGiven { from, tail: Tail::fit(vec![], 1.0) }),
         };
-        let mut expected: Vec<Option<Expected>> = vec![None; self.batch.rows];
-        for fold in 0..FOLDS {
-            let Some(from) = fit(Some(fold)) else { continue };
-            let parent = parent(from);
-            for (row, expected) in expected.iter_mut().enumerate() {
-                if self.sample.folds[row] == fold && !raw[row].is_nan() {
-                    *expected = parent.expected(self.batch, row);
-                }
-            }
-        }
+        let others: Vec<Option<Parent>> = (0..FOLDS).map(|fold| fit(Some(fold)).map(parent)).collect();
         let is_log = whole.is_log(numbers);
-        let odd = |(number, expected): (&f64, &Option<Expected>)| {
-            let (away, _) = compare(numbers, *number, (*expected)?, is_log);
-            Some((how_far(away), 1.0))
+        let compare = |rows: Range<usize>| {
+            let without = others.iter().map(|parent| Some(parent.as_ref()?.expect(self.batch, rows.clone())));
+            let expected = Expectations::by_fold(&self.sample.folds[rows.clone()], without);
+            Strip::new(numbers, &raw[rows]).compare(numbers, is_log, &expected)
         };
+        let compared: Vec<Compared> = strips(raw.len()).map(compare).collect();
         let replayed = |row: usize| earlier.is_some() && self.merging.is_some_and(|merging| merging.is_replayed(row));
-        let rows = raw.iter().zip(&expected).enumerate().filter(|(row, _)| !replayed(*row));
-        let mut away: Vec<(f64, f64)> = rows.filter_map(|(_, of_row)| odd(of_row)).collect();
+        let far = compared.iter().flat_map(|compared| compared.far).take(raw.len()).enumerate();
+        let far = far.filter(|(row, far)| !far.is_nan() && !replayed(*row));
+        let mut away: Vec<(f64, f64)> = far.map(|(_, far)| (far, 1.0)).collect();
         if let (Some(merging), Some(before)) = (self.merging, earlier) {
             let Relation::Number(before) = &before.parent.relation else { return None };
             let shares = merging.shares;
@@ -378,10 +376,11 @@ impl Fitting<'_> {
             away.extend(before.tail.values().map(|(knot, rows)| (knot, rows * shares.earlier)));
         }
         let tail = Tail::fit(away, 1.0);
-        let given = NumberGiven { from: whole, tail };
-        let of_row = raw.iter().zip(expected);
-        let ratios = of_row.map(|(number, expected)| given.ratio(numbers, *number, expected, true)).collect();
-        Some((Relation::Number(given), ratios))
+        let mut ratios = vec![1.0; raw.len()];
+        for (compared, out) in compared.iter().zip(ratios.chunks_mut(STRIP)) {
+            compared.ratios(&tail, true, out);
+        }
+        Some((Relation::Number(NumberGiven { from: whole, tail }), ratios))
     }
 }
 

@@ -158,9 +158,14 @@ impl Coder {
             CellColumn::Text { others, .. } => *others,
             _ => &[],
         };
-        let more = read.more.iter().enumerate();
-        let more: Vec<u32> =
-            more.map(|(at, level)| self.code(column, level, others.get(at).map(String::as_str))).collect();
+        let code = |(at, level): (usize, &Level)| self.code(column, level, others.get(at).map(String::as_str));
+        let more: Vec<u32> = match (self.form, &column.numbers) {
+            (Form::Bin, Some(numbers)) => {
+                let values: Vec<f64> = read.more.iter().map(|level| level.number).collect();
+                numbers.bins_of(&values, [self.count, self.unseen()])
+            }
+            _ => read.more.iter().enumerate().map(code).collect(),
+        };
         let known = self.by_level.len();
         let code = |level: &u32| match self.by_level.get(*level as usize) {
             Some(code) => *code,

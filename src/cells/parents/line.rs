@@ -1,7 +1,7 @@
 //! A number given a number: a line through the medians of bins (Theil–Sen), of the numbers or of
 //! their logarithms; of two dates also their difference alone.
 
-use crate::cells::math::{median, quantile};
+use crate::cells::math::{median, quantile_of};
 use crate::cells::numbers::Scale;
 
 use super::number::{Expected, Seen};
@@ -35,13 +35,16 @@ pub struct Shape {
 impl Line {
     /// From the parent's numbers of all rows, and the rows in rising order of these.
     pub fn fit(shape: Shape, numbers: &[f64], rising: &[u32], seen: Seen, scale: &Scale) -> Option<Self> {
-        let mut points: Vec<(f64, f64)> = Vec::with_capacity(rising.len());
+        let mut points = vec![(0.0, 0.0); rising.len()];
+        let mut count = 0;
         for row in rising {
             let x = taken(numbers[*row as usize], shape.parent_is_log);
-            if let Some(y) = seen.place(*row as usize).filter(|_| x.is_finite()) {
-                points.push((x, y));
-            }
+            // As in `Seen::gather`, without a branch.
+            let (y, is_seen) = seen.look(*row as usize);
+            points[count] = (x, y);
+            count += usize::from(is_seen & x.is_finite());
         }
+        points.truncate(count);
         if points.len() < FEWEST {
             return None;
         }
@@ -50,8 +53,7 @@ impl Line {
         let offset = median(&mut away)?;
         away.iter_mut().for_each(|rest| *rest = (*rest - offset).abs());
         let usual = 1.4826 * median(&mut away)?;
-        away.sort_unstable_by(f64::total_cmp);
-        let spread = usual.max(quantile(&away, 0.8) / 2.56).max(scale.least_by_numbers());
+        let spread = usual.max(quantile_of(&mut away, 0.8) / 2.56).max(scale.least_by_numbers());
         let Shape { parent_is_log, child_is_log, .. } = shape;
         Some(Self { parent_is_log, child_is_log, slope, offset, spread })
     }

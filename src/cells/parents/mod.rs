@@ -3,37 +3,39 @@
 
 pub mod candidates;
 pub mod category;
+mod expected;
 pub mod fit;
 pub mod form;
+mod gains;
 pub mod grouped;
 pub mod line;
 pub mod mixture;
 pub mod number;
+mod ratios;
 pub mod sample;
 pub mod two_numbers;
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::column::Column;
-use super::math::{t_density, wrong_density};
 use super::numbers::Numbers;
-use super::tails::{how_far, Tail};
+use super::strips::strips;
+use super::tails::Tail;
 use super::values::Vocabulary;
 
 use category::CategoryGivenParent;
+use expected::Expectations;
 use form::Coder;
 use line::Line;
 use mixture::bounded;
 use number::{Expected, NumberInGroups};
+use ratios::Strip;
 use two_numbers::NumberOfTwo;
 
-/// The most parents that a column has for each aim.
-pub const MOST_PARENTS: usize = 3;
-/// A number that has no logarithm is this many spreads from the expected one.
-const NO_LOGARITHM: f64 = 15.0;
-/// The lowest evidence that a tail gives.
-const LOWEST_TAIL: f64 = 0.3;
+pub use mixture::MOST_PARENTS;
 
 /// What of a column is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +98,16 @@ pub enum From {
 }
 
 impl From {
+    /// What is expected of a strip of rows with these codes, or these
+    /// numbers of the parents.
+    fn expect(&self, codes: &[u32], numbers: [&[f64]; 2]) -> Expectations {
+        match self {
+            Self::Groups(groups) => groups.expect(codes),
+            Self::Line(line) => line.expect(numbers[0]),
+            Self::Two(two) => two.expect(numbers[0], numbers[1]),
+        }
+    }
+
     /// Whether logarithms are compared, given whether a group's numbers are.
     pub fn is_log(&self, numbers: &Numbers) -> bool {
         match self {
@@ -103,39 +115,6 @@ impl From {
             Self::Line(line) => line.child_is_log,
             Self::Two(two) => two.is_log,
         }
-    }
-}
-
-/// How far a number is from the expected one, in spreads, and the density there on the scale that
-/// the column is judged on.
-pub fn compare(numbers: &Numbers, number: f64, expected: Expected, is_log: bool) -> (f64, f64) {
-    let place = match is_log {
-        true if is_log == numbers.is_log => numbers.on_scale(number),
-        true if number > 0.0 => libm::log(number),
-        true => expected.place - NO_LOGARITHM * expected.spread,
-        false => number,
-    };
-    let away = (place - expected.place) / expected.spread;
-    let unit = match (is_log, numbers.is_log) {
-        (false, true) if number > 0.0 => number,
-        (true, false) if number > 0.0 => 1.0 / number,
-        _ => 1.0,
-    };
-    (away, unit * t_density(away) / expected.spread)
-}
-
-impl NumberGiven {
-    /// The ratio of the densities with the parent and without it. A number no further away than
-    /// training rows are is no evidence.
-    pub fn ratio(&self, numbers: &Numbers, number: f64, expected: Option<Expected>, is_left_out: bool) -> f32 {
-        let Some(expected) = expected.filter(|_| !number.is_nan()) else { return 1.0 };
-        let (away, density) = compare(numbers, number, expected, self.from.is_log(numbers));
-        let wrong = wrong_density(numbers.away(number)) / numbers.scale().spread;
-        let mut ratio = density / wrong;
-        if ratio < 1.0 / LOWEST_TAIL {
-            ratio = ratio.max(1.0 / self.tail.evidence(how_far(away), is_left_out));
-        }
-        bounded(ratio as f32)
     }
 }
 
@@ -151,32 +130,28 @@ impl Parent {
         }
     }
 
-    /// The bounded ratios of new rows.
-    fn ratios(&self, target: &Target, column: &Column, batch: &Batch) -> Vec<f32> {
-        let rows = 0..batch.rows;
-        match &self.relation {
-            Relation::Category(category) => match (self.coder, target.coder) {
-                (Some(parent), Some(child)) => {
-                    let codes = batch.codes[parent].iter().zip(&batch.codes[child]);
-                    codes.map(|(parent, child)| bounded(category.ratio(*parent, *child))).collect()
-                }
-                _ => vec![1.0; batch.rows],
-            },
-            Relation::Number(given) => match &column.numbers {
-                Some(numbers) => {
-                    let of_rows = &batch.numbers[target.column];
-                    rows.map(|row| given.ratio(numbers, of_rows[row], self.expected(batch, row), false)).collect()
-                }
-                None => vec![1.0; batch.rows],
-            },
-        }
+    /// The same of a strip of rows.
+    fn expect(&self, batch: &Batch, rows: Range<usize>) -> Expectations {
+        let Relation::Number(NumberGiven { from, .. }) = &self.relation else { return Expectations::none() };
+        let codes = self.coder.and_then(|coder| batch.codes[coder].get(rows.clone()));
+        let numbers = self.columns.map(|at| batch.numbers[at].get(rows.clone()).unwrap_or(&[]));
+        from.expect(codes.unwrap_or(&[]), numbers)
+    }
+
+    /// The bounded ratios of new rows, with a parent that is a category.
+    fn ratios(&self, child: Option<usize>, batch: &Batch) -> Vec<f32> {
+        let (Relation::Category(category), Some(parent), Some(child)) = (&self.relation, self.coder, child) else {
+            return vec![1.0; batch.rows];
+        };
+        let codes = batch.codes[parent].iter().zip(&batch.codes[child]);
+        codes.map(|(parent, child)| bounded(category.ratio(*parent, *child))).collect()
     }
 
     pub fn bytes(&self) -> usize {
         match &self.relation {
             Relation::Category(category) => category.bytes(),
-            Relation::Number(NumberGiven { from: From::Groups(groups), .. }) => groups.bytes(),
-            Relation::Number(_) => 256,
+            Relation::Number(NumberGiven { from: From::Groups(groups), tail }) => groups.bytes() + tail.bytes(),
+            Relation::Number(NumberGiven { tail, .. }) => tail.bytes(),
         }
     }
 
@@ -243,9 +218,27 @@ impl Target {
 
     /// What the parents say about new rows.
     pub fn say(&self, columns: &[Column], batch: &Batch) -> Said {
-        let column = &columns[self.column];
-        let ratios = self.parents.iter().map(|parent| parent.ratios(self, column, batch)).collect();
+        let ratios = match (self.aim, &columns[self.column].numbers) {
+            (Aim::Number, Some(numbers)) => self.ratios_of_number(numbers, batch),
+            _ => self.parents.iter().map(|parent| parent.ratios(self.coder, batch)).collect(),
+        };
         Said::new(&self.parents, ratios, batch.rows)
+    }
+
+    /// The bounded ratios of new numbers, by parent.
+    fn ratios_of_number(&self, numbers: &Numbers, batch: &Batch) -> Vec<Vec<f32>> {
+        let mut ratios = vec![vec![1.0; batch.rows]; self.parents.len()];
+        for rows in strips(batch.rows) {
+            let strip = Strip::new(numbers, &batch.numbers[self.column][rows.clone()]);
+            for (parent, ratios) in self.parents.iter().zip(&mut ratios) {
+                if let Relation::Number(given) = &parent.relation {
+                    let expected = parent.expect(batch, rows.clone());
+                    let compared = strip.compare(numbers, given.from.is_log(numbers), &expected);
+                    compared.ratios(&given.tail, false, &mut ratios[rows.clone()]);
+                }
+            }
+        }
+        ratios
     }
 
     /// How many rows have each value of a column: its known ones, none, and all others.

@@ -1,6 +1,6 @@
 //! A number given a group: around the group's median, as a t₄ with the group's spread.
 
-use crate::cells::math::{median, quantile};
+use crate::cells::math::{median, quantile_of};
 use crate::cells::numbers::Scale;
 
 use super::grouped::Grouped;
@@ -44,9 +44,29 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     pub fn place(&self, row: usize) -> Option<f64> {
-        let place = self.places[row];
-        let is_seen = !place.is_nan() && self.left_out.is_none_or(|fold| self.folds[row] != fold);
+        let (place, is_seen) = self.look(row);
         is_seen.then_some(place)
+    }
+
+    /// The place of a row, and whether the row is seen.
+    #[inline(always)]
+    pub fn look(&self, row: usize) -> (f64, bool) {
+        let place = self.places[row];
+        (place, !place.is_nan() & self.left_out.is_none_or(|fold| self.folds[row] != fold))
+    }
+
+    /// The places of those of some rows that are seen.
+    fn gather(&self, rows: &[u32], places: &mut Vec<f64>) {
+        places.clear();
+        places.resize(rows.len(), 0.0);
+        let mut count = 0;
+        for row in rows {
+            // Whether a row is seen can't be foretold: a branch would take longer than this.
+            let (place, is_seen) = self.look(*row as usize);
+            places[count] = place;
+            count += usize::from(is_seen);
+        }
+        places.truncate(count);
     }
 }
 
@@ -54,11 +74,10 @@ impl NumberInGroups {
     /// From rows in groups; `codes` is the number of the groups' codes.
     pub fn fit(grouped: &Grouped, seen: Seen, scale: &Scale, codes: u32) -> Self {
         let (mut keys, mut rows, mut medians, mut spreads) = (vec![], vec![], vec![], vec![]);
-        let (mut away, mut telling): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
+        let [mut away, mut telling] = [(); 2].map(|()| Vec::<f64>::with_capacity(grouped.rows.len()));
         let mut places = vec![];
         for (key, group) in grouped.keys.iter().zip(grouped.groups()) {
-            places.clear();
-            places.extend(group.iter().filter_map(|row| seen.place(*row as usize)));
+            seen.gather(group, &mut places);
             let Some(centre) = median(&mut places) else { continue };
             places.iter_mut().for_each(|place| *place = (*place - centre).abs());
             away.extend_from_slice(&places);
@@ -124,8 +143,7 @@ impl NumberInGroups {
 fn spread_within(mut away: Vec<f64>, mut telling: Vec<f64>, scale: &Scale) -> f64 {
     let few = telling.len() <= TELLING_ROWS;
     let usual = median(if few { &mut away } else { &mut telling }).unwrap_or(0.0) * 1.4826;
-    away.sort_unstable_by(f64::total_cmp);
-    let upper = quantile(&away, 0.75);
+    let upper = quantile_of(&mut away, 0.75);
     usual.max(if upper.is_nan() { 0.0 } else { upper / 3.0 }).max(scale.least())
 }
 

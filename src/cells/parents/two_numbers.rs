@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cells::math::{median, quantile};
+use crate::cells::math::{median, quantile_of};
 use crate::cells::numbers::Scale;
 
 use super::number::{Expected, Seen};
@@ -119,8 +119,7 @@ impl NumberOfTwo {
             return None;
         }
         let usual = 1.4826 * median(&mut rests)?;
-        rests.sort_unstable_by(f64::total_cmp);
-        fitted.spread = usual.max(quantile(&rests, 0.8) / 2.56).max(scale.least_by_numbers());
+        fitted.spread = usual.max(quantile_of(&mut rests, 0.8) / 2.56).max(scale.least_by_numbers());
         Some(fitted)
     }
 

@@ -1,0 +1,153 @@
+//! What parents expect of the numbers of a strip of rows.
+
+use crate::cells::elementary::logarithms;
+use crate::cells::strips::STRIP;
+use crate::simd::{Simd, Task, Vector};
+
+use super::line::Line;
+use super::number::NumberInGroups;
+use super::two_numbers::NumberOfTwo;
+
+/// The place is NaN where nothing is expected.
+pub struct Expectations {
+    pub places: [f64; STRIP],
+    pub spreads: [f64; STRIP],
+}
+
+impl Expectations {
+    pub fn none() -> Self {
+        Self { places: [f64::NAN; STRIP], spreads: [1.0; STRIP] }
+    }
+
+    /// What is expected of each row by what was fitted without its fold, if that is there.
+    pub fn by_fold(folds: &[u8], without: impl Iterator<Item = Option<Self>>) -> Self {
+        let mut expected = Self::none();
+        for (fold, of_fold) in (0u8..).zip(without) {
+            let Some(of_fold) = of_fold else { continue };
+            let numbers = of_fold.places.iter().zip(&of_fold.spreads);
+            let rows = expected.places.iter_mut().zip(&mut expected.spreads).zip(numbers).zip(folds);
+            for (((place, spread), (of_place, of_spread)), _) in rows.filter(|(_, of_row)| **of_row == fold) {
+                (*place, *spread) = (*of_place, *of_spread);
+            }
+        }
+        expected
+    }
+}
+
+impl NumberInGroups {
+    /// What is expected of up to [`STRIP`] rows.
+    pub fn expect(&self, codes: &[u32]) -> Expectations {
+        let mut expected = Expectations::none();
+        for (at, code) in codes.iter().enumerate() {
+            if let Some(of_group) = self.expected(*code) {
+                (expected.places[at], expected.spreads[at]) = (of_group.place, of_group.spread);
+            }
+        }
+        expected
+    }
+}
+
+impl Line {
+    /// What is expected of up to [`STRIP`] rows.
+    pub fn expect(&self, parents: &[f64]) -> Expectations {
+        let mut expected = Expectations { places: [f64::NAN; STRIP], spreads: [self.spread; STRIP] };
+        let mut logs = [0.0; STRIP];
+        let parents = match self.parent_is_log {
+            true => {
+                logarithms(parents, &mut logs);
+                &logs[..parents.len()]
+            }
+            false => parents,
+        };
+        Simd::chosen().run(OnLine { line: self, parents, places: &mut expected.places });
+        expected
+    }
+}
+
+impl NumberOfTwo {
+    /// What is expected of up to [`STRIP`] rows.
+    pub fn expect(&self, first: &[f64], second: &[f64]) -> Expectations {
+        let mut expected = Expectations { places: [f64::NAN; STRIP], spreads: [self.spread; STRIP] };
+        let mut results = [f64::NAN; STRIP];
+        for (result, (first, second)) in results.iter_mut().zip(first.iter().zip(second)) {
+            *result = self.operation.apply(self.factor, *first, *second);
+        }
+        let places = &mut expected.places;
+        match self.is_log {
+            true => logarithms(&results, places),
+            false => *places = results,
+        }
+        places.iter_mut().filter(|place| !place.is_finite()).for_each(|place| *place = f64::NAN);
+        expected
+    }
+}
+
+/// The places on a line of numbers, or of their logarithms.
+struct OnLine<'a> {
+    line: &'a Line,
+    parents: &'a [f64],
+    places: &'a mut [f64; STRIP],
+}
+
+impl Task for OnLine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for (parent, place) in self.parents.iter().zip(self.places) {
+            let on_line = self.line.offset + self.line.slope * parent;
+            *place = if parent.is_finite() { on_line } else { f64::NAN };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::number::Expected;
+    use super::super::two_numbers::OPERATIONS;
+    use super::*;
+
+    const NUMBERS: [f64; 9] = [1.0, -2.5, 0.0, 5e-324, f64::MAX, f64::MIN, f64::NAN, 37.0, 1e-300];
+
+    fn check(found: Expectations, expected: impl Fn(usize) -> Option<Expected>) {
+        for at in 0..NUMBERS.len() {
+            match expected(at) {
+                Some(of_row) => {
+                    let is_same = found.places[at].to_bits() == of_row.place.to_bits();
+                    assert!(is_same && found.spreads[at] == of_row.spread, "{at}: {of_row:?}");
+                }
+                None => assert!(found.places[at].is_nan(), "{at}"),
+            }
+        }
+        assert!(found.places[NUMBERS.len()..].iter().all(|place| place.is_nan()));
+    }
+
+    #[test]
+    fn what_is_expected_of_strips_is_that_of_single_rows() {
+        for (parent_is_log, slope) in [(false, 2.0), (false, 1e-3), (true, -0.7)] {
+            let line = Line { parent_is_log, child_is_log: false, slope, offset: 3.0, spread: 0.5 };
+            check(line.expect(&NUMBERS), |at| line.expected(NUMBERS[at]));
+        }
+        let mut others = NUMBERS;
+        others.rotate_left(4);
+        for (operation, is_log) in OPERATIONS.into_iter().flat_map(|of| [(of, false), (of, true)]) {
+            let two = NumberOfTwo { operation, factor: -1.5, is_log, spread: 0.2 };
+            check(two.expect(&NUMBERS, &others), |at| two.expected(NUMBERS[at], others[at]));
+        }
+        let groups = NumberInGroups::new(vec![0, 2], vec![5, 5], vec![1.5, -3.0], vec![0.5, 0.25], 4);
+        let codes = [0, 1, 2, 3, 4, u32::MAX, 0, 2, 1];
+        check(groups.expect(&codes), |at| groups.expected(codes[at]));
+    }
+
+    #[test]
+    fn each_row_is_expected_from_the_other_folds() {
+        let of_fold = |fold: u8| {
+            let mut of_fold = Expectations::none();
+            of_fold.places = [f64::from(fold); STRIP];
+            (fold != 1).then_some(of_fold)
+        };
+        let expected = Expectations::by_fold(&[2, 0, 1, 0], (0..3).map(of_fold));
+        assert_eq!(expected.places[..2], [2.0, 0.0]);
+        assert!(expected.places[2].is_nan() && expected.places[3] == 0.0 && expected.places[4].is_nan());
+    }
+}
