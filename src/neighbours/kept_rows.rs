@@ -60,7 +60,7 @@ impl KeptRows {
         views: Vec<Transform>,
         units: &[f32],
     ) -> PolarsResult<Self> {
-        let view = |(transform, unit): (Transform, &f32)| View::new(transform, &rows, *unit);
+        let view = |(transform, unit): (Transform, &f32)| View::new(transform, &rows, [draws, inputs], *unit);
         let views = views.into_iter().zip(units).map(view).collect::<PolarsResult<_>>()?;
         Ok(Self { rows, draws, inputs, neighbours, views })
     }
@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn errors_are_mean_distances_from_the_nearest_rows_of_each_draw_in_each_view() {
-        for (draws, count) in [(1, 1), (1, 4), (3, 5), (1, 131)] {
+        // The last one has an index.
+        for (draws, count) in [(1, 1), (1, 4), (3, 5), (1, 131), (1, 300)] {
             for (neighbours, views) in [1, 2, 3, 5].into_iter().flat_map(|k| kinds().map(|views| (k, views))) {
                 let (kept, rows) = (with_factors(kept(draws, count, neighbours, views)), matrix(77, 0.5));
                 // A CPU's tiles, and single rows.

@@ -1,7 +1,10 @@
 //! The training rows that a model keeps, and how far a row is from the nearest of them.
 
 mod asinh;
+mod codes;
 mod fit;
+mod index;
+mod index_search;
 mod kept_rows;
 mod log_odds;
 mod nearest;

@@ -3,7 +3,7 @@
 use crate::simd::{Task, Vector, MOST_LANES, VECTORS};
 
 /// The most rows of a tile, whatever the vectors.
-const MOST_TILE: usize = VECTORS * MOST_LANES;
+pub const MOST_TILE: usize = VECTORS * MOST_LANES;
 
 /// Kept rows that are compared with a tile together, so that a number of the tile is loaded once
 /// for all of them.
@@ -26,6 +26,36 @@ pub struct Nearest {
 }
 
 impl Nearest {
+    pub fn none() -> Self {
+        Self {
+            minus_squares: [[NONE; MOST_TILE]; SLOTS],
+            numbers: [[0.0; MOST_TILE]; SLOTS],
+            distances: [0.0; MOST_TILE],
+        }
+    }
+
+    /// Computes the mean distances of a tile, of the nearest `neighbours`.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
+    #[inline(always)]
+    pub unsafe fn weigh<V: Vector>(&mut self, neighbours: usize) {
+        let weights = rank_weights(neighbours);
+        // SAFETY: the caller knows that the CPU has the vector's instructions. The arrays have room
+        // for `VECTORS` of the widest vectors.
+        unsafe {
+            for vector in 0..VECTORS {
+                let zero = V::splat(0.0);
+                let mut mean = zero;
+                for (squares, weight) in self.minus_squares.iter().zip(weights).take(neighbours) {
+                    let minus = V::load(squares.as_ptr().add(vector * V::LANES));
+                    mean = zero.sub(minus).sqrt().mul_add(V::splat(weight), mean);
+                }
+                mean.store(self.distances.as_mut_ptr().add(vector * V::LANES));
+            }
+        }
+    }
+
     /// Whether there are that number of nearest rows, none of them at distance 0.
     pub fn is_plain(&self, row: usize, neighbours: usize) -> bool {
         self.minus_squares[0][row] < 0.0 && self.minus_squares[neighbours - 1][row] != NONE
@@ -95,11 +125,7 @@ impl Search<'_> {
     unsafe fn search<V: Vector, const K: usize, const W: usize>(self) -> Nearest {
         let Self { kept, inputs, numbers, neighbours, .. } = self;
         debug_assert_eq!(numbers.len(), inputs * V::TILE);
-        let mut found = Nearest {
-            minus_squares: [[NONE; MOST_TILE]; SLOTS],
-            numbers: [[0.0; MOST_TILE]; SLOTS],
-            distances: [0.0; MOST_TILE],
-        };
+        let mut found = Nearest::none();
         // SAFETY: the caller knows that the CPU has the vector's instructions. `numbers` has a tile
         // of each input, which is `VECTORS` vectors: `View` cuts it so, and debug builds check it.
         // The arrays of what was found have room for `VECTORS` of the widest vectors.
@@ -153,14 +179,7 @@ impl Search<'_> {
                     number.store(found.numbers[at].as_mut_ptr().add(vector * V::LANES));
                 }
             }
-            let weights = rank_weights(neighbours);
-            for vector in 0..VECTORS {
-                let mut mean = zero;
-                for (vectors, weight) in best.iter().zip(weights).take(neighbours) {
-                    mean = zero.sub(vectors[vector]).sqrt().mul_add(V::splat(weight), mean);
-                }
-                mean.store(found.distances.as_mut_ptr().add(vector * V::LANES));
-            }
+            found.weigh::<V>(neighbours);
         }
         found
     }

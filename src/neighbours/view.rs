@@ -5,6 +5,8 @@ use polars::prelude::PolarsResult;
 use crate::simd::Simd;
 
 use super::asinh::{Asinh, ViewOfTile};
+use super::index::Index;
+use super::index_search::IndexSearch;
 use super::log_odds::{LogOdds, OddsOfTile};
 use super::nearest::{rank_weights, Nearest, Numbered, Search, MOST_NEIGHBOURS, NONE, SLOTS};
 
@@ -96,6 +98,8 @@ pub struct View {
     /// Per kept row of one draw: the multiplier for rows whose nearest neighbour it is; empty for
     /// several draws
     pub factors: Vec<f32>,
+    /// Of the rows of one draw; None where it would not make the search faster
+    index: Option<Index>,
 }
 
 /// Rows of tiles, and what they are compared with.
@@ -127,18 +131,20 @@ pub enum LeaveOut<'a> {
 
 impl View {
     /// Makes the view of scaled rows, `[draws, kept, inputs]`.
-    pub fn new(transform: Transform, scaled: &[f32], unit: f32) -> PolarsResult<Self> {
+    pub fn new(transform: Transform, scaled: &[f32], [draws, inputs]: [usize; 2], unit: f32) -> PolarsResult<Self> {
         let rows = if transform == Transform::Scaled { vec![] } else { transform.rows(scaled)? };
-        Ok(Self { transform, rows, unit, factors: vec![] })
+        let simd = Simd::chosen();
+        let index = if draws == 1 && simd.multiplies_bytes() { Index::new(&rows, inputs, simd.lanes())? } else { None };
+        Ok(Self { transform, rows, unit, factors: vec![], index })
     }
 
     /// The scaled rows themselves.
     pub fn scaled() -> Self {
-        Self { transform: Transform::Scaled, rows: vec![], unit: 1.0, factors: vec![] }
+        Self { transform: Transform::Scaled, rows: vec![], unit: 1.0, factors: vec![], index: None }
     }
 
     pub fn bytes(&self) -> usize {
-        (self.rows.len() + self.factors.len()) * size_of::<f32>()
+        (self.rows.len() + self.factors.len()) * size_of::<f32>() + self.index.as_ref().map_or(0, Index::bytes)
     }
 
     /// Adds the mean over the draws of each row's distance to `out`.
@@ -221,7 +227,10 @@ impl View {
             };
             let numbers = self.transform.tile(simd, numbers, &mut in_view);
             for (draw, kept) in kept.chunks_exact(size).enumerate() {
-                let nearest = simd.run(Search { kept, inputs, numbers, neighbours, numbered });
+                let nearest = match &self.index {
+                    Some(index) => simd.run(IndexSearch { index, numbers, rows: here, neighbours }),
+                    None => simd.run(Search { kept, inputs, numbers, neighbours, numbered }),
+                };
                 take(Tile { draw, first, rows: here, kept, numbers, wide, nearest });
             }
         }

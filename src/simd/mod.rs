@@ -69,9 +69,12 @@ impl Simd {
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        // Products of bytes came with its second generation; what has only the first one is as fast with AVX2.
+        #[cfg(target_arch = "x86_64")]
+        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
         let sets = [
             #[cfg(target_arch = "x86_64")]
-            (Set::Avx512, avx2 && is_x86_feature_detected!("avx512f")),
+            (Set::Avx512, avx2 && avx512),
             #[cfg(target_arch = "x86_64")]
             (Set::Avx2, avx2),
             (Set::Portable, true),
@@ -117,6 +120,16 @@ impl Simd {
         }
     }
 
+    /// Whether it has instructions for products of bytes, so that they are faster than those of numbers.
+    pub fn multiplies_bytes(self) -> bool {
+        self.0 != Set::Portable
+    }
+
+    /// The number of lanes of a vector.
+    pub fn lanes(self) -> usize {
+        self.tile_rows() / VECTORS
+    }
+
     /// The task, with this set's vectors.
     #[inline]
     pub fn run<T: Task>(self, task: T) -> T::Output {
@@ -136,7 +149,7 @@ impl Simd {
 /// # Safety
 /// The CPU has the instructions that the function enables.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
 unsafe fn run_avx512<T: Task>(task: T) -> T::Output {
     // SAFETY: the caller knows that the CPU has them, and with them the vector's.
     unsafe { task.run::<__m512>() }

@@ -9,12 +9,14 @@ pub const VECTORS: usize = 2;
 /// The widest vector's lanes.
 pub const MOST_LANES: usize = 16;
 
-/// A vector of f32 and what is done with it.
+/// A vector of f32 and what is done with it, and one of as many whole numbers.
 ///
 /// # Safety
-/// Every method needs a CPU that has the vector's instructions. [`Vector::load`] and
-/// [`Vector::store`] also need a pointer that reaches [`Vector::LANES`] numbers, at any alignment.
+/// Every method needs a CPU that has the vector's instructions. Those that load or store also need a
+/// pointer that reaches [`Vector::LANES`] numbers, at any alignment.
 pub trait Vector: Copy {
+    /// As many i32
+    type Whole: Copy;
     const LANES: usize;
     /// Rows of a tile.
     const TILE: usize = VECTORS * Self::LANES;
@@ -34,13 +36,25 @@ pub trait Vector: Copy {
     unsafe fn sqrt(self) -> Self;
     /// Itself where `gate` is above 0, and 0 elsewhere.
     unsafe fn where_positive(self, gate: Self) -> Self;
+    /// A bit for each lane, the first one lowest: whether it is at most the other's.
+    unsafe fn is_at_most(self, other: Self) -> u32;
+    unsafe fn splat_whole(number: i32) -> Self::Whole;
+    unsafe fn load_whole(from: *const i32) -> Self::Whole;
+    unsafe fn store_whole(whole: Self::Whole, to: *mut i32);
+    /// A bit for each lane, the first one lowest: whether `a` is at least `b`.
+    unsafe fn is_at_least(a: Self::Whole, b: Self::Whole) -> u32;
+    /// Adds the products of the four bytes in each lane to its sum. Bytes are below 128, so that no
+    /// instruction set takes a sign for a number, or saturates.
+    unsafe fn add_products(sums: Self::Whole, bytes: Self::Whole, by: Self::Whole) -> Self::Whole;
 }
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! vector {
-    ($type:ty, $lanes:literal, $outputs:literal, $set1:ident, $load:ident, $store:ident, $fma:ident, $add:ident,
-     $sub:ident, $mul:ident, $div:ident, $max:ident, $sqrt:ident, $where_positive:ident) => {
+    ($type:ty, $whole:ty, $lanes:literal, $outputs:literal, $set1:ident, $load:ident, $store:ident, $fma:ident,
+     $add:ident, $sub:ident, $mul:ident, $div:ident, $max:ident, $sqrt:ident, $set1_whole:ident, $load_whole:ident, $store_whole:ident,
+     $where_positive:ident, $is_at_most:ident, $is_at_least:ident, $add_products:ident) => {
         impl Vector for $type {
+            type Whole = $whole;
             const LANES: usize = $lanes;
             const OUTPUTS: usize = $outputs;
             #[inline(always)]
@@ -100,6 +114,38 @@ macro_rules! vector {
                 // SAFETY: the caller knows that the CPU has the instruction.
                 unsafe { $where_positive(self, gate) }
             }
+            #[inline(always)]
+            unsafe fn is_at_most(self, other: Self) -> u32 {
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $is_at_most(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn splat_whole(number: i32) -> $whole {
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $set1_whole(number) }
+            }
+            #[inline(always)]
+            unsafe fn load_whole(from: *const i32) -> $whole {
+                // SAFETY: the caller knows that the CPU has the instruction, and that the pointer
+                // reaches a vector.
+                unsafe { $load_whole(from.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn store_whole(whole: $whole, to: *mut i32) {
+                // SAFETY: the caller knows that the CPU has the instruction, and that the pointer
+                // reaches a vector.
+                unsafe { $store_whole(to.cast(), whole) }
+            }
+            #[inline(always)]
+            unsafe fn is_at_least(a: $whole, b: $whole) -> u32 {
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $is_at_least(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn add_products(sums: $whole, bytes: $whole, by: $whole) -> $whole {
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $add_products(sums, bytes, by) }
+            }
         }
     };
 }
@@ -107,6 +153,7 @@ macro_rules! vector {
 #[cfg(target_arch = "x86_64")]
 vector!(
     __m512,
+    __m512i,
     16,
     8,
     _mm512_set1_ps,
@@ -119,11 +166,18 @@ vector!(
     _mm512_div_ps,
     _mm512_max_ps,
     _mm512_sqrt_ps,
-    where_positive_512
+    _mm512_set1_epi32,
+    _mm512_loadu_si512,
+    _mm512_storeu_si512,
+    where_positive_512,
+    is_at_most_512,
+    is_at_least_512,
+    add_products_512
 );
 #[cfg(target_arch = "x86_64")]
 vector!(
     __m256,
+    __m256i,
     8,
     4,
     _mm256_set1_ps,
@@ -136,7 +190,13 @@ vector!(
     _mm256_div_ps,
     _mm256_max_ps,
     _mm256_sqrt_ps,
-    where_positive_256
+    _mm256_set1_epi32,
+    _mm256_loadu_si256,
+    _mm256_storeu_si256,
+    where_positive_256,
+    is_at_most_256,
+    is_at_least_256,
+    add_products_256
 );
 
 /// # Safety
@@ -157,6 +217,63 @@ unsafe fn where_positive_256(numbers: __m256, gate: __m256) -> __m256 {
     unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), numbers) }
 }
 
+/// # Safety
+/// The CPU has the vector's instructions.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn is_at_most_512(a: __m512, b: __m512) -> u32 {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b).into() }
+}
+
+/// # Safety
+/// The CPU has the vector's instructions.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn is_at_most_256(a: __m256, b: __m256) -> u32 {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b)) as u32 }
+}
+
+/// # Safety
+/// The CPU has the vector's instructions.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn is_at_least_512(a: __m512i, b: __m512i) -> u32 {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { _mm512_cmpge_epi32_mask(a, b).into() }
+}
+
+/// # Safety
+/// The CPU has the vector's instructions.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn is_at_least_256(a: __m256i, b: __m256i) -> u32 {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { !_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(b, a))) as u32 & 0xff }
+}
+
+/// # Safety
+/// The CPU has the vector's instructions.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn add_products_512(sums: __m512i, bytes: __m512i, by: __m512i) -> __m512i {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { _mm512_dpbusd_epi32(sums, bytes, by) }
+}
+
+/// # Safety
+/// The CPU has the vector's instructions.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn add_products_256(sums: __m256i, bytes: __m256i, by: __m256i) -> __m256i {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe {
+        let pairs = _mm256_maddubs_epi16(bytes, by);
+        _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+}
+
 /// Whether the CPU that portable vectors are compiled for can round a product and a sum once.
 pub const PORTABLE_FUSES: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
@@ -173,6 +290,7 @@ impl Portable {
 }
 
 impl Vector for Portable {
+    type Whole = [i32; 8];
     const LANES: usize = 8;
     const OUTPUTS: usize = 4;
     #[inline(always)]
@@ -227,4 +345,40 @@ impl Vector for Portable {
     unsafe fn where_positive(self, gate: Self) -> Self {
         self.with(gate, |number, gate| if gate > 0.0 { number } else { 0.0 })
     }
+    #[inline(always)]
+    unsafe fn is_at_most(self, other: Self) -> u32 {
+        bits(|lane| self.0[lane] <= other.0[lane])
+    }
+    #[inline(always)]
+    unsafe fn splat_whole(number: i32) -> [i32; 8] {
+        [number; 8]
+    }
+    #[inline(always)]
+    unsafe fn load_whole(from: *const i32) -> [i32; 8] {
+        // SAFETY: the caller knows that the pointer reaches eight numbers.
+        unsafe { from.cast::<[i32; 8]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store_whole(whole: [i32; 8], to: *mut i32) {
+        // SAFETY: the caller knows that the pointer reaches eight numbers.
+        unsafe { to.cast::<[i32; 8]>().write_unaligned(whole) }
+    }
+    #[inline(always)]
+    unsafe fn is_at_least(a: [i32; 8], b: [i32; 8]) -> u32 {
+        bits(|lane| a[lane] >= b[lane])
+    }
+    #[inline(always)]
+    unsafe fn add_products(sums: [i32; 8], bytes: [i32; 8], by: [i32; 8]) -> [i32; 8] {
+        let products = |lane: usize| {
+            let [bytes, by] = [bytes[lane], by[lane]].map(i32::to_le_bytes);
+            bytes.iter().zip(by).map(|(byte, by)| i32::from(*byte) * i32::from(by)).sum::<i32>()
+        };
+        std::array::from_fn(|lane| sums[lane] + products(lane))
+    }
+}
+
+/// A bit for each of eight lanes for which `holds`.
+#[inline(always)]
+fn bits(holds: impl Fn(usize) -> bool) -> u32 {
+    (0..8).map(|lane| u32::from(holds(lane)) << lane).sum()
 }

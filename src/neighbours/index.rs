@@ -1,0 +1,226 @@
+//! The kept rows of one draw, and their [`Codes`], in a form in which the nearest are found fast.
+//!
+//! Rows that are near one another are in one block, side by side in the lanes of vectors. Products
+//! of bytes say of nearly all blocks that their rows are too far away, and distances are computed
+//! from the rest. `index_search.rs` has the search.
+
+use polars::prelude::PolarsResult;
+
+use crate::memory::{collected, reserved, zeros};
+
+use super::codes::{Codes, IN_WORD, OUT_OF_REACH};
+use super::nearest::NO_ROW;
+
+/// Fewer rows are searched as fast one by one.
+const LEAST_ROWS: usize = 256;
+
+const INDEX: &str = "the index of the kept rows";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    pub inputs: usize,
+    /// The rows of a block
+    pub lanes: usize,
+    pub codes: Codes,
+    /// The number of each row, `[blocks, lanes]`; [`NO_ROW`] for what pads the last block
+    pub numbers: Vec<u32>,
+    /// `[blocks, inputs, lanes]`
+    rows: Vec<f32>,
+    coded: CodedRows,
+    /// The mean codes of the blocks
+    centres: CodedRows,
+    /// The most that a row is from its codes
+    pub error: f32,
+}
+
+/// The codes of rows, in blocks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CodedRows {
+    /// Four codes in each word, `[blocks, words, lanes]`
+    words: Vec<i32>,
+    /// −½ of the squared norm of each row's codes, rounded down, `[blocks, lanes]`
+    minus_halves: Vec<i32>,
+    lanes: usize,
+}
+
+impl Index {
+    /// Makes the index of rows, `[rows, inputs]`; None where it would not make the search faster.
+    pub fn new(rows: &[f32], inputs: usize, lanes: usize) -> PolarsResult<Option<Self>> {
+        let count = rows.len() / inputs.max(1);
+        if count < LEAST_ROWS {
+            return Ok(None);
+        }
+        let Some(codes) = Codes::fit(rows, inputs) else { return Ok(None) };
+        let mut numbers = collected(0..count as u32, INDEX)?;
+        order(&mut numbers, rows, inputs, lanes);
+        let blocks = count.div_ceil(lanes);
+        numbers.resize(blocks * lanes, NO_ROW);
+        let mut index = Self {
+            inputs,
+            lanes,
+            rows: reserved(blocks * lanes * inputs, INDEX)?,
+            coded: CodedRows::new(blocks, codes.words(), lanes)?,
+            centres: CodedRows::new(blocks.div_ceil(lanes), codes.words(), lanes)?,
+            error: 0.0,
+            codes,
+            numbers,
+        };
+        // What pads the last block is farther from all rows than any other one.
+        index.rows.resize(blocks * lanes * inputs, f32::INFINITY);
+        (0..blocks).for_each(|block| index.fill(block, rows));
+        Ok(Some(index))
+    }
+
+    fn fill(&mut self, block: usize, rows: &[f32]) {
+        let Self { inputs, lanes, .. } = *self;
+        let numbers = &self.numbers[block * lanes..][..lanes];
+        let count = numbers.iter().take_while(|number| **number != NO_ROW).count();
+        for (lane, number) in numbers[..count].iter().enumerate() {
+            let row = &rows[*number as usize * inputs..][..inputs];
+            for (input, number) in row.iter().enumerate() {
+                self.rows[(block * inputs + input) * lanes + lane] = *number;
+            }
+            let (norm, error) = self.codes.write(row, self.coded.lane(block, lane), lanes);
+            self.coded.set_norm(block, lane, norm);
+            self.error = self.error.max(error);
+        }
+        let mut norm = 0;
+        for word in 0..self.codes.words() {
+            let words = &self.coded.words(block)[word * lanes..][..count];
+            let mean = |at: usize| words.iter().map(|word| word >> (8 * at) & 0xff).sum::<i32>() / count.max(1) as i32;
+            for at in 0..IN_WORD {
+                let code = mean(at);
+                norm += code * code;
+                self.centres.lane(block / lanes, block % lanes)[word * lanes] |= code << (8 * at);
+            }
+        }
+        self.centres.set_norm(block / lanes, block % lanes, norm);
+    }
+
+    pub fn blocks(&self) -> usize {
+        self.numbers.len() / self.lanes
+    }
+
+    /// The codes of the rows.
+    pub fn coded(&self) -> &CodedRows {
+        &self.coded
+    }
+
+    /// The mean codes of the blocks, as those of rows.
+    pub fn centres(&self) -> &CodedRows {
+        &self.centres
+    }
+
+    /// The rows of a block, `[inputs, lanes]`.
+    #[inline(always)]
+    pub fn block(&self, block: usize) -> &[f32] {
+        &self.rows[block * self.inputs * self.lanes..][..self.inputs * self.lanes]
+    }
+
+    pub fn bytes(&self) -> usize {
+        (self.numbers.len() + self.rows.len()) * size_of::<f32>() + self.coded.bytes() + self.centres.bytes()
+    }
+}
+
+impl CodedRows {
+    /// Has no rows yet.
+    fn new(blocks: usize, words: usize, lanes: usize) -> PolarsResult<Self> {
+        let mut minus_halves = reserved(blocks * lanes, INDEX)?;
+        minus_halves.resize(blocks * lanes, OUT_OF_REACH);
+        Ok(Self { words: zeros(blocks * words * lanes, INDEX)?, minus_halves, lanes })
+    }
+
+    pub fn blocks(&self) -> usize {
+        self.minus_halves.len() / self.lanes
+    }
+
+    /// The words of a block, `[words, lanes]`.
+    #[inline(always)]
+    pub fn words(&self, block: usize) -> &[i32] {
+        let size = self.words.len() / self.blocks();
+        &self.words[block * size..][..size]
+    }
+
+    #[inline(always)]
+    pub fn minus_halves(&self, block: usize) -> &[i32] {
+        &self.minus_halves[block * self.lanes..][..self.lanes]
+    }
+
+    /// The words of a block from those of one row on.
+    fn lane(&mut self, block: usize, lane: usize) -> &mut [i32] {
+        let size = self.words.len() / self.blocks();
+        &mut self.words[block * size..][..size][lane..]
+    }
+
+    fn set_norm(&mut self, block: usize, lane: usize, norm: i32) {
+        self.minus_halves[block * self.lanes + lane] = -((norm + 1) / 2);
+    }
+
+    fn bytes(&self) -> usize {
+        (self.words.len() + self.minus_halves.len()) * size_of::<i32>()
+    }
+}
+
+/// Brings rows that are near one another into one block: halves them by the input that differs
+/// most, and each half again.
+fn order(numbers: &mut [u32], rows: &[f32], inputs: usize, lanes: usize) {
+    if numbers.len() <= lanes {
+        return;
+    }
+    let widest = widest_input(numbers, rows, inputs);
+    let half = numbers.len().div_ceil(2 * lanes) * lanes;
+    let number = |row: u32| rows[row as usize * inputs + widest];
+    // Equal ones by their numbers, so that the order is the only one.
+    numbers.select_nth_unstable_by(half, |a, b| number(*a).total_cmp(&number(*b)).then(a.cmp(b)));
+    let (first, second) = numbers.split_at_mut(half);
+    order(first, rows, inputs, lanes);
+    order(second, rows, inputs, lanes);
+}
+
+/// The input with the largest variance, of some of the rows.
+fn widest_input(numbers: &[u32], rows: &[f32], inputs: usize) -> usize {
+    const ROWS: usize = 64;
+    let (mut sums, mut squares) = (vec![0f32; inputs], vec![0f32; inputs]);
+    let some = numbers.iter().step_by(numbers.len().div_ceil(ROWS));
+    let count = some.len() as f32;
+    for number in some {
+        let row = &rows[*number as usize * inputs..][..inputs];
+        for (number, (sum, square)) in row.iter().zip(sums.iter_mut().zip(&mut squares)) {
+            *sum += number;
+            *square += number * number;
+        }
+    }
+    let variance = |input: usize| squares[input] - sums[input] * sums[input] / count;
+    (0..inputs).max_by(|a, b| variance(*a).total_cmp(&variance(*b))).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_in_one_place_and_rows_of_a_block_are_near_one_another() {
+        let rows: Vec<f32> = (0..1_003).map(|row| (row * 389 % 1_003) as f32).collect();
+        for lanes in [8, 16] {
+            let index = Index::new(&rows, 1, lanes).unwrap().unwrap();
+            assert_eq!(index.blocks(), 1_003usize.div_ceil(lanes));
+            let mut all = index.numbers.clone();
+            all.sort_unstable();
+            assert_eq!(all[..1_003], (0..1_003).collect::<Vec<u32>>());
+            assert!(all[1_003..].iter().all(|number| *number == NO_ROW));
+            for (block, numbers) in index.numbers.chunks(lanes).enumerate().take(index.blocks() - 1) {
+                let own: Vec<f32> = numbers.iter().map(|number| rows[*number as usize]).collect();
+                assert_eq!(index.block(block), own);
+                let [least, most] = [f32::min, f32::max].map(|of| own.iter().copied().reduce(of).unwrap());
+                assert_eq!(most - least, (lanes - 1) as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn few_rows_and_rows_that_are_all_the_same_have_no_index() {
+        for rows in [vec![], vec![0.0, 1.0], vec![3.0; 1_000], vec![f32::NAN; 1_000]] {
+            assert_eq!(Index::new(&rows, 1, 8).unwrap(), None);
+        }
+    }
+}
