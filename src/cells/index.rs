@@ -12,16 +12,19 @@ pub struct Index {
     first: f64,
     per_unit: f64,
     /// For each bucket the numbers in those below it, and for the end all.
-    starts: [u8; BUCKETS + 1],
+    starts: Box<[u8; BUCKETS + 1]>,
 }
 
 impl Index {
+    /// Bytes that it holds.
+    pub const BYTES: usize = BUCKETS + 1;
+
     /// From up to 255 rising numbers.
     pub fn new(rising: &[f64]) -> Self {
         let first = rising.first().copied().unwrap_or(0.0);
         let end = rising.len().checked_sub(HIGHEST).and_then(|end| rising.get(end));
         let width = end.or(rising.last()).map_or(0.0, |end| end - first);
-        let mut index = Self { first, per_unit: (BUCKETS - 1) as f64 / width, starts: [0; BUCKETS + 1] };
+        let mut index = Self { first, per_unit: (BUCKETS - 1) as f64 / width, starts: Box::new([0; BUCKETS + 1]) };
         for number in rising {
             let next = index.bucket(*number) + 1;
             index.starts[next] = index.starts[next].saturating_add(1);

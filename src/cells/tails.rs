@@ -169,7 +169,8 @@ impl Tail {
 
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.knots.capacity() * 16 + self.segments.capacity() * size_of::<Segment>()
+        let of_knots = self.knots.capacity() * 16 + self.segments.capacity() * size_of::<Segment>();
+        size_of::<Self>() + Index::BYTES + of_knots
     }
 
     /// The number of training rows in it.
