@@ -1,7 +1,8 @@
 """What a few known anomalies are worth: `python -m benches.quality.few_labels FOLDER [--seeds 3]`.
 
-For each set, the AUC-PR on the test rows without labels, and with 3, 10 and 30 of the training rows' anomalies known,
-the other rows unlabelled. A set that has fewer anomalies among its training rows is left out of that column.
+For each set, the AUC-PR on the test rows without labels, and with 3, 10, 30 and 100 of the training rows' anomalies
+known, the other rows unlabelled; with 100 also by networks of both blocks (`loss_weight=0.5`) in the place of
+classifiers. A set that has fewer anomalies among its training rows is left out of that column.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from benches.common.models import model_of, table
 
 from .by_set import measure_sets
 
-COUNTS = [3, 10, 30]
+COUNTS = [3, 10, 30, 100]
+BOTH_BLOCKS = {"loss_weight": 0.5}
 
 
 def main() -> None:
     """Measure, print a row for each set, and for each count the means over the sets that have it."""
-    names = ["none", *map(str, COUNTS)]
+    names = ["none", *map(str, COUNTS), "both"]
     rows = measure_sets("benches.quality.few_labels", __doc__, names, measured)
     none, known = rows[:, 0], rows[:, 1:]
+    most = known[~np.isnan(known[:, -1])]
+    print(f"{COUNTS[-1]} known, {len(most)} sets: classifiers {most[:, -2].mean():.3f}, both {most[:, -1].mean():.3f}")
     for at, count in enumerate(COUNTS):
         there = ~np.isnan(known[:, at])
         gains = known[there, at] - none[there]
@@ -35,10 +39,10 @@ def main() -> None:
 
 
 def measured(split: Split, seed: int) -> list[float]:
-    """AUC-PR on the test rows: without labels, then with each number of known anomalies; NaN if there are fewer."""
+    """AUC-PR on the test rows: without labels, with each number of known anomalies, NaN if there are fewer; by both blocks."""
 
-    def reached(labels: pl.Series | None) -> float:
-        model = model_of(table(split.train), seed=seed, labels=labels)
+    def reached(labels: pl.Series | None, **options: float) -> float:
+        model = model_of(table(split.train), seed=seed, labels=labels, **options)
         return float(average_precision_score(split.test_labels, anorand_score(model, split.test)))
 
     anomalies = np.random.default_rng(seed).permutation(np.flatnonzero(split.train_labels))
@@ -46,7 +50,9 @@ def measured(split: Split, seed: int) -> list[float]:
     def known(count: int) -> pl.Series:
         return pl.Series([1 if row in anomalies[:count] else None for row in range(len(split.train))], dtype=pl.Int8)
 
-    return [reached(None), *(reached(known(n)) if n <= len(anomalies) else float("nan") for n in COUNTS)]
+    found = [reached(known(count)) if count <= len(anomalies) else float("nan") for count in COUNTS]
+    both = reached(known(COUNTS[-1]), **BOTH_BLOCKS) if COUNTS[-1] <= len(anomalies) else float("nan")
+    return [reached(None), *found, both]
 
 
 if __name__ == "__main__":
