@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measured(split: Split, seed: int) -> list[float]:
-    """AUC-PR on the test rows: without labels, with each number of known anomalies, NaN if there are fewer; by both blocks."""
+    """AUC-PR on the test rows: without labels, with each number of known anomalies (NaN if too few), by both blocks."""
 
     def reached(labels: pl.Series | None, **options: float) -> float:
         model = model_of(table(split.train), seed=seed, labels=labels, **options)

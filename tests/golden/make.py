@@ -27,6 +27,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "paper": {"preset": "paper", "epochs": 10, **SMALL},
     "novelty": {"preset": "novelty", "kept_rows": 100, **FEW},
     "labelled": {"members": 2, "min_steps": 60, **SMALL},
+    "classified": {"members": 2, "min_steps": 60, "hidden": [8, 6]},
     "imputed": {**FEW, "missing": "impute", "_internals": {"scaling": "asinh", "combination": "robust"}},
     "chosen": {"members": 2, "max_samples": 64, "min_steps": 30, "loss_weight": [0.2, 0.8], **SMALL},
     "distilled": {"distil": True, **FEW},
@@ -78,7 +79,7 @@ def main() -> None:
     for name, options in MODELS.items():
         if (FOLDER / f"{name}.safetensors").exists():
             continue
-        labels = "label" if name == "labelled" else None
+        labels = "label" if name in ("labelled", "classified") else None
         model = anorand.Model(frame.select(anorand.fit(FEATURES, labels=labels, seed=3, **options)).item())
         model.save(FOLDER / f"{name}.safetensors")
         given.select(

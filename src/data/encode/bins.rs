@@ -110,7 +110,11 @@ mod tests {
         assert!(many.is_sorted());
         assert_eq!(edges(16, vec![(1.0, true); 9]), [] as [f64; 0]);
         assert_eq!(edges(16, (0..100).map(|at| (3.0, at % 2 == 0)).collect()), [] as [f64; 0]);
-        assert_eq!(edges(16, (0..7).map(|at| (at as f64, at < 3)).collect()), [] as [f64; 0], "too few rows for two bins");
+        assert_eq!(
+            edges(16, (0..7).map(|at| (at as f64, at < 3)).collect()),
+            [] as [f64; 0],
+            "too few rows for two bins"
+        );
         assert_eq!(edges(16, vec![]), [] as [f64; 0]);
     }
 
