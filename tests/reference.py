@@ -127,7 +127,9 @@ def scaled(data: bytes, unscaled: Array) -> Array:
         above, below = 1 + np.log(np.maximum(scaled, 1)), -np.log(np.maximum(1 - scaled, 1))
         scaled = np.where(scaled > 1, above, np.where(scaled < 0, below, scaled))
     of_line = (unscaled - tensors["scaling.offset"]) / tensors["scaling.scale"]
-    is_bin = [each not in ("value", "missing", "nothing") and "bin" in each for each in itertools.chain(*encoding(data))]
+    is_bin = [
+        each not in ("value", "missing", "nothing") and "bin" in each for each in itertools.chain(*encoding(data))
+    ]
     return np.where(is_bin, np.clip(of_line, 0, 1), scaled)
 
 

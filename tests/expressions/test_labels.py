@@ -89,7 +89,9 @@ def test_a_hundred_known_anomalies_are_learned_as_if_all_rows_had_labels() -> No
 
     def latent(known: int) -> Any:
         labels = pl.when(pl.int_range(pl.len()) < known).then(True)
-        return anorand.Model(frame.select(anorand.fit(pl.col("a", "b"), labels=labels, **FAST)).item()).options["latent"]
+        return anorand.Model(frame.select(anorand.fit(pl.col("a", "b"), labels=labels, **FAST)).item()).options[
+            "latent"
+        ]
 
     assert [latent(known) for known in (9, 99, 100)] == [16, 16, 0]
 

@@ -16,7 +16,7 @@ import polars_anorand as anorand
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.safetensors"))
-FORMATS = dict.fromkeys(["chosen", "default", "distilled", "imputed", "labelled", "novelty", "paper"], 1)
+FORMATS = dict.fromkeys(["chosen", "classified", "default", "distilled", "imputed", "labelled", "novelty", "paper"], 1)
 FEATURES = ["amount", "ratio", "count", "day", "wait", "country", "grade"]
 
 
