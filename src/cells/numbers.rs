@@ -1,7 +1,7 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::math::{centre_and_spread, grain, t_ln_density};
+use super::math::{centre_and_spread, grain, t_ln_density, LEAST_SPREAD, MOST_SPREAD};
 use super::sentinels::{self, Counted};
 use super::shares::Shares;
 use super::tails::Ends;
@@ -43,7 +43,8 @@ pub struct Scale {
 impl Scale {
     fn fit(rising: &[f64], grain: f64) -> Self {
         let (centre, spread) = centre_and_spread(rising);
-        Self { centre, spread: spread.max(grain / 2.0), grain }
+        let grain = grain.min(MOST_SPREAD);
+        Self { centre, spread: spread.max(grain / 2.0).clamp(LEAST_SPREAD, MOST_SPREAD), grain }
     }
 
     /// The smallest spread of numbers in a group.

@@ -3,6 +3,7 @@
 
 use super::column::Column;
 use super::known_numbers::MOST_NUMBERS;
+use super::math::MOST_SPREAD;
 use super::numbers::{Numbers, Scale};
 use super::parents::category::{CategoryGivenParent, Pairs, Smoothing};
 use super::parents::form::{Coder, Form};
@@ -120,7 +121,7 @@ impl<'a> Fronts<'a> {
         let raw = Scale { centre, spread, grain };
         let log = metadata.has_log.then_some(Scale { centre: log_centre, spread: log_spread, grain: log_grain });
         let is_right = |scale: &Scale| {
-            scale.centre.is_finite() && (1e-300..1e300).contains(&scale.spread) && (0.0..1e300).contains(&scale.grain)
+            scale.centre.is_finite() && is_spread(scale.spread) && (0.0..=MOST_SPREAD).contains(&scale.grain)
         };
         let is_used = log.is_some() || !metadata.is_log;
         check(is_used && is_right(&raw) && log.as_ref().is_none_or(is_right), "the scales")?;
@@ -281,7 +282,7 @@ impl<'a> Fronts<'a> {
 }
 
 fn is_spread(spread: f64) -> bool {
-    (1e-300..1e300).contains(&spread)
+    (f64::MIN_POSITIVE..=MOST_SPREAD).contains(&spread)
 }
 
 fn are_rising(numbers: &[f64]) -> bool {

@@ -152,3 +152,21 @@ def test_the_published_method_has_no_cells(frame: pl.DataFrame) -> None:
 def test_a_device_is_no_argument(model: anorand.Model) -> None:
     with pytest.raises(TypeError, match="device"):
         anorand.cells(FEATURES, model, device="cpu")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e150, 1e300, 1.7e308])
+def test_numbers_near_the_ends_of_their_type_are_fitted_and_judged(size: float) -> None:
+    rng = np.random.default_rng(0)
+    of_one = rng.uniform(-1, 1, 300)
+    frame = pl.DataFrame(
+        {
+            "huge": of_one * size,
+            "same": of_one * size / 2,
+            "small": of_one,
+            "code": rng.integers(0, 4, 300),
+            "word": rng.choice(["x", "y"], 300),
+        }
+    )
+    found = evidence(frame, fitted(frame))
+    assert found.height == 300
+    assert found.select(pl.all().is_finite().all()).row(0) == (True,) * 5

@@ -1,7 +1,7 @@
 //! A number given a number: a line through the medians of bins (Theil–Sen), of the numbers or of
 //! their logarithms; of two dates also their difference alone.
 
-use crate::cells::math::{median, quantile_of};
+use crate::cells::math::{median, quantile_of, MOST_SPREAD};
 use crate::cells::numbers::Scale;
 
 use super::number::{Expected, Seen};
@@ -53,7 +53,10 @@ impl Line {
         let offset = median(&mut away)?;
         away.iter_mut().for_each(|rest| *rest = (*rest - offset).abs());
         let usual = 1.4826 * median(&mut away)?;
-        let spread = usual.max(quantile_of(&mut away, 0.8) / 2.56).max(scale.least_by_numbers());
+        let spread = usual.max(quantile_of(&mut away, 0.8) / 2.56).max(scale.least_by_numbers()).min(MOST_SPREAD);
+        if !(slope.is_finite() && offset.is_finite()) {
+            return None;
+        }
         let Shape { parent_is_log, child_is_log, .. } = shape;
         Some(Self { parent_is_log, child_is_log, slope, offset, spread })
     }

@@ -1,6 +1,6 @@
 //! A number given a group: around the group's median, as a t₄ with the group's spread.
 
-use crate::cells::math::{median, quantile_of};
+use crate::cells::math::{median, quantile_of, MOST_SPREAD};
 use crate::cells::numbers::Scale;
 
 use super::grouped::Grouped;
@@ -94,10 +94,19 @@ impl NumberInGroups {
         let pull = (narrow * narrow).min(1.0);
         let sized = rows.iter().map(|rows| f64::from(*rows));
         let centres = medians.iter().zip(sized.clone());
-        let centres = centres.map(|(centre, n)| (n * centre + pull * scale.centre) / (n + pull)).collect();
+        let pulled = |(centre, n): (&f64, f64)| {
+            let pulled = (n * centre + pull * scale.centre) / (n + pull);
+            // The sum of huge numbers is no number.
+            if pulled.is_finite() {
+                pulled
+            } else {
+                *centre
+            }
+        };
+        let centres = centres.map(pulled).collect();
         let spread = |(own, n): (&f64, f64)| {
             let mixed = ((n * own * own + SHARED * within * within) / (n + SHARED)).sqrt();
-            mixed.max(scale.least()) * (1.0 + 1.0 / n).sqrt()
+            (mixed.max(scale.least()) * (1.0 + 1.0 / n).sqrt()).min(MOST_SPREAD)
         };
         let spreads = spreads.iter().zip(sized).map(spread).collect();
         Self::new(keys, rows, centres, spreads, codes)

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cells::math::{median, quantile_of};
+use crate::cells::math::{median, quantile_of, MOST_SPREAD};
 use crate::cells::numbers::Scale;
 
 use super::number::{Expected, Seen};
@@ -111,7 +111,7 @@ impl NumberOfTwo {
         if rows.len() < FEWEST {
             return None;
         }
-        let factor = factor(operation, &rows)?;
+        let factor = factor(operation, &rows).filter(|factor| factor.is_finite())?;
         let mut fitted = Self { operation, factor, is_log, spread: 0.0 };
         let rests = rows.iter().map(|[number, first, second]| fitted.rest(*number, *first, *second));
         let mut rests: Vec<f64> = rests.filter(|rest| rest.is_finite()).collect();
@@ -119,7 +119,7 @@ impl NumberOfTwo {
             return None;
         }
         let usual = 1.4826 * median(&mut rests)?;
-        fitted.spread = usual.max(quantile_of(&mut rests, 0.8) / 2.56).max(scale.least_by_numbers());
+        fitted.spread = usual.max(quantile_of(&mut rests, 0.8) / 2.56).max(scale.least_by_numbers()).min(MOST_SPREAD);
         Some(fitted)
     }
 

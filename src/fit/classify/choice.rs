@@ -40,7 +40,7 @@ pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> Pola
         let training = TrainingOf { labelled: labelled.borrowed(), space, rows: &fitted, inputs: &inputs };
         let mut rng = Stream::Classifier(part).generator(options.seed);
         let mut numbers = draw_network(&shape, labelled.share(), &mut rng);
-        space.to_table(&mut numbers, shape.hidden[0]);
+        space.leave(&mut numbers, shape.hidden[0]);
         let numbers = training.run(&shape, numbers, SETTINGS[setting], steps, options, rng)?;
         let weights = Weights::new(shape.clone(), inputs.clone(), numbers)?;
         Ok(scoring::heads(&weights, labelled.rows.select(Axis(0), &parts[part]).view(), Device::Cpu)?.logit)

@@ -69,7 +69,7 @@ pub fn draw_networks(labelled: &Labelled, inputs: Vec<Vec<usize>>, options: &Opt
     let mut weights = Weights::new(shape.clone(), inputs.concat(), vec![0.0; shape.parameters() * inputs.len()])?;
     for (member, mut rng) in rngs.into_iter().enumerate() {
         let mut numbers = draw_network(&shape, labelled.share(), &mut rng);
-        space.of(weights.inputs_of(member)).to_table(&mut numbers, shape.hidden[0]);
+        space.of(weights.inputs_of(member)).leave(&mut numbers, shape.hidden[0]);
         weights.set_member(member, &numbers);
     }
     Ok(weights)
@@ -168,9 +168,9 @@ impl TrainingOf<'_> {
             dropout,
             weight_decay,
         };
-        space.from_table(&mut numbers, shape.hidden[0]);
+        space.enter(&mut numbers, shape.hidden[0]);
         let mut numbers = train_classifier(shape, &numbers, &set, &how, rng)?;
-        space.to_table(&mut numbers, shape.hidden[0]);
+        space.leave(&mut numbers, shape.hidden[0]);
         Ok(numbers)
     }
 }
@@ -204,12 +204,12 @@ mod tests {
     /// Rows of two inputs that are anomalies within a ring; one of them is far from 0.
     fn ring(rows: usize) -> (Array2<f32>, Vec<bool>) {
         let angle = |row: usize| row as f64 * 2.4;
-        let radius = |row: usize| if row % 5 == 0 { 1.0 } else { 2.0 + (row % 7) as f64 / 7.0 };
+        let radius = |row: usize| if row.is_multiple_of(5) { 1.0 } else { 2.0 + (row % 7) as f64 / 7.0 };
         let table = Array2::from_shape_fn((rows, 2), |(row, input)| match input {
             0 => (radius(row) * libm::cos(angle(row)) + 50.0) as f32,
             _ => (radius(row) * libm::sin(angle(row))) as f32,
         });
-        (table, (0..rows).map(|row| row % 5 == 0).collect())
+        (table, (0..rows).map(|row| row.is_multiple_of(5)).collect())
     }
 
     fn fitted(rows: usize, options: &Options) -> (Weights, Trained) {

@@ -34,12 +34,12 @@ impl Space {
     }
 
     /// Makes a network for inputs around 0 of one for the table's: x·W + b = x'·(W/f) + (b + c·W).
-    pub fn from_table(&self, numbers: &mut [f32], outputs: usize) {
+    pub fn enter(&self, numbers: &mut [f32], outputs: usize) {
         self.shift(numbers, outputs, |weight, factor| (weight, weight / factor), 1.0);
     }
 
     /// The other way round.
-    pub fn to_table(&self, numbers: &mut [f32], outputs: usize) {
+    pub fn leave(&self, numbers: &mut [f32], outputs: usize) {
         self.shift(numbers, outputs, |weight, factor| (weight * factor, weight * factor), -1.0);
     }
 
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(space.factors[1], 1.0);
         let of_table = vec![0.5f32, -1.0, 2.0, 3.0, 7.0, 8.0];
         let mut around_zero = of_table.clone();
-        space.from_table(&mut around_zero, 2);
+        space.enter(&mut around_zero, 2);
         let affine = |x: [f32; 2], numbers: &[f32]| {
             [0, 1].map(|at| x[0] * numbers[at] + x[1] * numbers[2 + at] + numbers[4 + at])
         };
@@ -80,7 +80,7 @@ mod tests {
         for (ours, expected) in affine(moved, &around_zero).into_iter().zip(affine([102.0, 1.0], &of_table)) {
             assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");
         }
-        space.to_table(&mut around_zero, 2);
+        space.leave(&mut around_zero, 2);
         for (ours, expected) in around_zero.iter().zip(of_table) {
             assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");
         }
