@@ -60,7 +60,7 @@ pub use evidence::{Evidence, RowEvidence};
 pub use findings::Finding;
 pub use given::{all_rows, describe, Given};
 pub use merge::Earlier;
-pub use reason::Reason;
+pub use reason::{Reason, Why};
 pub use tensors::{CellsMetadata, Spec};
 pub use values::{AllRows, CellColumn, Description};
 #[cfg(test)]

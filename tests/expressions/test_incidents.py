@@ -241,6 +241,7 @@ NAMES = ["price", "zip", "zip_code", "town", "quantity", "sent at"]
         ("zip", "9", "zip is 9, as in 0.1 % of the training rows", "zip has a value that few rows have"),
         ("price", "-7", "price is -7, which is below zero, as in 0.1 % of the rows", "price is below zero, as few are"),
         ("zip", "7.5", "zip is 7.5, which is not whole, as in no other row", "zip is not whole, as most are"),
+        ("zip", "7", "zip is 7, as in the known anomalies", "zip is as in the known anomalies"),
         ("zip", "7", "zip is 7, which is unusual only beside the row's other values",
          "zip is unusual only beside the row's other values"),
         ("town", None, "missing, as in no training row", "town is missing, as in no training row"),

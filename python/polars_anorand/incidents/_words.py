@@ -22,6 +22,7 @@ _ABOUT_VALUES = [
     (r", which is below zero.*", "is below zero, as few are"),
     (r", which is not whole.*", "is not whole, as most are"),
     (r", which is unusual only beside .*", "is unusual only beside the row's other values"),
+    (r", as in the known anomalies", "is as in the known anomalies"),
     (r", as in .*", "has a value that few rows have"),
     (r"; (?!with )(.+) is .*", r"is not \1"),
 ]

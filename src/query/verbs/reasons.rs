@@ -2,10 +2,11 @@
 
 use polars::prelude::*;
 
-use crate::cells::{Reason, Rows};
+use crate::cells::{Reason, Rows, Why};
 use crate::data::Columns;
 use crate::engine::Device;
 use crate::model::Model;
+use crate::options::Combination;
 use crate::scoring::explain_top;
 
 use super::with_nulls;
@@ -94,7 +95,16 @@ impl Words<'_> {
         let Some(rows) = &self.rows else {
             return Said { value: self.columns.value_text(feature, row), expected: None, why: None };
         };
-        let Reason { value, expected, sentence, .. } = rows.reason(&self.model.described(), feature, row);
+        let Reason { why, value, expected, sentence, .. } = rows.reason(&self.model.described(), feature, row);
+        // Networks that learned labels need not find a value unusual.
+        let has_labels = self.model.metadata().options.combination == Combination::Novelties;
+        let sentence = match why {
+            Why::Together if has_labels => {
+                let name = &self.model.metadata().features[feature].name;
+                format!("{name} is {}, as in the known anomalies", value.as_deref().unwrap_or("missing"))
+            }
+            _ => sentence,
+        };
         Said { value, expected, why: Some(sentence) }
     }
 }
