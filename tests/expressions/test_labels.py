@@ -263,8 +263,8 @@ def test_a_labelled_fit_has_defaults_of_its_own(cancer: pl.DataFrame) -> None:
 def test_a_reason_of_a_usual_value_is_that_known_anomalies_have_it() -> None:
     rng = np.random.default_rng(0)
     frame = pl.DataFrame({"a": rng.uniform(size=600), "b": rng.uniform(size=600)})
-    labels = pl.col("a").is_between(0.4, 0.6) & (pl.col("b") > 0.5)
-    found = frame.select(anorand.detect(pl.col("a", "b"), labels=labels, contamination=0.05, explain=1, seed=0))
+    labelled = frame.with_columns(label=pl.col("a").is_between(0.4, 0.6) & (pl.col("b") > 0.5))
+    found = labelled.select(anorand.detect(X, labels="label", contamination=0.05, explain=1, seed=0))
     reasons = found.unnest("anomaly").filter("outlier")["reasons"].explode().struct.unnest()
     assert reasons.height == 30
     assert all(why.endswith(", as in the known anomalies") for why in reasons["why"])
