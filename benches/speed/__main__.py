@@ -1,4 +1,4 @@
-"""Command line: `python -m benches.speed [scoring fitting ensembles distilled startup parts growth memory gpu]`.
+"""Command line: `python -m benches.speed [SECTION …]`; `--help` names the sections.
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
 benches/requirements.txt, and torch with its CUDA libraries (`make build engine TORCH=full`); `distilled` needs isotree
@@ -24,6 +24,7 @@ SECTIONS = {
     "fitting": "comparisons",
     "ensembles": "comparisons",
     "distilled": "distilled",
+    "presets": "presets",
     "startup": "startup",
     "parts": "startup",
     "growth": "growth",
