@@ -94,10 +94,10 @@ pub fn quantile_of(numbers: &mut [f64], share: f64) -> f64 {
     lower + (higher - lower) * (place - low as f64)
 }
 
-/// The smallest and the largest spread of a column: a millionth of the one, and three times the other are still
+/// The smallest and the largest spread of a column: a millionth of the one, and five times the other are still
 /// numbers.
 pub const LEAST_SPREAD: f64 = 1e-300;
-pub const MOST_SPREAD: f64 = f64::MAX / 4.0;
+pub const MOST_SPREAD: f64 = f64::MAX / 5.0;
 
 /// The centre and the spread of rising numbers: the median, and the larger one of 1.4826 · MAD and
 /// the width of the middle 80 %.
