@@ -9,8 +9,8 @@ use super::categories::Encoder;
 use super::inputs::Input;
 use crate::data::columns::Columns;
 
-/// The most bins of a number; in a table of many features, as many as make [`MOST_INPUTS`] inputs in all, but no
-/// fewer than `LEAST_BINS`.
+/// The most bins of a number. All bins of a table together are at most [`MOST_INPUTS`], unless a number then had
+/// fewer bins than [`LEAST_BINS`].
 const MOST_BINS: usize = 16;
 const MOST_INPUTS: usize = 400;
 const LEAST_BINS: usize = 3;

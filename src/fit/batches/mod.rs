@@ -82,6 +82,14 @@ fn sampled(
     Ok(drawn)
 }
 
+/// The numbers of the known anomalies, and those of the other rows.
+pub fn by_class(anomalies: &[bool]) -> PolarsResult<[Vec<usize>; 2]> {
+    let count = anomalies.iter().filter(|anomaly| **anomaly).count();
+    let (mut known, mut others) = (reserved(count, ROWS)?, reserved(anomalies.len() - count, ROWS)?);
+    (0..anomalies.len()).for_each(|row| if anomalies[row] { known.push(row) } else { others.push(row) });
+    Ok([known, others])
+}
+
 /// Draws a member's training set from scaled rows `[n, d]`, some of which are known anomalies: all
 /// of these, and `max_samples` of the others, with the features `inputs`.
 pub fn draw_labelled<'a>(
@@ -92,9 +100,7 @@ pub fn draw_labelled<'a>(
     options: &Options,
     rng: &mut ChaCha8Rng,
 ) -> PolarsResult<TrainingSet<'a>> {
-    let count = anomalies.iter().filter(|anomaly| **anomaly).count();
-    let (mut known, mut others) = (reserved(count, ROWS)?, reserved(rows.nrows() - count, ROWS)?);
-    (0..rows.nrows()).for_each(|row| if anomalies[row] { known.push(row) } else { others.push(row) });
+    let [known, mut others] = by_class(anomalies)?;
     if (1..others.len()).contains(&options.max_samples) {
         others = sampled(others, replayed, options.max_samples, rng)?;
     }

@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::pool;
 use crate::scoring;
 
-use super::{cross_entropy, draw_network, steps, Labelled, Space, Stream, TrainingOf, SETTINGS};
+use super::{by_class, cross_entropy, draw_network, steps, Labelled, Space, Stream, TrainingOf, SETTINGS};
 
 /// The number of parts of the rows, and how many of them are held out, one at a time.
 const PARTS: usize = 5;
@@ -53,7 +53,7 @@ pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> Pola
 /// Draws the rows of a comparison, in parts with the same shares of anomalies.
 fn parts(labelled: &Labelled, options: &Options) -> PolarsResult<Vec<Vec<usize>>> {
     let mut rng = Stream::HeldOut.generator(options.seed);
-    let [mut anomalies, mut others] = labelled.classes()?;
+    let [mut anomalies, mut others] = by_class(labelled.anomalies)?;
     let share = MOST_ROWS as f64 / labelled.anomalies.len() as f64;
     let mut parts = vec![vec![]; PARTS];
     let mut at = 0;

@@ -14,11 +14,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::engine::{train_classifier, Classifier, Course, Device, LabelledRows, Losses, Shape, Trained, Weights};
 use crate::job::{self, Unit};
-use crate::memory::collected;
 use crate::options::Options;
 use crate::pool;
 use crate::scoring;
 
+use super::batches::by_class;
 use super::streams::{member_generators, Stream};
 use space::Space;
 
@@ -32,8 +32,6 @@ const MOST_STEPS: usize = 1_100;
 /// The most rows over which the losses are taken.
 const SHOWN: usize = 16_384;
 
-const ROWS: &str = "the rows of all members";
-
 /// The labelled, scaled rows of a fit.
 #[derive(Clone, Copy)]
 pub struct Labelled<'a> {
@@ -45,13 +43,6 @@ impl Labelled<'_> {
     /// The same for a shorter time.
     fn borrowed(&self) -> Labelled<'_> {
         Labelled { rows: self.rows.reborrow(), anomalies: self.anomalies }
-    }
-
-    /// The numbers of the anomalies, and those of the other rows.
-    fn classes(&self) -> PolarsResult<[Vec<usize>; 2]> {
-        let of = |anomaly: bool| (0..self.anomalies.len()).filter(move |row| self.anomalies[*row] == anomaly);
-        let class = |anomaly| collected(of(anomaly).collect::<Vec<_>>().into_iter(), ROWS);
-        Ok([class(true)?, class(false)?])
     }
 
     /// The share of anomalies.
@@ -125,7 +116,7 @@ fn steps(rows: usize, options: &Options) -> usize {
 
 /// The rows that a member is trained on: all anomalies, and `max_samples` of the others.
 fn rows_of_member(labelled: &Labelled, options: &Options, rng: &mut ChaCha8Rng) -> PolarsResult<Vec<usize>> {
-    let [mut rows, others] = labelled.classes()?;
+    let [mut rows, others] = by_class(labelled.anomalies)?;
     match (1..others.len()).contains(&options.max_samples) {
         true => rows.extend(index::sample(rng, others.len(), options.max_samples).iter().map(|at| others[at])),
         false => rows.extend(others),
