@@ -175,23 +175,21 @@ def heads_of_scaled(data: bytes, x: Array) -> Heads:
     """The same, for scaled rows ``[rows, D]``."""
     passes = list(members_of_scaled(data, x))
     errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
-    error = np.mean(errors, axis=0) + distances(data, x)[0]
+    error = np.mean(errors, axis=0) + distances(data, x).sum(axis=1)
     return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=error)
 
 
-def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, Array]:
-    """From the nearest kept rows of each draw in each view, in units of reconstruction errors; and the gradient.
+def distances(data: bytes, x: Array) -> Array:
+    """From the nearest kept rows of each draw in each view, in units of reconstruction errors: what each input adds.
 
     The mean over the draws, and over the neighbours, the k-th nearest with the weight 1 / √k. 0 where no row is kept.
-
-    ``x`` are scaled rows ``[rows, D]``. A kept row is not compared with itself; on the way to a row, points are not
-    compared with it: ``ends`` are the rows that they lead to, ``x`` by default.
+    An input adds the square of its difference, divided by the distance. ``x`` are scaled rows ``[rows, D]``, which are
+    not compared with themselves.
     """
     tensors = load(data)
-    ends = x if ends is None else ends
-    total, gradient = np.zeros(len(x)), np.zeros_like(x)
+    total = np.zeros_like(x)
     if "kept.rows" not in tensors:
-        return total, gradient
+        return total
     draws = tensors["kept.rows"].astype(np.float64)
     units = tensors["kept.unit"].astype(np.float64)
     neighbours = metadata(data)["options"]["kept_neighbors"]
@@ -199,12 +197,12 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
     views = [asinh, _log_odds(tensors)] if len(draws) == 1 else [_scaled, asinh]
     factors = tensors.get("kept.factors", np.ones((len(views), draws.shape[1]))).astype(np.float64)
     for view, unit, of_nearest in zip(views, units, factors, strict=True):
-        seen, slopes = view(x)
+        seen = view(x)
         for scaled in draws:
-            draw, _ = view(scaled)
+            draw = view(scaled)
             apart = _distances(seen, draw)
             if len(draw) > 1:
-                at_end = _distances(ends, scaled)
+                at_end = _distances(x, scaled)
                 first = at_end.argmin(axis=1)
                 itself = np.flatnonzero(at_end.min(axis=1) < 1e-6)  # rows are kept in f32
                 apart[itself, first[itself]] = np.inf
@@ -212,25 +210,23 @@ def distances(data: bytes, x: Array, ends: Array | None = None) -> tuple[Array, 
             distance = np.take_along_axis(apart, nearest, axis=1)
             weights = np.where(np.isfinite(distance), 1 / np.sqrt(np.arange(1, nearest.shape[1] + 1)), 0.0)
             weights *= of_nearest[nearest[:, :1]] / weights.sum(axis=1, keepdims=True)
-            distance = np.where(weights > 0, distance, 0.0)
-            total += unit * (weights * distance).sum(axis=1) / len(draws)
-            ways = (seen[:, None] - draw[nearest]) / np.maximum(distance, 1e-300)[:, :, None]
-            gradient += unit * slopes * (weights[:, :, None] * ways).sum(axis=1) / len(draws)
-    return total, gradient
+            weights /= np.maximum(distance, 1e-300)
+            squares = (seen[:, None] - draw[nearest]) ** 2
+            total += unit * (weights[:, :, None] * squares).sum(axis=1) / len(draws)
+    return total
 
 
-View = Callable[[Array], tuple[Array, Array]]
-"""Scaled rows → the rows in the view, and the slopes of the view there."""
+View = Callable[[Array], Array]
+"""Scaled rows → the rows in the view."""
 
 
-def _scaled(x: Array) -> tuple[Array, Array]:
-    return x, np.ones_like(x)
+def _scaled(x: Array) -> Array:
+    return x
 
 
 def _asinh(tensors: dict[str, Array]) -> View:
-    def view(x: Array) -> tuple[Array, Array]:
-        scores = (x - tensors["kept.centre"]) / tensors["kept.scale"]
-        return np.arcsinh(scores), 1 / (tensors["kept.scale"] * np.sqrt(scores**2 + 1))
+    def view(x: Array) -> Array:
+        return np.arcsinh((x - tensors["kept.centre"]) / tensors["kept.scale"])
 
     return view
 
@@ -238,18 +234,15 @@ def _asinh(tensors: dict[str, Array]) -> View:
 def _log_odds(tensors: dict[str, Array]) -> View:
     """Linear between knots, the last of which may be repeated, and flat beyond."""
 
-    def view(x: Array) -> tuple[Array, Array]:
-        seen, slopes = np.empty_like(x), np.zeros_like(x)
+    def view(x: Array) -> Array:
+        seen = np.empty_like(x)
         of_inputs = zip(tensors["kept.knots"].astype(np.float64), tensors["kept.odds"].astype(np.float64), strict=True)
         for at, (all_knots, odds) in enumerate(of_inputs):
             knots, first = np.unique(all_knots, return_index=True)
             # Between two knots that are near each other, the curve shows how a number was rounded.
             numbers = x[:, at].astype(np.float32).astype(np.float64)
             seen[:, at] = np.interp(numbers, knots, odds[first])
-            above = np.searchsorted(knots, numbers, side="right")
-            inside = (above > 0) & (above < len(knots))
-            slopes[inside, at] = (np.diff(odds[first]) / np.diff(knots))[above[inside] - 1]
-        return seen, slopes
+        return seen
 
     return view
 
@@ -260,11 +253,8 @@ def _distances(rows: Array, draw: Array) -> Array:
     return apart
 
 
-def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array, ends: Array | None = None) -> Array:
-    """The gradient of ``of_logit`` · logit + ``of_error`` · error with respect to scaled rows ``[rows, D]``.
-
-    ``ends`` as in :func:`distances`.
-    """
+def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> Array:
+    """The gradient of ``of_logit`` · logit + ``of_error`` · the networks' error at scaled rows ``[rows, D]``."""
     tensors = load(data)
     depth = len(metadata(data)["options"]["hidden"]) + 1
     total = np.zeros_like(x)
@@ -306,14 +296,15 @@ def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array, end
         gradient = back(nd[:-1], of_nd, d_z0 * (z0 > 0)) - d_reconstruction
         gradient += back(encoder, of_encoder, d_latent[:, z0.shape[1] :])
         total[:, seen] += gradient / len(tensors["inputs"])  # a member sees an input once
-    return total + of_error[:, None] * distances(data, x, ends)[1]
+    return total
 
 
 def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     """What each feature adds to the score, ``[rows, d]``, beyond that of an ordinary training row.
 
-    Integrated gradients by ``steps`` midpoints for the networks' share, and by cell what evidence adds. For the
-    combinations ``robust`` and ``cells``, and features that are one input each.
+    Integrated gradients by ``steps`` midpoints for the networks, by feature what makes a row farther from the kept
+    rows, and by cell what evidence adds. For the combinations ``robust`` and ``cells``, and features that are one
+    input each.
     """
     how, tensors = metadata(data)["combiner"], load(data)
     end, ordinary = scaled(data, inputs(data, rows)), tensors["ordinary.rows"].astype(np.float64)
@@ -327,10 +318,10 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     for some in np.array_split((np.arange(steps) + 0.5) / steps, -(-steps // 64)):
         points = start + some[:, None, None] * (end - start)
         along = [np.full(points.shape[0] * points.shape[1], 1 / spread) for spread in how["spread"]]
-        ends = np.tile(end, (len(some), 1))
-        slopes = input_gradients(data, points.reshape(-1, end.shape[1]), *along, ends=ends)
+        slopes = input_gradients(data, points.reshape(-1, end.shape[1]), *along)
         gradient += slopes.reshape(points.shape).sum(axis=0) / steps
     networks = (end - start) * gradient
+    networks += (distances(data, end) - distances(data, start)) / how["spread"][1]
     networks /= networks.sum(axis=1, keepdims=True)
     if found is None:
         whole: Array = networks * (_squash(unusual[1]) - _squash(unusual[0]))[:, None]

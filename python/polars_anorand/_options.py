@@ -53,7 +53,7 @@ class FitOptions(TypedDict, total=False):
         of all rows are drawn. With labels, all known anomalies are taken, and this number of the other rows.
         Default 256, with labels 0, paper 0.
     kept_rows : int
-        The number of training rows that the model keeps, for each of the 20 draws of the default preset, or for the one
+        The number of training rows that the model keeps, for each of the 10 draws of the default preset, or for the one
         draw of the others; at most 65,536, and 0 means none. The distances from the nearest kept rows are a part of the
         score. More rows find more anomalies that lie close to normal rows; fewer rows make scores faster. Default 32,
         with labels 0, paper 0, novelty 4,096.

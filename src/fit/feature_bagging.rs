@@ -37,8 +37,8 @@ mod tests {
         let inputs = drawn(7, &varied, 0.43);
         let counts: Vec<usize> =
             varied.iter().map(|feature| inputs.iter().filter(|inputs| inputs.contains(feature)).count()).collect();
-        assert_eq!(counts.iter().sum::<usize>(), 20 * 3);
-        assert!(counts.iter().all(|count| (8..=9).contains(count)), "{counts:?}");
+        assert_eq!(counts.iter().sum::<usize>(), 10 * 3);
+        assert!(counts.iter().all(|count| (4..=5).contains(count)), "{counts:?}");
     }
 
     #[test]

@@ -60,12 +60,6 @@ impl Asinh {
         found.extend(numbers);
         Ok(found)
     }
-
-    /// The slope of an input's number in this view, at `number`.
-    pub fn slope(&self, input: usize, number: f32) -> f32 {
-        let score = (number - self.centre[input]) / self.scale[input];
-        1.0 / (self.scale[input] * (score * score + 1.0).sqrt())
-    }
 }
 
 /// A tile, `[inputs, tile]`, in the view, into `out`.
@@ -173,17 +167,6 @@ mod tests {
             for (at, found) in out.iter().enumerate() {
                 assert_eq!(*found, expected[at % tile * 3 + at / tile]);
             }
-        }
-    }
-
-    #[test]
-    fn slopes_are_those_of_the_view() {
-        let view = Asinh::new(vec![0.5], vec![0.1]);
-        for number in [-3.0f32, 0.5, 0.55, 9.0] {
-            let step = 1e-2;
-            let [above, below] = [number + step, number - step].map(|number| view.rows(&[number]).unwrap()[0]);
-            let expected = (above - below) / (2.0 * step);
-            assert!((view.slope(0, number) / expected - 1.0).abs() < 1e-2, "{number}");
         }
     }
 

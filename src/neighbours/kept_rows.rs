@@ -21,8 +21,7 @@
 
 use polars::prelude::PolarsResult;
 
-use super::nearest::NO_ROW;
-use super::view::{Compared, LeaveOut, Transform, View};
+use super::view::{Compared, Transform, View};
 
 /// Rows, at least one of them in each draw, in each view.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,33 +133,22 @@ impl KeptRows {
         }
     }
 
-    /// Adds the gradient of `weights` · error to `out`, which is as `tiles`. There is a weight for
-    /// each row, which is not compared with the kept ones that it [`equals`](Self::equals) at the
-    /// end of its way.
-    pub fn add_gradients(&self, tiles: &[f32], tile: usize, weights: &[f32], equal: &[u32], out: &mut [f32]) {
-        let compared = self.compared(tiles, tile, weights.len(), LeaveOut::Those(equal));
-        self.views.iter().for_each(|view| view.add_gradients(compared, weights, out));
-    }
-
-    /// Finds, for each draw and row, `[draws, rows]`, the number of the kept row that the row is
-    /// not compared with, since it is that row; else [`NO_ROW`].
-    pub fn equals(&self, tiles: &[f32], tile: usize, rows: usize) -> Vec<u32> {
-        let mut equal = vec![NO_ROW; self.draws * rows];
-        let compared = self.compared(tiles, tile, rows, LeaveOut::Nothing);
-        View::scaled().each_equal(compared, |draw, row, number| equal[draw * rows + row] = number as u32);
-        equal
+    /// Adds what each input adds to each row's error to `out`, which is as `tiles`; over a row, this adds up
+    /// to what [`KeptRows::add_errors`] adds.
+    pub fn add_parts(&self, tiles: &[f32], tile: usize, rows: usize, out: &mut [f32]) {
+        self.views.iter().for_each(|view| view.add_parts(self.compared(tiles, tile, rows), out));
     }
 
     /// Adds each row's distance in each view, without a unit, to the view's part of `distances`.
     pub fn add_distances(&self, tiles: &[f32], tile: usize, distances: [&mut [f32]; 2]) {
         for (view, distances) in self.views.iter().zip(distances) {
-            view.add_distances(self.compared(tiles, tile, distances.len(), LeaveOut::Equal), distances);
+            view.add_distances(self.compared(tiles, tile, distances.len()), distances);
         }
     }
 
-    fn compared<'a>(&'a self, tiles: &'a [f32], tile: usize, rows: usize, leave_out: LeaveOut<'a>) -> Compared<'a> {
+    fn compared<'a>(&'a self, tiles: &'a [f32], tile: usize, rows: usize) -> Compared<'a> {
         let Self { rows: scaled, draws, inputs, neighbours, .. } = self;
-        Compared { scaled, draws: *draws, inputs: *inputs, neighbours: *neighbours, tiles, tile, rows, leave_out }
+        Compared { scaled, draws: *draws, inputs: *inputs, neighbours: *neighbours, tiles, tile, rows }
     }
 }
 
@@ -170,7 +158,7 @@ mod tests {
     use crate::engine::tiled;
     use crate::neighbours::{Asinh, LogOdds};
     use crate::simd::Simd;
-    use ndarray::Array2;
+    use ndarray::{concatenate, Array2, Axis};
 
     const INPUTS: usize = 3;
     const UNITS: [f32; 2] = [2.0, 3.0];
@@ -252,40 +240,33 @@ mod tests {
     }
 
     #[test]
-    fn gradients_are_slopes_of_the_errors() {
-        let (rows, step) = (matrix(60, 0.5), 2e-4);
+    fn parts_add_up_to_the_errors_and_are_squares_over_the_distance() {
         let [of_draws, of_one] = kinds();
-        for kept in [kept(2, 9, 1, of_draws), with_factors(kept(1, 60, 3, of_one))] {
+        for kept in [kept(2, 9, 1, of_draws.clone()), kept(3, 8, 2, of_draws), with_factors(kept(1, 300, 3, of_one))] {
+            // New rows, then kept ones, which are not compared with themselves.
+            let rows = concatenate![Axis(0), matrix(60, 0.5), matrix(5, 0.0)];
             for tile in [Simd::chosen().tile_rows(), 1] {
                 let tiles = tiled(rows.view(), tile).unwrap();
-                let weights = vec![1.5f32; tiles.len() / INPUTS];
-                let mut found = vec![0f32; tiles.len()];
-                let equal = kept.equals(&tiles, tile, weights.len());
-                kept.add_gradients(&tiles, tile, &weights, &equal, &mut found);
-                let mut compared = 0;
-                for (number, row) in rows.rows().into_iter().enumerate() {
-                    let row = row.to_vec();
-                    for input in 0..INPUTS {
-                        let moved = |by: f32| {
-                            let mut row = row.clone();
-                            row[input] += by;
-                            error(&kept, &row)
-                        };
-                        let [before, here, after] = [-step, 0.0, step].map(moved);
-                        // Where the nearest row changes, or near one, the error bends within a
-                        // step.
-                        if (before + after - 2.0 * here).abs() > 0.1 * step {
-                            continue;
-                        }
-                        compared += 1;
-                        let slope = 1.5 * (after - before) / (2.0 * step);
-                        let at = (number / tile * INPUTS + input) * tile + number % tile;
-                        assert!((found[at] - slope).abs() < 0.1, "{} {slope}", found[at]);
-                    }
+                let (mut errors, mut parts) = (vec![0f32; rows.nrows()], vec![0f32; tiles.len()]);
+                kept.add_errors(&tiles, tile, &mut errors);
+                kept.add_parts(&tiles, tile, rows.nrows(), &mut parts);
+                for (row, error) in errors.iter().enumerate() {
+                    let part = |input: usize| parts[(row / tile * INPUTS + input) * tile + row % tile];
+                    assert!((0..INPUTS).all(|input| part(input) >= 0.0));
+                    assert!(((0..INPUTS).map(part).sum::<f32>() / error - 1.0).abs() < 1e-5, "{row} {error}");
                 }
-                assert!(compared >= 60, "{compared}");
             }
         }
+        let views = vec![Transform::Scaled, asinh()];
+        let one = KeptRows::new(
+            vec![0.0; INPUTS],
+            Comparison { draws: 1, inputs: INPUTS, neighbours: 1 },
+            views,
+            &[1.0, 0.0],
+        );
+        let mut parts = [0.0; INPUTS];
+        one.unwrap().add_parts(&[3.0, 0.0, -4.0], 1, 1, &mut parts);
+        assert!(parts.iter().zip([9.0 / 5.0, 0.0, 16.0 / 5.0]).all(|(found, part)| (found - part).abs() < 1e-6));
     }
 
     #[test]

@@ -76,17 +76,6 @@ impl LogOdds {
         Ok(found)
     }
 
-    /// The slope of an input's number in this view, at `number`; at a knot, of the segment above
-    /// it.
-    pub fn slope(&self, input: usize, number: f32) -> f32 {
-        let (knots, odds) = self.curve(input);
-        let above = knots.partition_point(|knot| *knot <= number);
-        match above {
-            0 | LOG_ODDS_KNOTS => 0.0,
-            _ => slope(&knots[above - 1..], &odds[above - 1..]),
-        }
-    }
-
     fn curve(&self, input: usize) -> (&[f32], &[f32]) {
         let all = input * LOG_ODDS_KNOTS..(input + 1) * LOG_ODDS_KNOTS;
         (&self.knots[all.clone()], &self.odds[all])
@@ -217,18 +206,6 @@ mod tests {
                 assert_eq!(*found, expected[at % tile * 4 + at / tile]);
             }
         }
-    }
-
-    #[test]
-    fn slopes_are_those_of_the_view() {
-        let view = view();
-        for number in [-2.0f32, 0.013, 1.7, 300.0, 1e4] {
-            let step = number.abs() * 1e-3;
-            let [above, below] = [number + step, number - step].map(|number| view.apply(0, number));
-            let expected = (above - below) / (2.0 * step);
-            assert!((view.slope(0, number) - expected).abs() <= 0.05 * expected, "{number}");
-        }
-        assert_eq!(view.slope(2, 7.0), 0.0);
     }
 
     #[test]

@@ -38,15 +38,6 @@ impl Transform {
         }
     }
 
-    /// The slope of an input's number in the view.
-    fn slope(&self, input: usize, number: f32) -> f32 {
-        match self {
-            Self::Scaled => 1.0,
-            Self::Asinh(view) => view.slope(input, number),
-            Self::LogOdds(view) => view.slope(input, number),
-        }
-    }
-
     /// A tile, `[inputs, tile]`, in the view; `out` has room for it.
     fn tile<'a>(&self, simd: Simd, tile: &'a [f32], out: &'a mut [f32]) -> &'a [f32] {
         match self {
@@ -116,17 +107,6 @@ pub struct Compared<'a> {
     pub tile: usize,
     /// The number of rows, without the padding
     pub rows: usize,
-    pub leave_out: LeaveOut<'a>,
-}
-
-/// What a row is not compared with.
-#[derive(Clone, Copy)]
-pub enum LeaveOut<'a> {
-    Nothing,
-    /// A kept row that equals it
-    Equal,
-    /// The kept row of that number, of each draw and row, `[draws, rows]`
-    Those(&'a [u32]),
 }
 
 impl View {
@@ -136,11 +116,6 @@ impl View {
         let simd = Simd::chosen();
         let index = if draws == 1 && simd.multiplies_bytes() { Index::new(&rows, inputs, simd.lanes())? } else { None };
         Ok(Self { transform, rows, unit, factors: vec![], index })
-    }
-
-    /// The scaled rows themselves.
-    pub fn scaled() -> Self {
-        Self { transform: Transform::Scaled, rows: vec![], unit: 1.0, factors: vec![], index: None }
     }
 
     pub fn bytes(&self) -> usize {
@@ -166,40 +141,25 @@ impl View {
         });
     }
 
-    /// Adds the gradient of `weights` · distance, in its unit, to `out`, which is as the tiles.
-    pub fn add_gradients(&self, compared: Compared, weights: &[f32], out: &mut [f32]) {
+    /// Adds what each input adds to each row's distance, in its unit, to `out`, which is as the tiles: a
+    /// distance is the sum over the inputs of the square of their difference, divided by the distance.
+    pub fn add_parts(&self, compared: Compared, out: &mut [f32]) {
         let (inputs, tile, unit) = (compared.inputs, compared.tile, self.unit / compared.draws as f32);
-        // In the view, whose slopes are the same for all draws.
-        let mut in_view = vec![0f32; out.len()];
         self.each_tile(compared, Numbered::All, |found| {
             for at in 0..found.rows {
                 let row = found.first + at;
                 for Neighbour { number, square, weight } in self.neighbours(compared, &found, at) {
-                    let distance = square.sqrt();
-                    // At a kept row, the error has a kink.
-                    if distance == 0.0 {
+                    if square == 0.0 {
                         continue;
                     }
-                    let weight = weights[row] * unit * weight / distance;
-                    let places = in_view[row / tile * inputs * tile + row % tile..].iter_mut().step_by(tile);
+                    let weight = unit * weight / square.sqrt();
+                    let places = out[row / tile * inputs * tile + row % tile..].iter_mut().step_by(tile);
                     let kept = &found.kept[number * inputs..][..inputs];
                     let numbers = found.numbers[at..].iter().step_by(found.wide);
                     for (out, (kept, number)) in places.zip(kept.iter().zip(numbers)) {
-                        *out += weight * (number - kept);
+                        *out += weight * (number - kept) * (number - kept);
                     }
                 }
-            }
-        });
-        for (at, (out, in_view)) in out.iter_mut().zip(in_view).enumerate() {
-            *out += self.transform.slope(at / tile % inputs, compared.tiles[at]) * in_view;
-        }
-    }
-
-    /// Calls `take` with each draw, row and number of the kept row that is at distance 0 of it.
-    pub fn each_equal(&self, compared: Compared, mut take: impl FnMut(usize, usize, usize)) {
-        self.each_tile(compared, Numbered::NearestTwo, |Tile { draw, first, rows, nearest, .. }| {
-            for at in (0..rows).filter(|at| nearest.minus_squares[0][*at] == 0.0) {
-                take(draw, first + at, nearest.numbers[0][at] as usize);
             }
         });
     }
@@ -238,19 +198,11 @@ impl View {
 
     /// The kept rows of a draw that a row of a tile is compared with, and their weights.
     fn neighbours(&self, compared: Compared, tile: &Tile, at: usize) -> impl Iterator<Item = Neighbour> {
-        let Nearest { minus_squares, numbers, .. } = &tile.nearest;
+        let minus_squares = &tile.nearest.minus_squares;
         let row = tile.first + at;
-        let itself = match compared.leave_out {
-            LeaveOut::Nothing => None,
-            LeaveOut::Equal => {
-                let equal = minus_squares[0][at] == 0.0;
-                (equal && (!self.transform.merges_rows() || compared.draw_has(tile.draw, row))).then_some(0)
-            }
-            LeaveOut::Those(equal) => {
-                let number = equal[tile.draw * compared.rows + row];
-                (0..SLOTS).find(|slot| numbers[*slot][at] as u32 == number)
-            }
-        };
+        let equal = minus_squares[0][at] == 0.0;
+        let is_itself = equal && (!self.transform.merges_rows() || compared.draw_has(tile.draw, row));
+        let itself = is_itself.then_some(0);
         let mut found = [Neighbour::default(); MOST_NEIGHBOURS];
         let mut count = 0;
         for slot in (0..SLOTS).filter(|slot| minus_squares[*slot][at] != NONE && Some(*slot) != itself) {

@@ -9,10 +9,11 @@
 //! 1. Between the parts of the score, by `Combiner::shares`: the networks, the tails, all evidence.
 //!    Where networks and evidence agree that the row is strange, a part of the networks' share follows
 //!    the evidence: what networks see in a row with a wrong cell is mostly that cell.
-//! 2. Within each part. The evidence is a sum over cells: each cell gets its own difference. The
-//!    networks' gradient is integrated along the straight line from the ordinary row to the row, in
+//! 2. Within each part. The evidence is a sum over cells: each cell gets its own difference. So is a
+//!    distance from kept rows, a sum over the features of the square of their difference divided by it.
+//!    The networks' gradient is integrated along the straight line from the ordinary row to the row, in
 //!    scaled features (integrated gradients: Sundararajan, Taly and Yan, 2017); a feature gets
-//!    (xⱼ − x⁰ⱼ)·∫ ∂/∂xⱼ, scaled so that all of them add up to the networks' share.
+//!    (xⱼ − x⁰ⱼ)·∫ ∂/∂xⱼ. Both are scaled so that all of them add up to the networks' share.
 
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::*;
@@ -55,6 +56,8 @@ struct Compared<'a> {
     /// Of each
     rows: Vec<Row>,
     scores: Vec<f64>,
+    /// What each input adds to a row's distance from the kept rows, `[rows, inputs]`
+    distances: Vec<f32>,
 }
 
 /// The contributions of every row.
@@ -104,13 +107,18 @@ impl<'a> Compared<'a> {
         let rows = ArrayView2::from_shape((count, inputs), &ordinary.rows);
         let rows = rows.map_err(|error| polars_err!(ComputeError: "anorand: the rows have another shape: {error}"))?;
         let (mut logits, mut errors) = (vec![0f32; count], vec![0f32; count]);
-        networks.heads_into(&tiled(rows, networks.tile())?, inputs, &mut logits, &mut errors)?;
+        let tiles = tiled(rows, networks.tile())?;
+        networks.heads_into(&tiles, inputs, &mut logits, &mut errors)?;
+        let mut of_tiles: Vec<f32> = zeros(tiles.len(), WHAT)?;
+        networks.add_parts_of_distance(&tiles, count, &mut of_tiles);
+        let places = (0..count).flat_map(|row| (0..inputs).map(move |input| (row, input)));
+        let distances = places.map(|(row, input)| of_tiles[place(row, input, networks.tile(), inputs)]).collect();
         let evidence = |row: usize| ordinary.evidence.get(row).copied().unwrap_or_default();
         let combiner = &model.metadata().combiner;
         let score = |row: usize| f64::from(combiner.score(logits[row], errors[row], evidence(row)));
         let scores = (0..count).map(score).collect();
         let row = |row: usize| Row { heads: finite((logits[row], errors[row])), evidence: evidence(row) };
-        Ok(Self { ordinary, rows: (0..count).map(row).collect(), scores })
+        Ok(Self { ordinary, rows: (0..count).map(row).collect(), scores, distances })
     }
 
     /// The scaled numbers of a row.
@@ -153,15 +161,17 @@ fn explain_batch(
         (weights[0][row], weights[1][row]) = (shares.slopes[0] as f32, shares.slopes[1] as f32);
     }
     let (way, sum) = along_the_way(networks, compared, &nearest, (tiles, *tile, *inputs), &weights)?;
-    let place = |row: usize, input: usize| (row / tile * inputs + input) * tile + row % tile;
+    let mut distances: Vec<f32> = zeros(tiles.len(), WHAT)?;
+    networks.add_parts_of_distance(tiles, *rows, &mut distances);
     let features = model.metadata().features.len();
     for (row, out) in out.chunks_exact_mut(features).enumerate() {
         let score = f64::from(combiner.score(logits[row], errors[row], against(row)));
         let total = score - compared.scores[nearest[row]];
         let mut ways = vec![0f32; features];
         for (input, feature) in owners.iter().enumerate() {
-            let at = place(row, input);
-            out[*feature] += sum[at] * way[at] / STEPS as f32;
+            let at = place(row, input, *tile, *inputs);
+            let farther = distances[at] - compared.distances[nearest[row] * inputs + input];
+            out[*feature] += sum[at] * way[at] / STEPS as f32 + weights[1][row] * farther;
             ways[*feature] += way[at].abs();
         }
         let shares = followed(shares[row], total);
@@ -172,6 +182,11 @@ fn explain_batch(
         }
     }
     Ok(())
+}
+
+/// Where a number of a row is in tiles, `[tiles, inputs, tile]`.
+fn place(row: usize, input: usize, tile: usize, inputs: usize) -> usize {
+    (row / tile * inputs + input) * tile + row % tile
 }
 
 /// Shares that add up to the total. Where the networks and the evidence agree that a row is strange, the
@@ -201,7 +216,7 @@ fn nearest(compared: &Compared, batch: &Batch, evidence: &Evidence, owners: &[us
     let nearest = |row: usize| {
         let parts = evidence.parts.get(row * features..(row + 1) * features);
         for (input, feature) in owners.iter().enumerate() {
-            numbers[input] = tiles[(row / tile * inputs + input) * tile + row % tile];
+            numbers[input] = tiles[place(row, input, *tile, *inputs)];
             weights[input] = parts.map_or(1.0, |parts| libm::expf(-2.0 * parts[*feature][0]));
         }
         compared.ordinary.nearest(&numbers, &weights)
@@ -224,7 +239,7 @@ fn share_by_cells(out: &mut [f32], own: &[[f32; 2]], ordinary: &[[f32; 2]], part
 }
 
 /// Of each input of rows in tiles, the way from the ordinary row to the row, and the sum of the
-/// gradients along it, at [`STEPS`] points.
+/// networks' gradients along it, at [`STEPS`] points.
 fn along_the_way(
     networks: &Networks,
     compared: &Compared,
@@ -235,19 +250,18 @@ fn along_the_way(
     let mut from: Vec<f32> = zeros(tiles.len(), WHAT)?;
     for (row, at) in nearest.iter().enumerate() {
         for (input, number) in compared.scaled(*at, inputs).iter().enumerate() {
-            from[(row / tile * inputs + input) * tile + row % tile] = *number;
+            from[place(row, input, tile, inputs)] = *number;
         }
     }
     let way: Vec<f32> = collected(tiles.iter().zip(&from).map(|(x, from)| x - from), WHAT)?;
     let mut sum: Vec<f32> = zeros(tiles.len(), WHAT)?;
     let mut point: Vec<f32> = zeros(tiles.len(), WHAT)?;
-    let equal = networks.kept_equals(tiles, weights[1].len());
     for step in 0..STEPS {
         let share = (step as f32 + 0.5) / STEPS as f32;
         for (point, (way, from)) in point.iter_mut().zip(way.iter().zip(&from)) {
             *point = way * share + from;
         }
-        networks.add_input_gradients(&point, inputs, [&weights[0], &weights[1]], &equal, &mut sum)?;
+        networks.engine.add_input_gradients(&point, inputs, &weights[0], &weights[1], &mut sum)?;
     }
     Ok((way, sum))
 }

@@ -63,26 +63,11 @@ impl<'a> Networks<'a> {
         Ok(())
     }
 
-    /// Adds the gradient of the first weights · logit + the second ones · error; see
-    /// [`Engine::add_input_gradients`]. `equal` are the kept rows that equal the row at the end of
-    /// the way, see [`KeptRows::equals`].
-    pub fn add_input_gradients(
-        &self,
-        tiles: &[f32],
-        inputs: usize,
-        weights: [&[f32]; 2],
-        equal: &[u32],
-        out: &mut [f32],
-    ) -> PolarsResult<()> {
-        self.engine.add_input_gradients(tiles, inputs, weights[0], weights[1], out)?;
+    /// Adds what each input adds to the distance from the kept rows, which is a part of the error; see
+    /// [`KeptRows::add_parts`].
+    pub fn add_parts_of_distance(&self, tiles: &[f32], rows: usize, out: &mut [f32]) {
         if let Some(kept) = self.kept {
-            kept.add_gradients(tiles, self.tile(), weights[1], equal, out);
+            kept.add_parts(tiles, self.tile(), rows, out);
         }
-        Ok(())
-    }
-
-    /// See [`KeptRows::equals`].
-    pub fn kept_equals(&self, tiles: &[f32], rows: usize) -> Vec<u32> {
-        self.kept.map_or(vec![], |kept| kept.equals(tiles, self.tile(), rows))
     }
 }

@@ -151,7 +151,7 @@ def test_the_spread_is_the_deviation_of_the_scores_of_the_members(frame: pl.Data
     how = reference.metadata(data)["combiner"]
     rows = frame.select(FEATURES).to_numpy()
     scores = []
-    distances, _ = reference.distances(data, reference.scaled(data, reference.inputs(data, rows)))
+    distances = reference.distances(data, reference.scaled(data, reference.inputs(data, rows))).sum(axis=1)
     for each in reference.members(data, rows):
         own = reference.Heads(each.logit, np.linalg.norm(each.x - each.reconstruction, axis=1) + distances)
         scores.append(reference.sigmoid(np.arcsinh(reference.combined(own, how["median"], how["spread"])) / 2))

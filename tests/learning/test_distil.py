@@ -78,7 +78,7 @@ def test_it_says_what_it_was_distilled_from(models: tuple[anorand.Model, anorand
     assert ensemble.distilled is None
     assert student.members == 1
     assert student.distilled is not None
-    assert (student.distilled["members"], ensemble.members) == (20, 20)
+    assert (student.distilled["members"], ensemble.members) == (10, 10)
     assert student.distilled["correlation"] > 0.95
     assert student.options == {**ensemble.options, "distil": True}
 
