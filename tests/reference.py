@@ -8,7 +8,7 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -175,29 +175,35 @@ def heads_of_scaled(data: bytes, x: Array) -> Heads:
     """The same, for scaled rows ``[rows, D]``."""
     passes = list(members_of_scaled(data, x))
     errors = [np.linalg.norm(each.x - each.reconstruction, axis=1) for each in passes]
-    error = np.mean(errors, axis=0) + distances(data, x).sum(axis=1)
+    error = np.mean(errors, axis=0) + sum(placed.distances for placed in places(data, x))
     return Heads(logit=np.mean([each.logit for each in passes], axis=0), error=error)
 
 
-def distances(data: bytes, x: Array) -> Array:
-    """From the nearest kept rows of each draw in each view, in units of reconstruction errors: what each input adds.
+class Placed(NamedTuple):
+    """Scaled rows in a view of the kept rows, and their distances from these in units of reconstruction errors."""
 
-    The mean over the draws, and over the neighbours, the k-th nearest with the weight 1 / √k. 0 where no row is kept.
-    An input adds the square of its difference, divided by the distance. ``x`` are scaled rows ``[rows, D]``, which are
-    not compared with themselves.
+    rows: Array
+    distances: Array
+
+
+def places(data: bytes, x: Array) -> list[Placed]:
+    """In each view, the distances from the nearest kept rows of each draw.
+
+    The mean over the draws, and over the neighbours, the k-th nearest with the weight 1 / √k. Nothing where no row is
+    kept. ``x`` are scaled rows ``[rows, D]``, which are not compared with themselves.
     """
     tensors = load(data)
-    total = np.zeros_like(x)
     if "kept.rows" not in tensors:
-        return total
+        return []
     draws = tensors["kept.rows"].astype(np.float64)
     units = tensors["kept.unit"].astype(np.float64)
     neighbours = metadata(data)["options"]["kept_neighbors"]
     asinh = _asinh(tensors)
     views = [asinh, _log_odds(tensors)] if len(draws) == 1 else [_scaled, asinh]
     factors = tensors.get("kept.factors", np.ones((len(views), draws.shape[1]))).astype(np.float64)
+    found = []
     for view, unit, of_nearest in zip(views, units, factors, strict=True):
-        seen = view(x)
+        seen, total = view(x), np.zeros(len(x))
         for scaled in draws:
             draw = view(scaled)
             apart = _distances(seen, draw)
@@ -210,10 +216,10 @@ def distances(data: bytes, x: Array) -> Array:
             distance = np.take_along_axis(apart, nearest, axis=1)
             weights = np.where(np.isfinite(distance), 1 / np.sqrt(np.arange(1, nearest.shape[1] + 1)), 0.0)
             weights *= of_nearest[nearest[:, :1]] / weights.sum(axis=1, keepdims=True)
-            weights /= np.maximum(distance, 1e-300)
-            squares = (seen[:, None] - draw[nearest]) ** 2
-            total += unit * (weights[:, :, None] * squares).sum(axis=1) / len(draws)
-    return total
+            distance = np.where(weights > 0, distance, 0.0)
+            total += unit * (weights * distance).sum(axis=1) / len(draws)
+        found.append(Placed(seen, total))
+    return found
 
 
 View = Callable[[Array], Array]
@@ -302,9 +308,9 @@ def input_gradients(data: bytes, x: Array, of_logit: Array, of_error: Array) -> 
 def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     """What each feature adds to the score, ``[rows, d]``, beyond that of an ordinary training row.
 
-    Integrated gradients by ``steps`` midpoints for the networks, by feature what makes a row farther from the kept
-    rows, and by cell what evidence adds. For the combinations ``robust`` and ``cells``, and features that are one
-    input each.
+    Integrated gradients by ``steps`` midpoints for the networks, by squared differences what makes a row farther from
+    the kept rows, and by cell what evidence adds. For the combinations ``robust`` and ``cells``, and features that are
+    one input each.
     """
     how, tensors = metadata(data)["combiner"], load(data)
     end, ordinary = scaled(data, inputs(data, rows)), tensors["ordinary.rows"].astype(np.float64)
@@ -321,7 +327,10 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
         slopes = input_gradients(data, points.reshape(-1, end.shape[1]), *along)
         gradient += slopes.reshape(points.shape).sum(axis=0) / steps
     networks = (end - start) * gradient
-    networks += (distances(data, end) - distances(data, start)) / how["spread"][1]
+    for at_start, at_end in zip(places(data, start), places(data, end), strict=True):
+        squares = (at_end.rows - at_start.rows) ** 2
+        farther = (at_end.distances - at_start.distances) / how["spread"][1]
+        networks += farther[:, None] * squares / squares.sum(axis=1, keepdims=True)
     networks /= networks.sum(axis=1, keepdims=True)
     if found is None:
         whole: Array = networks * (_squash(unusual[1]) - _squash(unusual[0]))[:, None]
@@ -400,7 +409,7 @@ def weights_of_parts(odds: float | None, kept_weight: float, *, only_numbers: bo
     weight = 1.0 if odds is None else float(np.clip(0.3 + 2 * odds / (1 + odds) - 1, 0.3, 1.0))
     if only_numbers:
         return {"weight": weight, "balance": {"gain": 0.8, "power": 4, "damped_from": [8.0, 2.0]}}
-    return {"weight": weight, "balance": {"gain": 1.3, "power": 4, "damped_from": [5.0, 2.0]}}
+    return {"weight": weight, "balance": {"gain": 2.0, "power": 4, "damped_from": [5.0, 2.0]}}
 
 
 def _line(numbers: Array, share: float) -> dict[str, float]:

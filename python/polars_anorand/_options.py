@@ -47,7 +47,7 @@ class FitOptions(TypedDict, total=False):
         input of its own, so that its role in combinations is seen. ``"error"``: such a feature is an error.
     members : int
         The number of networks of the ensemble, whose heads are averaged, 1 to 1,000. All together have at most
-        134,217,728 parameters. Default 20, with labels 6, paper 1.
+        134,217,728 parameters. Default 10, with labels 6, paper 1.
     max_samples : int
         The number of rows that each member is trained on, drawn for it; 0 means all rows. Without labels, at most half
         of all rows are drawn. With labels, all known anomalies are taken, and this number of the other rows.

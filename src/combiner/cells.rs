@@ -18,7 +18,7 @@
 //!
 //! With p = 4, U is nearly the larger part: a fault in one cell is as much of an anomaly as a strange
 //! row without a fault. In a table of numbers alone the networks see as much as the cells do, and g
-//! is 0.8; else it is 1.3. Where neighbours are most of the score, as in `novelty`, training rows are
+//! is 0.8; else it is 2. Where neighbours are most of the score, as in `novelty`, training rows are
 //! taken to be clean, and the parts rather add up: p is 2 and g 0.5.
 
 use std::f64::consts::LN_2;
@@ -38,7 +38,7 @@ const SHARE_OF_TAILS: f64 = 0.15;
 /// alone, and else.
 const MOSTLY_NEIGHBOURS: Balance = Balance { gain: 0.5, power: 2, damped_from: [8.0, 8.0] };
 const ONLY_NUMBERS: Balance = Balance { gain: 0.8, power: 4, damped_from: [8.0, 2.0] };
-const OTHERWISE: Balance = Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0] };
+const OTHERWISE: Balance = Balance { gain: 2.0, power: 4, damped_from: [5.0, 2.0] };
 /// From so many nats on, the networks' part is damped no more.
 const ABSURD: f64 = 50.0;
 /// The option `kept_weight` from which on neighbours are most of a score.

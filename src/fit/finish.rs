@@ -24,6 +24,10 @@ use super::streams::Stream;
 use super::task::Fitted;
 use super::warnings;
 
+/// The share of the training rows that explanations may compare with. With fewer, such as those below
+/// the median, a table of a few kinds of rows would lack some of these kinds.
+const ORDINARY: f64 = 0.9;
+
 /// The networks of a model, and the heads that they and its kept rows give the scored rows.
 struct Judged {
     weights: Weights,
@@ -95,10 +99,10 @@ impl Prepared {
         (combiner, scores)
     }
 
-    /// Chooses training rows that score at most the median, evenly in the order of their contents.
+    /// Chooses training rows that do not score among the highest tenth, evenly in the order of their contents.
     fn ordinary(&self, scores: &[f32]) -> PolarsResult<Ordinary> {
-        let median = quantile_of_sorted(&sorted(scores), 0.5);
-        let below: Vec<usize> = (0..scores.len()).filter(|row| f64::from(scores[*row]) <= median).collect();
+        let high = quantile_of_sorted(&sorted(scores), ORDINARY);
+        let below: Vec<usize> = (0..scores.len()).filter(|row| f64::from(scores[*row]) <= high).collect();
         let count = below.len().min(Ordinary::most(self.encoded.inputs.count()));
         let chosen = (0..count).map(|at| below[at * below.len() / count] as IdxSize).collect();
         let chosen = IdxCa::from_vec(PlSmallStr::EMPTY, chosen);

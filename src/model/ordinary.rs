@@ -5,7 +5,7 @@ use polars::prelude::PolarsResult;
 use crate::cells::RowEvidence;
 use crate::tensors::{TensorsIn, TensorsOut};
 
-/// Training rows that score below the median.
+/// Training rows that do not score among the highest tenth.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ordinary {
     /// Scaled, `[rows, inputs]`

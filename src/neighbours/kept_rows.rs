@@ -21,6 +21,8 @@
 
 use polars::prelude::PolarsResult;
 
+use crate::memory::collected;
+
 use super::view::{Compared, Transform, View};
 
 /// Rows, at least one of them in each draw, in each view.
@@ -48,6 +50,38 @@ impl Comparison {
     /// Whether distances are multiplied with a factor of the nearest kept row.
     pub fn has_factors(&self) -> bool {
         self.draws == 1
+    }
+}
+
+/// Rows in each view, and how far they are from the kept rows there.
+pub struct Placed {
+    inputs: usize,
+    views: Vec<PlacedInView>,
+}
+
+struct PlacedInView {
+    /// `[rows, inputs]`
+    numbers: Vec<f32>,
+    /// From the kept rows, in the view's unit
+    distances: Vec<f32>,
+}
+
+impl Placed {
+    /// Adds to `out`, by input, how much farther a row is from the kept rows than another one, `from`
+    /// those at `other`. In each view, an input's share is that of its squared difference among those of
+    /// both rows.
+    pub fn add_farther(&self, row: usize, (from, other): (&Self, usize), out: &mut [f32]) {
+        let of = |row: usize| row * self.inputs..(row + 1) * self.inputs;
+        for (view, from) in self.views.iter().zip(&from.views) {
+            let pairs = || view.numbers[of(row)].iter().zip(&from.numbers[of(other)]);
+            let squares = || pairs().map(|(a, b)| (a - b) * (a - b));
+            let all: f32 = squares().sum();
+            // Rows that are the same in the view are as far.
+            if all > 0.0 && all.is_finite() {
+                let of_each = (view.distances[row] - from.distances[other]) / all;
+                out.iter_mut().zip(squares()).for_each(|(out, square)| *out += of_each * square);
+            }
+        }
     }
 }
 
@@ -133,10 +167,19 @@ impl KeptRows {
         }
     }
 
-    /// Adds what each input adds to each row's error to `out`, which is as `tiles`; over a row, this adds up
-    /// to what [`KeptRows::add_errors`] adds.
-    pub fn add_parts(&self, tiles: &[f32], tile: usize, rows: usize, out: &mut [f32]) {
-        self.views.iter().for_each(|view| view.add_parts(self.compared(tiles, tile, rows), out));
+    /// Says where rows, in tiles, are in each view.
+    pub fn place(&self, tiles: &[f32], tile: usize, rows: usize) -> PolarsResult<Placed> {
+        let compared = self.compared(tiles, tile, rows);
+        let number = |at: usize| compared.number(at / self.inputs, at % self.inputs);
+        let scaled = collected((0..rows * self.inputs).map(number), "the rows of an explanation")?;
+        let mut distances = [vec![0f32; rows], vec![0f32; rows]];
+        self.add_distances(tiles, tile, distances.each_mut().map(Vec::as_mut_slice));
+        let place = |(view, mut distances): (&View, Vec<f32>)| {
+            distances.iter_mut().for_each(|distance| *distance *= view.unit);
+            Ok(PlacedInView { numbers: view.transform.rows(&scaled)?, distances })
+        };
+        let views = self.views.iter().zip(distances).map(place).collect::<PolarsResult<_>>()?;
+        Ok(Placed { inputs: self.inputs, views })
     }
 
     /// Adds each row's distance in each view, without a unit, to the view's part of `distances`.
@@ -240,33 +283,39 @@ mod tests {
     }
 
     #[test]
-    fn parts_add_up_to_the_errors_and_are_squares_over_the_distance() {
+    fn by_how_much_a_row_is_farther_is_shared_out_by_squared_differences() {
         let [of_draws, of_one] = kinds();
         for kept in [kept(2, 9, 1, of_draws.clone()), kept(3, 8, 2, of_draws), with_factors(kept(1, 300, 3, of_one))] {
             // New rows, then kept ones, which are not compared with themselves.
             let rows = concatenate![Axis(0), matrix(60, 0.5), matrix(5, 0.0)];
+            let others = matrix(7, 0.9);
             for tile in [Simd::chosen().tile_rows(), 1] {
-                let tiles = tiled(rows.view(), tile).unwrap();
-                let (mut errors, mut parts) = (vec![0f32; rows.nrows()], vec![0f32; tiles.len()]);
-                kept.add_errors(&tiles, tile, &mut errors);
-                kept.add_parts(&tiles, tile, rows.nrows(), &mut parts);
-                for (row, error) in errors.iter().enumerate() {
-                    let part = |input: usize| parts[(row / tile * INPUTS + input) * tile + row % tile];
-                    assert!((0..INPUTS).all(|input| part(input) >= 0.0));
-                    assert!(((0..INPUTS).map(part).sum::<f32>() / error - 1.0).abs() < 1e-5, "{row} {error}");
+                let in_tiles = [&rows, &others].map(|rows| tiled(rows.view(), tile).unwrap());
+                let errors = [65, 7].map(|count| vec![0f32; count]);
+                let [errors, of_others] = [0, 1].map(|at| {
+                    let mut errors = errors[at].clone();
+                    kept.add_errors(&in_tiles[at], tile, &mut errors);
+                    errors
+                });
+                let placed = kept.place(&in_tiles[0], tile, 65).unwrap();
+                let from = kept.place(&in_tiles[1], tile, 7).unwrap();
+                for row in 0..65 {
+                    let mut farther = [0f32; INPUTS];
+                    placed.add_farther(row, (&from, row % 7), &mut farther);
+                    let expected = errors[row] - of_others[row % 7];
+                    assert!((farther.iter().sum::<f32>() - expected).abs() < 1e-4 * errors[row].max(1.0), "{row}");
                 }
             }
         }
-        let views = vec![Transform::Scaled, asinh()];
-        let one = KeptRows::new(
-            vec![0.0; INPUTS],
-            Comparison { draws: 1, inputs: INPUTS, neighbours: 1 },
-            views,
-            &[1.0, 0.0],
-        );
-        let mut parts = [0.0; INPUTS];
-        one.unwrap().add_parts(&[3.0, 0.0, -4.0], 1, 1, &mut parts);
-        assert!(parts.iter().zip([9.0 / 5.0, 0.0, 16.0 / 5.0]).all(|(found, part)| (found - part).abs() < 1e-6));
+        let comparison = Comparison { draws: 1, inputs: INPUTS, neighbours: 1 };
+        let one =
+            KeptRows::new(vec![0.0; INPUTS], comparison, vec![Transform::Scaled, asinh()], &[1.0, 1e-30]).unwrap();
+        let [placed, from] = [[4.0, 6.0, 0.0], [1.0, 2.0, 0.0]].map(|row| one.place(&row, 1, 1).unwrap());
+        let mut farther = [0.0; INPUTS];
+        placed.add_farther(0, (&from, 0), &mut farther);
+        let apart = 52f32.sqrt() - 5f32.sqrt();
+        let expected = [9.0 / 25.0 * apart, 16.0 / 25.0 * apart, 0.0];
+        assert!(farther.iter().zip(expected).all(|(found, part)| (found - part).abs() < 1e-5), "{farther:?}");
     }
 
     #[test]

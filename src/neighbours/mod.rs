@@ -13,6 +13,6 @@ mod view;
 
 pub use asinh::Asinh;
 pub use fit::{keep, Kept};
-pub use kept_rows::{Comparison, KeptRows};
+pub use kept_rows::{Comparison, KeptRows, Placed};
 pub use log_odds::{LogOdds, LOG_ODDS_KNOTS};
 pub use view::{Transform, ViewKind};

@@ -92,7 +92,6 @@ pub struct Search<'a> {
 pub enum Numbered {
     None,
     NearestTwo,
-    All,
 }
 
 impl Task for Search<'_> {
@@ -107,10 +106,8 @@ impl Task for Search<'_> {
                 (..2, _) => self.search::<V, 2, 2>(),
                 (2, Numbered::None) => self.search::<V, 3, 0>(),
                 (2, Numbered::NearestTwo) => self.search::<V, 3, 2>(),
-                (2, Numbered::All) => self.search::<V, 3, 3>(),
                 (_, Numbered::None) => self.search::<V, SLOTS, 0>(),
                 (_, Numbered::NearestTwo) => self.search::<V, SLOTS, 2>(),
-                (_, Numbered::All) => self.search::<V, SLOTS, SLOTS>(),
             }
         }
     }
@@ -205,7 +202,7 @@ mod tests {
                     _ => libm::cos(at as f64 * 0.7) as f32,
                 };
                 let numbers: Vec<f32> = (0..INPUTS * tile).map(number).collect();
-                let [found, without, two] = [Numbered::All, Numbered::None, Numbered::NearestTwo].map(|numbered| {
+                let [found, without] = [Numbered::NearestTwo, Numbered::None].map(|numbered| {
                     simd.run(Search { kept: &kept, inputs: INPUTS, numbers: &numbers, neighbours, numbered })
                 });
                 for row in 0..tile {
@@ -218,8 +215,7 @@ mod tests {
                     for (place, (square, number)) in expected.iter().take(neighbours + 1).enumerate() {
                         assert!((found.minus_squares[place][row] + square).abs() < 1e-6);
                         assert_eq!(found.minus_squares[place][row], without.minus_squares[place][row]);
-                        assert_eq!(found.numbers[place][row], *number as f32);
-                        assert_eq!(two.numbers[place][row], if place < 2 { *number as f32 } else { 0.0 });
+                        assert_eq!(found.numbers[place][row], if place < 2 { *number as f32 } else { 0.0 });
                     }
                     assert_eq!(found.minus_squares[neighbours][row] == NONE, count <= neighbours);
                     assert_eq!(found.is_plain(row, neighbours), count >= neighbours && expected[0].0 > 0.0);

@@ -141,29 +141,6 @@ impl View {
         });
     }
 
-    /// Adds what each input adds to each row's distance, in its unit, to `out`, which is as the tiles: a
-    /// distance is the sum over the inputs of the square of their difference, divided by the distance.
-    pub fn add_parts(&self, compared: Compared, out: &mut [f32]) {
-        let (inputs, tile, unit) = (compared.inputs, compared.tile, self.unit / compared.draws as f32);
-        self.each_tile(compared, Numbered::All, |found| {
-            for at in 0..found.rows {
-                let row = found.first + at;
-                for Neighbour { number, square, weight } in self.neighbours(compared, &found, at) {
-                    if square == 0.0 {
-                        continue;
-                    }
-                    let weight = unit * weight / square.sqrt();
-                    let places = out[row / tile * inputs * tile + row % tile..].iter_mut().step_by(tile);
-                    let kept = &found.kept[number * inputs..][..inputs];
-                    let numbers = found.numbers[at..].iter().step_by(found.wide);
-                    for (out, (kept, number)) in places.zip(kept.iter().zip(numbers)) {
-                        *out += weight * (number - kept) * (number - kept);
-                    }
-                }
-            }
-        });
-    }
-
     /// Calls `take` with some rows and each draw in turn, then with the next rows.
     fn each_tile(&self, compared: Compared, numbered: Numbered, mut take: impl FnMut(Tile)) {
         let Compared { scaled, draws, inputs, neighbours, tiles, tile, rows, .. } = compared;
@@ -252,7 +229,7 @@ impl Neighbour {
 }
 
 impl Compared<'_> {
-    fn number(&self, row: usize, input: usize) -> f32 {
+    pub fn number(&self, row: usize, input: usize) -> f32 {
         self.tiles[(row / self.tile * self.inputs + input) * self.tile + row % self.tile]
     }
 

@@ -4,7 +4,7 @@ use polars::prelude::*;
 
 use crate::engine::{Device, Engine, Weights};
 use crate::model::Model;
-use crate::neighbours::KeptRows;
+use crate::neighbours::{KeptRows, Placed};
 
 /// A model's networks on a device, and its kept rows, whose distances are a part of the
 /// reconstruction error.
@@ -63,11 +63,8 @@ impl<'a> Networks<'a> {
         Ok(())
     }
 
-    /// Adds what each input adds to the distance from the kept rows, which is a part of the error; see
-    /// [`KeptRows::add_parts`].
-    pub fn add_parts_of_distance(&self, tiles: &[f32], rows: usize, out: &mut [f32]) {
-        if let Some(kept) = self.kept {
-            kept.add_parts(tiles, self.tile(), rows, out);
-        }
+    /// Where rows are beside the kept rows, if there are any; see [`KeptRows::place`].
+    pub fn place(&self, tiles: &[f32], rows: usize) -> PolarsResult<Option<Placed>> {
+        self.kept.map(|kept| kept.place(tiles, self.tile(), rows)).transpose()
     }
 }

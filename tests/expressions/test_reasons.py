@@ -151,7 +151,8 @@ def test_the_spread_is_the_deviation_of_the_scores_of_the_members(frame: pl.Data
     how = reference.metadata(data)["combiner"]
     rows = frame.select(FEATURES).to_numpy()
     scores = []
-    distances = reference.distances(data, reference.scaled(data, reference.inputs(data, rows))).sum(axis=1)
+    places = reference.places(data, reference.scaled(data, reference.inputs(data, rows)))
+    distances = sum(placed.distances for placed in places)
     for each in reference.members(data, rows):
         own = reference.Heads(each.logit, np.linalg.norm(each.x - each.reconstruction, axis=1) + distances)
         scores.append(reference.sigmoid(np.arcsinh(reference.combined(own, how["median"], how["spread"])) / 2))

@@ -196,7 +196,8 @@ def test_a_fit_on_the_rows_it_scores_is_a_fit_then_a_score(frame: pl.DataFrame, 
 
 @pytest.mark.parametrize("rows", [3, 40, 500])
 def test_rarity_is_the_rank_and_beyond_the_highest_ranks_an_exponential_tail(frame: pl.DataFrame, rows: int) -> None:
-    model = anorand.train(frame.head(rows), FEATURES, **FAST)
+    # Networks that are hardly trained may take what is far from three rows for ordinary.
+    model = anorand.train(frame.head(rows), FEATURES, **(FAST if rows > 3 else {}))
     far = frame.head(9).with_columns(a=pl.Series([10.0**power for power in range(9)]))
     found = pl.concat([frame, far]).select(anorand.detect(FEATURES, model)).unnest("anomaly")
     expected = reference.rarity(model.to_bytes(), found["score"].to_numpy().astype(np.float64))

@@ -158,7 +158,7 @@ tensors! {
     }
     MODEL {
         "ordinary.rows" F32 [ORDINARY, INPUTS]
-            "Scaled training rows that score below the median, which explanations compare with.";
+            "Scaled training rows that do not score among the highest tenth, which explanations compare with.";
     }
     CELLS {
         "ordinary.evidence" F64 [ORDINARY, ALL_AND_TAILS] "The evidence against each of them: all, and of tails alone.";
