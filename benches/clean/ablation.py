@@ -28,6 +28,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "neighbours": internals(combination="robust", kept_weight=1_000.0),
     "networks and neighbours": internals(combination="robust"),
     "networks and cells": {"kept_rows": 0},
+    "neighbours and cells": internals(kept_weight=1_000.0),
     "all": {},
 }
 

@@ -24,7 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "distil": {"distil": True},
     "distil, members=80": {"distil": True, "members": 80},
     "distil, members=160": {"distil": True, "members": 160},
-    "distil, members=160, kept_draws=80": {"distil": True, "members": 160, **internals(kept_draws=80)},
+    "distil, members=80, kept_draws=40": {"distil": True, "members": 80, **internals(kept_draws=40)},
 }
 SHARE = 0.01
 

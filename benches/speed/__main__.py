@@ -29,6 +29,7 @@ SECTIONS = {
     "parts": "startup",
     "growth": "growth",
     "memory": "growth",
+    "streaming": "streaming",
     "gpu": "gpu",
 }
 

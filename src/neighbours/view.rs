@@ -168,7 +168,7 @@ impl View {
                     Some(index) => simd.run(IndexSearch { index, numbers, rows: here, neighbours }),
                     None => simd.run(Search { kept, inputs, numbers, neighbours, numbered }),
                 };
-                take(Tile { draw, first, rows: here, kept, numbers, wide, nearest });
+                take(Tile { draw, first, rows: here, nearest });
             }
         }
     }
@@ -179,10 +179,9 @@ impl View {
         let row = tile.first + at;
         let equal = minus_squares[0][at] == 0.0;
         let is_itself = equal && (!self.transform.merges_rows() || compared.draw_has(tile.draw, row));
-        let itself = is_itself.then_some(0);
         let mut found = [Neighbour::default(); MOST_NEIGHBOURS];
         let mut count = 0;
-        for slot in (0..SLOTS).filter(|slot| minus_squares[*slot][at] != NONE && Some(*slot) != itself) {
+        for slot in (usize::from(is_itself)..SLOTS).filter(|slot| minus_squares[*slot][at] != NONE) {
             if count < compared.neighbours {
                 found[count] = Neighbour::from_slot(&tile.nearest, slot, at);
                 count += 1;
@@ -199,16 +198,11 @@ impl View {
 }
 
 /// Some rows, and the draw that they are compared with.
-struct Tile<'a> {
+struct Tile {
     draw: usize,
     /// The first of the rows, and their number
     first: usize,
     rows: usize,
-    /// The draw in the view, `[kept, inputs]`
-    kept: &'a [f32],
-    /// The rows in the view, `[inputs, wide]`
-    numbers: &'a [f32],
-    wide: usize,
     nearest: Nearest,
 }
 

@@ -32,8 +32,9 @@ use super::{share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, M
 
 /// A discrete column is predicted as a number as well if it has more values than this.
 const FEW_VALUES: usize = 12;
-/// A parent of a lower weight beside the others says little that they do not say.
-const LEAST_WEIGHT: f64 = 0.2;
+/// A parent of a lower weight adds nothing to the others. More than a tenth is too much: what other columns
+/// say again tells which of two cells is wrong.
+const LEAST_WEIGHT: f64 = 0.02;
 /// The targets of all columns, their coders, and what the parents say about the training rows.
 pub struct Fitted {
     pub coders: Vec<Coder>,
