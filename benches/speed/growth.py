@@ -30,14 +30,15 @@ def growth() -> None:
     small = frame(5_000, 20)
     line("fit, 50,000 rows × 10 …", [fitted(frame(50_000 * n, 10)) for n in sizes])
     line("fit, 5,000 rows × 20 …", [fitted(frame(5_000, 20 * n)) for n in sizes])
-    line("fit, 20 members …", [fitted(small, members=20 * n) for n in sizes])
+    line("fit, 5,000 rows × 125 …", [fitted(frame(5_000, 125 * n)) for n in sizes])
+    line("fit, 10 members …", [fitted(small, members=10 * n) for n in sizes])
     line("fit by group, 100 groups × 500 rows …", [by_group(100 * n) for n in sizes])
     model = model_of(small, **BRIEF)
     line("score, 100,000 rows × 20 …", [scored(frame(100_000 * n, 20), model) for n in sizes])
     wide = [(frame(100_000, 20 * n), model_of(frame(2_000, 20 * n), **BRIEF)) for n in sizes]
     line("score, 100,000 rows × 20 features …", [scored(rows, model) for rows, model in wide])
-    many = [model_of(frame(2_000, 20), members=20 * n, **BRIEF) for n in sizes]
-    line("score, 20 members …", [scored(frame(100_000, 20), model) for model in many])
+    many = [model_of(frame(2_000, 20), members=10 * n, **BRIEF) for n in sizes]
+    line("score, 10 members …", [scored(frame(100_000, 20), model) for model in many])
     picture = Path("target/bench/growth.png")
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(pl.DataFrame(found)).save(picture, ppi=110)
