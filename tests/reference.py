@@ -317,7 +317,10 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     found = cells(data, rows) if how["kind"] == "cells" else None
     weights = np.ones_like(end) if found is None else np.exp(-2 * found.parts[:, :, 0])
     apart = np.minimum(np.abs(end[:, None] - ordinary), 1.0) * weights[:, None]
-    nearest = apart.sum(axis=2).argmin(axis=1)
+    apart = apart.sum(axis=2)
+    lower = ordinary_scores(data) + 1e-6 < score(data, rows)[:, None]
+    apart[~lower & lower.any(axis=1, keepdims=True)] = np.inf
+    nearest = apart.argmin(axis=1)
     start = ordinary[nearest]
     unusual = [combined(heads_of_scaled(data, x), how["median"], how["spread"]) for x in (start, end)]
     gradient = np.zeros_like(end)

@@ -310,14 +310,15 @@ def explain(
     """What each feature adds to a row's score, compared with an ordinary training row.
 
     A model keeps at most 256 training rows that do not score among the highest tenth. A row is compared with the one
-    that is most like it: the contributions add up to the row's score minus that row's score, to 1e-3. So ``score − Σ contributions``
-    is the score of the row compared with. A row of medians would not do: where columns depend on one another, no table
-    has it, and it is itself strange.
+    that is most like it among those that score lower: the contributions add up to the row's score minus that row's
+    score, to 1e-3. So ``score − Σ contributions`` is the score of the row compared with. A row of medians would not do:
+    where columns depend on one another, no table has it, and it is itself strange.
 
     The difference of both scores is shared out between the parts of the score, the networks and the :func:`cells`, by
     Shapley values. What the evidence against cells adds goes to each cell by its own difference. What the networks add
     is shared out by integrated gradients (Sundararajan, Taly and Yan, 2017) along the straight line between the rows,
-    in scaled features; what the distance from kept rows adds, by the squared differences of both rows. A row is explained alike in any chunking, to 1e-5. :func:`detect` says in words why.
+    in scaled features; what the distance from kept rows adds, by the squared differences of both rows. A row is
+    explained alike in any chunking, to 1e-5. :func:`detect` says in words why.
 
     Parameters
     ----------

@@ -27,16 +27,19 @@ impl Ordinary {
         (Self::MOST_NUMBERS / inputs.max(1)).clamp(16, Self::MOST)
     }
 
-    /// The row that is most like a scaled one, in the inputs that `weights` give weight. Differences
-    /// beyond `FAR` count as that, so that one strange value does not decide.
-    pub fn nearest(&self, row: &[f32], weights: &[f32]) -> usize {
+    /// The row that is most like a scaled one, in the inputs that `weights` give weight, among those that
+    /// `may_be`; among all, if none may. Differences beyond `FAR` count as that, so that one strange
+    /// value does not decide.
+    pub fn nearest(&self, row: &[f32], weights: &[f32], may_be: impl Fn(usize) -> bool) -> usize {
         const FAR: f32 = 1.0;
         let distance = |other: &[f32]| -> f32 {
             let differences = row.iter().zip(other).map(|(a, b)| (a - b).abs().min(FAR));
             differences.zip(weights).map(|(difference, weight)| difference * weight).sum()
         };
-        let distances = self.rows.chunks_exact(row.len().max(1)).map(distance).enumerate();
-        distances.reduce(|best, next| if next.1 < best.1 { next } else { best }).map_or(0, |best| best.0)
+        let distances = || self.rows.chunks_exact(row.len().max(1)).map(distance).enumerate();
+        let nearer = |best: (usize, f32), next: (usize, f32)| if next.1 < best.1 { next } else { best };
+        let nearest = distances().filter(|(at, _)| may_be(*at)).reduce(nearer);
+        nearest.or_else(|| distances().reduce(nearer)).map_or(0, |best| best.0)
     }
 
     /// Gives all of its numbers.
@@ -81,8 +84,11 @@ mod tests {
     #[test]
     fn the_nearest_row_is_like_the_given_one_in_most_values() {
         let ordinary = Ordinary { rows: vec![0.0, 0.0, 0.0, 5.0, 5.0, 5.0], ..Ordinary::default() };
-        assert_eq!(ordinary.nearest(&[5.1, -100.0, 4.9], &[1.0; 3]), 1);
-        assert_eq!(ordinary.nearest(&[0.1, 0.2, 1e30], &[1.0; 3]), 0);
-        assert_eq!(ordinary.nearest(&[0.1, 5.0, 5.0], &[1.0, 0.0, 0.5]), 0);
+        let any = |_: usize| true;
+        assert_eq!(ordinary.nearest(&[5.1, -100.0, 4.9], &[1.0; 3], any), 1);
+        assert_eq!(ordinary.nearest(&[0.1, 0.2, 1e30], &[1.0; 3], any), 0);
+        assert_eq!(ordinary.nearest(&[0.1, 5.0, 5.0], &[1.0, 0.0, 0.5], any), 0);
+        assert_eq!(ordinary.nearest(&[0.1, 0.2, 0.3], &[1.0; 3], |at| at == 1), 1);
+        assert_eq!(ordinary.nearest(&[0.1, 0.2, 0.3], &[1.0; 3], |_| false), 0);
     }
 }

@@ -1,8 +1,8 @@
 //! What each feature adds to a row's score: the row is compared with an ordinary training row.
 //!
 //! A model keeps training rows that do not score among the highest tenth (`model::Ordinary`). A row is
-//! compared with the one that is most like it, since a row of medians may be one that no table has:
-//! where columns depend on one another, it is itself strange.
+//! compared with the one that is most like it among those that score lower, since a row of medians may
+//! be one that no table has: where columns depend on one another, it is itself strange.
 //!
 //! The difference of both scores is shared out in two steps, and the contributions add up to it.
 //!
@@ -35,6 +35,8 @@ const CHUNK: usize = 256;
 /// between kinks: Gauss–Legendre nodes, which are for smooth functions, are worse than the same
 /// number of midpoints.
 pub const STEPS: usize = 8;
+/// By how much a row scores lower, so that it is not the row itself, rounded otherwise.
+const LOWER: f64 = 1e-6;
 const WHAT: &str = "the explanations";
 
 pub struct Explanation {
@@ -146,8 +148,10 @@ fn explain_batch(
     let evidence = evidence(model, batch)?;
     let against = |row: usize| evidence.rows.get(row).copied().unwrap_or_default();
     let owners = model.inputs().owners();
-    let nearest = nearest(compared, batch, &evidence, &owners);
     let combiner = &model.metadata().combiner;
+    let score = |row: usize| f64::from(combiner.score(logits[row], errors[row], against(row)));
+    let scores: Vec<f64> = (0..*rows).map(score).collect();
+    let nearest = nearest(compared, batch, &evidence, &scores, &owners);
     let shares = |row: usize| {
         let to = Row { heads: finite((logits[row], errors[row])), evidence: against(row) };
         combiner.shares(compared.rows[nearest[row]], to)
@@ -163,8 +167,7 @@ fn explain_batch(
     let mut farther = vec![0f32; *inputs];
     let features = model.metadata().features.len();
     for (row, out) in out.chunks_exact_mut(features).enumerate() {
-        let score = f64::from(combiner.score(logits[row], errors[row], against(row)));
-        let total = score - compared.scores[nearest[row]];
+        let total = scores[row] - compared.scores[nearest[row]];
         let mut ways = vec![0f32; features];
         farther.fill(0.0);
         if let (Some(placed), Some(from)) = (&placed, &compared.placed) {
@@ -210,7 +213,7 @@ fn evidence(model: &Model, batch: &Batch) -> PolarsResult<Evidence> {
 
 /// The ordinary row that each row of a batch is compared with. A value that is taken for wrong has
 /// little weight: the row is compared with one that is like its other values.
-fn nearest(compared: &Compared, batch: &Batch, evidence: &Evidence, owners: &[usize]) -> Vec<usize> {
+fn nearest(compared: &Compared, batch: &Batch, evidence: &Evidence, scores: &[f64], owners: &[usize]) -> Vec<usize> {
     let Batch { tiles, tile, inputs, rows, .. } = batch;
     let features = owners.last().map_or(0, |last| last + 1);
     let (mut numbers, mut weights) = (vec![0f32; *inputs], vec![1f32; *inputs]);
@@ -220,7 +223,7 @@ fn nearest(compared: &Compared, batch: &Batch, evidence: &Evidence, owners: &[us
             numbers[input] = tiles[place(row, input, *tile, *inputs)];
             weights[input] = parts.map_or(1.0, |parts| libm::expf(-2.0 * parts[*feature][0]));
         }
-        compared.ordinary.nearest(&numbers, &weights)
+        compared.ordinary.nearest(&numbers, &weights, |at| compared.scores[at] + LOWER < scores[row])
     };
     (0..*rows).map(nearest).collect()
 }

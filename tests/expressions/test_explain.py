@@ -65,9 +65,12 @@ def test_contributions_add_up_to_the_scores_difference_from_an_ordinary_training
 
 
 @OPTIONS
-def test_an_outliers_first_contribution_is_above_zero(cancer: pl.DataFrame, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("contamination", [0.1, 0.6])
+def test_an_outliers_first_contribution_is_above_zero(
+    cancer: pl.DataFrame, options: dict[str, Any], contamination: float
+) -> None:
     model = fitted(cancer, options)
-    found = cancer.select(anorand.detect(pl.all(), model, contamination=0.1, explain=3)).unnest("anomaly")
+    found = cancer.select(anorand.detect(pl.all(), model, contamination=contamination, explain=3)).unnest("anomaly")
     explained = cancer.select(anorand.explain(pl.all(), model, top=1)).to_series().list.first()
     first = explained.struct.field("contribution").filter(found["outlier"])
     assert len(first) > 20
@@ -92,7 +95,6 @@ def test_with_a_time_that_recurs_contributions_add_up_too() -> None:
 def test_contributions_are_those_of_many_more_midpoints(cancer: pl.DataFrame, combination: str) -> None:
     model = fitted(cancer, {"members": 4, **internals(combination=combination)})
     scores = cancer.select(anorand.score(pl.all(), model)).to_series()
-    # Those that differ from the ordinary rows: such a row is compared with itself, and has no contributions.
     rows = cancer[scores.arg_sort(descending=True).head(20).to_list()]
     expected = reference.explain(model.to_bytes(), rows.to_numpy(), steps=128)
     found = rows.select(anorand.explain(pl.all(), model)).unnest("explanation").to_numpy()
