@@ -64,7 +64,9 @@ impl Tail {
                 continue;
             }
             let is_wanted = rows >= next && knots.len() + 1 < MOST_KNOTS;
-            if is_wanted || all.peek().is_none() {
+            // A count may be lost beside those of the higher numbers, where it is rounded.
+            let has_more = at_least.last().is_none_or(|higher| rows > *higher);
+            if has_more && (is_wanted || all.peek().is_none()) {
                 knots.push(number);
                 at_least.push(rows);
                 next = if knots.len() < HIGHEST { 0.0 } else { rows * GROWTH };
@@ -432,6 +434,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_count_that_is_lost_in_rounding_makes_no_knot() {
+        let tail = Tail::fit(vec![(3.0, 1.0), (2.0, 1e-20), (1.0, 1.0), (0.0, 1e-20)], 1.0);
+        assert_eq!((tail.knots.as_slice(), tail.at_least.as_slice()), (&[1.0, 3.0][..], &[2.0, 1.0][..]));
+        assert_eq!(tail.fault(), None);
     }
 
     #[test]
