@@ -14,7 +14,7 @@ pub use file::{
     check_writable, from_bytes, from_path, Destination, Distilled, LabelCounts, Metadata, Report, VocabularySizes,
     FORMAT,
 };
-pub use ordinary::Ordinary;
+pub use ordinary::{ByInput, Ordinary};
 pub use quantiles::ScoreQuantiles;
 pub use score_counts::ScoreCounts;
 

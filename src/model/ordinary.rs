@@ -3,6 +3,8 @@
 use polars::prelude::PolarsResult;
 
 use crate::cells::RowEvidence;
+use crate::memory::collected;
+use crate::simd::{Simd, Task, Vector};
 use crate::tensors::{TensorsIn, TensorsOut};
 
 /// Training rows that do not score among the highest tenth.
@@ -27,19 +29,11 @@ impl Ordinary {
         (Self::MOST_NUMBERS / inputs.max(1)).clamp(16, Self::MOST)
     }
 
-    /// The row that is most like a scaled one, in the inputs that `weights` give weight, among those that
-    /// `may_be`; among all, if none may. Differences beyond `FAR` count as that, so that one strange
-    /// value does not decide.
-    pub fn nearest(&self, row: &[f32], weights: &[f32], may_be: impl Fn(usize) -> bool) -> usize {
-        const FAR: f32 = 1.0;
-        let distance = |other: &[f32]| -> f32 {
-            let differences = row.iter().zip(other).map(|(a, b)| (a - b).abs().min(FAR));
-            differences.zip(weights).map(|(difference, weight)| difference * weight).sum()
-        };
-        let distances = || self.rows.chunks_exact(row.len().max(1)).map(distance).enumerate();
-        let nearer = |best: (usize, f32), next: (usize, f32)| if next.1 < best.1 { next } else { best };
-        let nearest = distances().filter(|(at, _)| may_be(*at)).reduce(nearer);
-        nearest.or_else(|| distances().reduce(nearer)).map_or(0, |best| best.0)
+    /// The rows, input by input, of which each model has this number.
+    pub fn by_input(&self, inputs: usize) -> PolarsResult<ByInput> {
+        let count = self.rows.len() / inputs.max(1);
+        let number = |at: usize| self.rows[at % count * inputs + at / count];
+        Ok(ByInput { numbers: collected((0..count * inputs).map(number), "the rows of an explanation")?, count })
     }
 
     /// Gives all of its numbers.
@@ -77,6 +71,53 @@ impl Ordinary {
     }
 }
 
+/// Ordinary rows, input by input, so that all of them are compared at once.
+pub struct ByInput {
+    /// `[inputs, rows]`
+    numbers: Vec<f32>,
+    count: usize,
+}
+
+impl ByInput {
+    /// The row that is most like a scaled one, in the inputs that `weights` give weight, among those that
+    /// `may_be`; among all, if none may. Differences beyond `FAR` count as that, so that one strange
+    /// value does not decide.
+    pub fn nearest(&self, row: &[f32], weights: &[f32], may_be: impl Fn(usize) -> bool) -> usize {
+        let mut distances = [0f32; Ordinary::MOST];
+        let distances = &mut distances[..self.count.min(Ordinary::MOST)];
+        Simd::chosen().run(Distances { rows: self, row, weights, distances });
+        let distances = || distances.iter().copied().enumerate();
+        let nearer = |best: (usize, f32), next: (usize, f32)| if next.1 < best.1 { next } else { best };
+        let nearest = distances().filter(|(at, _)| may_be(*at)).reduce(nearer);
+        nearest.or_else(|| distances().reduce(nearer)).map_or(0, |best| best.0)
+    }
+}
+
+/// The weighted sums of differences of a row from all others.
+struct Distances<'a> {
+    rows: &'a ByInput,
+    row: &'a [f32],
+    weights: &'a [f32],
+    distances: &'a mut [f32],
+}
+
+impl Task for Distances<'_> {
+    type Output = ();
+
+    /// Plain loops over the rows, which the compiler makes vectors of.
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        const FAR: f32 = 1.0;
+        let Self { rows, row, weights, distances } = self;
+        let inputs = rows.numbers.chunks_exact(rows.count.max(1));
+        for ((number, weight), others) in row.iter().zip(weights).zip(inputs) {
+            for (distance, other) in distances.iter_mut().zip(others) {
+                *distance += (number - other).abs().min(FAR) * weight;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +125,7 @@ mod tests {
     #[test]
     fn the_nearest_row_is_like_the_given_one_in_most_values() {
         let ordinary = Ordinary { rows: vec![0.0, 0.0, 0.0, 5.0, 5.0, 5.0], ..Ordinary::default() };
+        let ordinary = ordinary.by_input(3).unwrap();
         let any = |_: usize| true;
         assert_eq!(ordinary.nearest(&[5.1, -100.0, 4.9], &[1.0; 3], any), 1);
         assert_eq!(ordinary.nearest(&[0.1, 0.2, 1e30], &[1.0; 3], any), 0);

@@ -23,7 +23,7 @@ use crate::combiner::{finite, Row, Shares};
 use crate::data::Columns;
 use crate::engine::{tiled, Device};
 use crate::memory::{collected, zeros};
-use crate::model::{Model, Ordinary};
+use crate::model::{ByInput, Model, Ordinary};
 use crate::neighbours::Placed;
 
 use super::batches::{by_batch, Batch, Worked};
@@ -56,6 +56,7 @@ pub struct Contribution {
 /// The rows that explanations compare with.
 struct Compared<'a> {
     ordinary: &'a Ordinary,
+    by_input: ByInput,
     /// Of each
     rows: Vec<Row>,
     scores: Vec<f64>,
@@ -118,7 +119,8 @@ impl<'a> Compared<'a> {
         let score = |row: usize| f64::from(combiner.score(logits[row], errors[row], evidence(row)));
         let scores = (0..count).map(score).collect();
         let row = |row: usize| Row { heads: finite((logits[row], errors[row])), evidence: evidence(row) };
-        Ok(Self { ordinary, rows: (0..count).map(row).collect(), scores, placed })
+        let by_input = ordinary.by_input(inputs)?;
+        Ok(Self { ordinary, by_input, rows: (0..count).map(row).collect(), scores, placed })
     }
 
     /// The scaled numbers of a row.
@@ -223,7 +225,7 @@ fn nearest(compared: &Compared, batch: &Batch, evidence: &Evidence, scores: &[f6
             numbers[input] = tiles[place(row, input, *tile, *inputs)];
             weights[input] = parts.map_or(1.0, |parts| libm::expf(-2.0 * parts[*feature][0]));
         }
-        compared.ordinary.nearest(&numbers, &weights, |at| compared.scores[at] + LOWER < scores[row])
+        compared.by_input.nearest(&numbers, &weights, |at| compared.scores[at] + LOWER < scores[row])
     };
     (0..*rows).map(nearest).collect()
 }
