@@ -29,7 +29,7 @@ impl Ordinary {
         (Self::MOST_NUMBERS / inputs.max(1)).clamp(16, Self::MOST)
     }
 
-    /// The rows, input by input, of which each model has this number.
+    /// Transposes the rows to `[inputs, rows]`; `inputs` is the number of the model's inputs.
     pub fn by_input(&self, inputs: usize) -> PolarsResult<ByInput> {
         let count = self.rows.len() / inputs.max(1);
         let number = |at: usize| self.rows[at % count * inputs + at / count];

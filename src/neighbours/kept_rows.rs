@@ -291,10 +291,9 @@ mod tests {
             let others = matrix(7, 0.9);
             for tile in [Simd::chosen().tile_rows(), 1] {
                 let in_tiles = [&rows, &others].map(|rows| tiled(rows.view(), tile).unwrap());
-                let errors = [65, 7].map(|count| vec![0f32; count]);
-                let [errors, of_others] = [0, 1].map(|at| {
-                    let mut errors = errors[at].clone();
-                    kept.add_errors(&in_tiles[at], tile, &mut errors);
+                let [errors, of_others] = [(&in_tiles[0], 65), (&in_tiles[1], 7)].map(|(tiles, count)| {
+                    let mut errors = vec![0f32; count];
+                    kept.add_errors(tiles, tile, &mut errors);
                     errors
                 });
                 let placed = kept.place(&in_tiles[0], tile, 65).unwrap();
