@@ -7,8 +7,9 @@
 use polars::prelude::PolarsResult;
 
 use crate::memory::{collected, reserved, zeros};
+use crate::simd::Simd;
 
-use super::codes::{Codes, IN_WORD, OUT_OF_REACH};
+use super::codes::{Codes, Start, IN_WORD, OUT_OF_REACH};
 use super::nearest::NO_ROW;
 
 /// Fewer rows are searched as fast one by one.
@@ -38,19 +39,19 @@ pub struct Index {
 pub struct CodedRows {
     /// Four codes in each word, `[blocks, words, lanes]`
     words: Vec<i32>,
-    /// −½ of the squared norm of each row's codes, rounded down, `[blocks, lanes]`
-    minus_halves: Vec<i32>,
+    /// The [`Start`] of each row's sums, `[blocks, lanes]`
+    starts: Vec<i32>,
     lanes: usize,
 }
 
 impl Index {
     /// Makes the index of rows, `[rows, inputs]`; None where it would not make the search faster.
-    pub fn new(rows: &[f32], inputs: usize, lanes: usize) -> PolarsResult<Option<Self>> {
-        let count = rows.len() / inputs.max(1);
+    pub fn new(rows: &[f32], inputs: usize, simd: Simd) -> PolarsResult<Option<Self>> {
+        let (count, lanes) = (rows.len() / inputs.max(1), simd.lanes());
         if count < LEAST_ROWS {
             return Ok(None);
         }
-        let Some(codes) = Codes::fit(rows, inputs) else { return Ok(None) };
+        let Some(codes) = Codes::fit(rows, inputs, simd.largest_byte()) else { return Ok(None) };
         let mut numbers = collected(0..count as u32, INDEX)?;
         order(&mut numbers, rows, inputs, lanes);
         let blocks = count.div_ceil(lanes);
@@ -80,21 +81,21 @@ impl Index {
             for (input, number) in row.iter().enumerate() {
                 self.rows[(block * inputs + input) * lanes + lane] = *number;
             }
-            let (norm, error) = self.codes.write(row, self.coded.lane(block, lane), lanes);
-            self.coded.set_norm(block, lane, norm);
+            let (start, error) = self.codes.write(row, self.coded.lane(block, lane), lanes);
+            self.coded.starts[block * lanes + lane] = start;
             self.error = self.error.max(error);
         }
-        let mut norm = 0;
+        let mut start = Start::default();
         for word in 0..self.codes.words() {
             let words = &self.coded.words(block)[word * lanes..][..count];
             let mean = |at: usize| words.iter().map(|word| word >> (8 * at) & 0xff).sum::<i32>() / count.max(1) as i32;
             for at in 0..IN_WORD {
                 let code = mean(at);
-                norm += code * code;
+                start.add(code);
                 self.centres.lane(block / lanes, block % lanes)[word * lanes] |= code << (8 * at);
             }
         }
-        self.centres.set_norm(block / lanes, block % lanes, norm);
+        self.centres.starts[block] = start.of(self.codes.offset());
     }
 
     pub fn blocks(&self) -> usize {
@@ -125,13 +126,13 @@ impl Index {
 impl CodedRows {
     /// Has no rows yet.
     fn new(blocks: usize, words: usize, lanes: usize) -> PolarsResult<Self> {
-        let mut minus_halves = reserved(blocks * lanes, INDEX)?;
-        minus_halves.resize(blocks * lanes, OUT_OF_REACH);
-        Ok(Self { words: zeros(blocks * words * lanes, INDEX)?, minus_halves, lanes })
+        let mut starts = reserved(blocks * lanes, INDEX)?;
+        starts.resize(blocks * lanes, OUT_OF_REACH);
+        Ok(Self { words: zeros(blocks * words * lanes, INDEX)?, starts, lanes })
     }
 
     pub fn blocks(&self) -> usize {
-        self.minus_halves.len() / self.lanes
+        self.starts.len() / self.lanes
     }
 
     /// The words of a block, `[words, lanes]`.
@@ -142,8 +143,8 @@ impl CodedRows {
     }
 
     #[inline(always)]
-    pub fn minus_halves(&self, block: usize) -> &[i32] {
-        &self.minus_halves[block * self.lanes..][..self.lanes]
+    pub fn starts(&self, block: usize) -> &[i32] {
+        &self.starts[block * self.lanes..][..self.lanes]
     }
 
     /// The words of a block from those of one row on.
@@ -152,12 +153,8 @@ impl CodedRows {
         &mut self.words[block * size..][..size][lane..]
     }
 
-    fn set_norm(&mut self, block: usize, lane: usize, norm: i32) {
-        self.minus_halves[block * self.lanes + lane] = -((norm + 1) / 2);
-    }
-
     fn bytes(&self) -> usize {
-        (self.words.len() + self.minus_halves.len()) * size_of::<i32>()
+        (self.words.len() + self.starts.len()) * size_of::<i32>()
     }
 }
 
@@ -201,8 +198,8 @@ mod tests {
     #[test]
     fn each_row_is_in_one_place_and_rows_of_a_block_are_near_one_another() {
         let rows: Vec<f32> = (0..1_003).map(|row| (row * 389 % 1_003) as f32).collect();
-        for lanes in [8, 16] {
-            let index = Index::new(&rows, 1, lanes).unwrap().unwrap();
+        for simd in Simd::available() {
+            let (lanes, index) = (simd.lanes(), Index::new(&rows, 1, simd).unwrap().unwrap());
             assert_eq!(index.blocks(), 1_003usize.div_ceil(lanes));
             let mut all = index.numbers.clone();
             all.sort_unstable();
@@ -220,7 +217,7 @@ mod tests {
     #[test]
     fn few_rows_and_rows_that_are_all_the_same_have_no_index() {
         for rows in [vec![], vec![0.0, 1.0], vec![3.0; 1_000], vec![f32::NAN; 1_000]] {
-            assert_eq!(Index::new(&rows, 1, 8).unwrap(), None);
+            assert_eq!(Index::new(&rows, 1, Simd::chosen()).unwrap(), None);
         }
     }
 }

@@ -22,7 +22,7 @@ const CHUNK: usize = 64;
 const BLOCKS: usize = 4;
 
 /// The blocks that a row is compared with first.
-const FIRST: usize = 2;
+const FIRST: usize = 4;
 
 /// The search for the nearest rows to the first `rows` of a tile, `[inputs, tile]`.
 pub struct IndexSearch<'a> {
@@ -96,6 +96,20 @@ fn insert<const K: usize>(near: &mut Near<K>, mut rank: u64) {
     }
 }
 
+/// Of whole vectors of numbers: a bit for each that is at least `least`, and the place of the first
+/// one; only of vectors that have such a number.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn masks<V: Vector>(numbers: &[i32], least: i32) -> impl Iterator<Item = (usize, u32)> + '_ {
+    let mask = move |(at, numbers): (usize, &[i32])| {
+        // SAFETY: the caller knows that the CPU has the vector's instructions, and these are as many numbers as it has lanes.
+        (at * V::LANES, unsafe { V::is_at_least(V::load_whole(numbers.as_ptr()), V::splat_whole(least)) })
+    };
+    numbers.chunks_exact(V::LANES).enumerate().map(mask).filter(|(_, mask)| *mask != 0)
+}
+
 /// The rows of a tile, and what was found for them.
 struct Tile<'a, const K: usize> {
     index: &'a Index,
@@ -125,7 +139,7 @@ impl<'a, const K: usize> Tile<'a, K> {
             let mut coded = [0; MOST_TILE];
             for (row, number) in numbers.iter().enumerate() {
                 let (code, error) = codes.code(input, *number);
-                coded[row] = code << (8 * (input % IN_WORD));
+                coded[row] = ((code - codes.offset()) & 0xff) << (8 * (input % IN_WORD));
                 norms[row] += code * code;
                 squares[row] += error * error;
             }
@@ -171,7 +185,9 @@ impl<'a, const K: usize> Tile<'a, K> {
     unsafe fn look_first<V: Vector>(&mut self, row: usize, sums: &mut [i32]) {
         for at in 0..FIRST {
             let most = sums.iter().copied().fold(i32::MIN, i32::max);
-            let block = sums.iter().position(|sum| *sum == most).unwrap_or(0);
+            // SAFETY: the caller knows that the CPU has the vector's instructions.
+            let found = unsafe { masks::<V>(sums, most) }.next();
+            let block = found.map_or(0, |(first, mask)| first + mask.trailing_zeros() as usize);
             sums[block] = i32::MIN;
             self.first[row][at] = block;
         }
@@ -188,24 +204,28 @@ impl<'a, const K: usize> Tile<'a, K> {
         let coded = self.index.coded();
         for row in (0..self.rows).step_by(TOGETHER) {
             // Which rows of each block may be near enough to a row of the tile
-            let mut may_be = [[0u16; CHUNK]; TOGETHER];
+            let mut may_be = [[0i32; CHUNK]; TOGETHER];
             for (at, block) in blocks.clone().enumerate() {
                 // SAFETY: the caller knows that the CPU has the vector's instructions, and that
                 // there are no more blocks than a chunk has.
                 unsafe {
                     let sums = self.sums::<V>(coded, block, row);
                     for ((may_be, sums), need) in may_be.iter_mut().zip(sums).zip(&self.need[row..][..TOGETHER]) {
-                        *may_be.get_unchecked_mut(at) = V::is_at_least(sums, V::splat_whole(*need)) as u16;
+                        *may_be.get_unchecked_mut(at) = V::is_at_least(sums, V::splat_whole(*need)) as i32;
                     }
                 }
             }
             for (row, may_be) in (row..self.rows).zip(&may_be) {
                 let mut near_enough = [0; CHUNK];
                 let mut count = 0;
-                for (block, may_be) in blocks.clone().zip(may_be) {
-                    // Without a branch, which the CPU would often guess wrong.
-                    near_enough[count] = block;
-                    count += usize::from(*may_be != 0 && !self.first[row].contains(&block));
+                // SAFETY: the caller knows that the CPU has the vector's instructions.
+                for (first, mut mask) in unsafe { masks::<V>(may_be, 1) } {
+                    while mask != 0 {
+                        let block = blocks.start + first + mask.trailing_zeros() as usize;
+                        mask &= mask - 1;
+                        near_enough[count] = block;
+                        count += usize::from(!self.first[row].contains(&block));
+                    }
                 }
                 // SAFETY: the caller knows that the CPU has the vector's instructions.
                 unsafe { self.compare::<V>(row, &near_enough[..count]) };
@@ -260,7 +280,7 @@ impl<'a, const K: usize> Tile<'a, K> {
     }
 
     /// For each of [`TOGETHER`] rows from `row` on: the products of its codes and those of a
-    /// block's rows, less half of their squared norms. The larger, the nearer.
+    /// block's rows, from the [`Start`](super::codes::Start) of these on. The larger, the nearer.
     ///
     /// # Safety
     /// The CPU has the vector's instructions.
@@ -271,7 +291,7 @@ impl<'a, const K: usize> Tile<'a, K> {
         // SAFETY: the caller knows that the CPU has the vector's instructions. There are `words` words of each row, and as many
         // vectors of the block.
         unsafe {
-            let mut sums = [V::load_whole(coded.minus_halves(block).as_ptr()); TOGETHER];
+            let mut sums = [V::load_whole(coded.starts(block).as_ptr()); TOGETHER];
             for word in 0..words {
                 let others = V::load_whole(others.as_ptr().add(word * V::LANES));
                 for (row, sum) in sums.iter_mut().enumerate() {
@@ -371,7 +391,7 @@ mod tests {
             |kind: (&'static str, usize, Vec<f32>)| Simd::available().into_iter().map(move |simd| (kind.clone(), simd));
         for ((kind, inputs, kept), simd) in kinds().into_iter().flat_map(with_each) {
             let wide = simd.tile_rows();
-            let index = Index::new(&kept, inputs, simd.lanes()).unwrap().unwrap();
+            let index = Index::new(&kept, inputs, simd).unwrap().unwrap();
             let numbers = tile(&kept, inputs, wide);
             for (neighbours, rows) in [(1, wide), (2, wide - 3), (3, 1), (5, wide)] {
                 let found = simd.run(IndexSearch { index: &index, numbers: &numbers, rows, neighbours });
@@ -398,7 +418,7 @@ mod tests {
             Simd::available().into_iter().flat_map(|simd| [f32::NAN, f32::INFINITY].map(|x| (simd, x)))
         {
             let (_, inputs, kept) = kinds().swap_remove(0);
-            let index = Index::new(&kept, inputs, simd.lanes()).unwrap().unwrap();
+            let index = Index::new(&kept, inputs, simd).unwrap().unwrap();
             let numbers = vec![number; inputs * simd.tile_rows()];
             let found = simd.run(IndexSearch { index: &index, numbers: &numbers, rows: 2, neighbours: 2 });
             assert_eq!(found.minus_squares[0][..2], [NONE; 2], "{simd:?} {number}");

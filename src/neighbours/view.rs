@@ -114,7 +114,7 @@ impl View {
     pub fn new(transform: Transform, scaled: &[f32], [draws, inputs]: [usize; 2], unit: f32) -> PolarsResult<Self> {
         let rows = if transform == Transform::Scaled { vec![] } else { transform.rows(scaled)? };
         let simd = Simd::chosen();
-        let index = if draws == 1 && simd.multiplies_bytes() { Index::new(&rows, inputs, simd.lanes())? } else { None };
+        let index = if draws == 1 && simd.multiplies_bytes() { Index::new(&rows, inputs, simd)? } else { None };
         Ok(Self { transform, rows, unit, factors: vec![], index })
     }
 

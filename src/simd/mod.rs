@@ -125,6 +125,15 @@ impl Simd {
         self.0 != Set::Portable
     }
 
+    /// The largest byte whose products with signed bytes it adds up without saturating, see [`Vector::add_products`].
+    pub fn largest_byte(self) -> i32 {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => u8::MAX.into(),
+            _ => i8::MAX.into(),
+        }
+    }
+
     /// The number of lanes of a vector.
     pub fn lanes(self) -> usize {
         self.tile_rows() / VECTORS

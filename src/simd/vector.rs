@@ -43,8 +43,8 @@ pub trait Vector: Copy {
     unsafe fn store_whole(whole: Self::Whole, to: *mut i32);
     /// A bit for each lane, the first one lowest: whether `a` is at least `b`.
     unsafe fn is_at_least(a: Self::Whole, b: Self::Whole) -> u32;
-    /// Adds the products of the four bytes in each lane to its sum. Bytes are below 128, so that no
-    /// instruction set takes a sign for a number, or saturates.
+    /// Adds the products of the four bytes in each lane to its sum: of `bytes`, which are at most
+    /// [`Simd::largest_byte`](super::Simd::largest_byte), so that nothing saturates, and `by`, which have a sign.
     unsafe fn add_products(sums: Self::Whole, bytes: Self::Whole, by: Self::Whole) -> Self::Whole;
 }
 
@@ -370,8 +370,8 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn add_products(sums: [i32; 8], bytes: [i32; 8], by: [i32; 8]) -> [i32; 8] {
         let products = |lane: usize| {
-            let [bytes, by] = [bytes[lane], by[lane]].map(i32::to_le_bytes);
-            bytes.iter().zip(by).map(|(byte, by)| i32::from(*byte) * i32::from(by)).sum::<i32>()
+            let (bytes, by) = (bytes[lane].to_le_bytes(), by[lane].to_le_bytes());
+            bytes.iter().zip(by).map(|(byte, by)| i32::from(*byte) * i32::from(by as i8)).sum::<i32>()
         };
         std::array::from_fn(|lane| sums[lane] + products(lane))
     }
