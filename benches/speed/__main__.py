@@ -1,8 +1,8 @@
 """Command line: `python -m benches.speed [SECTION …]`; `--help` names the sections.
 
 `gpu` needs a GPU (see benches/gpu.sh) and is left out unless it is asked for. The first three need
-benches/requirements.txt, and torch with its CUDA libraries (`make build engine TORCH=full`); `distilled` needs isotree
-alone.
+benches/requirements.txt, and torch with its CUDA libraries (`make build engine TORCH=full`); `distilled` and
+`presets` need benches/requirements.txt alone.
 Every comparison measures both sides in one run, on the number of threads that POLARS_MAX_THREADS says (all cores if it
 is not set). Only ratios mean anything on a shared machine.
 """

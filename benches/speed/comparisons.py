@@ -29,13 +29,13 @@ def scoring() -> None:
     encoder = AutoEncoder(epoch_num=1, verbose=0, random_state=0).fit(train.to_numpy())
     encoder_rate = few.height / seconds(lambda: encoder.decision_function(few.to_numpy()))
     networks: dict[str, Any] = {"kept_rows": 0, **internals(combination="robust")}
-    of_default = 20 * network_flops(9)
-    for preset, options, flops in [
-        ("paper", {"preset": "paper"}, network_flops(30)),
-        ("networks of default", networks, of_default),
-        ("default", {}, of_default),
+    for preset, options, inputs in [
+        ("paper", {"preset": "paper"}, 30),
+        ("networks of default", networks, 9),
+        ("default", {}, 9),
     ]:
         model = model_of(train, **BRIEF, **options)
+        flops = model.members * network_flops(inputs)
         rate = rows.height / seconds(lambda model=model: rows.select(anorand.score(pl.all(), model)))
         print(
             f"score, {preset:19} d = 30: {rate / 1e6:5.2f} M rows/s, {rate * flops / limit:4.0%} of sgemm; "
