@@ -59,6 +59,18 @@ DETECTORS: dict[str, Callable[[Set], Array]] = {
 }
 
 
+def quality(data: Set) -> list[dict[str, object]]:
+    """A row for each detector."""
+
+    def of(name: str) -> dict[str, object]:
+        found = DETECTORS[name](data)
+        measures = {"AUC-ROC": roc_auc_score, "AUC-PR": average_precision_score}
+        reached = {measure: float(measure_of(data.anomalies, found)) for measure, measure_of in measures.items()}
+        return {"set": data.name, "detector": name, **reached}
+
+    return [of(name) for name in DETECTORS]
+
+
 def measured(clean: Set) -> list[dict[str, object]]:
     """A row for each share and detector; none for a set with too few anomalies."""
     sets = [contaminated(clean, share) for share in SHARES]
@@ -66,11 +78,7 @@ def measured(clean: Set) -> list[dict[str, object]]:
     for share, data in zip(SHARES, sets, strict=True):
         if data is None or None in sets:
             return []
-        for name, scores in DETECTORS.items():
-            found = scores(data)
-            reached = {"AUC-PR": average_precision_score, "AUC-ROC": roc_auc_score}
-            quality = {measure: float(of(data.anomalies, found)) for measure, of in reached.items()}
-            rows.append({"set": clean.name, "share": share, "detector": name, **quality})
+        rows += [{**row, "share": share} for row in quality(data)]
     return rows
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import altair as alt
 import polars as pl
-from sklearn.metrics import average_precision_score, roc_auc_score
 
-from .contamination import DETECTORS
+from .contamination import quality
 from .sets import add_arguments, read
 
 
@@ -23,12 +22,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the sets here, as an SVG or a PNG")
     options = parser.parse_args()
-    rows = []
-    for data in read(options):
-        for name, scores in DETECTORS.items():
-            found = scores(data)
-            reached = roc_auc_score(data.anomalies, found), average_precision_score(data.anomalies, found)
-            rows.append({"set": data.name, "detector": name, "AUC-ROC": reached[0], "AUC-PR": reached[1]})
+    rows = [row for data in read(options) for row in quality(data)]
     ranked = pl.DataFrame(rows).with_columns(rank=pl.col("AUC-PR").rank(descending=True).over("set"))
     means = ranked.group_by("detector", maintain_order=True).agg(pl.mean("AUC-ROC", "AUC-PR", "rank").round(3))
     print(f"{ranked['set'].n_unique()} sets")
@@ -44,7 +38,9 @@ def draw(sets: pl.DataFrame) -> alt.HConcatChart:
     def beside(other: str) -> alt.LayerChart:
         higher = sets.select((pl.col("novelty") > pl.col(other)).sum()).item()
         dots = alt.Chart(sets).mark_circle(size=28, opacity=0.6, color="#2f6db3")
-        places = dots.encode(alt.X(f"{other}:Q").title(f"AUC-PR of {other}"), alt.Y("novelty:Q").title("AUC-PR of novelty"))
+        places = dots.encode(
+            alt.X(f"{other}:Q").title(f"AUC-PR of {other}"), alt.Y("novelty:Q").title("AUC-PR of novelty")
+        )
         title = f"novelty is higher on {higher} of {sets.height} sets"
         chart: alt.LayerChart = (diagonal.encode(alt.X("x:Q"), alt.Y("y:Q")) + places).properties(
             width=230, height=230, title=alt.TitleParams(title, fontSize=12)
