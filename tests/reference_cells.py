@@ -145,6 +145,7 @@ class Column:
         self.numbers: Numbers | None = None
         self.vocabulary: tuple[list[str], list[int], int] | None = None
         self.rarity: Rarity | None = None
+        self.zero_is_usual = False
         self.shapes: Shapes | None = None
         self.near: NearDuplicates | None = None
         self.format: tuple[int, int] | None = None
@@ -152,6 +153,9 @@ class Column:
 
     def prepare(self) -> None:
         """Works out what follows from the known values."""
+        texts, rows_of, _ = self.vocabulary or ([], self.counts.tolist(), 0)
+        numbers = self.known.tolist() if self.vocabulary is None else [self.number_of(text) for text in texts]
+        self.zero_is_usual = _zero_is_usual(list(zip(numbers, rows_of, strict=True)))
         if self.vocabulary is None:
             others = self.rows - int(self.counts.sum()) - self.missing
             counts = [*self.counts.tolist(), self.missing]
@@ -269,7 +273,7 @@ class Column:
         beyond = max(low - of.place(number), of.place(number) - high) / width
         events = [of_event(count, of.rows) for least, count in zip(FAR, of.far, strict=True) if beyond >= least]
         level.fixed += 0.5 * max(events, default=0.0)
-        odd = [number < 0, number == 0, number != math.trunc(number)]
+        odd = [number < 0, number == 0 and not self.zero_is_usual, number != math.trunc(number)]
         known = of.below.own_rows + of.above.own_rows
         most = int(0.1 * known)
         if most < of.odd[0] < int(known) - most:
@@ -277,6 +281,21 @@ class Column:
         few = [count for is_odd, count in zip(odd, of.odd, strict=True) if is_odd and count <= most]
         if few and self.meaning == "number":
             level.fixed += of_event(min(few), of.rows)
+
+
+def _zero_is_usual(counted: list[tuple[float, int]]) -> bool:
+    """Whether 0 is neither apart from the five numbers next to it, nor much rarer or more frequent."""
+    there = [(number, rows) for number, rows in counted if math.isfinite(number) and rows > 0]
+    zeros = sum(rows for number, rows in there if number == 0)
+    above = [(number, rows) for number, rows in there if number > 0]
+    below = [(-number, rows) for number, rows in there if number < 0]
+    side = below if sum(rows for _, rows in below) > sum(rows for _, rows in above) else above
+    near = sorted(side)[:5]
+    if len(near) < 2:
+        return False
+    widest = max(b - a for (a, _), (b, _) in itertools.pairwise(near))
+    mean = sum(rows for _, rows in near) / len(near)
+    return near[0][0] <= 3 * widest and mean <= 10 * (zeros + 0.5) and zeros <= 10 * mean
 
 
 # Codes and parents

@@ -98,6 +98,7 @@ impl Reasons<'_> {
         let part = |text: &str| short(coder.form.part(text).unwrap_or(text));
         let text = words::text(&self.batch().given[at], &self.described[at], row);
         match (coder.form, text) {
+            (_, Some(text)) if part(text) == short(text) => format!("{name} {}", self.shown(at, row)),
             (Form::Hour, _) => format!("{name} at {code:02} h"),
             (Form::Weekday, _) => format!("{name} on a {}", WEEKDAYS[code as usize % 7]),
             (Form::Month, _) => format!("{name} in {}", MONTHS[code as usize % 12]),
@@ -155,7 +156,7 @@ impl Reasons<'_> {
         let second = if is_unit || two.operation != Operation::Sum {
             second.to_string()
         } else {
-            format!("{factor} × {second}")
+            format!("{} × {second}", words::plain(factor, None))
         };
         let whole = match two.operation {
             Operation::Product => format!("{first} × {second}"),
@@ -169,9 +170,9 @@ impl Reasons<'_> {
         match two.operation {
             Operation::Sum => whole,
             Operation::Difference if are_times || (factor - 1.0).abs() < 1e-9 => whole,
-            Operation::Difference => format!("{factor} × ({whole})"),
+            Operation::Difference => format!("{} × ({whole})", words::plain(factor, None)),
             _ if (two.factor - 1.0).abs() < 1e-9 => whole,
-            _ => format!("{} × {whole}", two.factor),
+            _ => format!("{} × {whole}", words::plain(two.factor, None)),
         }
     }
 }

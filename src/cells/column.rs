@@ -9,13 +9,14 @@ use crate::data::Kind;
 use super::events::{of_event, Own, Parts, Sums};
 use super::known_numbers::{numbers_of, Counting};
 use super::nature::{Meaning, Nature};
-use super::numbers::{Numbers, FAR};
+use super::numbers::{Numbers, Oddity, FAR};
 use super::parse;
 use super::shares::Shares;
 use super::strips::STRIP;
 use super::tails::Rarity;
 use super::texts::{self, Texts};
 use super::values::{AllRows, CellColumn, Vocabulary, NULL};
+use super::zeros::zero_is_usual;
 
 /// The hour of a value that has none.
 pub const NO_HOUR: u8 = 24;
@@ -51,6 +52,8 @@ pub struct Column {
     pub counts: Vec<u64>,
     /// How rare the known numbers are.
     rarity: Option<Rarity>,
+    /// Whether 0 is a number like those next to it.
+    zero_is_usual: bool,
     pub texts: Option<Texts>,
     /// The known levels, and that of missing values.
     pub levels: Vec<Level>,
@@ -98,7 +101,18 @@ impl Column {
     /// A column whose numbers and values are not known yet.
     pub fn new(time: Option<Kind>, nature: Nature, all: AllRows) -> Self {
         let (known, counts, levels) = (vec![], vec![], vec![]);
-        Self { time, nature, all, numbers: None, known, counts, rarity: None, texts: None, levels }
+        Self {
+            time,
+            nature,
+            all,
+            numbers: None,
+            known,
+            counts,
+            rarity: None,
+            zero_is_usual: false,
+            texts: None,
+            levels,
+        }
     }
 
     fn fit_numbers(column: &CellColumn, all: AllRows, most: usize, earlier: Option<EarlierColumn>) -> Self {
@@ -152,6 +166,13 @@ impl Column {
     /// Works out what known values say, of a model that was just fitted or read.
     pub fn prepare(&mut self, vocabulary: Option<&Vocabulary>) {
         self.texts = vocabulary.map(|vocabulary| Texts::fit(&self.nature, vocabulary, self.all));
+        self.zero_is_usual = match vocabulary {
+            None => zero_is_usual(self.known.iter().copied().zip(self.counts.iter().copied())),
+            Some(texts) => {
+                let numbers = texts.values.iter().map(|text| self.number_of(text));
+                zero_is_usual(numbers.zip(texts.counts.iter().copied()))
+            }
+        };
         let counts = self.counts.iter().copied().chain([self.all.missing]);
         let known = counts.clone().fold(0, u64::saturating_add);
         self.rarity = self.nature.is_discrete.then(|| Rarity::fit(counts, self.all.rows.saturating_sub(known)));
@@ -312,9 +333,21 @@ impl Column {
         let far = FAR.iter().zip(numbers.far).filter(|(far, _)| beyond >= **far);
         let event = far.map(|(_, count)| of_event(count, numbers.rows, is_left_out)).fold(0.0, f64::max);
         parts.add(Own::Far, event);
-        if let Some((_, count)) = numbers.rare_oddity(value).filter(|_| self.nature.meaning == Meaning::Number) {
+        if let Some((_, count)) = self.rare_oddity(value) {
             parts.add(Own::Kind, of_event(count, numbers.rows, is_left_out));
         }
+    }
+
+    /// Whether its numbers are neither times nor durations.
+    pub fn is_plain_number(&self) -> bool {
+        self.nature.meaning == Meaning::Number && self.time.is_none()
+    }
+
+    /// What few of a column's numbers are as this one is: below zero, zero, or no whole number; and
+    /// how many rows have such a number. Where 0 is a number like those next to it, it is none.
+    pub fn rare_oddity(&self, number: f64) -> Option<(Oddity, u64)> {
+        let may_be_odd = self.nature.meaning == Meaning::Number && !(number == 0.0 && self.zero_is_usual);
+        self.numbers.as_ref().filter(|_| may_be_odd)?.rare_oddity(number)
     }
 
     /// What speaks against a text that means `number`.

@@ -51,6 +51,7 @@ mod tests;
 mod texts;
 mod values;
 mod words;
+mod zeros;
 
 use polars::prelude::PolarsResult;
 

@@ -116,17 +116,52 @@ struct Common {
 struct Alike {
     pattern: Letters,
     texts: Vec<Common>,
+    /// The places of those with the same letters, whether small or large.
+    by_letters: HashMap<Vec<char>, Vec<usize>>,
+}
+
+impl Alike {
+    fn new(pattern: Letters) -> Self {
+        Self { pattern, texts: vec![], by_letters: HashMap::new() }
+    }
+
+    fn push(&mut self, one: Common) {
+        self.by_letters.entry(one.letters.text.clone()).or_default().push(self.texts.len());
+        self.texts.push(one);
+    }
+
+    /// Those with the same letters, the commonest first.
+    fn with_letters(&self, letters: &Letters) -> impl Iterator<Item = &Common> {
+        let places = self.by_letters.get(&letters.text).map_or(&[][..], Vec::as_slice);
+        places.iter().map(|place| &self.texts[*place])
+    }
+}
+
+/// The texts of one length, those with the commonest text first.
+#[derive(Clone, Debug, Default)]
+struct OfLength {
+    /// For each pattern its parity, and the rows that the commonest of its texts has: of most
+    /// patterns, these tell that no text is near enough or common enough.
+    keys: Vec<(u64, u64)>,
+    alike: Vec<Alike>,
 }
 
 /// The common texts of a column.
 #[derive(Clone, Debug)]
 pub struct NearDuplicates {
-    /// By the number of letters; those with the commonest text first.
-    by_length: Vec<Vec<Alike>>,
+    /// By the number of letters
+    by_length: Vec<OfLength>,
     /// Which texts of the vocabulary are near a commoner one.
     is_near: Vec<bool>,
     /// The evidence of a near-duplicate among new rows, and among the training rows.
     evidence: [f64; 2],
+}
+
+impl OfLength {
+    /// The keys of the patterns that have a text with at least a number of rows.
+    fn common_from(&self, least: u64) -> &[(u64, u64)] {
+        &self.keys[..self.keys.partition_point(|(_, count)| *count >= least)]
+    }
 }
 
 impl NearDuplicates {
@@ -175,15 +210,20 @@ impl NearDuplicates {
         let (length, most) = (letters.text.len(), letters.most_edits());
         let lengths = length.saturating_sub(most)..(length + most + 1).min(self.by_length.len());
         let mut best: Option<&Common> = None;
-        for alike in self.by_length.get(lengths)?.iter().flatten() {
+        let all = self.by_length.get(lengths)?.iter();
+        for ((parity, _), alike) in all.flat_map(|of| of.common_from(least).iter().zip(&of.alike)) {
+            if (parity ^ pattern.parity).count_ones() as usize > 2 * most {
+                continue;
+            }
             let is_better = |one: &&Common| one.count >= least && best.is_none_or(|best| one.count > best.count);
-            let mut texts = alike.texts.iter().take_while(is_better).filter(|one| one.level != level).peekable();
+            let is_other = |one: &&Common| one.level != level;
+            let mut texts = alike.texts.iter().take_while(is_better).filter(is_other).peekable();
             if texts.peek().is_none() {
                 continue;
             }
             // Other digits are another value.
             let found = match pattern.text == alike.pattern.text {
-                true => texts.find(|one| one.letters.text == letters.text),
+                true => alike.with_letters(letters).take_while(is_better).find(is_other),
                 false if pattern.is_near(&alike.pattern) => {
                     texts.take(MOST_TRIED).find(|one| letters.is_near(&one.letters))
                 }
@@ -197,7 +237,8 @@ impl NearDuplicates {
     /// How often a text of most rows has a near neighbour among the others of these.
     fn chance_of_neighbours(&self, counts: &[u64]) -> f64 {
         let all: f64 = counts.iter().map(|count| *count as f64).sum();
-        let mut common: Vec<&Common> = self.by_length.iter().flatten().flat_map(|alike| &alike.texts).collect();
+        let alike = self.by_length.iter().flat_map(|of| &of.alike);
+        let mut common: Vec<&Common> = alike.flat_map(|alike| &alike.texts).collect();
         common.sort_unstable_by_key(|one| one.level);
         let (mut head, mut rows) = (0, 0.0);
         while head < common.len() && (head == 0 || rows < HEAD * all) {
@@ -234,22 +275,21 @@ fn common_texts(values: &[String], counts: &[u64]) -> Vec<Common> {
 }
 
 /// Texts by the number of their letters, and by their pattern.
-fn by_length(common: Vec<Common>) -> Vec<Vec<Alike>> {
-    let mut by_length: Vec<Vec<Alike>> = vec![];
+fn by_length(common: Vec<Common>) -> Vec<OfLength> {
+    let mut by_length: Vec<OfLength> = vec![];
     let mut places: HashMap<Vec<char>, usize> = HashMap::new();
     for one in common {
         let (length, pattern) = (one.letters.text.len(), one.letters.pattern());
         if by_length.len() <= length {
-            by_length.resize_with(length + 1, Vec::new);
+            by_length.resize_with(length + 1, OfLength::default);
         }
         let of_length = &mut by_length[length];
-        match places.get(&pattern.text) {
-            Some(place) => of_length[*place].texts.push(one),
-            None => {
-                places.insert(pattern.text.clone(), of_length.len());
-                of_length.push(Alike { pattern, texts: vec![one] });
-            }
+        let place = *places.entry(pattern.text.clone()).or_insert(of_length.alike.len());
+        if place == of_length.alike.len() {
+            of_length.keys.push((pattern.parity, one.count));
+            of_length.alike.push(Alike::new(pattern));
         }
+        of_length.alike[place].push(one);
     }
     by_length
 }

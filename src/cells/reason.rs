@@ -156,7 +156,15 @@ impl Reasons<'_> {
             value: self.value(at, row),
             expected: None,
             share: None,
-            sentence: format!("{name} is {value}, which is unusual only beside the row's other values"),
+            sentence: format!("{name} is {value}, {}", self.unlike()),
+        }
+    }
+
+    /// What the networks say, in words.
+    fn unlike(&self) -> &'static str {
+        match self.statement.columns.len() {
+            1 => "unlike most rows",
+            _ => "which is unusual among similar rows",
         }
     }
 
@@ -270,7 +278,7 @@ impl Reasons<'_> {
             Own::Value | Own::Apart => format!("{name} is {value}, {}", in_rows(count)),
             Own::Kind => {
                 let number = column.level(&self.batch().read[at], row).number;
-                let odd = column.numbers.as_ref().and_then(|numbers| numbers.rare_oddity(number));
+                let odd = column.rare_oddity(number);
                 let what = match odd.map(|(oddity, _)| oddity) {
                     Some(Oddity::Negative) => ", which is below zero",
                     Some(Oddity::Fraction) => ", which is not whole",
@@ -283,12 +291,15 @@ impl Reasons<'_> {
         Reason { why: Why::Own(kind), parents: vec![], value, expected, share: None, sentence }
     }
 
-    /// The most frequent text of a column.
+    /// The text of a column with the most usual form, of some of its most frequent ones.
     fn usual_text(&self, at: usize) -> String {
+        const SOME: usize = 100;
         let values = self.described[at].vocabulary.map_or(&[][..], |vocabulary| vocabulary.values);
-        let levels = &self.column(at).levels;
-        let usual = values.iter().zip(levels).find(|(_, level)| !level.is_missing);
-        usual.map_or(String::new(), |(text, _)| short(text))
+        let column = self.column(at);
+        let some = values.iter().zip(&column.levels).filter(|(_, level)| !level.is_missing).take(SOME);
+        let oddity = |text: &str| column.texts.as_ref().map_or(0.0, |texts| texts.oddity_of_shape(text));
+        let usual = some.map(|(text, _)| (oddity(text), text)).reduce(|a, b| if b.0 < a.0 { b } else { a });
+        usual.map_or(String::new(), |(_, text)| short(text))
     }
 }
 

@@ -242,7 +242,7 @@ impl Shapes {
     }
 
     /// How unusual a shape is, in nats: its most unusual feature, and a part of all.
-    fn oddity(&self, shape: &Shape) -> f64 {
+    pub fn oddity(&self, shape: &Shape) -> f64 {
         let nats = self
             .features
             .iter()

@@ -165,6 +165,11 @@ impl Texts {
         parts
     }
 
+    /// How unusual the shape of a text is, in nats.
+    pub fn oddity_of_shape(&self, text: &str) -> f64 {
+        self.shapes.as_ref().map_or(0.0, |shapes| shapes.oddity(&Shape::new(text)))
+    }
+
     /// The place of the commoner text that this one is nearly.
     pub fn near_duplicate(&self, text: &str, count: u64, at: u32) -> Option<u32> {
         self.near.as_ref().and_then(|near| near.find(text, count, at))

@@ -14,8 +14,11 @@ const LONGEST: usize = 60;
 const MOSTLY: f64 = 2.1;
 /// A number of at most so many characters is shown whole.
 const SHORT: usize = 12;
-/// Numbers from here on are shown as powers of ten.
+/// Numbers from here on are shown as powers of ten, and so are those below it.
 const HUGE: f64 = 1e15;
+const TINY: f64 = 1e-6;
+/// The bounds of a range are close if they differ by less than this share of them.
+const CLOSE: f64 = 1e-3;
 /// The last minute of a day, in hours.
 const LAST_MINUTE: f64 = 24.0 - 1.0 / 60.0;
 
@@ -73,9 +76,13 @@ pub fn exact(column: &Column, described: &Description, value: f64) -> String {
 
 /// A number in digits, rounded to a step or to four digits; without a step, to six where it has
 /// many.
-fn plain(number: f64, step: Option<f64>) -> String {
-    if number.abs() >= HUGE {
-        return format!("{number:.3e}").replacen(".000e", "e", 1);
+pub fn plain(number: f64, step: Option<f64>) -> String {
+    if number.abs() >= HUGE || (number != 0.0 && number.abs() < TINY && step.is_none_or(|step| step < TINY)) {
+        let text = format!("{number:.3e}");
+        return match text.split_once('e') {
+            Some((digits, power)) => format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.')),
+            None => text,
+        };
     }
     let digits = |unit: f64| (-libm::floor(libm::log10(unit) + 1e-9)).clamp(0.0, 9.0) as usize;
     let size = libm::floor(libm::log10(number.abs().max(1e-300)));
@@ -92,6 +99,17 @@ fn plain(number: f64, step: Option<f64>) -> String {
         false => &text,
     };
     if text == "-0" { "0" } else { text }.to_string()
+}
+
+/// A number of a column as one end of a range of this width: to a hundredth of it, or to the column's
+/// step.
+fn within(number: f64, width: f64, column: &Column) -> String {
+    let grain = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
+    let digits = (-libm::floor(libm::log10((width / 10.0).max(grain).max(1e-300)) + 1e-9)).clamp(0.0, 17.0) as usize;
+    if number.abs() >= HUGE || number.abs() < TINY {
+        return plain(number, None);
+    }
+    format!("{number:.digits$}")
 }
 
 /// A date, with the time of the day where it has one.
@@ -146,6 +164,16 @@ impl Usual {
         let [low, high] = numbers.middle;
         let inner = match (&numbers.edges[..], numbers.edges_are_values) {
             ([first, .., last], false) => [first, last].map(|edge| numbers.on_scale(*edge)),
+            // Of few numbers, a quantile may lie halfway to an extreme one.
+            (values, true) => {
+                let places = values.iter().map(|value| numbers.on_scale(*value)).filter(|at| (low..=high).contains(at));
+                let ends = places.fold([high, low], |[first, last], at| [first.min(at), last.max(at)]);
+                if ends[0] <= ends[1] {
+                    ends
+                } else {
+                    [low, high]
+                }
+            }
             _ => [low, high],
         };
         let bound = |side: f64| (centre + side * MOSTLY * spread).max(low).min(high);
@@ -177,11 +205,17 @@ impl Usual {
         (self.numbers[0]..=self.numbers[2]).contains(&number)
     }
 
-    /// "12 to 18", or one number.
+    /// "12 to 18", or one number. Bounds that four digits can't tell apart have more.
     pub fn text(&self, column: &Column) -> String {
         let [low, middle, high] = self.numbers.map(|bound| number(column, bound, false));
-        match self.is_one || low == high {
+        let [first, _, last] = self.numbers;
+        let is_narrow = last - first < CLOSE * first.abs().max(last.abs());
+        match self.is_one || low == high && !is_narrow {
             true => middle,
+            false if column.is_plain_number() && is_narrow => {
+                let [low, high] = [first, last].map(|bound| within(bound, last - first, column));
+                format!("{low} to {high}")
+            }
             false => format!("{low} to {high}"),
         }
     }

@@ -1,0 +1,52 @@
+//! Whether 0 is a number like those next to it, as the first minute of an hour is, or one that
+//! stands apart from them, as a mark for a missing value does.
+
+/// The numbers next to 0 that it is compared with.
+const NEXT: usize = 5;
+/// 0 is apart from them if it is farther from the first one than so many of the gaps between them.
+const GAPS: f64 = 3.0;
+/// It is not like them if it is so many times rarer or more frequent.
+const TIMES: f64 = 10.0;
+
+/// From the numbers of a column, and how many rows have each: whether 0 is one of them. Not known
+/// where there are no two others on the side of 0 that most rows are on.
+pub fn zero_is_usual(numbers: impl Iterator<Item = (f64, u64)>) -> bool {
+    let (mut zeros, mut sides) = (0u64, [vec![], vec![]]);
+    for (number, rows) in numbers.filter(|(number, rows)| number.is_finite() && *rows > 0) {
+        match number == 0.0 {
+            true => zeros = zeros.saturating_add(rows),
+            false => sides[usize::from(number > 0.0)].push((number.abs(), rows as f64)),
+        }
+    }
+    let rows = |side: &Vec<(f64, f64)>| side.iter().map(|(_, rows)| rows).sum::<f64>();
+    let [below, above] = sides;
+    let mut side = if rows(&below) > rows(&above) { below } else { above };
+    side.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    side.truncate(NEXT);
+    let [(first, _), _, ..] = side[..] else { return false };
+    let widest = side.windows(2).map(|pair| pair[1].0 - pair[0].0).fold(0.0, f64::max);
+    let mean = rows(&side) / side.len() as f64;
+    first <= GAPS * widest && mean <= TIMES * (zeros as f64 + 0.5) && zeros as f64 <= TIMES * mean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_usual_among_numbers_that_begin_with_it() {
+        let of = |numbers: &[(f64, u64)]| zero_is_usual(numbers.iter().copied());
+        let minutes: Vec<(f64, u64)> = (0..60).map(|minute| (f64::from(minute), 20)).collect();
+        assert!(of(&minutes));
+        assert!(!of(&minutes[1..]), "20 rows have each other minute");
+        let scarce: Vec<(f64, u64)> = minutes[1..].iter().map(|(minute, _)| (*minute, 2)).collect();
+        assert!(of(&scarce), "it is missing by chance");
+        let below: Vec<(f64, u64)> = minutes.iter().map(|(minute, rows)| (-minute, *rows)).collect();
+        assert!(of(&below));
+        assert!(of(&[(0.0, 5), (1.0, 15), (2.0, 22), (3.0, 22)]));
+        assert!(!of(&[(0.0, 5), (18.0, 15), (19.0, 22), (20.0, 22)]), "it is apart");
+        assert!(!of(&[(0.0, 5), (1.0, 900), (2.0, 800), (3.0, 400)]), "it is rare");
+        assert!(!of(&[(0.0, 50), (0.37, 1), (0.52, 1), (0.61, 1)]), "it is a mark among measured numbers");
+        assert!(!of(&[(0.0, 50), (1.0, 50)]) && !of(&[]));
+    }
+}
