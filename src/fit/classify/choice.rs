@@ -1,7 +1,7 @@
 //! Which settings the members of a fit have, by the cross-entropy of held-out rows.
 //!
 //! Each setting trains three networks, each without another fifth of the rows, which it then judges. A
-//! setting's weight is exp(−n · cross-entropy / 4), and the members that see bins are shared out by the weights.
+//! setting's weight is exp(−n · cross-entropy / 4), and the members are shared out by the weights.
 
 use ndarray::Axis;
 use polars::prelude::PolarsResult;
@@ -24,7 +24,7 @@ const LEAST_ANOMALIES: usize = 500;
 /// How many nats of all rows' cross-entropy make a setting e times as good.
 const TEMPERATURE: f64 = 4.0;
 
-/// The settings of the members of a fit that see bins.
+/// A setting for each member of a fit, the weakest first.
 pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> PolarsResult<Vec<(f64, f64)>> {
     let parts = parts(labelled, options)?;
     let rows: usize = parts.iter().map(Vec::len).sum();
@@ -47,7 +47,7 @@ pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> Pola
     })?;
     let anomalies: Vec<bool> = parts[..HELD_OUT].iter().flatten().map(|row| labelled.anomalies[*row]).collect();
     let losses = held_out.chunks(HELD_OUT).map(|logits| calibrated_loss(&logits.concat(), &anomalies));
-    Ok(shared_out(&losses.collect::<Vec<_>>(), rows, options.members.div_ceil(2)))
+    Ok(shared_out(&losses.collect::<Vec<_>>(), rows, options.members))
 }
 
 /// Draws the rows of a comparison, in parts with the same shares of anomalies.
@@ -105,7 +105,7 @@ fn calibrated_loss(logits: &[f32], anomalies: &[bool]) -> f64 {
     best
 }
 
-/// Shares out the members between the settings, the better ones first.
+/// Shares out the members between the settings, the weakest first.
 fn shared_out(losses: &[f64], rows: usize, members: usize) -> Vec<(f64, f64)> {
     let finite = |loss: &f64| if loss.is_finite() { *loss } else { f64::MAX };
     let best = losses.iter().map(finite).fold(f64::MAX, f64::min);

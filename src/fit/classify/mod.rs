@@ -116,8 +116,9 @@ pub fn train(weights: &mut Weights, labelled: &Labelled, options: &Options, devi
         let seen = Seen::by(member, weights.inputs_of(member), labelled.bins);
         let shape = Shape::of(options, seen.inputs.len());
         let training = TrainingOf { labelled: labelled.borrowed(), space: &space, rows: &rows, inputs: &seen.inputs };
-        // Plain members are the odd ones, so that the others have every second number.
-        let setting = if is_plain(member) { PLAIN } else { settings[member / 2 % settings.len()] };
+        // Plain members have the weakest setting, and the others the strongest of those that are shared out.
+        let stronger = settings.iter().rev().nth(member / 2).copied();
+        let setting = if is_plain(member) { PLAIN } else { stronger.unwrap_or(PLAIN) };
         let numbers = seen.narrowed(&weights.member(member)?, shape.hidden[0]);
         let numbers = training.run(&shape, numbers, setting, steps_of(member), options, rng)?;
         Ok(seen.widened(&numbers, shape.hidden[0]))
