@@ -23,8 +23,8 @@ class FitOptions(TypedDict, total=False):
     """The options of :func:`polars_anorand.fit`. An option that is not given has the preset's value.
 
     A value outside its range is an error when the query's schema is resolved; the error names the option, the value
-    and the range. The defaults "with labels" are for ten known anomalies or more. With fewer anomalies, among rows
-    that have no label, the defaults are those without labels, but for ``max_samples=1000`` and ``loss_weight=0.5``.
+    and the range. With fewer than ten known anomalies, among rows that have no label, ``kept_rows`` is as without
+    labels, and all other options are as with labels.
 
     Attributes
     ----------
@@ -76,8 +76,8 @@ class FitOptions(TypedDict, total=False):
         The width of the encoder's latent z1, 1 to 4,096. Default 16, with labels 0: there is no autoencoder unless a
         width is given.
     epochs : int
-        The number of passes over a member's rows, 1 to 1,000,000. Default 1, with labels 40 in at most 1,100 steps,
-        paper 200.
+        The number of passes over a member's rows, 1 to 1,000,000. Default 1, with labels 40 in at most 1,100 steps
+        (every second network: 280), paper 200.
     min_steps : int
         The least number of optimiser steps, 0 to 100,000,000: epochs are added until it is reached. If it is not given,
         at most 100 epochs are added, so that a small table is not overfitted. Default 300, with labels 150, paper 0.

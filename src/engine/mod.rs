@@ -18,7 +18,7 @@ mod test_data;
 pub mod cpu;
 pub mod torch;
 
-pub use cpu::{Classifier, LabelledRows, Matching, Target};
+pub use cpu::{Classifier, LabelledRows, Matching, Mixture, Target};
 pub use device::Device;
 pub use shape::Shape;
 pub use train::{Checkpoint, Course, Job, Losses, Member, Trained, Training};

@@ -84,7 +84,7 @@ pub struct NoiseBox {
 
 impl NoiseBox {
     /// Adds `rows` rows of noise. Each number is one word of the generator, which an engine of its own may draw elsewhere.
-    fn draw_into(&self, x: &mut Vec<f32>, rows: usize, rng: &mut ChaCha8Rng) {
+    pub fn draw_into(&self, x: &mut Vec<f32>, rows: usize, rng: &mut ChaCha8Rng) {
         for _ in 0..rows {
             x.extend(self.low.iter().zip(&self.width).map(|(low, width)| rng.random::<f32>() * width + low));
         }

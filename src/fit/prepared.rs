@@ -73,8 +73,9 @@ impl Prepared {
         let encoded = Encoded::new(&rows, &merging, totals.as_ref(), &frequencies, &encoders, options)?;
         let totals = totals.as_ref();
         let anomalies = rows.labels.as_ref().map(Labels::anomalies);
-        let scaled = &encoded.rows;
-        let draw = || draw_networks(scaled, anomalies.as_deref(), options);
+        let labelled =
+            || Some(Labelled { rows: encoded.rows.view(), anomalies: anomalies.as_deref()?, bins: &encoded.bins });
+        let draw = || draw_networks(&encoded.rows, labelled(), options);
         let weights = merging.networks(draw)?;
         let cells = || fit_cells(&rows, &encoded, &merging, &frequencies, &encoders, totals, options);
         let cells = options.combination.takes_cells().then(cells).transpose()?;
@@ -104,7 +105,7 @@ impl Prepared {
     pub fn to_classify(&self) -> Option<Labelled<'_>> {
         let anomalies = self.anomalies.as_deref().filter(|_| self.options.classifies())?;
         let rows = self.encoded.learned.as_ref().unwrap_or(&self.encoded.rows);
-        Some(Labelled { rows: rows.view(), anomalies })
+        Some(Labelled { rows: rows.view(), anomalies, bins: &self.encoded.bins })
     }
 
     /// The training of these networks, to be done together with others.
@@ -126,6 +127,8 @@ pub struct Encoded {
     /// The same rows for the training, if the networks are to meet values of categories that they
     /// have not seen.
     pub learned: Option<Array2<f32>>,
+    /// Which of the inputs are bins
+    pub bins: Vec<bool>,
 }
 
 impl Encoded {
@@ -154,7 +157,9 @@ impl Encoded {
         let rows = columns.scaled(&encoding)?;
         let learned = columns.with_unseen(frequencies, totals.map_or(rows.nrows(), |totals| totals.rows))?;
         let learned = learned.map(|columns| columns.scaled(&encoding)).transpose()?;
-        Ok(Self { statistics, inputs, scaling, reference, rows, learned })
+        let bins = inputs.enumerated().flat_map(|(_, inputs)| inputs.iter().map(|input| input.bin().is_some()));
+        let bins = bins.collect();
+        Ok(Self { statistics, inputs, scaling, reference, rows, learned, bins })
     }
 }
 
@@ -214,12 +219,12 @@ pub fn check_size(options: &Options, features: usize) -> PolarsResult<()> {
     options.check_parameters(Shape::of(options, features).parameters())
 }
 
-/// Draws new networks on scaled rows, some of which may be known anomalies.
-pub fn draw_networks(rows: &Array2<f32>, anomalies: Option<&[bool]>, options: &Options) -> PolarsResult<Weights> {
+/// Draws new networks on scaled rows, which may be labelled.
+pub fn draw_networks(rows: &Array2<f32>, labelled: Option<Labelled>, options: &Options) -> PolarsResult<Weights> {
     let inputs = draw_inputs(rows.ncols(), &varied(rows), options, &mut Stream::Inputs.generator(options.seed));
     check_size(options, inputs[0].len())?;
-    if let Some(anomalies) = anomalies.filter(|_| options.classifies()) {
-        return classify::draw_networks(&Labelled { rows: rows.view(), anomalies }, inputs, options);
+    if let Some(labelled) = labelled.filter(|_| options.classifies()) {
+        return classify::draw_networks(&labelled, inputs, options);
     }
     let mut rngs = member_generators(Stream::Weights, options.members, options.seed);
     Weights::draw(Shape::of(options, inputs[0].len()), inputs.concat(), &mut rngs)

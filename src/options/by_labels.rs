@@ -1,6 +1,6 @@
 //! Which defaults a fit takes: they depend on its labels, which come with the rows.
 
-use polars::prelude::{PolarsError, PolarsResult};
+use polars::prelude::PolarsResult;
 
 use super::table::{Options, UncheckedOptions};
 
@@ -8,7 +8,6 @@ use super::table::{Options, UncheckedOptions};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     Few,
-    Some,
     /// Or most other rows are labelled as normal, or there are no labels at all
     Many,
 }
@@ -17,8 +16,8 @@ pub enum Known {
 #[derive(Clone, Debug)]
 pub struct OptionsByLabels {
     usual: Options,
-    /// The options where few anomalies are known, and where some are; None for a fit without labels.
-    fewer: Option<[Options; 2]>,
+    /// The options where few anomalies are known; None for a fit without labels.
+    few: Option<Options>,
     loss_weights: Vec<f64>,
 }
 
@@ -31,23 +30,21 @@ impl OptionsByLabels {
         // A choice among values is one of a training of both blocks.
         let mut given = given.clone();
         given.loss_weight = given.loss_weight.or(loss_weights.iter().copied().reduce(f64::min));
-        let fewer = || Ok::<_, PolarsError>([given.clone().check_for_few()?, given.clone().check_for_some()?]);
-        let fewer = labelled.then(fewer).transpose()?;
-        Ok(Self { usual: given.check(labelled)?, fewer, loss_weights })
+        let few = labelled.then(|| given.clone().check_for_few()).transpose()?;
+        Ok(Self { usual: given.check(labelled)?, few, loss_weights })
     }
 
     /// The options of a fit that knows that many anomalies.
     pub fn choose(&self, known: Known) -> &Options {
-        match (&self.fewer, known) {
-            (Some([few, _]), Known::Few) => few,
-            (Some([_, some]), Known::Some) => some,
+        match (&self.few, known) {
+            (Some(few), Known::Few) => few,
             _ => &self.usual,
         }
     }
 
     /// The options of each case.
     pub fn cases(&self) -> impl Iterator<Item = &Options> {
-        std::iter::once(&self.usual).chain(self.fewer.iter().flatten())
+        std::iter::once(&self.usual).chain(&self.few)
     }
 
     /// The values of `loss_weight` to choose from; with fewer than two, there is no choice.
@@ -72,9 +69,8 @@ mod tests {
         let options = OptionsByLabels::check(&given, vec![], true).unwrap();
         let many = Options { members: 3, ..Options::with_labels(Preset::Default) };
         let few = Options { members: 3, ..Options::with_few_labels(Preset::Default) };
-        let some = Options { members: 3, ..Options::with_labels_and_autoencoder(Preset::Default) };
-        assert_eq!([Known::Few, Known::Some, Known::Many].map(|known| options.choose(known)), [&few, &some, &many]);
-        assert_eq!(options.cases().count(), 3);
+        assert_eq!([Known::Few, Known::Many].map(|known| options.choose(known)), [&few, &many]);
+        assert_eq!(options.cases().count(), 2);
     }
 
     #[test]
@@ -82,7 +78,8 @@ mod tests {
         let check = |given: UncheckedOptions, loss_weights| OptionsByLabels::check(&given, loss_weights, true).unwrap();
         let joint = Options::with_labels_and_autoencoder(Preset::Default);
         let latent = UncheckedOptions { latent: Some(16), ..Default::default() };
-        assert_eq!(check(latent, vec![]).choose(Known::Many), &joint);
+        let latent = check(latent, vec![]);
+        assert_eq!([Known::Few, Known::Many].map(|known| latent.choose(known)), [&joint; 2]);
         let loss_weight = UncheckedOptions { loss_weight: Some(0.5), ..Default::default() };
         assert_eq!(check(loss_weight, vec![]).choose(Known::Many), &joint);
         assert_eq!(check(UncheckedOptions::default(), vec![1.0, 0.5]).choose(Known::Many), &joint);
@@ -110,6 +107,5 @@ mod tests {
         let given = UncheckedOptions { preset: Some("paper".into()), ..Default::default() };
         let options = OptionsByLabels::check(&given, vec![], true).unwrap();
         assert_eq!(options.choose(Known::Few), options.choose(Known::Many));
-        assert_eq!(options.choose(Known::Some), options.choose(Known::Many));
     }
 }

@@ -55,12 +55,10 @@ impl UncheckedOptions {
 
     /// The same for a fit that knows few anomalies, among rows that are not labelled.
     pub fn check_for_few(self) -> PolarsResult<Options> {
-        self.check_with(Options::with_few_labels)
-    }
-
-    /// The same for a fit that knows some.
-    pub fn check_for_some(self) -> PolarsResult<Options> {
-        self.check_with(Options::with_labels_and_autoencoder)
+        match self.asks_for_autoencoder() {
+            true => self.check_with(Options::with_labels_and_autoencoder),
+            false => self.check_with(Options::with_few_labels),
+        }
     }
 
     fn check_with(self, defaults: fn(Preset) -> Options) -> PolarsResult<Options> {

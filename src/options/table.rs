@@ -23,14 +23,6 @@ const NOVELTY_KEPT_DRAWS: usize = 1;
 const NOVELTY_KEPT_NEIGHBORS: usize = 5;
 const NOVELTY_KEPT_WEIGHT: f64 = 2.0;
 
-/// The options in which a fit with few labelled anomalies differs from `default`. Known anomalies
-/// are half of each batch. Members tell them from other rows by all features, and see more rows
-/// than an ensemble without labels.
-const FEW_MAX_SAMPLES: usize = 1_000;
-const FEW_MAX_FEATURES: f64 = 1.0;
-const FEW_SYNTHETIC_FRACTION: f64 = 0.1;
-const FEW_LOSS_WEIGHT: f64 = 0.5;
-
 /// The options in which a fit with labels differs if it trains an autoencoder. Known anomalies are
 /// half of each batch, and a share of noise is added.
 const JOINT_HIDDEN: [usize; 2] = [64, 32];
@@ -124,18 +116,17 @@ macro_rules! options {
                 }
             }
 
-            /// The defaults of a preset for a fit with few labelled anomalies.
+            /// The defaults of a preset for a fit with few labelled anomalies: its networks learn the labels,
+            /// and neighbours and cells find anomalies of other kinds, as without labels.
             pub fn with_few_labels(preset: Preset) -> Self {
                 match preset {
                     Preset::Paper => Self::preset(preset),
-                    Preset::Default | Preset::Novelty => Self {
-                        preset,
-                        max_samples: FEW_MAX_SAMPLES,
-                        max_features: FEW_MAX_FEATURES,
-                        synthetic_fraction: FEW_SYNTHETIC_FRACTION,
-                        loss_weight: FEW_LOSS_WEIGHT,
-                        ..Self::preset(Preset::Default)
-                    },
+                    Preset::Default | Preset::Novelty => {
+                        let Self { kept_rows, kept_draws, kept_neighbors, kept_weight, combination, .. } =
+                            Self::preset(Preset::Default);
+                        let labelled = Self::with_labels(preset);
+                        Self { kept_rows, kept_draws, kept_neighbors, kept_weight, combination, ..labelled }
+                    }
                 }
             }
         }

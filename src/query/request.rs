@@ -193,22 +193,18 @@ impl GroupFit<'_> {
     }
 }
 
-/// Below this number of known anomalies among unlabelled rows, a network that learns from them
-/// alone would miss anomalies of other kinds: those are then found as without labels, and the known
-/// ones only help.
+/// Below this number of known anomalies among unlabelled rows, networks that learn labels alone miss
+/// too many anomalies of other kinds (docs/quality.md).
 const FEW: usize = 10;
-/// From this number on, networks that learn labels alone are better (docs/quality.md).
-const SOME: usize = 100;
 
 /// How many anomalies are known among rows without labels. Where most other rows are labelled as
 /// normal, there are no others to be found.
 fn known(labels: Option<&Labels>) -> Known {
     let Some(labels) = labels else { return Known::Many };
-    match labels.count(Some(true)) {
-        _ if labels.count(None) <= labels.count(Some(false)) => Known::Many,
-        ..FEW => Known::Few,
-        FEW..SOME => Known::Some,
-        _ => Known::Many,
+    let unlabelled = labels.count(None) > labels.count(Some(false));
+    match unlabelled && labels.count(Some(true)) < FEW {
+        true => Known::Few,
+        false => Known::Many,
     }
 }
 

@@ -65,35 +65,19 @@ def test_three_labels_do_no_harm(cancer: pl.DataFrame) -> None:
     assert quality(cancer, labels=few(3)) > quality(cancer) - 0.01
 
 
-def test_with_few_labels_a_fit_has_the_defaults_of_one_without_labels_but_for_some(cancer: pl.DataFrame) -> None:
+def test_with_few_labels_neighbours_and_cells_stay_a_part_of_the_score(cancer: pl.DataFrame) -> None:
     def options(**given: Any) -> dict[str, Any]:
         return anorand.Model(cancer.select(anorand.fit(X, seed=0, **given)).item()).options
 
-    unlabelled, changed = options(), options(labels=few(9))
-    assert {name: value for name, value in changed.items() if value != unlabelled[name]} == {
-        "max_samples": 1000,
-        "max_features": 1.0,
-        "synthetic_fraction": 0.1,
-        "loss_weight": 0.5,
-    }
-    assert options(labels=few(10)) == options(labels="label", loss_weight=0.5)
-    assert options(labels=few(9), members=3, latent=2) == changed | {"members": 3, "latent": 2}
+    unlabelled, labelled, changed = options(), options(labels="label"), options(labels=few(9))
+    of_other_parts = ["kept_rows", "kept_draws", "kept_neighbors", "kept_weight", "combination"]
+    assert changed == labelled | {name: unlabelled[name] for name in of_other_parts}
+    assert options(labels=few(10)) == labelled
+    assert options(labels=few(9), members=3) == changed | {"members": 3}
+    assert options(labels=few(9), latent=2) == options(labels="label", latent=2)
     others_are_normal = pl.when(few(9)).then(True).otherwise(False)
-    assert options(labels=others_are_normal) == options(labels="label")
+    assert options(labels=others_are_normal) == labelled
     assert options(labels=few(2), preset="paper") == options(preset="paper")
-
-
-def test_a_hundred_known_anomalies_are_learned_as_if_all_rows_had_labels() -> None:
-    rng = np.random.default_rng(0)
-    frame = pl.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)})
-
-    def latent(known: int) -> Any:
-        labels = pl.when(pl.int_range(pl.len()) < known).then(True)
-        return anorand.Model(frame.select(anorand.fit(pl.col("a", "b"), labels=labels, **FAST)).item()).options[
-            "latent"
-        ]
-
-    assert [latent(known) for known in (9, 99, 100)] == [16, 16, 0]
 
 
 def test_each_groups_labels_decide_on_its_defaults(cancer: pl.DataFrame) -> None:
@@ -104,8 +88,8 @@ def test_each_groups_labels_decide_on_its_defaults(cancer: pl.DataFrame) -> None
     counts = groups.group_by("group").agg(pl.col("labels").sum()).sort("group")["labels"].to_list()
     assert min(counts) < 10
     models = of_groups.unnest("model").sort("group")["model"].to_list()
-    samples = [anorand.Model(model).options["max_samples"] for model in models]
-    assert samples == [1000 if count < 10 else 0 for count in counts]
+    kept = [anorand.Model(model).options["kept_rows"] for model in models]
+    assert kept == [32 if count < 10 else 0 for count in counts]
 
 
 @PRESETS

@@ -1,6 +1,8 @@
 //! The training of a classifier: a network that is ND alone learns which rows are labelled as anomalies, by cross-entropy (eq. 3)
-//! on batches in which they are as frequent as in the table.
+//! on batches in which they are more frequent than in the table.
 //!
+//! Some rows of a batch are uniform noise, which counts as an anomaly too: what is far from all normal rows is then one, though
+//! no labelled row is like it, and a few anomalies are not learnt by heart.
 //! Dropout and AdamW (Loshchilov and Hutter, 2019) keep it from learning rows by heart. Each input is multiplied with a learnt
 //! factor, so that an input that tells nothing is soon left out; the factors become a part of the first layer's weights.
 
@@ -11,6 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::shape::Shape;
+use crate::engine::training_set::NoiseBox;
 use crate::job::{self, Unit};
 use crate::memory::{collected, reserved, zeros};
 use crate::simd::{Simd, Task, Vector};
@@ -28,13 +31,22 @@ const EPSILON: f32 = 1e-8;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Classifier {
     pub steps: usize,
-    pub batch_size: usize,
+    pub batch: Mixture,
     /// AdamW's step size, which falls to nothing along a cosine
     pub learning_rate: f64,
     /// The share of the hidden units that a step leaves out
     pub dropout: f64,
     /// The share of each weight that a step of size 1 takes away; biases have none
     pub weight_decay: f64,
+}
+
+/// The numbers of rows of each kind in a batch. A kind of which the training has no rows is left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mixture {
+    pub anomalies: usize,
+    pub others: usize,
+    /// Rows of uniform noise, which count as anomalies
+    pub noise: usize,
 }
 
 /// What a classifier is trained on.
@@ -51,6 +63,8 @@ pub struct LabelledRows<'a> {
     /// What is taken away from each of them, and what the rest is then multiplied with: the network learns from numbers around 0
     pub centres: &'a [f32],
     pub factors: &'a [f32],
+    /// Where noise is, among numbers around 0
+    pub noise: &'a NoiseBox,
 }
 
 impl LabelledRows<'_> {
@@ -78,23 +92,26 @@ pub fn train_classifier(
         trainer.state.buffers.masks = zeros(trainer.state.buffers.activations.len(), "the activations")?;
         trainer.state.dropout = Some(Dropout::new(how.dropout, own));
     }
-    let size = how.batch_size.min(set.rows.len()).max(1);
-    let mut order = collected(set.rows.iter().copied(), WHAT)?;
-    let mut coming: Vec<usize> = reserved(set.rows.len() + size, WHAT)?;
-    let (mut x, mut anomalies) = (reserved(size * shape.inputs, WHAT)?, reserved(size, WHAT)?);
+    let (mut known, mut others) = (Turns::new(set.rows.len())?, Turns::new(set.rows.len())?);
+    for row in set.rows {
+        let turns = if set.anomalies[*row] { &mut known } else { &mut others };
+        turns.rows.push(*row);
+    }
+    let most = how.batch.anomalies + how.batch.others + how.batch.noise;
+    let (mut x, mut anomalies) = (reserved(most * shape.inputs, WHAT)?, reserved(most, WHAT)?);
     for step in 0..how.steps {
         job::check()?;
-        if coming.len() < size {
-            order.shuffle(&mut rng);
-            coming.splice(0..0, order.iter().copied());
-        }
         x.clear();
         anomalies.clear();
-        for row in coming.drain(coming.len() - size..) {
-            set.push(row, &mut x);
-            anomalies.push(set.anomalies[row]);
+        for (rows, count) in [(&mut known, how.batch.anomalies), (&mut others, how.batch.others)] {
+            for row in (0..count).map_while(|_| rows.next(&mut rng)) {
+                set.push(row, &mut x);
+                anomalies.push(set.anomalies[row]);
+            }
         }
-        let aim = Aim::Detect { synthetic: &anomalies, ce_weight: 1.0 / size as f32, ae_weight: 0.0 };
+        set.noise.draw_into(&mut x, how.batch.noise, &mut rng);
+        anomalies.resize(anomalies.len() + how.batch.noise, true);
+        let aim = Aim::Detect { synthetic: &anomalies, ce_weight: 1.0 / anomalies.len() as f32, ae_weight: 0.0 };
         let batch = Batch { x: &x, aim };
         simd.run(Differentiate { state: &mut trainer.state, batch: &batch });
         let done = step as f64 / how.steps as f64;
@@ -103,6 +120,29 @@ pub fn train_classifier(
         job::advance(Unit::Steps, 1);
     }
     Ok(trainer.into_parameters())
+}
+
+/// Rows in a random order, again and again: each has its turn as often as any other.
+struct Turns {
+    rows: Vec<usize>,
+    coming: Vec<usize>,
+}
+
+impl Turns {
+    /// Of no rows yet, with room for this number of them.
+    fn new(rows: usize) -> PolarsResult<Self> {
+        const WHAT: &str = "the rows of a batch";
+        Ok(Self { rows: reserved(rows, WHAT)?, coming: reserved(rows, WHAT)? })
+    }
+
+    /// The next row; None if there are no rows.
+    fn next(&mut self, rng: &mut ChaCha8Rng) -> Option<usize> {
+        if self.coming.is_empty() {
+            self.coming.extend_from_slice(&self.rows);
+            self.coming.shuffle(rng);
+        }
+        self.coming.pop()
+    }
 }
 
 /// The optimiser. The first layer's weights are a product: its own weights, and a factor for each input.
@@ -211,7 +251,12 @@ mod tests {
     const SHAPE: fn() -> Shape = || Shape { inputs: 4, hidden: vec![9, 5], latent: 0 };
 
     fn classifier(steps: usize) -> Classifier {
-        Classifier { steps, batch_size: 40, learning_rate: 0.01, dropout: 0.0, weight_decay: 0.3 }
+        let batch = Mixture { anomalies: known(), others: 40 - known(), noise: 0 };
+        Classifier { steps, batch, learning_rate: 0.01, dropout: 0.0, weight_decay: 0.3 }
+    }
+
+    fn known() -> usize {
+        table().1.iter().filter(|anomaly| **anomaly).count()
     }
 
     /// Rows that are anomalies where two inputs have the same sign.
@@ -231,6 +276,7 @@ mod tests {
             inputs: &[0, 1, 2, 3],
             centres: &[0.0; 4],
             factors: &[1.0; 4],
+            noise: &NoiseBox { low: vec![-1.0; 4], width: vec![2.0; 4] },
         };
         let start = ensemble(&SHAPE(), 1, 4).flat().to_vec();
         train_classifier(simd, &SHAPE(), &start, &set, how, ChaCha8Rng::seed_from_u64(seed)).unwrap()
@@ -296,7 +342,8 @@ mod tests {
     fn instruction_sets_that_fuse_train_to_the_same_bits_with_dropout_too() {
         for dropout in [0.0, 0.3] {
             // Batches that are no whole tiles.
-            let how = Classifier { dropout, batch_size: 23, ..classifier(30) };
+            let batch = Mixture { anomalies: 7, others: 13, noise: 3 };
+            let how = Classifier { dropout, batch, ..classifier(30) };
             let all: Vec<(Simd, Vec<f32>)> =
                 Simd::available().into_iter().map(|simd| (simd, train(simd, &how, 5))).collect();
             for (simd, trained) in &all {

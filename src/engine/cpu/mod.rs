@@ -19,7 +19,7 @@ mod plan;
 mod step;
 mod trainer;
 
-pub use classifier::{train_classifier, Classifier, LabelledRows};
+pub use classifier::{train_classifier, Classifier, LabelledRows, Mixture};
 pub use matching::{train_to_match, Matching};
 pub use members::train;
 pub use step::Target;

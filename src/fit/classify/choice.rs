@@ -24,7 +24,7 @@ const LEAST_ANOMALIES: usize = 500;
 /// How many nats of all rows' cross-entropy make a setting e times as good.
 const TEMPERATURE: f64 = 4.0;
 
-/// The settings of the members of a fit.
+/// A setting for each member of a fit, the weakest first.
 pub fn of_members(labelled: &Labelled, space: &Space, options: &Options) -> PolarsResult<Vec<(f64, f64)>> {
     let parts = parts(labelled, options)?;
     let rows: usize = parts.iter().map(Vec::len).sum();
@@ -105,7 +105,7 @@ fn calibrated_loss(logits: &[f32], anomalies: &[bool]) -> f64 {
     best
 }
 
-/// Shares out the members between the settings, the better ones first.
+/// Shares out the members between the settings, the weakest first.
 fn shared_out(losses: &[f64], rows: usize, members: usize) -> Vec<(f64, f64)> {
     let finite = |loss: &f64| if loss.is_finite() { *loss } else { f64::MAX };
     let best = losses.iter().map(finite).fold(f64::MAX, f64::min);

@@ -2,8 +2,12 @@
 //!
 //! How much a network must be kept from learning rows by heart depends on the table. [`SETTINGS`] are
 //! compared on held-out rows, and each trains the more members, the better it is there.
+//!
+//! Every second member is plain: it sees no bins, and trains for longer. Bins and plain numbers err on
+//! other rows. In a batch, anomalies are more frequent than in the table, and some rows are noise.
 
 mod choice;
+mod plain;
 mod space;
 
 use ndarray::Axis;
@@ -12,7 +16,9 @@ use rand::seq::index;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::{train_classifier, Classifier, Course, Device, LabelledRows, Losses, Shape, Trained, Weights};
+use crate::engine::{
+    train_classifier, Classifier, Course, Device, LabelledRows, Losses, Mixture, Shape, Trained, Weights,
+};
 use crate::job::{self, Unit};
 use crate::options::Options;
 use crate::pool;
@@ -20,6 +26,7 @@ use crate::scoring;
 
 use super::batches::by_class;
 use super::streams::{member_generators, Stream};
+use plain::{is_plain, Seen};
 use space::Space;
 
 /// Dropout and weight decay, from the least to the most.
@@ -29,6 +36,11 @@ const SETTINGS: [(f64, f64); 3] = [(0.1, 0.01), (0.3, 0.1), (0.5, 0.3)];
 /// then learned, however many rows there are.
 const MOST_STEPS: usize = 1_100;
 
+/// The setting of plain members, which need little to keep them from learning rows by heart, and by how
+/// much longer they train, up to [`MOST_STEPS`].
+const PLAIN: (f64, f64) = SETTINGS[0];
+const PLAIN_STEPS: usize = 7;
+
 /// The most rows over which the losses are taken.
 const SHOWN: usize = 16_384;
 
@@ -37,12 +49,14 @@ const SHOWN: usize = 16_384;
 pub struct Labelled<'a> {
     pub rows: ndarray::ArrayView2<'a, f32>,
     pub anomalies: &'a [bool],
+    /// Which inputs are bins
+    pub bins: &'a [bool],
 }
 
 impl Labelled<'_> {
     /// The same for a shorter time.
     fn borrowed(&self) -> Labelled<'_> {
-        Labelled { rows: self.rows.reborrow(), anomalies: self.anomalies }
+        Labelled { rows: self.rows.reborrow(), anomalies: self.anomalies, bins: self.bins }
     }
 
     /// The share of anomalies.
@@ -56,12 +70,14 @@ impl Labelled<'_> {
 pub fn draw_networks(labelled: &Labelled, inputs: Vec<Vec<usize>>, options: &Options) -> PolarsResult<Weights> {
     let shape = Shape::of(options, inputs[0].len());
     let rngs = member_generators(Stream::Weights, options.members, options.seed);
-    let space = Space::around_zero(labelled.rows);
+    let space = Space::around_zero(labelled.rows, options);
     let mut weights = Weights::new(shape.clone(), inputs.concat(), vec![0.0; shape.parameters() * inputs.len()])?;
     for (member, mut rng) in rngs.into_iter().enumerate() {
+        let seen = Seen::by(member, weights.inputs_of(member), labelled.bins);
+        let shape = Shape::of(options, seen.inputs.len());
         let mut numbers = draw_network(&shape, labelled.share(), &mut rng);
-        space.of(weights.inputs_of(member)).leave(&mut numbers, shape.hidden[0]);
-        weights.set_member(member, &numbers);
+        space.of(&seen.inputs).leave(&mut numbers, shape.hidden[0]);
+        weights.set_member(member, &seen.widened(&numbers, shape.hidden[0]));
     }
     Ok(weights)
 }
@@ -86,19 +102,26 @@ fn draw_network(shape: &Shape, share: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
 
 /// Trains all members of `weights` on labelled rows.
 pub fn train(weights: &mut Weights, labelled: &Labelled, options: &Options, device: Device) -> PolarsResult<Trained> {
-    let space = Space::around_zero(labelled.rows);
+    let space = Space::around_zero(labelled.rows, options);
     let rows = labelled.anomalies.len();
     let steps = steps(rows, options);
     let members = options.members;
     let settings = choice::of_members(labelled, &space, options)?;
     let before = losses(weights, labelled, device)?;
-    job::expect(Unit::Steps, steps * members);
+    let steps_of = |member| if is_plain(member) { plain_steps(steps) } else { steps };
+    job::expect(Unit::Steps, (0..members).map(steps_of).sum());
     let rngs = member_generators(Stream::Epochs, members, options.seed);
     let trained = pool::map(rngs.into_iter().enumerate().collect(), |(member, mut rng): (usize, ChaCha8Rng)| {
         let rows = rows_of_member(labelled, options, &mut rng)?;
-        let training =
-            TrainingOf { labelled: labelled.borrowed(), space: &space, rows: &rows, inputs: weights.inputs_of(member) };
-        training.run(weights.shape(), weights.member(member)?, settings[member % settings.len()], steps, options, rng)
+        let seen = Seen::by(member, weights.inputs_of(member), labelled.bins);
+        let shape = Shape::of(options, seen.inputs.len());
+        let training = TrainingOf { labelled: labelled.borrowed(), space: &space, rows: &rows, inputs: &seen.inputs };
+        // Plain members have the weakest setting, and the others the strongest of those that are shared out.
+        let stronger = settings.iter().rev().nth(member / 2).copied();
+        let setting = if is_plain(member) { PLAIN } else { stronger.unwrap_or(PLAIN) };
+        let numbers = seen.narrowed(&weights.member(member)?, shape.hidden[0]);
+        let numbers = training.run(&shape, numbers, setting, steps_of(member), options, rng)?;
+        Ok(seen.widened(&numbers, shape.hidden[0]))
     })?;
     trained.iter().enumerate().for_each(|(member, numbers)| weights.set_member(member, numbers));
     let after = losses(weights, labelled, device)?;
@@ -114,6 +137,11 @@ fn steps(rows: usize, options: &Options) -> usize {
     wanted.clamp(options.min_steps.max(1), MOST_STEPS.max(options.min_steps))
 }
 
+/// The number of steps of a plain member, where the others have `steps`.
+fn plain_steps(steps: usize) -> usize {
+    steps.saturating_mul(PLAIN_STEPS).min(MOST_STEPS.max(steps))
+}
+
 /// The rows that a member is trained on: all anomalies, and `max_samples` of the others.
 fn rows_of_member(labelled: &Labelled, options: &Options, rng: &mut ChaCha8Rng) -> PolarsResult<Vec<usize>> {
     let [mut rows, others] = by_class(labelled.anomalies)?;
@@ -122,6 +150,17 @@ fn rows_of_member(labelled: &Labelled, options: &Options, rng: &mut ChaCha8Rng) 
         false => rows.extend(others),
     }
     Ok(rows)
+}
+
+/// The rows of a batch: anomalies and others by the roots of their shares among the rows, and noise.
+fn mixture(set: &LabelledRows, options: &Options) -> Mixture {
+    let size = options.batch_size.min(set.rows.len()).max(2);
+    let known = set.rows.iter().filter(|row| set.anomalies[**row]).count() as f64;
+    let roots = [known.sqrt(), (set.rows.len() as f64 - known).sqrt()];
+    let noise = ((size as f64 * options.synthetic_fraction).round() as usize).min(size - 2);
+    let anomalies = (size as f64 * roots[0] / (roots[0] + roots[1]).max(1.0)).round() as usize;
+    let anomalies = anomalies.clamp(1, size - noise - 1);
+    Mixture { anomalies, others: size - noise - anomalies, noise }
 }
 
 /// What a network is trained on.
@@ -151,16 +190,21 @@ impl TrainingOf<'_> {
             inputs: self.inputs,
             centres: &space.centres,
             factors: &space.factors,
+            noise: &space.noise,
         };
-        let how = Classifier {
-            steps,
-            batch_size: options.batch_size,
-            learning_rate: options.learning_rate,
-            dropout,
-            weight_decay,
+        let batch = mixture(&set, options);
+        let how = Classifier { steps, batch, learning_rate: options.learning_rate, dropout, weight_decay };
+        // Anomalies are more frequent in a batch than in the table, which the bias of the logit makes up for.
+        let known = self.rows.iter().filter(|row| self.labelled.anomalies[**row]).count();
+        let odds = |anomalies: usize, others: usize| libm::log(anomalies.max(1) as f64 / others.max(1) as f64);
+        let more_frequent = odds(batch.anomalies, batch.others) - odds(known, self.rows.len() - known);
+        let shift = |numbers: &mut [f32], by: f64| {
+            numbers.iter_mut().rev().take(1).for_each(|bias| *bias = (f64::from(*bias) + by) as f32);
         };
         space.enter(&mut numbers, shape.hidden[0]);
+        shift(&mut numbers, more_frequent);
         let mut numbers = train_classifier(shape, &numbers, &set, &how, rng)?;
+        shift(&mut numbers, -more_frequent);
         space.leave(&mut numbers, shape.hidden[0]);
         Ok(numbers)
     }
@@ -205,7 +249,7 @@ mod tests {
 
     fn fitted(rows: usize, options: &Options) -> (Weights, Trained) {
         let (table, anomalies) = ring(rows);
-        let labelled = Labelled { rows: table.view(), anomalies: &anomalies };
+        let labelled = Labelled { rows: table.view(), anomalies: &anomalies, bins: &[false; 2] };
         let mut weights = draw_networks(&labelled, vec![vec![0, 1]; options.members], options).unwrap();
         let trained = train(&mut weights, &labelled, options, Device::Cpu).unwrap();
         (weights, trained)
@@ -229,7 +273,7 @@ mod tests {
     #[test]
     fn a_new_network_gives_each_row_about_the_share_of_anomalies() {
         let (table, anomalies) = ring(400);
-        let labelled = Labelled { rows: table.view(), anomalies: &anomalies };
+        let labelled = Labelled { rows: table.view(), anomalies: &anomalies, bins: &[false; 2] };
         let weights = draw_networks(&labelled, vec![vec![0, 1]; 3], &options()).unwrap();
         let logits = scoring::heads(&weights, table.view(), Device::Cpu).unwrap().logit;
         let mean = logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).sum::<f32>() / 400.0;
@@ -254,7 +298,7 @@ mod tests {
     #[test]
     fn max_samples_takes_all_anomalies_and_some_of_the_others() {
         let (table, anomalies) = ring(100);
-        let labelled = Labelled { rows: table.view(), anomalies: &anomalies };
+        let labelled = Labelled { rows: table.view(), anomalies: &anomalies, bins: &[false; 2] };
         let options = Options { max_samples: 30, ..options() };
         let rows = rows_of_member(&labelled, &options, &mut Stream::Epochs(0).generator(1)).unwrap();
         assert_eq!((rows.len(), rows.iter().filter(|row| anomalies[**row]).count()), (50, 20));

@@ -3,6 +3,9 @@
 
 use ndarray::ArrayView2;
 
+use crate::engine::NoiseBox;
+use crate::options::Options;
+
 /// A range of 1 or less needs no other unit.
 const NARROW: f32 = 1.0;
 
@@ -10,27 +13,36 @@ const NARROW: f32 = 1.0;
 pub struct Space {
     pub centres: Vec<f32>,
     pub factors: Vec<f32>,
+    /// The range of each, widened on both sides, in numbers around 0
+    pub noise: NoiseBox,
 }
 
 impl Space {
     /// The space of all inputs of scaled rows.
-    pub fn around_zero(rows: ArrayView2<f32>) -> Self {
-        let of_input = |column: ndarray::ArrayView1<f32>| {
+    pub fn around_zero(rows: ArrayView2<f32>, options: &Options) -> Self {
+        let margin = options.noise_margin as f32;
+        let mut space = Self { centres: vec![], factors: vec![], noise: NoiseBox::default() };
+        for column in rows.columns() {
             let count = column.len().max(1) as f64;
             let mean = column.iter().map(|number| f64::from(*number)).sum::<f64>() / count;
             let variance = column.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count;
-            let ends = column.iter().fold([f32::MAX, f32::MIN], |[low, high], x| [low.min(*x), high.max(*x)]);
-            let is_wide = ends[1] - ends[0] > NARROW && variance.sqrt() > 1e-6;
-            (mean as f32, if is_wide { (1.0 / variance.sqrt()) as f32 } else { 1.0 })
-        };
-        let (centres, factors) = rows.columns().into_iter().map(of_input).unzip();
-        Self { centres, factors }
+            let [low, high] = column.iter().fold([f32::MAX, f32::MIN], |[low, high], x| [low.min(*x), high.max(*x)]);
+            let range = (high - low).max(0.0);
+            let is_wide = range > NARROW && variance.sqrt() > 1e-6;
+            let (centre, factor) = (mean as f32, if is_wide { (1.0 / variance.sqrt()) as f32 } else { 1.0 });
+            space.centres.push(centre);
+            space.factors.push(factor);
+            space.noise.low.push((low - margin * range - centre) * factor);
+            space.noise.width.push((1.0 + 2.0 * margin) * range * factor);
+        }
+        space
     }
 
     /// The space of some of the inputs.
     pub fn of(&self, inputs: &[usize]) -> Self {
         let of = |numbers: &[f32]| inputs.iter().map(|input| numbers[*input]).collect();
-        Self { centres: of(&self.centres), factors: of(&self.factors) }
+        let noise = NoiseBox { low: of(&self.noise.low), width: of(&self.noise.width) };
+        Self { centres: of(&self.centres), factors: of(&self.factors), noise }
     }
 
     /// Makes a network for inputs around 0 of one for the table's: x·W + b = x'·(W/f) + (b + c·W).
@@ -63,13 +75,16 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Preset;
     use ndarray::array;
 
     #[test]
     fn a_network_gives_the_same_in_both_spaces() {
         let rows = array![[100.0f32, 0.0], [102.0, 1.0], [110.0, 0.0]];
-        let space = Space::around_zero(rows.view());
+        let space = Space::around_zero(rows.view(), &Options::with_labels(Preset::Default));
         assert_eq!(space.factors[1], 1.0);
+        // Half a range below the lowest, and half a range above the highest.
+        assert_eq!((space.noise.low[1], space.noise.width[1]), (-0.5 - space.centres[1], 2.0));
         let of_table = vec![0.5f32, -1.0, 2.0, 3.0, 7.0, 8.0];
         let mut around_zero = of_table.clone();
         space.enter(&mut around_zero, 2);
