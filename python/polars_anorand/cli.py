@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (_Problem, pl.exceptions.PolarsError, OSError, ValueError, TypeError, ImportError) as error:
-        print(f"anorand: {_in_words(error)}", file=sys.stderr)
+        print(f"anorand: {_in_words(error, getattr(given, 'files', []))}", file=sys.stderr)
         return _FAILED
     return code
 
@@ -268,10 +268,17 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _in_words(error: BaseException) -> str:
-    """Return what went wrong, without what Polars adds: the expression and the bytes of its arguments."""
-    text = re.split("\n+(This error occurred|Resolved plan)", str(error))[0].strip()
-    return text.removeprefix("the plugin failed with message: ").removeprefix("anorand: ") or type(error).__name__
+def _in_words(error: BaseException, files: Sequence[str]) -> str:
+    """Return what went wrong, without what Polars adds: the expression, the bytes of its arguments, and its options."""
+    text = re.split("\n+(This error occurred|Resolved plan|Consider setting)", str(error))[0].strip()
+    text = text.removeprefix("the plugin failed with message: ").removeprefix("anorand: ") or type(error).__name__
+    if "conversion from `str`" in text:
+        text += (
+            "; the model was trained on a column without such texts: mend them, or train on rows that have some, so "
+            "that they are judged as texts among the others"
+        )
+    is_of_polars = isinstance(error, pl.exceptions.PolarsError) and not str(error).startswith("the plugin")
+    return f"{text} (reading {', '.join(files)})" if is_of_polars and files else text
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

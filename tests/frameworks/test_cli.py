@@ -214,6 +214,23 @@ def test_an_error_is_an_exit_code_of_2_and_a_line_that_says_why(
     assert "expression" not in found.stderr
 
 
+def test_a_text_among_numbers_is_an_error_that_names_the_file_and_the_way_out(folder: Path) -> None:
+    price = pl.when(pl.col("id") == 3).then(pl.lit("n/a")).otherwise(pl.col("price").cast(pl.String))
+    table(50).with_columns(price=price).write_csv(folder / "bad.csv")
+    found = run(folder, "detect", "bad.csv", "--model", "sales.safetensors")
+    assert (found.returncode, found.stdout) == (2, "")
+    for part in ("'price'", "n/a", "mend them, or train on rows that have some", "(reading bad.csv)"):
+        assert part in found.stderr
+
+
+def test_a_ragged_file_is_named_without_options_that_the_command_lacks(folder: Path) -> None:
+    (folder / "ragged.csv").write_text("id,price\n1,2.5\n2,3.5,4\n")
+    found = run(folder, "detect", "ragged.csv")
+    assert found.returncode == 2
+    assert "(reading ragged.csv)" in found.stderr
+    assert "truncate_ragged_lines" not in found.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_each_command_has_an_example(folder: Path, command: str) -> None:
     found = run(folder, command, "--help")
