@@ -209,10 +209,10 @@ impl Usual {
     pub fn text(&self, column: &Column) -> String {
         let [low, middle, high] = self.numbers.map(|bound| number(column, bound, false));
         let [first, _, last] = self.numbers;
-        let is_narrow = last - first < CLOSE * first.abs().max(last.abs());
+        let is_narrow = column.is_plain_number() && last - first < CLOSE * first.abs().max(last.abs());
         match self.is_one || low == high && !is_narrow {
             true => middle,
-            false if column.is_plain_number() && is_narrow => {
+            false if is_narrow => {
                 let [low, high] = [first, last].map(|bound| within(bound, last - first, column));
                 format!("{low} to {high}")
             }

@@ -66,6 +66,15 @@ def test_a_narrow_range_has_the_digits_that_tell_its_ends_apart() -> None:
     assert 1013.18 < low < 1013.25 < high < 1013.32
 
 
+def test_times_of_one_day_are_no_range_of_two() -> None:
+    rng = np.random.default_rng(1)
+    start = dt.datetime(2024, 3, 1, 12, 0, 30)
+    times = [start + dt.timedelta(seconds=float(seconds)) for seconds in rng.normal(0, 5, ROWS)]
+    times[7] = start - dt.timedelta(hours=3)
+    reason = why(pl.DataFrame({"time": times, "other": rng.normal(size=ROWS)}), 7)
+    assert reason.split(";")[:2] == ["time: 2024-03-01 09:00", " most are 2024-03-01 12:00"]
+
+
 def test_tiny_numbers_are_shown() -> None:
     rng = np.random.default_rng(1)
     sizes = rng.normal(1e-10, 5e-12, ROWS)
