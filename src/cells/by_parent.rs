@@ -98,7 +98,7 @@ impl Reasons<'_> {
         let part = |text: &str| short(coder.form.part(text).unwrap_or(text));
         let text = words::text(&self.batch().given[at], &self.described[at], row);
         match (coder.form, text) {
-            (_, Some(text)) if part(text) == short(text) => format!("{name} {}", self.shown(at, row)),
+            (form, Some(text)) if form.part(text) == Some(text.trim()) => format!("{name} {}", self.shown(at, row)),
             (Form::Hour, _) => format!("{name} at {code:02} h"),
             (Form::Weekday, _) => format!("{name} on a {}", WEEKDAYS[code as usize % 7]),
             (Form::Month, _) => format!("{name} in {}", MONTHS[code as usize % 12]),

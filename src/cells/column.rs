@@ -167,6 +167,7 @@ impl Column {
     pub fn prepare(&mut self, vocabulary: Option<&Vocabulary>) {
         self.texts = vocabulary.map(|vocabulary| Texts::fit(&self.nature, vocabulary, self.all));
         self.zero_is_usual = match vocabulary {
+            _ if self.nature.meaning != Meaning::Number => false,
             None => zero_is_usual(self.known.iter().copied().zip(self.counts.iter().copied())),
             Some(texts) => {
                 let numbers = texts.values.iter().map(|text| self.number_of(text));

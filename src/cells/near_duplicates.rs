@@ -64,7 +64,7 @@ impl Letters {
     /// Whether another text is a few edits away.
     fn is_near(&self, other: &Self) -> bool {
         let most = self.most_edits();
-        if (self.parity ^ other.parity).count_ones() as usize > 2 * most {
+        if has_other_letters([self.parity, other.parity], most) {
             return false;
         }
         let differ = |(a, b): (&u8, &u8)| usize::from(a.abs_diff(*b));
@@ -73,6 +73,12 @@ impl Letters {
         }
         edits(&self.text, &other.text, most) <= most
     }
+}
+
+/// Whether the parities of two texts tell that they are more than `most` edits apart: an edit changes
+/// two of the bits at most.
+fn has_other_letters([a, b]: [u64; 2], most: usize) -> bool {
+    (a ^ b).count_ones() as usize > 2 * most
 }
 
 /// The number of letters to insert, to take out, to replace or to exchange with the next one; more
@@ -146,6 +152,13 @@ struct OfLength {
     alike: Vec<Alike>,
 }
 
+impl OfLength {
+    /// The keys of the patterns that have a text with at least a number of rows.
+    fn common_from(&self, least: u64) -> &[(u64, u64)] {
+        &self.keys[..self.keys.partition_point(|(_, count)| *count >= least)]
+    }
+}
+
 /// The common texts of a column.
 #[derive(Clone, Debug)]
 pub struct NearDuplicates {
@@ -155,13 +168,6 @@ pub struct NearDuplicates {
     is_near: Vec<bool>,
     /// The evidence of a near-duplicate among new rows, and among the training rows.
     evidence: [f64; 2],
-}
-
-impl OfLength {
-    /// The keys of the patterns that have a text with at least a number of rows.
-    fn common_from(&self, least: u64) -> &[(u64, u64)] {
-        &self.keys[..self.keys.partition_point(|(_, count)| *count >= least)]
-    }
 }
 
 impl NearDuplicates {
@@ -212,7 +218,7 @@ impl NearDuplicates {
         let mut best: Option<&Common> = None;
         let all = self.by_length.get(lengths)?.iter();
         for ((parity, _), alike) in all.flat_map(|of| of.common_from(least).iter().zip(&of.alike)) {
-            if (parity ^ pattern.parity).count_ones() as usize > 2 * most {
+            if has_other_letters([*parity, pattern.parity], most) {
                 continue;
             }
             let is_better = |one: &&Common| one.count >= least && best.is_none_or(|best| one.count > best.count);

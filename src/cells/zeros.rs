@@ -3,9 +3,11 @@
 
 /// The numbers next to 0 that it is compared with.
 const NEXT: usize = 5;
-/// 0 is apart from them if it is farther from the first one than so many of the gaps between them.
+/// 0 is apart if the first of these numbers is farther from it than this many times the widest gap
+/// between them.
 const GAPS: f64 = 3.0;
-/// It is not like them if it is so many times rarer or more frequent.
+/// 0 is unlike these numbers if the rows that have it are fewer, or more, by this factor than the rows
+/// that have one of them.
 const TIMES: f64 = 10.0;
 
 /// From the numbers of a column, and how many rows have each: whether 0 is one of them. Not known

@@ -87,7 +87,7 @@ impl Codes {
             start.add(code);
             square += error * error;
         }
-        (start.of(self.offset()), self.error(square))
+        (start.number(self.offset()), self.error(square))
     }
 
     /// The most that a row is from its codes, by the sum of the squares of its inputs' errors.
@@ -129,7 +129,8 @@ impl Start {
         self.sum += code;
     }
 
-    pub fn of(self, offset: i32) -> i32 {
+    /// The number, where the other row's codes are less by `offset`.
+    pub fn number(self, offset: i32) -> i32 {
         offset * self.sum - (self.norm + 1) / 2
     }
 }

@@ -95,7 +95,7 @@ impl Index {
                 self.centres.lane(block / lanes, block % lanes)[word * lanes] |= code << (8 * at);
             }
         }
-        self.centres.starts[block] = start.of(self.codes.offset());
+        self.centres.starts[block] = start.number(self.codes.offset());
     }
 
     pub fn blocks(&self) -> usize {

@@ -104,7 +104,7 @@ fn insert<const K: usize>(near: &mut Near<K>, mut rank: u64) {
 #[inline(always)]
 unsafe fn masks<V: Vector>(numbers: &[i32], least: i32) -> impl Iterator<Item = (usize, u32)> + '_ {
     let mask = move |(at, numbers): (usize, &[i32])| {
-        // SAFETY: the caller knows that the CPU has the vector's instructions, and these are as many numbers as it has lanes.
+        // SAFETY: the caller knows that the CPU has the vector's instructions; each chunk has `V::LANES` numbers.
         (at * V::LANES, unsafe { V::is_at_least(V::load_whole(numbers.as_ptr()), V::splat_whole(least)) })
     };
     numbers.chunks_exact(V::LANES).enumerate().map(mask).filter(|(_, mask)| *mask != 0)

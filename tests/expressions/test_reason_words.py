@@ -116,3 +116,17 @@ def seconds(frame: pl.DataFrame) -> float:
     start = time.process_time()
     anorand.train(frame, frame.columns)
     return time.process_time() - start
+
+
+def test_the_hour_of_a_text_is_named_as_an_hour() -> None:
+    rng = np.random.default_rng(2)
+    hours = rng.integers(0, 24, 3_000)
+    start = dt.datetime(2024, 1, 1)
+    starts = [
+        (start + dt.timedelta(days=int(day), hours=int(hour), minutes=int(minute))).strftime("%Y-%m-%d %H:%M")
+        for day, hour, minute in zip(rng.integers(0, 300, 3_000), hours, rng.integers(0, 60, 3_000), strict=True)
+    ]
+    jobs = [f"job{hour}" for hour in hours]
+    jobs[7] = "job" + str((int(hours[7]) + 12) % 24)
+    reason = why(pl.DataFrame({"start": starts, "job": jobs}), 7)
+    assert f"with start at {hours[7]:02} h it is job{hours[7]}" in reason

@@ -153,10 +153,9 @@ fn rows_of_member(labelled: &Labelled, options: &Options, rng: &mut ChaCha8Rng) 
 }
 
 /// The rows of a batch: anomalies and others by the roots of their shares among the rows, and noise.
-fn mixture(set: &LabelledRows, options: &Options) -> Mixture {
-    let size = options.batch_size.min(set.rows.len()).max(2);
-    let known = set.rows.iter().filter(|row| set.anomalies[**row]).count() as f64;
-    let roots = [known.sqrt(), (set.rows.len() as f64 - known).sqrt()];
+fn mixture(known: usize, others: usize, options: &Options) -> Mixture {
+    let size = options.batch_size.min(known + others).max(2);
+    let roots = [known, others].map(|rows| (rows as f64).sqrt());
     let noise = ((size as f64 * options.synthetic_fraction).round() as usize).min(size - 2);
     let anomalies = (size as f64 * roots[0] / (roots[0] + roots[1]).max(1.0)).round() as usize;
     let anomalies = anomalies.clamp(1, size - noise - 1);
@@ -192,12 +191,13 @@ impl TrainingOf<'_> {
             factors: &space.factors,
             noise: &space.noise,
         };
-        let batch = mixture(&set, options);
+        let known = self.rows.iter().filter(|row| self.labelled.anomalies[**row]).count();
+        let others = self.rows.len() - known;
+        let batch = mixture(known, others, options);
         let how = Classifier { steps, batch, learning_rate: options.learning_rate, dropout, weight_decay };
         // Anomalies are more frequent in a batch than in the table, which the bias of the logit makes up for.
-        let known = self.rows.iter().filter(|row| self.labelled.anomalies[**row]).count();
         let odds = |anomalies: usize, others: usize| libm::log(anomalies.max(1) as f64 / others.max(1) as f64);
-        let more_frequent = odds(batch.anomalies, batch.others) - odds(known, self.rows.len() - known);
+        let more_frequent = odds(batch.anomalies, batch.others) - odds(known, others);
         let shift = |numbers: &mut [f32], by: f64| {
             numbers.iter_mut().rev().take(1).for_each(|bias| *bias = (f64::from(*bias) + by) as f32);
         };
