@@ -338,12 +338,9 @@ def explain(data: bytes, rows: Array, steps: int = 4096) -> Array:
     if found is None:
         whole: Array = networks * (_squash(unusual[1]) - _squash(unusual[0]))[:, None]
         return whole
-    of_start = tensors["ordinary.evidence"].reshape(-1, 2)[nearest]
-    shares = _shapley(
-        how,
-        _parts_in_nats(how, unusual[0], of_start[:, 0], of_start[:, 1]),
-        _parts_in_nats(how, unusual[1], found.all, found.tails),
-    )
+    of_start = tensors["ordinary.evidence"].reshape(-1, 3)[nearest]
+    start_and_end = zip(unusual, (of_start.T, found.of_rows), strict=True)
+    shares = _shapley(how, *(_parts_in_nats(how, of_networks, against) for of_networks, against in start_and_end))
     both = (shares[0] > 0) & (shares[2] > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         follows = np.where(both, shares[0] * shares[2] / (shares[0] + shares[2]), 0.0)
@@ -408,11 +405,11 @@ def weights_of_parts(odds: float | None, kept_weight: float, *, only_numbers: bo
     ``odds`` are those of kept rows, if there are any. With times, the weight is 1.
     """
     if odds is not None and kept_weight >= 2:
-        return {"weight": 1.0, "balance": {"gain": 0.5, "power": 2, "damped_from": [8.0, 8.0]}}
+        return {"weight": 1.0, "balance": {"gain": 0.5, "power": 2, "damped_from": [8.0, 8.0], "conflict": 0.0}}
     weight = 1.0 if odds is None else float(np.clip(0.3 + 2 * odds / (1 + odds) - 1, 0.3, 1.0))
     if only_numbers:
-        return {"weight": weight, "balance": {"gain": 0.8, "power": 4, "damped_from": [8.0, 2.0]}}
-    return {"weight": weight, "balance": {"gain": 2.0, "power": 4, "damped_from": [5.0, 2.0]}}
+        return {"weight": weight, "balance": {"gain": 0.8, "power": 4, "damped_from": [8.0, 2.0], "conflict": 3.0}}
+    return {"weight": weight, "balance": {"gain": 2.0, "power": 4, "damped_from": [5.0, 2.0], "conflict": 3.0}}
 
 
 def _line(numbers: Array, share: float) -> dict[str, float]:
@@ -430,8 +427,8 @@ def combined(both: Heads, median: list[float], spread: list[float]) -> Array:
 def score(data: bytes, rows: Array, texts: reference_cells.Texts | None = None) -> Array:
     """Eq. 8, and what the cells add."""
     found = cells(data, rows, texts) if "cells" in metadata(data) else None
-    against = (np.zeros(len(rows)),) * 2 if found is None else (found.all, found.tails)
-    return _score(metadata(data)["combiner"], heads(data, rows), *against)
+    against = np.zeros((3, len(rows))) if found is None else found.of_rows
+    return _score(metadata(data)["combiner"], heads(data, rows), against)
 
 
 def rarity(data: bytes, scores: Array) -> Array:
@@ -463,22 +460,22 @@ def ordinary_scores(data: bytes) -> Array:
     """The scores of the training rows that explanations compare with."""
     tensors = load(data)
     both = heads_of_scaled(data, tensors["ordinary.rows"].astype(np.float64))
-    against = tensors.get("ordinary.evidence", np.zeros((len(both.logit), 2))).reshape(-1, 2)
-    return _score(metadata(data)["combiner"], both, against[:, 0], against[:, 1])
+    against = tensors.get("ordinary.evidence", np.zeros((len(both.logit), 3))).reshape(-1, 3)
+    return _score(metadata(data)["combiner"], both, against.T)
 
 
-def _score(how: dict[str, Any], both: Heads, against: Array, tails: Array) -> Array:
-    """The score of rows by their heads, and by the evidence against them: all of it, and that of tails."""
+def _score(how: dict[str, Any], both: Heads, against: Array) -> Array:
+    """The score of rows by their heads, and by the evidence against them: all of it, that of tails, and conflicts."""
     alpha = how["alpha"]
     if how["kind"] in ("probability", "novelties"):
         probability: Array = (1.0 - alpha) * sigmoid(both.error) + alpha * sigmoid(both.logit)
         if how["kind"] == "probability":
             return probability
-        novelty = 1 - 1e-6 * how["beyond"] / np.maximum(against, how["beyond"])
-        return np.where(against > how["beyond"], np.maximum(probability, novelty), probability)
+        novelty = 1 - 1e-6 * how["beyond"] / np.maximum(against[0], how["beyond"])
+        return np.where(against[0] > how["beyond"], np.maximum(probability, novelty), probability)
     unusual = combined(both, how["median"], how["spread"])
     if how["kind"] == "cells":
-        unusual = _together(how, *_parts_in_nats(how, unusual, against, tails))
+        unusual = _together(how, *_parts_in_nats(how, unusual, against))
     return _squash(unusual)
 
 
@@ -496,20 +493,24 @@ def _nats(line: dict[str, float], number: Array) -> Array:
     return nats
 
 
-def _parts_in_nats(how: dict[str, Any], unusual: Array, against: Array, tails: Array) -> list[Array]:
-    """The networks, the tails and all evidence."""
-    return [_nats(how["networks"], unusual), _nats(how["tails"], tails), _nats(how["evidence"], against)]
+def _parts_in_nats(how: dict[str, Any], unusual: Array, against: Array) -> list[Array]:
+    """The networks, the tails, and all evidence together with the conflicts."""
+    evidence, tails, conflicts = against
+    both = np.stack([_nats(how["evidence"], evidence), conflicts])
+    return [_nats(how["networks"], unusual), _nats(how["tails"], tails), both]
 
 
 def _together(how: dict[str, Any], networks: Array, tails: Array, evidence: Array) -> Array:
     """U: a power mean of what the networks and what the cells say."""
     gain, power, (from_networks, from_cells) = (how["balance"][name] for name in ("gain", "power", "damped_from"))
+    evidence, conflicts = evidence
+    broken = how["balance"]["conflict"] * np.maximum(conflicts - 4, 0)
     all_evidence = (evidence - np.log(2)) * how["evidence"]["unit"] + how["evidence"]["median"]
     new = how["highest"] * -np.expm1(np.minimum(how["beyond"] - all_evidence, 0))
     networks = 0.85 * networks + 0.15 * tails
     within = np.minimum(networks, 50.0)
     by_networks = how["weight"] * np.logaddexp(0, _damped(within, from_networks) + networks - within)
-    by_cells = gain * np.logaddexp(0, _damped(evidence, from_cells)) + new
+    by_cells = gain * np.logaddexp(0, _damped(evidence, from_cells)) + broken + new
     together: Array = (by_networks**power + by_cells**power) ** (1 / power)
     return together
 

@@ -51,7 +51,8 @@ def evidence(metadata: dict[str, Any], tensors: dict[str, Any], rows: Array, tex
 
 @dataclass
 class Evidence:
-    """``cells`` are ln e, ``parts`` ln(1 + 0.02 e) of all evidence and of the tails, and these sums of a row.
+    """``cells`` are ln e, ``parts`` ln(1 + 0.02 e) of all evidence and of the tails; ``all`` and ``tails`` their sums
+    over a row, and ``conflict`` the most that other values say against one of its cells.
 
     Where cells disagree only with each other, one of them has the evidence of the others; the row's sum is that before.
     """
@@ -60,6 +61,12 @@ class Evidence:
     parts: Array
     all: Array
     tails: Array
+    conflict: Array
+
+    @property
+    def of_rows(self) -> Array:
+        """What the score takes, ``[3, rows]``."""
+        return np.stack([self.all, self.tails, self.conflict])
 
 
 @dataclass
@@ -460,6 +467,8 @@ class _Model:
         else:
             (parent.numbers,) = self._take("lines" if relation == "line" else "two")
         parent.tail = self._tail(sizes["knots"])
+        if metadata.get("is_rule"):
+            parent.tail.is_rule = True
         return parent
 
     def _read_pairs(self, parent: Parent, target: Target) -> None:
@@ -468,19 +477,20 @@ class _Model:
         codes = self._take("pair_parents", parent.sizes["groups"]).tolist()
         sizes = self._take("pair_sizes", parent.sizes["groups"]).tolist()
         all_rows = max(sum(target.counts), 1)
-        for code, size in zip(codes, sizes, strict=True):
-            children = self._take("pair_children", size).tolist()
-            counts = self._take("pair_rows", size).tolist()
+        pairs = [(self._take("pair_children", size).tolist(), self._take("pair_rows", size).tolist()) for size in sizes]
+        once, twice = (sum(counts.count(rows) for _, counts in pairs) for rows in (1, 2))
+        discount = once / (once + 2 * twice) if once else 0.0
+        for code, (children, counts) in zip(codes, pairs, strict=True):
             rows, alone = sum(counts), counts.count(1)
             k = k0 + c * alone + r * rows
             ratios: dict[int | None, float] = {None: k / (rows + k)}
             for child, count in zip(children, counts, strict=True):
                 share = max(target.counts[child], 0.5) / all_rows
-                ratios[child] = (count + k * share) / ((rows + k) * share)
+                ratios[child] = (count - discount + k * share) / ((rows - discount + k) * share)
             parent.groups[code] = ratios
 
     def evidence(self, rows: Array) -> Evidence:
-        found = Evidence(np.zeros_like(rows), np.zeros((*rows.shape, 2)), np.zeros(len(rows)), np.zeros(len(rows)))
+        found = Evidence(np.zeros_like(rows), np.zeros((*rows.shape, 2)), *np.zeros((3, len(rows))))
         for at, row in enumerate(rows):
             others = [self.texts.get(j, []) for j in range(len(row))]
             levels = [
@@ -507,6 +517,7 @@ class _Row:
                     continue
                 given = 1 / sum(parent.weight * ratio for parent, ratio in zip(target.parents, ratios, strict=True))
                 e += given
+                found.conflict[at] = max(found.conflict[at], math.log(given))
                 value *= min(given, 1.0) if target.aim == "value" else 1.0
                 far *= min(given, 1.0) if target.aim == "number" else 1.0
             tail = value + far

@@ -49,6 +49,7 @@ class Tail:
         self.knots, self.slope = knots, slope
         self.at_least = at_least
         self.own_rows = at_least[0] if len(at_least) else 0.0
+        self.is_rule = False
         self.among(0.0)
 
     def among(self, rows: float) -> Tail:
@@ -76,6 +77,17 @@ class Tail:
         return cls(np.array(knots[::-1]), np.array(at_least[::-1]), slope)
 
     def evidence(self, number: float) -> float:
+        """That of the share, and of the rule that a number breaks."""
+        return max(self._of_share(number), self._of_rule(number))
+
+    def _of_rule(self, number: float) -> float:
+        """One over the rate of rows that are 30 spreads or more from what they should be, where few are."""
+        start = math.log(1 + 30.0**2)
+        broken = next((rows for knot, rows in zip(self.knots, self.at_least, strict=True) if knot >= start), 0.0)
+        is_broken = self.is_rule and number >= start and broken <= 0.02 * self.own_rows
+        return (int(self.rows) + 1) / (int(broken) + 0.5) if is_broken else 0.0
+
+    def _of_share(self, number: float) -> float:
         """Linear between the knots, and rising beyond the last one."""
         if self.rows <= 0:
             return 0.3

@@ -40,6 +40,9 @@ pub struct RowEvidence {
     pub all: f64,
     /// The same sum over what is only rare or far out in its own column.
     pub tails: f64,
+    /// The most that the row's other values say against one cell: by how many nats the value is likelier
+    /// without them. It is no sum, since two cells that disagree are one conflict.
+    pub conflict: f64,
 }
 
 /// The evidence against some rows.
@@ -53,16 +56,12 @@ pub struct Evidence {
     pub rows: Vec<RowEvidence>,
 }
 
-/// Adds a cell's part to the evidence against its row.
-fn add(row: &mut RowEvidence, [all, tail]: [f64; 2]) {
-    row.all += all;
-    row.tails += tail;
-}
-
 /// The evidence against the cells of a strip, and what of it is only rare or far out in its column.
 struct Against {
     e: [f64; STRIP],
     tails: [f64; STRIP],
+    /// How much likelier the row's other values make each value, at least.
+    given: [f32; STRIP],
 }
 
 impl Against {
@@ -72,6 +71,15 @@ impl Against {
         Simd::chosen().run(Nats { against: self, parts: &mut parts });
         parts
     }
+
+    /// Adds the cells' parts to the evidence against their rows.
+    fn add_to(&self, rows: &mut [RowEvidence], parts: &[[f64; 2]; STRIP]) {
+        for ((row, [all, tail]), given) in rows.iter_mut().zip(parts).zip(self.given) {
+            row.all += all;
+            row.tails += tail;
+            row.conflict = row.conflict.max(-quick_ln(given.into()));
+        }
+    }
 }
 
 /// Adds what other values say to the evidence, and takes what they explain from how rare a value
@@ -79,7 +87,7 @@ impl Against {
 struct Explain<'a> {
     /// The ratios of how likely values are with the others and without them.
     mixed: &'a [f32],
-    e: &'a mut [f64; STRIP],
+    against: &'a mut Against,
     explained: Option<&'a mut [f64; STRIP]>,
 }
 
@@ -89,9 +97,11 @@ impl Task for Explain<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let mut given = [0.0; STRIP];
-        for ((given, mixed), e) in given.iter_mut().zip(self.mixed).zip(self.e) {
+        let Against { e, given: least, .. } = self.against;
+        for ((given, mixed), (e, least)) in given.iter_mut().zip(self.mixed).zip(e.iter_mut().zip(least)) {
             *given = 1.0 / f64::from(*mixed);
             *e += *given;
+            *least = least.min(*mixed);
         }
         if let Some(explained) = self.explained {
             let rows = explained.iter_mut().zip(given).take(self.mixed.len());
@@ -112,7 +122,7 @@ impl Task for AddTails<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Against { e, tails } = self.against;
+        let Against { e, tails, .. } = self.against;
         for ((e, tail), (value, number)) in e.iter_mut().zip(tails).zip(self.value.iter().zip(self.number)) {
             *tail = value + number;
             *e += *tail;
@@ -159,8 +169,8 @@ impl Statement<'_> {
             for strip in strips(rows) {
                 let against = self.against(at, strip.clone());
                 let parts = against.parts();
+                against.add_to(&mut found.rows[strip.clone()], &parts);
                 for (row, (e, part)) in strip.zip(against.e.iter().zip(parts)) {
-                    add(&mut found.rows[row], part);
                     found.parts[row * width + at] = part.map(|nats| nats as f32);
                     found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
                 }
@@ -183,8 +193,8 @@ impl Statement<'_> {
         let mut rows: Vec<RowEvidence> = zeros(self.batch.rows, WHAT)?;
         for at in 0..self.columns.len() {
             for strip in strips(rows.len()) {
-                let parts = self.against(at, strip.clone()).parts();
-                rows[strip].iter_mut().zip(parts).for_each(|(sums, part)| add(sums, part));
+                let against = self.against(at, strip.clone());
+                against.add_to(&mut rows[strip], &against.parts());
             }
         }
         Ok(rows)
@@ -198,7 +208,7 @@ impl Statement<'_> {
             let own = column.level(read, row).own;
             (fixed[to], value[to], number[to]) = (own.fixed.into(), own.value.into(), own.number.into());
         }
-        let mut against = Against { e: fixed, tails: [0.0; STRIP] };
+        let mut against = Against { e: fixed, tails: [0.0; STRIP], given: [1.0; STRIP] };
         for target in &self.of_column[at] {
             let mixed = &self.said[*target].mixed[rows.clone()];
             let explained = match self.targets[*target].aim {
@@ -206,7 +216,7 @@ impl Statement<'_> {
                 Aim::Number => Some(&mut number),
                 Aim::Hour => None,
             };
-            Simd::chosen().run(Explain { mixed, e: &mut against.e, explained });
+            Simd::chosen().run(Explain { mixed, against: &mut against, explained });
         }
         Simd::chosen().run(AddTails { value: &value, number: &number, against: &mut against });
         against
@@ -314,19 +324,24 @@ mod tests {
         let mixed: Vec<f32> =
             (0..200).map(|row| [1e-5, 0.3, 0.999, 1.0, 7.0, 1e5][row % 6] * (1.0 + row as f32 / 999.0)).collect();
         let own = |row: usize, by: f64| (row % 13) as f64 * by;
-        let mut against = Against { e: std::array::from_fn(|row| own(row, 9.0)), tails: [0.0; STRIP] };
+        let e = std::array::from_fn(|row| own(row, 9.0));
+        let mut against = Against { e, tails: [0.0; STRIP], given: [1.0; STRIP] };
         let [mut value, number]: [[f64; STRIP]; 2] = [0.7, 0.2].map(|by| std::array::from_fn(|row| own(row, by)));
         let simd = Simd::chosen();
-        simd.run(Explain { mixed: &mixed, e: &mut against.e, explained: Some(&mut value) });
-        simd.run(Explain { mixed: &mixed, e: &mut against.e, explained: None });
+        simd.run(Explain { mixed: &mixed, against: &mut against, explained: Some(&mut value) });
+        simd.run(Explain { mixed: &mixed, against: &mut against, explained: None });
         simd.run(AddTails { value: &value, number: &number, against: &mut against });
         let parts = against.parts();
+        let mut rows = vec![RowEvidence { all: 1.0, tails: 2.0, conflict: 0.5 }; 200];
+        against.add_to(&mut rows, &parts);
         for (row, mixed) in mixed.iter().enumerate() {
             let given = 1.0 / f64::from(*mixed);
             let tail = own(row, 0.7) * given.min(1.0) + own(row, 0.2);
             let e = own(row, 9.0) + given + given + tail;
             assert_eq!([against.e[row], against.tails[row]], [e, tail]);
             assert_eq!(parts[row], [quick_ln(1.0 + SHARE * e), quick_ln(1.0 + SHARE * tail)]);
+            let conflict = (-quick_ln(f64::from(*mixed))).max(0.5);
+            assert_eq!(rows[row], RowEvidence { all: 1.0 + parts[row][0], tails: 2.0 + parts[row][1], conflict });
         }
         let rows: Vec<Range<usize>> = strips(600).collect();
         assert_eq!(rows, [0..256, 256..512, 512..600]);

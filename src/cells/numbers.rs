@@ -158,7 +158,12 @@ impl Numbers {
 
     /// The scale that numbers are judged on.
     pub fn scale(&self) -> &Scale {
-        match (&self.log, self.is_log) {
+        self.scale_of(self.is_log)
+    }
+
+    /// The scale of the numbers, or of their logarithms where they have one.
+    pub fn scale_of(&self, is_log: bool) -> &Scale {
+        match (&self.log, is_log) {
             (Some(log), true) => log,
             _ => &self.raw,
         }

@@ -220,30 +220,28 @@ impl<'a> Fronts<'a> {
             }
             (RelationMetadata::Groups { groups, .. }, Some(coder), true) => {
                 let from = From::Groups(self.groups(*groups, coder)?);
-                self.number(from, &metadata.relation)?
+                self.number(from, metadata)?
             }
             (RelationMetadata::Line { parent_is_log, child_is_log, .. }, None, true) => {
                 let [slope, offset, spread] = self.f64s[at::LINES].array()?;
                 check(slope.is_finite() && offset.is_finite() && is_spread(spread), "the lines")?;
                 let (parent_is_log, child_is_log) = (*parent_is_log, *child_is_log);
-                self.number(
-                    From::Line(Line { parent_is_log, child_is_log, slope, offset, spread }),
-                    &metadata.relation,
-                )?
+                self.number(From::Line(Line { parent_is_log, child_is_log, slope, offset, spread }), metadata)?
             }
             (RelationMetadata::Two { operation, is_log, .. }, None, true) => {
                 let [factor, spread] = self.f64s[at::TWO].array()?;
                 check(factor.is_finite() && is_spread(spread), "the operations")?;
                 let (operation, is_log) = (*operation, *is_log);
-                self.number(From::Two(NumberOfTwo { operation, factor, is_log, spread }), &metadata.relation)?
+                self.number(From::Two(NumberOfTwo { operation, factor, is_log, spread }), metadata)?
             }
             _ => return Err("a parent of its cells is of the wrong kind".to_string()),
         };
         Ok(Parent { columns: metadata.columns, coder: metadata.coder, weight, determines, relation })
     }
 
-    fn number(&mut self, from: From, metadata: &RelationMetadata) -> Checked<Relation> {
-        Ok(Relation::Number(NumberGiven { from, tail: self.tail(metadata.knots())? }))
+    fn number(&mut self, from: From, metadata: &ParentMetadata) -> Checked<Relation> {
+        let tail = self.tail(metadata.relation.knots())?;
+        Ok(Relation::Number(NumberGiven { from, tail: if metadata.is_rule { tail.of_rule() } else { tail } }))
     }
 
     fn category(&mut self, [groups, pairs]: [usize; 2], coder: &Coder, counts: &[u64]) -> Checked<Relation> {

@@ -1,7 +1,9 @@
 //! How rare a number is among training numbers, and a count among the counts of values: evidence
-//! from a share p of the training rows is 0.3 · p^−0.7.
+//! from a share p of the training rows is 0.3 · p^−0.7. Where a number follows precisely from others, to
+//! be far from what it should be is an event as well, whose evidence is one over its rate.
 
 use super::elementary::{exponentials, logarithms};
+use super::events::of_event;
 use super::index::Index;
 use super::math::quick_ln;
 use super::strips::STRIP;
@@ -18,6 +20,10 @@ pub const MOST_KNOTS: usize = 192;
 const APART: u64 = 8;
 /// How far beyond the highest training value the evidence goes on to rise.
 const FURTHEST: f64 = 20.0;
+/// A number breaks a rule if it is so many spreads from what it should be, and there is a rule where at
+/// most this share of the training rows breaks it.
+const BREAKS: f64 = 30.0;
+const FEW: f64 = 0.02;
 
 /// The evidence of a share of the training rows.
 pub fn evidence_of_share(share: f64) -> f64 {
@@ -35,6 +41,12 @@ pub struct Tail {
     rows: f64,
     /// By how many nats the evidence of a share rises with each unit beyond the last knot.
     slope: f64,
+    /// Whether what it is the tail of may be a rule.
+    pub is_rule: bool,
+    /// From where on a number breaks the rule, and the evidence of that against a new number and against
+    /// a training row's own.
+    breaks_from: f64,
+    of_break: [f64; 2],
     index: Index,
     /// The evidence of a new number up to each knot, by the number of knots below it.
     segments: Vec<Segment>,
@@ -80,7 +92,21 @@ impl Tail {
     /// From its knots.
     pub fn new(knots: Vec<f64>, at_least: Vec<f64>, slope: f64) -> Self {
         let index = Index::new(&knots);
-        Self { knots, at_least, rows: 0.0, slope, index, segments: vec![] }.among(0.0)
+        let (rows, is_rule, breaks_from, of_break) = (0.0, false, f64::INFINITY, [0.0; 2]);
+        Self { knots, at_least, rows, slope, is_rule, breaks_from, of_break, index, segments: vec![] }.among(0.0)
+    }
+
+    /// The same, of how far numbers are from what they precisely should be.
+    pub fn of_rule(mut self) -> Self {
+        let from = how_far(BREAKS);
+        let at = self.knots.partition_point(|knot| *knot < from);
+        let rows = self.at_least.get(at).copied().unwrap_or(0.0);
+        self.is_rule = true;
+        if rows <= FEW * self.own_rows() {
+            self.breaks_from = from;
+            self.of_break = [false, true].map(|is_left_out| of_event(rows as u64, self.rows as u64, is_left_out));
+        }
+        self
     }
 
     /// The same, with shares of so many rows if there are fewer in the tail itself.
@@ -103,18 +129,28 @@ impl Tail {
     #[inline(always)]
     pub fn evidence(&self, number: f64, is_left_out: bool) -> f64 {
         match is_left_out {
-            true => self.evidence_left_out(number),
+            true => self.or_broken(number, self.evidence_left_out(number), true),
             false => self.evidence_of_new(number),
+        }
+    }
+
+    /// The evidence of a number, which is at least that of the rule it breaks.
+    #[inline(always)]
+    fn or_broken(&self, number: f64, evidence: f64, is_left_out: bool) -> f64 {
+        match number >= self.breaks_from {
+            true => evidence.max(self.of_break[usize::from(is_left_out)]),
+            false => evidence,
         }
     }
 
     /// The evidence of a new number.
     #[inline(always)]
     fn evidence_of_new(&self, number: f64) -> f64 {
-        match self.segments.get(self.index.count_below(&self.knots, number)) {
+        let by_share = match self.segments.get(self.index.count_below(&self.knots, number)) {
             Some(segment) => segment.least + segment.rise * ((number - segment.low) / segment.width),
             None => self.evidence_beyond(number),
-        }
+        };
+        self.or_broken(number, by_share, false)
     }
 
     /// The evidence of a new number beyond all knots.
@@ -159,7 +195,8 @@ impl Tail {
         if count > most {
             let places = (0..most).map(|at| at * (count - 1) / (most - 1));
             let (knots, at_least) = places.map(|at| (self.knots[at], self.at_least[at])).unzip();
-            *self = Self::new(knots, at_least, self.slope).among(self.rows);
+            let thinner = Self::new(knots, at_least, self.slope).among(self.rows);
+            *self = if self.is_rule { thinner.of_rule() } else { thinner };
         }
     }
 
@@ -208,7 +245,9 @@ pub fn evidence_of_strip<'a>(
     logarithms(&ratios, out);
     out.iter_mut().zip(more).for_each(|(nats, more)| *nats = EXPONENT * (*nats + more));
     exponentials(out);
-    out.iter_mut().for_each(|evidence| *evidence *= FACTOR);
+    for (at, (number, evidence)) in numbers.iter().zip(out).enumerate() {
+        *evidence = tail_of(at).or_broken(*number, *evidence * FACTOR, true);
+    }
 }
 
 /// How far out numbers are below the centre and above it: which share of the rows is at least as far

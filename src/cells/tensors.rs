@@ -109,6 +109,9 @@ pub struct ParentMetadata {
     pub columns: [usize; 2],
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coder: Option<usize>,
+    /// Whether a number that is far from what is expected breaks a rule.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rule: bool,
     pub relation: RelationMetadata,
 }
 
@@ -338,5 +341,6 @@ fn parent_metadata(parent: &Parent) -> ParentMetadata {
             }
         }
     };
-    ParentMetadata { columns: parent.columns, coder: parent.coder, relation }
+    let is_rule = matches!(&parent.relation, Relation::Number(given) if given.tail.is_rule);
+    ParentMetadata { columns: parent.columns, coder: parent.coder, is_rule, relation }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! networks = w·ln(1 + exp(damped(0.85·nats(u) + 0.15·nats(tails))))  u as in `robust`, with neighbours
-//! cells    = g·ln(1 + exp(damped(nats(evidence)))) + new             Σ ln(1 + 0.02·e), see `crate::cells`
+//! cells    = g·ln(1 + exp(damped(nats(evidence)))) + broken + new    Σ ln(1 + 0.02·e), see `crate::cells`
+//! broken   = c·(conflict − 4)                                        where conflict > 4, else 0
 //! new      = h·(1 − exp(b − v))                                      where v > b, else 0
 //! U        = (networksᵖ + cellsᵖ)^(1/p)
 //! score    = σ(asinh(U) / 2)
@@ -12,14 +13,18 @@
 //! rows is above, for the evidence it is ln 33 where 3 % are. So evidence that a table's ordinary rows
 //! never show counts the more, but 0.1 of it counts for a nat at most. `damped` is f + ln(1 + (x − f))
 //! from f on, so that no part outweighs the other by orders of magnitude; that of the networks is
-//! straight again from 50 nats on, so that absurd rows stay apart. `new` is for evidence v
+//! straight again from 50 nats on, so that absurd rows stay apart. `broken` is for a row that breaks
+//! what nearly all rows keep to, such as a total that is not the sum of its parts: no network sees that, and
+//! it is not damped. The conflict is the most that the row's other values say against one cell; 4 nats
+//! are a value that one row in 55 has. `new` is for evidence v
 //! beyond b, the most that there is against any training row: h is the highest U of a training row
 //! without it, so that what no training row has ranks above the training rows.
 //!
 //! With p = 4, U is nearly the larger part: a fault in one cell is as much of an anomaly as a strange
 //! row without a fault. In a table of numbers alone the networks see as much as the cells do, and g
 //! is 0.8; else it is 2. Where neighbours are most of the score, as in `novelty`, training rows are
-//! taken to be clean, and the parts rather add up: p is 2 and g 0.5.
+//! taken to be clean, and the parts rather add up: p is 2 and g 0.5, and `new` tells what breaks their
+//! rules, so that c is 0; else it is 3.
 
 use std::f64::consts::LN_2;
 
@@ -36,9 +41,11 @@ use super::{Formula, Row, Shares, Weighting};
 const SHARE_OF_TAILS: f64 = 0.15;
 /// How the parts are balanced where neighbours are most of the score, else in a table of numbers
 /// alone, and else.
-const MOSTLY_NEIGHBOURS: Balance = Balance { gain: 0.5, power: 2, damped_from: [8.0, 8.0] };
-const ONLY_NUMBERS: Balance = Balance { gain: 0.8, power: 4, damped_from: [8.0, 2.0] };
-const OTHERWISE: Balance = Balance { gain: 2.0, power: 4, damped_from: [5.0, 2.0] };
+const MOSTLY_NEIGHBOURS: Balance = Balance { gain: 0.5, power: 2, damped_from: [8.0, 8.0], conflict: 0.0 };
+const ONLY_NUMBERS: Balance = Balance { gain: 0.8, power: 4, damped_from: [8.0, 2.0], conflict: 3.0 };
+const OTHERWISE: Balance = Balance { gain: 2.0, power: 4, damped_from: [5.0, 2.0], conflict: 3.0 };
+/// From so many nats on, a conflict counts by itself.
+const CONFLICT: f64 = 4.0;
 /// From so many nats on, the networks' part is damped no more.
 const ABSURD: f64 = 50.0;
 /// The option `kept_weight` from which on neighbours are most of a score.
@@ -84,6 +91,19 @@ pub struct Balance {
     pub power: u32,
     /// f, from where on the networks' nats and the cells' are damped
     pub damped_from: [f64; 2],
+    /// c, the weight of what breaks a rule
+    pub conflict: f64,
+}
+
+/// The parts of a row's score.
+#[derive(Clone, Copy)]
+struct Parts {
+    /// The nats of u, of the tails and of all evidence
+    networks: f64,
+    tails: f64,
+    evidence: f64,
+    /// The most that the row's other values say against one cell
+    conflict: f64,
 }
 
 impl Balance {
@@ -97,8 +117,8 @@ impl Balance {
     }
 
     fn is_usable(&self) -> bool {
-        let is_weight = (0.0..=100.0).contains(&self.gain);
-        is_weight && matches!(self.power, 2 | 4) && self.damped_from.iter().all(|from| (0.0..=1e9).contains(from))
+        let are_weights = [self.gain, self.conflict].iter().all(|weight| (0.0..=100.0).contains(weight));
+        are_weights && matches!(self.power, 2 | 4) && self.damped_from.iter().all(|from| (0.0..=1e9).contains(from))
     }
 }
 
@@ -156,7 +176,7 @@ impl CellsFormula {
         let beyond = evidence.iter().fold(0.0, |most: f64, row| most.max(row.all));
         let mut fitted =
             Self { alpha, median, spread, networks: line, tails, evidence: all, weight, balance, beyond, highest: 0.0 };
-        let unusual = rows().zip(evidence).map(|(row, against)| fitted.unusual(fitted.nats(row, *against)));
+        let unusual = rows().zip(evidence).map(|(row, against)| fitted.unusual(fitted.parts(row, *against)));
         let highest = unusual.fold(0.0, f64::max);
         fitted.highest = highest.min(HIGHEST);
         fitted
@@ -168,28 +188,32 @@ impl CellsFormula {
         Robust { alpha: self.alpha, median: self.median, spread: self.spread }
     }
 
-    /// The nats of u, of the tails and of all evidence.
     #[inline(always)]
-    fn nats(&self, heads: [f64; 2], evidence: RowEvidence) -> [f64; 3] {
-        let networks = self.networks.nats(self.networks().combined(heads));
-        [networks, self.tails.nats(evidence.tails), self.evidence.nats(evidence.all)]
+    fn parts(&self, heads: [f64; 2], evidence: RowEvidence) -> Parts {
+        Parts {
+            networks: self.networks.nats(self.networks().combined(heads)),
+            tails: self.tails.nats(evidence.tails),
+            evidence: self.evidence.nats(evidence.all),
+            conflict: evidence.conflict,
+        }
     }
 
     #[inline(always)]
-    fn squashed(&self, nats: [f64; 3]) -> f64 {
-        squash(self.unusual(nats))
+    fn squashed(&self, parts: Parts) -> f64 {
+        squash(self.unusual(parts))
     }
 
     /// U
     #[inline(always)]
-    fn unusual(&self, [networks, tails, evidence]: [f64; 3]) -> f64 {
+    fn unusual(&self, Parts { networks, tails, evidence, conflict }: Parts) -> f64 {
         let [from, from_cells] = self.balance.damped_from;
         let networks = (1.0 - SHARE_OF_TAILS) * networks + SHARE_OF_TAILS * tails;
         let beyond = (networks - ABSURD).max(0.0);
         let networks = self.weight * softplus(damped(networks.min(ABSURD), from) + beyond);
         let all = (evidence - LN_2) * self.evidence.unit + self.evidence.median;
         let new = self.highest * -libm::expm1((self.beyond - all).min(0.0));
-        let cells = self.balance.gain * softplus(damped(evidence, from_cells)) + new;
+        let broken = self.balance.conflict * (conflict - CONFLICT).max(0.0);
+        let cells = self.balance.gain * softplus(damped(evidence, from_cells)) + broken + new;
         self.balance.together(networks, cells)
     }
 }
@@ -230,14 +254,18 @@ impl Formula for CellsFormula {
 
     #[inline(always)]
     fn score(&self, logit: f32, error: f32, evidence: RowEvidence) -> f32 {
-        self.squashed(self.nats([f64::from(logit), f64::from(error)], evidence)) as f32
+        self.squashed(self.parts([f64::from(logit), f64::from(error)], evidence)) as f32
     }
 
     /// Shapley values of the three parts: the mean over all orders in which they change from one
     /// row's to the other's.
     fn shares(&self, from: Row, to: Row) -> Shares {
-        let ends = [self.nats(from.heads, from.evidence), self.nats(to.heads, to.evidence)];
-        let score = |mask: usize| self.squashed([0, 1, 2].map(|part| ends[mask >> part & 1][part]));
+        let ends = [self.parts(from.heads, from.evidence), self.parts(to.heads, to.evidence)];
+        let score = |mask: usize| {
+            let [Parts { networks, .. }, Parts { tails, .. }, Parts { evidence, conflict, .. }] =
+                [0, 1, 2].map(|part| ends[mask >> part & 1]);
+            self.squashed(Parts { networks, tails, evidence, conflict })
+        };
         let scores: [f64; 8] = std::array::from_fn(score);
         let part = |at: usize| {
             let [a, b] = [(at + 1) % 3, (at + 2) % 3].map(|other| 1 << other);
@@ -279,6 +307,11 @@ mod tests {
         let expected = squash((3f64.ln().powi(4) + cells.powi(4)).powf(0.25));
         assert!((score(usual) - expected).abs() < 1e-6, "{} {expected}", score(usual));
         assert!(score(against(30.0, 1.5)) > score(usual) + 0.1);
+        // A conflict counts from 4 nats on, and is not damped.
+        let broken = |conflict| score(RowEvidence { conflict, ..usual });
+        assert_eq!(broken(4.0), score(usual));
+        let expected = squash((3f64.ln().powi(4) + (cells + 3.0 * 3.0).powi(4)).powf(0.25));
+        assert!((broken(7.0) - expected).abs() < 1e-6, "{} {expected}", broken(7.0));
         let (from, to) = (Row { heads: finite((-2.0, 0.3)), evidence: usual }, against(30.0, 1.5));
         let shares = combiner.shares(from, Row { evidence: to, ..from });
         assert_eq!((shares.networks, shares.tails), (0.0, 0.0));

@@ -244,7 +244,7 @@ mod examples {
     }
 
     pub fn against(all: f64, tails: f64) -> RowEvidence {
-        RowEvidence { all, tails }
+        RowEvidence { all, tails, conflict: 0.0 }
     }
 
     pub fn evidence() -> Vec<RowEvidence> {

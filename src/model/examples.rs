@@ -66,7 +66,7 @@ fn metadata(options: Options, frequencies: &Frequencies, cells: &Cells) -> Metad
             tails: Line { median: 0.1, unit: 0.3 },
             evidence: Line { median: 0.2, unit: 0.5 },
             weight: 0.8,
-            balance: Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0] },
+            balance: Balance { gain: 1.3, power: 4, damped_from: [5.0, 2.0], conflict: 2.0 },
             beyond: 4.0,
             highest: 5.0,
         }),
@@ -108,7 +108,8 @@ fn features() -> Vec<Feature> {
 
 fn ordinary() -> Ordinary {
     let rows = (0..2 * 5).map(|at| at as f32 / 10.0).collect();
-    let evidence = vec![RowEvidence { all: 0.2, tails: 0.1 }, RowEvidence { all: 0.4, tails: 0.0 }];
+    let evidence =
+        [[0.2, 0.1, 0.0], [0.4, 0.0, 5.0]].map(|[all, tails, conflict]| RowEvidence { all, tails, conflict }).to_vec();
     Ordinary { rows, evidence, parts: vec![[0.1, 0.05]; 6] }
 }
 

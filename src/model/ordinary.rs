@@ -40,7 +40,7 @@ impl Ordinary {
     pub fn write(&self, out: &mut TensorsOut) {
         out.put("ordinary.rows", &self.rows);
         if !self.evidence.is_empty() {
-            let evidence: Vec<f64> = self.evidence.iter().flat_map(|row| [row.all, row.tails]).collect();
+            let evidence: Vec<f64> = self.evidence.iter().flat_map(|row| [row.all, row.tails, row.conflict]).collect();
             out.put("ordinary.evidence", &evidence);
             out.put("ordinary.parts", self.parts.as_flattened());
         }
@@ -52,15 +52,19 @@ impl Ordinary {
         if !has_cells {
             return Ok(Self { rows, ..Self::default() });
         }
-        let evidence: Vec<[f64; 2]> = tensors.rows("ordinary.evidence")?;
-        let evidence = evidence.into_iter().map(|[all, tails]| RowEvidence { all, tails }).collect();
+        let evidence: Vec<[f64; 3]> = tensors.rows("ordinary.evidence")?;
+        let evidence =
+            evidence.into_iter().map(|[all, tails, conflict]| RowEvidence { all, tails, conflict }).collect();
         Ok(Self { rows, evidence, parts: tensors.rows("ordinary.parts")? })
     }
 
     /// Says what is wrong with its numbers, if anything is.
     pub fn fault(&self) -> Option<String> {
         let usable = self.rows.iter().all(|number| number.is_finite())
-            && self.evidence.iter().all(|row| row.all.is_finite() && row.tails.is_finite())
+            && self
+                .evidence
+                .iter()
+                .all(|row| [row.all, row.tails, row.conflict].iter().all(|number| number.is_finite()))
             && self.parts.as_flattened().iter().all(|number| number.is_finite());
         (!usable).then(|| "the rows that it compares with have numbers that are not finite".to_string())
     }

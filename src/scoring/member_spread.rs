@@ -69,7 +69,11 @@ mod tests {
         let number = |at: usize| libm::sin(at as f64 * 1.7) as f32;
         let training = Heads { logit: (0..50).map(number).collect(), error: (50..100).map(number).collect() };
         let evidence: Vec<RowEvidence> = (0..ROWS)
-            .map(|row| RowEvidence { all: f64::from(number(row)) + 2.0, tails: f64::from(number(7 * row)) + 1.0 })
+            .map(|row| RowEvidence {
+                all: f64::from(number(row)) + 2.0,
+                tails: f64::from(number(7 * row)) + 1.0,
+                conflict: f64::from(number(3 * row)) + 5.0,
+            })
             .collect();
         for combination in [Combination::Probability, Combination::Robust, Combination::Cells] {
             let combiner = Combiner::fit(&training, &evidence[..50], combination, Weighting::default());

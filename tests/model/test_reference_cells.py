@@ -69,7 +69,9 @@ def raw() -> pl.DataFrame:
         }
     )
     country_of_few = pl.when(pl.int_range(ROWS).is_in([17, 400])).then(pl.lit("Utrehct")).otherwise("province")
-    return frame.with_columns(province=country_of_few)
+    # Two rows break the rule that a total is price · quantity.
+    total = pl.when(pl.int_range(ROWS).is_in([50, 333])).then(1.0).otherwise("total")
+    return frame.with_columns(province=country_of_few, total=total)
 
 
 def strange(frame: pl.DataFrame) -> pl.DataFrame:
@@ -124,6 +126,7 @@ def test_every_relation_is_among_those_that_are_recomputed(model: anorand.Model)
     assert {each["aim"] for each in cells["targets"]} == {"value", "number", "hour"}
     relations = {next(iter(parent["relation"])) for each in cells["targets"] for parent in each["parents"]}
     assert relations == {"category", "groups", "line", "two"}
+    assert any(parent.get("is_rule") for each in cells["targets"] for parent in each["parents"])
     assert {each["nature"]["meaning"] for each in cells["columns"]} == {"category", "number", "date", "clock"}
 
 

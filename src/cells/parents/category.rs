@@ -1,11 +1,13 @@
 //! A category given a parent's code: p(b|a) from the counts of pairs.
 //!
 //! ```text
-//! p(b|a) = (n_ab + k·p_b) / (n_a + k),   k = k₀ + c · (children seen once with a) + r · n_a
+//! p(b|a) = (n_ab − d + k·p_b) / (n_a − d + k),   k = k₀ + c · (children seen once with a) + r · n_a
 //! ```
 //!
 //! k₀, c and r, the share of wrong rows, are those of the highest likelihood of the training rows,
-//! each left out of the counts. That alone guards against parents such as ids.
+//! each left out of the counts. That alone guards against parents such as ids. The discount d is how much
+//! rarer a pair is in new rows than in the training rows, n₁ / (n₁ + 2·n₂) with n₁ pairs of one row and n₂
+//! of two (Ney, Essen and Kneser, 1994): where no pair has two rows, those of one are mistakes.
 
 use crate::cells::math::quick_ln;
 
@@ -130,6 +132,16 @@ impl Pairs {
         *self = pairs;
     }
 
+    /// What the rows of a pair are too many by, for new rows.
+    fn discount(&self) -> f64 {
+        let [once, twice] = [1, 2].map(|rows| self.counts.iter().filter(|count| **count == rows).count() as f64);
+        if once > 0.0 {
+            once / (once + 2.0 * twice)
+        } else {
+            0.0
+        }
+    }
+
     /// Bytes in a file.
     pub fn bytes(&self) -> usize {
         8 * self.keys.len() + 8 * self.children.len()
@@ -242,6 +254,7 @@ impl CategoryGivenParent {
         let mut group_of = vec![NONE; parents as usize];
         let (mut ratios, mut lacking) = (Vec::with_capacity(pairs.children.len()), vec![]);
         let sums: Vec<(f64, f64)> = (0..pairs.groups()).map(|group| pairs.sums(group)).collect();
+        let discount = pairs.discount();
         for (group, key) in pairs.keys.iter().enumerate() {
             if let Some(of_code) = group_of.get_mut(*key as usize) {
                 *of_code = group as u32;
@@ -252,7 +265,8 @@ impl CategoryGivenParent {
             for at in pairs.range(group) {
                 let of_child = child_counts.get(pairs.children[at] as usize).copied().unwrap_or(0);
                 let share = (of_child as f64).max(0.5) / rows;
-                ratios.push(((f64::from(pairs.counts[at]) + k * share) / ((of_parent + k) * share)) as f32);
+                let of_pair = f64::from(pairs.counts[at]) - discount;
+                ratios.push(((of_pair + k * share) / ((of_parent - discount + k) * share)) as f32);
             }
         }
         Self { pairs, smoothing, group_of, ratios, lacking, sums }

@@ -376,12 +376,12 @@ impl Fitting<'_> {
             away.iter_mut().for_each(|(_, rows)| *rows *= shares.new);
             away.extend(before.tail.values().map(|(knot, rows)| (knot, rows * shares.earlier)));
         }
-        let tail = Tail::fit(away, 1.0);
+        let given = NumberGiven::new(whole, Tail::fit(away, 1.0), numbers);
         let mut ratios = vec![1.0; raw.len()];
         for (compared, out) in compared.iter().zip(ratios.chunks_mut(STRIP)) {
-            compared.ratios(&tail, true, out);
+            compared.ratios(&given.tail, true, out);
         }
-        Some((Relation::Number(NumberGiven { from: whole, tail }), ratios))
+        Some((Relation::Number(given), ratios))
     }
 }
 
@@ -458,20 +458,17 @@ impl<'a> Source<'a> {
     /// What a number is expected from, without one fold.
     fn fit(&self, left_out: Option<u8>) -> Option<From> {
         let seen = Seen { places: &self.places, folds: &self.folds, left_out };
-        let scale = |is_log: bool| match (&self.numbers.log, is_log) {
-            (Some(log), true) => log,
-            _ => &self.numbers.raw,
-        };
         match (self.choice.how, &self.grouped) {
             (How::Form(_), Some(grouped)) => {
                 Some(From::Groups(NumberInGroups::fit(grouped, seen, self.numbers.scale(), self.codes)))
             }
             (How::Line(shape), _) => {
-                Line::fit(shape, &self.others[0], &self.rising, seen, scale(shape.child_is_log)).map(From::Line)
+                Line::fit(shape, &self.others[0], &self.rising, seen, self.numbers.scale_of(shape.child_is_log))
+                    .map(From::Line)
             }
             (How::Two { operation, is_log }, _) => {
                 let others = [self.others[0].as_slice(), self.others[1].as_slice()];
-                NumberOfTwo::fit(operation, is_log, others, seen, scale(is_log)).map(From::Two)
+                NumberOfTwo::fit(operation, is_log, others, seen, self.numbers.scale_of(is_log)).map(From::Two)
             }
             _ => None,
         }

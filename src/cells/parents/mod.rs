@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::column::Column;
+use super::math::median;
 use super::numbers::Numbers;
 use super::strips::strips;
 use super::tails::Tail;
@@ -89,6 +90,17 @@ pub struct NumberGiven {
     pub tail: Tail,
 }
 
+/// A rule leaves a number at most this part of its column's spread.
+const PRECISE: f64 = 0.05;
+
+impl NumberGiven {
+    /// From how far training rows are from what is expected.
+    pub fn new(from: From, tail: Tail, numbers: &Numbers) -> Self {
+        let tail = if from.is_precise(numbers) { tail.of_rule() } else { tail };
+        Self { from, tail }
+    }
+}
+
 /// What a number is expected from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum From {
@@ -106,6 +118,17 @@ impl From {
             Self::Line(line) => line.expect(numbers[0]),
             Self::Two(two) => two.expect(numbers[0], numbers[1]),
         }
+    }
+
+    /// Whether the number follows precisely from the others: it is far closer to what is expected than
+    /// the column's numbers are to one another.
+    fn is_precise(&self, numbers: &Numbers) -> bool {
+        let spread = match self {
+            Self::Groups(groups) => median(&mut groups.spreads.clone()),
+            Self::Line(line) => Some(line.spread),
+            Self::Two(two) => Some(two.spread),
+        };
+        spread.is_some_and(|spread| spread <= PRECISE * numbers.scale_of(self.is_log(numbers)).spread)
     }
 
     /// Whether logarithms are compared, given whether a group's numbers are.

@@ -65,6 +65,7 @@ const VALUES: Dim = dim("values", |of, j| vocabulary(of, j).map_or(0, |sizes| si
 const VALUES_AND_ONE: Dim = dim("values + 1", |of, j| vocabulary(of, j).map_or(0, |sizes| sizes.remembered + 1));
 const ORDINARY: Dim = dim("o", |of, _| of.ordinary);
 const ALL_AND_TAILS: Dim = dim("2", |_, _| 2);
+const EVIDENCE: Dim = dim("3", |_, _| 3);
 const DRAWS: Dim = dim("draws", |of, _| of.options.kept_draws);
 const KEPT: Dim = dim("kept", |of, _| of.kept_rows().unwrap_or(0));
 const VIEWS: Dim = dim("2", |_, _| 2);
@@ -161,7 +162,8 @@ tensors! {
             "Scaled training rows that do not score among the highest tenth, which explanations compare with.";
     }
     CELLS {
-        "ordinary.evidence" F64 [ORDINARY, ALL_AND_TAILS] "The evidence against each of them: all, and of tails alone.";
+        "ordinary.evidence" F64 [ORDINARY, EVIDENCE]
+            "The evidence against each of them: all, of tails alone, and the most that its other values say against one cell.";
         "ordinary.parts" F32 [ORDINARY, FEATURES, ALL_AND_TAILS] "What each of their cells adds to it.";
     }
     KEPT_ROWS {
