@@ -91,6 +91,7 @@ class Numbers:
     sentinels: dict[float, int]
     edges: Array
     edges_are_values: bool
+    go_through_zero: bool
     below: Tail
     above: Tail
 
@@ -105,8 +106,9 @@ class Numbers:
         return min(max((self.place(number) - self.scale.centre) / self.scale.spread, -1e100), 1e100)
 
     def is_later(self, day: float) -> bool:
-        """Whether a day is at most ten years after the middle ones."""
-        return 0 < day - self.middle[1] <= 3_653 and day not in self.sentinels
+        """Whether a day is after the middle ones, by five times as long as they last, but by one to ten years."""
+        most = min(max(5 * (self.middle[1] - self.middle[0]), 366), 3_653)
+        return 0 < day - self.middle[1] <= most and day not in self.sentinels
 
     def is_sized(self, number: float) -> bool:
         """Whether the number stands for itself."""
@@ -181,7 +183,7 @@ class Column:
         if sum(count for _, count in shown) >= 20:
             self.shapes = Shapes(shown)
         is_date = self.meaning in ("date", "clock")
-        if not self.nature["is_free_text"] and not is_date:
+        if not self.nature["is_free_text"] and self.meaning == "category":
             self.near = NearDuplicates(texts, kept, max(self.rows, 1))
         if is_date:
             counted = [0] * (2 * len(FORMATS))
@@ -248,7 +250,7 @@ class Column:
         """The number that a text means in this column."""
         text = text.strip()
         if self.meaning in ("category", "number"):
-            number = number_in(text) if self.meaning == "number" else None
+            number = number_in(text, **self.metadata.get("notation", {})) if self.meaning == "number" else None
             return math.nan if number is None else number
         found = written(text)
         if found is None:
@@ -283,7 +285,7 @@ class Column:
         odd = [number < 0, number == 0 and not self.zero_is_usual, number != math.trunc(number)]
         known = of.below.own_rows + of.above.own_rows
         most = int(0.1 * known)
-        if most < of.odd[0] < int(known) - most:
+        if of.go_through_zero or most < of.odd[0] < int(known) - most:
             odd[:2] = [False, False]
         few = [count for is_odd, count in zip(odd, of.odd, strict=True) if is_odd and count <= most]
         if few and self.meaning == "number":
@@ -431,7 +433,7 @@ class _Model:
             edges = self._take("edges", of["edges"])
             column.numbers = Numbers(
                 of["is_log"], Scale(centre, spread), (scales[6], scales[7]), rows, (near, far), unread, odd, sentinels,
-                edges, of["edges_are_values"], *self._ends(of["knots"]),
+                edges, of["edges_are_values"], of.get("go_through_zero", False), *self._ends(of["knots"]),
             )  # fmt: skip
         column.prepare()
         return column
@@ -515,7 +517,8 @@ class _Row:
             for target, ratios in zip(self.model.targets, self.ratios, strict=True):
                 if target.column != j:
                     continue
-                given = 1 / sum(parent.weight * ratio for parent, ratio in zip(target.parents, ratios, strict=True))
+                mixed = sum(parent.weight * ratio for parent, ratio in zip(target.parents, ratios, strict=True))
+                given = 1 / min([mixed, *self._broken(target, ratios)])
                 e += given
                 found.conflict[at] = max(found.conflict[at], math.log(given))
                 value *= min(given, 1.0) if target.aim == "value" else 1.0
@@ -527,6 +530,13 @@ class _Row:
         if self._name_determined(cells):
             found.parts[at, :, 0] = np.log(1 + SHARE * np.exp(cells))
         found.cells[at] = cells
+
+    @staticmethod
+    def _broken(target: Target, ratios: list[float]) -> list[float]:
+        """The ratios of the parents whose strict rule a number breaks."""
+        evidence = [parent.tail.of_broken_rule() if parent.tail else None for parent in target.parents]
+        both = zip(evidence, ratios, strict=True)
+        return [ratio for broken, ratio in both if broken is not None and broken >= 500 and ratio <= 1.000001 / broken]
 
     def _number(self, at: int) -> float:
         """A number that stands for itself; NaN elsewhere."""

@@ -42,6 +42,10 @@ def ln(x: float) -> float:
     return 2.0 * t * series + exponent * 0.693147180559945309417232121458
 
 
+BREAKS = math.log(1 + 30.0**2)
+"""From here on, in ln(1 + z²), a number breaks a rule."""
+
+
 class Tail:
     """How many training rows have at least a number."""
 
@@ -82,10 +86,14 @@ class Tail:
 
     def _of_rule(self, number: float) -> float:
         """One over the rate of rows that are 30 spreads or more from what they should be, where few are."""
-        start = math.log(1 + 30.0**2)
-        broken = next((rows for knot, rows in zip(self.knots, self.at_least, strict=True) if knot >= start), 0.0)
-        is_broken = self.is_rule and number >= start and broken <= 0.02 * self.own_rows
-        return (int(self.rows) + 1) / (int(broken) + 0.5) if is_broken else 0.0
+        return (self.of_broken_rule() or 0.0) if number >= BREAKS else 0.0
+
+    def of_broken_rule(self) -> float | None:
+        """The same of any number that breaks the rule; None where there is none."""
+        broken = next((rows for knot, rows in zip(self.knots, self.at_least, strict=True) if knot >= BREAKS), 0.0)
+        if not self.is_rule or broken > 0.02 * self.own_rows:
+            return None
+        return (int(self.rows) + 1) / (int(broken) + 0.5)
 
     def _of_share(self, number: float) -> float:
         """Linear between the knots, and rising beyond the last one."""
@@ -130,12 +138,27 @@ def is_marker(text: str) -> bool:
     return text.strip().lower() in MARKERS
 
 
-def number_in(text: str) -> float | None:
-    """The number that a text is."""
-    if not re.fullmatch(r"[-+]?(([0-9][0-9,]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+def number_in(text: str, before: str = "", after: str = "", *, has_decimal_comma: bool = False) -> float | None:
+    """The number that a text is, with what is to stand before and after it."""
+    if not (before or after or has_decimal_comma):
+        whole = "[0-9]+|[0-9]{1,3}(,[0-9]{2,3})*,[0-9]{3}"
+        if not re.fullmatch(rf"[-+]?(({whole})(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+            return None
+        number = float(text.replace(",", ""))
+        return number if math.isfinite(number) else None
+    first, last = (re.escape(unit.strip()) for unit in (before, after))
+    digits = r"(?P<digits>[.,]?[0-9](?:[0-9.,]*[0-9])?)"
+    found = re.fullmatch(rf"(?P<sign>[-+−]?)\s*{first}\s*{digits}\s*{last}", text)
+    found = found or re.fullmatch(rf"{first}\s*(?P<sign>[-+−])\s*{digits}\s*{last}", text)
+    if found is None:
         return None
-    number = float(text.replace(",", ""))
-    return number if math.isfinite(number) else None
+    written = found["digits"]
+    if has_decimal_comma:
+        if any(len(group) != 3 for group in written.split(",")[0].split(".")[1:]):
+            return None
+        written = written.translate(str.maketrans(".,", ",."))
+    size = number_in(written)
+    return size if size is None or found["sign"] not in ("-", "−") else 0.0 - size
 
 
 FORMATS = ["YearDashes", "YearSlashes", "Slashes", "Dots", "Dashes", "DayName", "NameDay", "Clock12", "Clock24"]

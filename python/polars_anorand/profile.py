@@ -40,6 +40,11 @@ _DATE = "|".join(
 )
 """Dates and months as strings."""
 
+_READ = 1_000
+"""The most distinct strings of a column that are read to tell what most of them mean."""
+
+_WHOLE_NUMBER = re.compile(r"\s*[-+]?\d+(\.0*)?\s*")
+
 _KEY = re.compile(r"[/\\]([^/\\=,\[\]]+)=[^/\\]*(?=[/\\])")
 """A folder of a path that is named after a key and its value."""
 
@@ -70,6 +75,8 @@ class _Column(NamedTuple):
     """Whether the values are integers, whatever the dtype."""
     dates: int
     """For strings and integers: the number of values that are written as dates."""
+    texts: list[str]
+    """For strings: some of the distinct ones."""
 
     @property
     def known(self) -> int:
@@ -107,7 +114,9 @@ def profile(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
         * ``"key"``: a partition key in the paths of a LazyFrame's files, such as ``month=2026-01``. The next file has
           another one, and all its rows would be flagged for that;
         * ``"constant"``: the same value in all rows, or no value in any row;
-        * ``"text"``: long strings, most of them distinct; or dates written as strings, whose later values are all new;
+        * ``"text"``: long strings, most of them distinct; or dates written as strings, whose later values are all new.
+          Strings that are mostly numbers, with a unit or a currency or without, or times of the day, are features if
+          such numbers would be;
         * ``"unsupported"``: a dtype that a fit refuses, or a name that can't be passed to it.
 
         A fit on an id, a text or an integer counter warns, by the same rules. With 20 rows or fewer there are no ids,
@@ -233,6 +242,7 @@ def _columns(frame: pl.DataFrame | pl.LazyFrame, dtypes: list[pl.DataType | None
             length=found.get(f"{at} length"),
             whole=bool(found.get(f"{at} whole", True)),
             dates=found.get(f"{at} dates") or 0,
+            texts=found.get(f"{at} texts") or [],
         )
 
     return [None if dtype is None else column(at, dtype) for at, dtype in enumerate(dtypes)]
@@ -257,15 +267,23 @@ def _aggregates(value: pl.Expr, dtype: pl.DataType) -> dict[str, pl.Expr]:
         # The pattern is matched once for each distinct value, of which a column of dates as text has few.
         words = there.unique().cast(pl.String)
         aggregates["dates"] = words.str.contains(_DATE).sum()
+        # In an order that says nothing of them.
+        aggregates["texts"] = words.sort_by(words.hash(0)).head(_READ).implode()
+        numbers = there.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+        aggregates |= _order_and_span(numbers.drop_nulls())
     if dtype.is_integer() and not _is(dtype, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16):
         aggregates["dates"] = _is_date(there).sum()
     if dtype.is_float():
         aggregates["whole"] = (there == there.round()).all() & (there.abs() < _WHOLE).all()
     if dtype.is_integer() or dtype.is_float():
-        # Comparisons are exact where differences overflow or lose digits in a float.
-        aggregates |= {"rises": (there > there.shift(1)).sum(), "falls": (there < there.shift(1)).sum()}
-        aggregates |= {"low": value.min(), "high": value.max(), "deviation": value.cast(pl.Float64).std()}
+        aggregates |= _order_and_span(there)
     return aggregates
+
+
+def _order_and_span(there: pl.Expr) -> dict[str, pl.Expr]:
+    """How often numbers rise and fall, and over which range. Comparisons are exact where differences overflow."""
+    order = {"rises": (there > there.shift(1)).sum(), "falls": (there < there.shift(1)).sum()}
+    return order | {"low": there.min(), "high": there.max(), "deviation": there.cast(pl.Float64).std()}
 
 
 def _refusal(name: str, dtype: pl.DataType) -> str | None:
@@ -315,6 +333,13 @@ def _role_of_words(column: _Column) -> tuple[Role, str] | None:
         return "text", f"{_distinct(column)}, written as dates: later ones are all new; parse them, as str.to_date does"
     if not _core.words_are_ids(distinct, known):
         return None
+    meaning = _core.meaning(column.texts)
+    if meaning == "clock":
+        return None
+    if meaning == "number":
+        # Whole numbers are ids, or counters, as they are in a column of integers.
+        whole = sum(_WHOLE_NUMBER.fullmatch(text) is not None for text in column.texts)
+        return _role_of_numbers(column) if whole > _NEARLY_ALL * len(column.texts) else None
     if column.length is not None and column.length > _LONG and distinct > known / 2:
         return "text", f"{distinct:,} distinct strings, {column.length:.0f} characters on average"
     return "id", _distinct(column)

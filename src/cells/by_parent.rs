@@ -10,6 +10,8 @@ use super::words::{self, percent, short, Usual};
 
 /// A value is expected where at least this share of the rows has it.
 const EXPECTED: f64 = 0.8;
+/// A number is said to be another one where at least this share of the rows has that.
+const MOSTLY: f64 = 0.5;
 /// A range is expected where it is at most this share of the column's own.
 const NARROW: f64 = 0.5;
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -82,6 +84,11 @@ impl Reasons<'_> {
             _ if usual > child.count => "another value".to_string(),
             _ => words::level(self.column(target.column), &self.described[target.column], usual as usize),
         };
+        // That a number is mostly another one, and rather often any, says little in words.
+        let has_sizes = self.column(target.column).numbers.is_some();
+        if has_sizes && target.aim == Aim::Value && share < MOSTLY && usual < child.count {
+            return false;
+        }
         let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
         to.share = Some((share, rows));
         to.sentence = format!("{own}; with {with} it is {other} in {} of {rows} rows", percent(share));
@@ -99,6 +106,7 @@ impl Reasons<'_> {
         let text = words::text(&self.batch().given[at], &self.described[at], row);
         match (coder.form, text) {
             (form, Some(text)) if form.part(text) == Some(text.trim()) => format!("{name} {}", self.shown(at, row)),
+            (Form::Bin, _) => format!("{name} {}", self.bin_in_words(code, at, row)),
             (Form::Hour, _) => format!("{name} at {code:02} h"),
             (Form::Weekday, _) => format!("{name} on a {}", WEEKDAYS[code as usize % 7]),
             (Form::Month, _) => format!("{name} in {}", MONTHS[code as usize % 12]),
@@ -107,6 +115,20 @@ impl Reasons<'_> {
                 format!("{name} beginning with {}", part(text))
             }
             _ => format!("{name} {}", self.shown(at, row)),
+        }
+    }
+
+    /// The numbers of a parent's bin: one number, or "12 to 18", "below 12", "18 or more".
+    fn bin_in_words(&self, bin: u32, at: usize, row: usize) -> String {
+        let column = self.column(at);
+        let edges = column.numbers.as_ref().filter(|numbers| !numbers.edges_are_values);
+        let Some(edges) = edges.map(|numbers| &numbers.edges) else { return self.shown(at, row) };
+        let edge = |at: u32| edges.get(at as usize).map(|edge| words::number(column, *edge, false));
+        match (bin.checked_sub(1).and_then(edge), edge(bin)) {
+            (Some(low), Some(high)) if low != high => format!("{low} to {high}"),
+            (None, Some(high)) => format!("below {high}"),
+            (Some(low), None) => format!("from {low} on"),
+            _ => self.shown(at, row),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::data::Kind;
 use super::events::{of_event, Own, Parts, Sums};
 use super::known_numbers::{numbers_of, Counting};
 use super::nature::{Meaning, Nature};
+use super::notation::Notation;
 use super::numbers::{Numbers, Oddity, FAR};
 use super::parse;
 use super::shares::Shares;
@@ -45,6 +46,8 @@ pub struct Column {
     /// The kind of a column of times; None of numbers and texts.
     pub time: Option<Kind>,
     pub nature: Nature,
+    /// How the numbers of a text column are written.
+    pub notation: Notation,
     pub all: AllRows,
     pub numbers: Option<Numbers>,
     /// The numbers of a discrete column that holds no texts, rising, and how many rows have each.
@@ -80,7 +83,8 @@ impl Column {
         let all = all.unwrap_or_else(|| AllRows::count(column));
         let mut fitted = match (column, vocabulary) {
             (CellColumn::Text { codes, others }, Some(vocabulary)) => {
-                let mut fitted = Self::new(None, texts::nature(vocabulary, all), all);
+                let (nature, notation) = texts::nature(vocabulary, all);
+                let mut fitted = Self { notation, ..Self::new(None, nature, all) };
                 if fitted.nature.meaning != Meaning::Category {
                     fitted.describe_texts(codes, others, vocabulary, earlier);
                 }
@@ -104,6 +108,7 @@ impl Column {
         Self {
             time,
             nature,
+            notation: Notation::default(),
             all,
             numbers: None,
             known,
@@ -153,13 +158,14 @@ impl Column {
         let unread = of_rows.filter(|(number, is_missing)| number.is_nan() && !is_missing).count();
         let (are_days, may_be_log) = (self.nature.meaning == Meaning::Date, self.nature.meaning == Meaning::Number);
         let is_same = |of: &EarlierColumn| {
-            let (a, b) = (&of.column.nature, &self.nature);
-            (a.meaning, a.is_day_first) == (b.meaning, b.is_day_first)
+            let [a, b] = [of.column, &*self].map(|of| (of.nature.meaning, of.nature.is_day_first, &of.notation));
+            a == b
         };
         let earlier = known_before(earlier.filter(is_same));
         self.numbers = Numbers::fit_after(&values, codes.len(), unread, are_days, may_be_log, earlier);
         if self.numbers.is_none() {
             self.nature = Nature { meaning: Meaning::Category, is_discrete: true, ..self.nature };
+            self.notation = Notation::default();
         }
     }
 
@@ -387,7 +393,7 @@ impl Column {
         let text = text.trim();
         match self.nature.meaning {
             Meaning::Category => return f64::NAN,
-            Meaning::Number => return parse::number(text).unwrap_or(f64::NAN),
+            Meaning::Number => return self.notation.number(text).unwrap_or(f64::NAN),
             Meaning::Date | Meaning::Clock => {}
         }
         let Some(written) = parse::written(text) else { return f64::NAN };

@@ -34,6 +34,7 @@ mod math;
 mod merge;
 mod nature;
 mod near_duplicates;
+mod notation;
 mod numbers;
 mod parents;
 mod parse;
@@ -63,6 +64,7 @@ pub use given::{all_rows, describe, Given};
 pub use merge::Earlier;
 pub use reason::{Reason, Why};
 pub use tensors::{CellsMetadata, Spec};
+pub use texts::meaning_of;
 pub use values::{AllRows, CellColumn, Description};
 #[cfg(test)]
 pub use values::{Vocabulary, NULL};
@@ -72,6 +74,8 @@ use batch::Batch;
 use column::Column;
 use evidence::Statement;
 use merge::Merging;
+use nature::Meaning;
+use numbers::Numbers;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
@@ -220,6 +224,17 @@ impl Cells {
     /// The evidence against new rows and each of their cells.
     pub fn evidence(&self, given: &[CellColumn]) -> PolarsResult<Evidence> {
         self.look_up(given)?.evidence()
+    }
+
+    /// Whether the values of a column are times of the day, or numbers with a fraction or a unit: whole
+    /// numbers may be ids.
+    pub fn measures(&self, column: usize) -> bool {
+        let Some(of) = self.columns.get(column) else { return false };
+        let has_fractions = |numbers: &Numbers| numbers.odd[2] as f64 > 0.05 * numbers.rows as f64;
+        match of.nature.meaning {
+            Meaning::Number => !of.notation.is_plain() || of.numbers.as_ref().is_some_and(has_fractions),
+            meaning => meaning == Meaning::Clock,
+        }
     }
 
     /// Bytes that it holds.

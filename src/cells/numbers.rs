@@ -5,6 +5,7 @@ use super::math::{centre_and_spread, grain, t_ln_density, LEAST_SPREAD, MOST_SPR
 use super::sentinels::{self, Counted};
 use super::shares::Shares;
 use super::tails::Ends;
+use super::zeros::go_through_zero;
 
 /// How far beyond the middle 98 % a number must be, in widths of these, for the two events of
 /// numbers far out. Of a normal distribution, this is 5.8 and 11.6 standard deviations from the
@@ -29,8 +30,10 @@ pub const MOST_EXACT: usize = 32;
 pub const BELOW: f64 = 15.0;
 /// The most spreads from the centre, whose square is still finite.
 pub const FURTHEST: f64 = 1e100;
-/// Dates of up to ten years after the usual ones are later, and not wrong.
-const LATER: f64 = 3_653.0;
+/// Dates after the usual ones are later, and not wrong, for so many times as long as these last, but
+/// for at least and at most so many days.
+const LATER: f64 = 5.0;
+const LATER_DAYS: [f64; 2] = [366.0, 3_653.0];
 
 /// The centre and the spread of numbers, or of their logarithms, and the unit they are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +90,8 @@ pub struct Numbers {
     pub unread: u64,
     /// How many rows have a number below zero, zero, and one that is not whole.
     pub odd: [u64; 3],
+    /// Whether the numbers go on through 0, so that neither it nor a sign says anything.
+    pub go_through_zero: bool,
     pub sentinels: Vec<Counted>,
     /// The tail of ln(1 + z²).
     pub ends: Ends,
@@ -122,6 +127,7 @@ impl Numbers {
             far: [0; 2],
             unread: unread as u64,
             odd: [0; 3],
+            go_through_zero: !are_days && go_through_zero(&all),
             sentinels,
             ends: Ends::fit(std::iter::empty()),
             edges,
@@ -182,10 +188,12 @@ impl Numbers {
         (low - place).max(place - high) / width
     }
 
-    /// Whether a day is later than the usual ones, by some years at most: time goes on.
+    /// Whether a day is later than the usual ones, by one to ten years at most: time goes on.
     pub fn is_later(&self, day: f64) -> bool {
-        let after = day - self.middle[1];
-        after > 0.0 && after <= LATER && self.sentinel(day).is_none()
+        let [first, last] = self.middle;
+        let [least, most] = LATER_DAYS;
+        let after = day - last;
+        after > 0.0 && after <= (LATER * (last - first)).clamp(least, most) && self.sentinel(day).is_none()
     }
 
     /// The number of rows with the rarest of the number's sign and its being a fraction, if few of
@@ -202,7 +210,8 @@ impl Numbers {
     pub fn rare_oddities(&self) -> [bool; 3] {
         let known = self.ends.rows();
         let few = (RARE * known) as u64;
-        let are_one_sided = self.odd[0] <= few || self.odd[0] >= (known as u64).saturating_sub(few);
+        let is_side = self.odd[0] <= few || self.odd[0] >= (known as u64).saturating_sub(few);
+        let are_one_sided = is_side && !self.go_through_zero;
         let [negative, zero, fraction] = self.odd.map(|count| count <= few);
         [negative && are_one_sided, zero && are_one_sided, fraction]
     }

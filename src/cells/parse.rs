@@ -48,9 +48,7 @@ pub fn number(text: &str) -> Option<f64> {
         None => unsigned,
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_whole = whole.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-    let is_grouped = whole.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
-    if !(is_whole && is_grouped || whole.is_empty() && !fraction.is_empty()) || !are_digits(fraction) {
+    if !(is_grouped(whole) || whole.is_empty() && !fraction.is_empty()) || !are_digits(fraction) {
         return None;
     }
     let parsed = match text.contains(',') {
@@ -58,6 +56,16 @@ pub fn number(text: &str) -> Option<f64> {
         false => text.parse(),
     };
     parsed.ok().filter(|number| number.is_finite()).map(|number| number + 0.0)
+}
+
+/// Whether a text is digits, with commas between thousands or not: 1234, 1,234 or 12,34,567.
+fn is_grouped(whole: &str) -> bool {
+    let are_digits = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let Some(last) = groups.next_back() else { return are_digits(first) };
+    let mut between = groups.map(|group| are_digits(group) && matches!(group.len(), 2 | 3));
+    are_digits(first) && first.len() <= 3 && between.all(|is_group| is_group) && are_digits(last) && last.len() == 3
 }
 
 /// Whether a text is a whole number with zeros before it, as codes have them.

@@ -90,7 +90,7 @@ impl Reasons<'_> {
     /// Why a cell of a row is taken for wrong.
     pub fn reason(&self, at: usize, row: usize) -> Reason {
         let parts = self.parts(at, row);
-        let (mut most, mut why) = (0.0, Why::Own(Own::Value));
+        let (mut most, mut own) = (0.0, Own::Value);
         let explained = |aim: Aim| {
             let targets =
                 self.statement.of_column[at].iter().filter(|target| self.statement.targets[**target].aim == aim);
@@ -105,10 +105,10 @@ impl Reasons<'_> {
                 _ => 1.0,
             };
             if parts.get(kind) * factor > most {
-                (most, why) = (parts.get(kind) * factor, Why::Own(kind));
+                (most, own) = (parts.get(kind) * factor, kind);
             }
         }
-        let mut by = None;
+        let (mut why, mut by) = (Why::Own(own), None);
         for target in &self.statement.of_column[at] {
             let given = 1.0 / f64::from(self.statement.said[*target].mixed[row]);
             if given > most {
@@ -120,7 +120,10 @@ impl Reasons<'_> {
             why = Why::Own(Own::NearDuplicate);
         }
         let found = match (why, by) {
-            (Why::Parent, Some((target, parent))) if most > SPEAKS => self.by_parent(target, parent, row),
+            (Why::Parent, Some((target, parent))) if most > SPEAKS => {
+                let by_itself = || self.is_unusual(at, row, own).then(|| self.by_itself(at, row, own));
+                self.by_parent(target, parent, row).or_else(by_itself)
+            }
             (Why::Own(kind), _) if most > SPEAKS => Some(self.by_itself(at, row, kind)),
             (Why::Own(kind), _) => {
                 let by_itself = || self.is_unusual(at, row, kind).then(|| self.by_itself(at, row, kind));
@@ -137,7 +140,7 @@ impl Reasons<'_> {
         let is_rare = |rows: u64| (rows as f64) < COMMON * column.all.rows as f64;
         match kind {
             Own::Missing => is_rare(column.missing_rows()),
-            Own::Value | Own::Apart => is_rare(self.rows_with(at, row)),
+            Own::Value | Own::Apart => column.nature.is_discrete && is_rare(self.rows_with(at, row)),
             Own::Shape => false,
             Own::Far | Own::Number => {
                 let number = column.level(&self.batch().read[at], row).number;
@@ -249,7 +252,15 @@ impl Reasons<'_> {
         let count = self.rows_with(at, row);
         let mut expected = None;
         let sentence = match kind {
-            Own::Missing => format!("missing, {}", in_rows(column.missing_rows())),
+            Own::Missing => match words::text(&self.batch().given[at], &self.described[at], row) {
+                Some(text) if !text.trim().is_empty() => {
+                    format!("'{}' stands for a missing value, {}", short(text), in_rows(count))
+                }
+                _ => format!("missing, {}", in_rows(column.missing_rows())),
+            },
+            Own::Unread if !column.notation.is_plain() => {
+                format!("'{value}' among numbers such as '{}'", self.usual_text(at))
+            }
             Own::Unread => format!("'{value}' among {}", of_meaning(column.nature.meaning)),
             Own::Format => {
                 let usual = column.texts.as_ref().and_then(|texts| texts.format_in_words());

@@ -113,6 +113,8 @@ impl<'a> Fronts<'a> {
         let numbers = metadata.numbers.as_ref().map(|of| self.numbers(of)).transpose()?;
         let mut column = Column::new(metadata.time, metadata.nature, AllRows { rows, missing });
         (column.known, column.counts, column.numbers) = (known, counts, numbers);
+        column.notation = metadata.notation.clone();
+        check(column.notation.is_usable() && (is_text || column.notation.is_plain()), "the notations")?;
         Ok(column)
     }
 
@@ -148,6 +150,7 @@ impl<'a> Fronts<'a> {
             rows,
             middle: [low, high],
             far: [near, far],
+            go_through_zero: metadata.go_through_zero,
             unread,
             odd: [negative, zero, fraction],
             sentinels,

@@ -125,6 +125,11 @@ impl Tail {
         self
     }
 
+    /// The evidence against a number that breaks the rule, if this is the tail of one.
+    pub fn of_broken_rule(&self) -> Option<f64> {
+        self.breaks_from.is_finite().then_some(self.of_break[0])
+    }
+
     /// The evidence of a number; a training row's own is left out.
     #[inline(always)]
     pub fn evidence(&self, number: f64, is_left_out: bool) -> f64 {

@@ -33,6 +33,7 @@ use crate::tensors::{TensorsIn, TensorsOut};
 
 use super::column::Column;
 use super::nature::Nature;
+use super::notation::Notation;
 use super::numbers::{Numbers, Scale};
 use super::parents::form::Form;
 use super::parents::line::Line;
@@ -76,6 +77,8 @@ pub struct ColumnMetadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Kind>,
     pub nature: Nature,
+    #[serde(default, skip_serializing_if = "Notation::is_plain")]
+    pub notation: Notation,
     /// The number of known numbers.
     pub known: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +91,8 @@ pub struct NumbersMetadata {
     pub is_log: bool,
     pub has_log: bool,
     pub edges_are_values: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub go_through_zero: bool,
     pub edges: usize,
     pub sentinels: usize,
     pub knots: [usize; 2],
@@ -317,11 +322,13 @@ fn column_metadata(column: &Column) -> ColumnMetadata {
         is_log: of.is_log,
         has_log: of.log.is_some(),
         edges_are_values: of.edges_are_values,
+        go_through_zero: of.go_through_zero,
         edges: of.edges.len(),
         sentinels: of.sentinels.len(),
         knots: [&of.ends.below, &of.ends.above].map(|tail| tail.knots.len()),
     });
-    ColumnMetadata { time: column.time, nature: column.nature, known: column.known.len(), numbers }
+    let (time, nature, notation) = (column.time, column.nature, column.notation.clone());
+    ColumnMetadata { time, nature, notation, known: column.known.len(), numbers }
 }
 
 fn parent_metadata(parent: &Parent) -> ParentMetadata {

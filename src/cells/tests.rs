@@ -237,7 +237,8 @@ fn a_typing_error() {
 fn a_missing_value_where_few_are() {
     let town = |row: usize| if row % 500 == 9 { String::new() } else { TOWNS[pick(row, 1, 10)].to_string() };
     let table = table(vec![("town", texts(ROWS, town))]);
-    assert_eq!(found(&table, "town", "N/A").sentence, "missing, as in 0.2 % of the training rows");
+    assert_eq!(found(&table, "town", "").sentence, "missing, as in 0.2 % of the training rows");
+    assert_eq!(found(&table, "town", "N/A").sentence, "'N/A' stands for a missing value, as in no training row");
     assert_eq!(found(&table, "temperature", "").sentence, "missing, as in no training row");
 }
 

@@ -4,6 +4,7 @@
 use super::events::{of_event, Own, Parts};
 use super::nature::{Meaning, Nature};
 use super::near_duplicates::NearDuplicates;
+use super::notation::{Notation, Notations};
 use super::parse::{self, Written, FORMATS};
 use super::shapes::{Shape, Shapes};
 use super::tails::Rarity;
@@ -48,8 +49,7 @@ struct CommonFormat {
 #[derive(Default)]
 struct Counts {
     texts: u64,
-    numbers: u64,
-    padded: u64,
+    notations: Notations,
     dates: u64,
     clocks: u64,
     /// Dates that only exist with the month first, or with the day first.
@@ -66,31 +66,35 @@ impl Counts {
         self.alone += if count == 1 { 1 } else { 0 };
         self.repeated += if count >= DISCRETE_ROWS { count } else { 0 };
         if parse::number(text).is_some() {
-            self.numbers += count;
-            self.padded += if parse::is_padded(text) { count } else { 0 };
+            self.notations.add(text, count);
         } else if let Some(written) = parse::written(text) {
             let of = if written.is_clock() { &mut self.clocks } else { &mut self.dates };
             *of += count;
             self.month_first += if written.day_first.is_nan() { count } else { 0 };
             self.day_first += if written.month_first.is_nan() { count } else { 0 };
+        } else {
+            self.notations.add(text, count);
         }
     }
 
-    fn meaning(&self) -> Meaning {
+    /// What most texts mean, and how numbers are written.
+    fn meaning(&mut self) -> (Meaning, Notation) {
         let is_share = |count: u64, share: f64| self.texts > 0 && count as f64 >= share * self.texts as f64;
-        if is_share(self.numbers, NUMBERS) && self.padded as f64 <= PADDED * self.numbers as f64 {
-            return Meaning::Number;
+        let (notation, numbers, padded) = std::mem::take(&mut self.notations).usual();
+        if is_share(numbers, NUMBERS) && padded as f64 <= PADDED * numbers as f64 {
+            return (Meaning::Number, notation);
         }
-        match is_share(self.dates + self.clocks, DATES) {
+        let meaning = match is_share(self.dates + self.clocks, DATES) {
             true if self.clocks > self.dates => Meaning::Clock,
             true => Meaning::Date,
             false => Meaning::Category,
-        }
+        };
+        (meaning, Notation::default())
     }
 }
 
-/// What a column with these texts is.
-pub fn nature(vocabulary: &Vocabulary, all: AllRows) -> Nature {
+/// What a column with these texts is, and how its numbers are written.
+pub fn nature(vocabulary: &Vocabulary, all: AllRows) -> (Nature, Notation) {
     let mut counts = Counts::default();
     let mut missing = all.missing;
     for (text, count) in vocabulary.values.iter().zip(vocabulary.counts) {
@@ -99,18 +103,31 @@ pub fn nature(vocabulary: &Vocabulary, all: AllRows) -> Nature {
             false => counts.add(text, *count),
         }
     }
-    let meaning = counts.meaning();
+    let (meaning, notation) = counts.meaning();
     let rows = all.rows.max(1) as f64;
     // Missing values are a value that many rows have.
     let repeated = counts.repeated + if missing >= DISCRETE_ROWS { missing } else { 0 };
     let alone = counts.alone.saturating_add(vocabulary.other_rows);
     let is_category = meaning == Meaning::Category;
-    Nature {
+    let nature = Nature {
         meaning,
         is_discrete: is_category || repeated as f64 >= DISCRETE * rows,
         is_free_text: is_category && alone as f64 > FREE_TEXT * rows,
         is_day_first: counts.day_first > counts.month_first,
         has_hours: false,
+    };
+    (nature, notation)
+}
+
+/// What most of some distinct texts mean, as a word.
+pub fn meaning_of(texts: &[String]) -> &'static str {
+    let mut counts = Counts::default();
+    texts.iter().filter(|text| !parse::is_marker(text)).for_each(|text| counts.add(text, 1));
+    match counts.meaning().0 {
+        Meaning::Number => "number",
+        Meaning::Date => "date",
+        Meaning::Clock => "clock",
+        Meaning::Category => "category",
     }
 }
 
@@ -128,7 +145,7 @@ impl Texts {
             .filter(|(_, count)| **count > 0)
             .map(|((text, _), n)| (Shape::new(text), *n))
             .collect();
-        let is_compared = !nature.is_free_text && !is_date;
+        let is_compared = !nature.is_free_text && nature.meaning == Meaning::Category;
         let garbled = texts().filter(|(text, _)| parse::is_garbled(text)).map(|(_, count)| *count);
         Self {
             marked,

@@ -61,7 +61,7 @@ pub fn number(column: &Column, number: f64, is_exact: bool) -> String {
         (_, Some(crate::data::Kind::Duration)) => format!("{} h", plain(number, Some(0.01))),
         _ => {
             let step = column.numbers.as_ref().map(|numbers| numbers.raw.grain);
-            plain(number, step.filter(|_| !is_exact))
+            column.notation.written(&plain(number, step.filter(|_| !is_exact)))
         }
     }
 }
@@ -107,9 +107,9 @@ fn within(number: f64, width: f64, column: &Column) -> String {
     let grain = column.numbers.as_ref().map_or(0.0, |numbers| numbers.raw.grain);
     let digits = (-libm::floor(libm::log10((width / 10.0).max(grain).max(1e-300)) + 1e-9)).clamp(0.0, 17.0) as usize;
     if number.abs() >= HUGE || number.abs() < TINY {
-        return plain(number, None);
+        return column.notation.written(&plain(number, None));
     }
-    format!("{number:.digits$}")
+    column.notation.written(&format!("{number:.digits$}"))
 }
 
 /// A date, with the time of the day where it has one.

@@ -31,9 +31,54 @@ pub fn zero_is_usual(numbers: impl Iterator<Item = (f64, u64)>) -> bool {
     first <= GAPS * widest && mean <= TIMES * (zeros as f64 + 0.5) && zeros as f64 <= TIMES * mean
 }
 
+/// The numbers next to 0 on the side with fewer that are compared with the other side, and how many
+/// times as many may be as near there.
+const COMPARED: usize = 20;
+const DENSER: usize = 8;
+
+/// Whether rising numbers go on through 0: those just below are about as dense as those just above,
+/// so that a sign says nothing, and 0 stands among numbers like it.
+pub fn go_through_zero(rising: &[f64]) -> bool {
+    let first = rising.partition_point(|number| *number < 0.0);
+    let after = rising.partition_point(|number| *number <= 0.0);
+    let (below, above) = (first, rising.len() - after);
+    let nth = |at: usize, is_above: bool| match is_above {
+        true => rising.get(after + at).copied(),
+        false => first.checked_sub(at + 1).map(|at| -rising[at]),
+    };
+    let few_are_above = above < below;
+    let count = above.min(below).min(COMPARED);
+    let Some(width) = count.checked_sub(1).and_then(|at| nth(at, few_are_above)) else { return false };
+    let as_near = match few_are_above {
+        true => first - rising.partition_point(|number| *number < -width),
+        false => rising.partition_point(|number| *number <= width) - after,
+    };
+    let alike = as_near >= 1 && 4 * as_near >= count && as_near <= DENSER * count;
+    alike && after - first <= as_near + count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_go_through_zero_where_both_sides_are_as_dense() {
+        let sorted = |mut numbers: Vec<f64>| {
+            numbers.sort_unstable_by(f64::total_cmp);
+            numbers
+        };
+        let even = |at: i32| f64::from(at * 37 % 2_000) / 1_000.0;
+        let around: Vec<f64> = (0..2_000).map(|at| even(at) - 0.1).collect();
+        assert!(go_through_zero(&sorted(around.clone())));
+        assert!(go_through_zero(&sorted(around.iter().map(|number| -number).collect())));
+        let mark = [around.clone(), vec![0.0; 60]].concat();
+        assert!(!go_through_zero(&sorted(mark)), "a mark among measured numbers");
+        let amounts: Vec<f64> = (0..2_000).map(|at| if at % 50 == 0 { -even(at) } else { even(at) }).collect();
+        assert!(!go_through_zero(&sorted(amounts)), "signs that were lost");
+        let apart: Vec<f64> = (0..2_000).map(|at| if at % 500 == 7 { -1.5 } else { 10.0 + even(at) }).collect();
+        assert!(!go_through_zero(&sorted(apart)));
+        assert!(!go_through_zero(&[]) && !go_through_zero(&[1.0, 2.0]) && !go_through_zero(&[-1.0, 0.0]));
+    }
 
     #[test]
     fn zero_is_usual_among_numbers_that_begin_with_it() {

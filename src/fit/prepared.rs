@@ -79,6 +79,12 @@ impl Prepared {
         let weights = merging.networks(draw)?;
         let cells = || fit_cells(&rows, &encoded, &merging, &frequencies, &encoders, totals, options);
         let cells = options.combination.takes_cells().then(cells).transpose()?;
+        // Of numbers and times of the day that are written as text, cells know more than how rare they are.
+        let is_read = |name: &str| {
+            let at = rows.columns.features().iter().position(|feature| feature.name == name);
+            cells.as_ref().zip(at).is_some_and(|(fitted, at)| fitted.cells.measures(at))
+        };
+        warnings.retain(|warning| !matches!(warning, Warning::LooksLikeIds { feature, .. } if is_read(feature)));
         let prepared = Self {
             options: options.clone(),
             encoded,

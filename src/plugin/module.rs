@@ -156,6 +156,12 @@ fn words_are_ids(distinct: u64, rows: u64) -> bool {
     data::words_are_ids(distinct, rows)
 }
 
+/// What most of some distinct texts mean: `number`, `date`, `clock` (times of the day) or `category`.
+#[pyfunction]
+fn meaning(texts: Vec<String>) -> &'static str {
+    crate::cells::meaning_of(&texts)
+}
+
 /// See [`device::all`].
 #[pyfunction]
 fn devices(py: Python<'_>) -> Vec<(String, bool, String)> {
@@ -202,6 +208,7 @@ fn _polars_anorand(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(write_file, module)?)?;
     module.add_function(wrap_pyfunction!(numbering, module)?)?;
     module.add_function(wrap_pyfunction!(words_are_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(meaning, module)?)?;
     module.add_function(wrap_pyfunction!(devices, module)?)?;
     module.add_function(wrap_pyfunction!(leave_calls, module)?)?;
     module.add_function(wrap_pyfunction!(watch_calls, module)?)?;

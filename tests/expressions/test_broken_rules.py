@@ -78,3 +78,28 @@ def test_a_relation_with_noise_is_no_rule() -> None:
     cells = frame.select(pl.all().anorand.cells(model)).unnest("cells")
     # One over the rate of an event would be 6 nats and more.
     assert cells["near"].quantile(0.999) < 6
+
+
+def test_a_broken_rule_counts_where_another_one_holds() -> None:
+    rng = np.random.default_rng(2)
+    few = BROKEN[:3]
+    net = rng.lognormal(5, 1, ROWS).round(2)
+    tax = (net * 0.19).round(2)
+    tax[few] = (net[few] * 0.07).round(2)
+    frame = pl.DataFrame({"net": net, "tax": tax, "gross": (net + tax).round(2)})
+    found = frame.select(pl.all().anorand.detect(explain=1, seed=0, contamination=0.01)).unnest("anomaly")
+    assert found["outlier"][few].all()
+    assert found["reasons"].list.first().struct.field("why")[BROKEN[0]].startswith(("tax is", "net is", "gross is"))
+
+
+def test_numbers_that_go_on_through_zero_have_no_odd_sign_and_no_odd_zero() -> None:
+    rng = np.random.default_rng(4)
+    around = rng.normal(1.5, 1, ROWS).round(3)
+    around[BROKEN[0]] = 0.0
+    positive = rng.normal(20, 3, ROWS).round(3)
+    positive[BROKEN[1]] = 0.0
+    frame = pl.DataFrame({"around": around, "positive": positive})
+    model = anorand.Model(frame.select(pl.all().anorand.fit(seed=0)).item())
+    cells = frame.select(pl.all().anorand.cells(model)).unnest("cells")
+    assert cells["around"][BROKEN[0]] < 1
+    assert cells["positive"][BROKEN[1]] > 5

@@ -66,6 +66,9 @@ def raw() -> pl.DataFrame:
             "lasts": pl.Series(minutes * 60_000_000).cast(pl.Duration("us")),
             "clock": pl.Series([at.time() for at in start]),
             "flag": rng.random(ROWS) < 0.01,
+            "paid": [f"${each:,.2f}" for each in rng.lognormal(6, 1, ROWS)],
+            "load": [f"{each:.1f} kg".replace(".", ",") for each in rng.normal(20, 4, ROWS)],
+            "around": rng.normal(1.5, 1, ROWS).round(3),
         }
     )
     country_of_few = pl.when(pl.int_range(ROWS).is_in([17, 400])).then(pl.lit("Utrehct")).otherwise("province")
@@ -77,6 +80,9 @@ def raw() -> pl.DataFrame:
 def strange(frame: pl.DataFrame) -> pl.DataFrame:
     """A row for each fault, beside rows as they are."""
     faults: list[dict[str, Any]] = [
+        {"paid": "12.50"}, {"paid": "€5.00"}, {"paid": "-$4.00"}, {"paid": "$9,000,000.00"}, {"paid": "$ 20"},
+        {"load": "12,5 g"}, {"load": "12.5 kg"}, {"load": "1.000,5kg"}, {"load": "kg"},
+        {"around": 0.0}, {"around": -0.5},
         {"province": "Bayren"}, {"province": "Paris"}, {"country": "DE"}, {"country": "nl"}, {"country": "XX"},
         {"code": "NL 1001"}, {"code": "DE-99999"}, {"quantity": 400}, {"quantity": -3}, {"price": 99.0}, {"price": 3.5},
         {"total": 1.0}, {"total": 0.0}, {"x": 1e6}, {"x": -2.0}, {"double": 0.0}, {"start": datetime(2023, 5, 5, 3)},

@@ -53,6 +53,7 @@ impl Numbers {
             far: [0; 2],
             unread: shares.count(earlier.unread, unread),
             odd,
+            go_through_zero: larger.go_through_zero,
             sentinels,
             ends: Ends::fit(std::iter::empty()),
             edges: vec![],

@@ -90,6 +90,10 @@ pub struct NumberGiven {
     pub tail: Tail,
 }
 
+/// The least evidence of a broken rule that no other parent makes up for: one row in 500 breaks it.
+const STRICT: f64 = 500.0;
+/// Ratios are rounded to 32 bits.
+const ROUNDING: f64 = 1.000_001;
 /// A rule leaves a number at most this part of its column's spread.
 const PRECISE: f64 = 0.05;
 
@@ -161,6 +165,13 @@ impl Parent {
         from.expect(codes.unwrap_or(&[]), numbers)
     }
 
+    /// The highest ratio of a number that breaks the parent's rule, if there is one that is strict.
+    fn broken(&self) -> Option<f32> {
+        let Relation::Number(given) = &self.relation else { return None };
+        let evidence = given.tail.of_broken_rule().filter(|evidence| *evidence >= STRICT)?;
+        Some((ROUNDING / evidence) as f32)
+    }
+
     /// The bounded ratios of new rows, with a parent that is a category.
     fn ratios(&self, child: Option<usize>, batch: &Batch) -> Vec<f32> {
         let (Relation::Category(category), Some(parent), Some(child)) = (&self.relation, self.coder, child) else {
@@ -223,6 +234,13 @@ impl Said {
         for (parent, ratios) in parents.iter().zip(&ratios) {
             let weight = parent.weight as f32;
             mixed.iter_mut().zip(ratios).for_each(|(mixed, ratio)| *mixed += weight * ratio);
+        }
+        // A strict rule is broken, however well the value follows from others: a wrong tax in an invoice
+        // whose sum agrees.
+        for (parent, ratios) in parents.iter().zip(&ratios) {
+            let Some(broken) = parent.broken() else { continue };
+            let rows = mixed.iter_mut().zip(ratios).filter(|(_, ratio)| **ratio <= broken);
+            rows.for_each(|(mixed, ratio)| *mixed = mixed.min(*ratio));
         }
         Self { ratios, mixed }
     }
