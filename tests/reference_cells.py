@@ -320,7 +320,7 @@ class Coder:
             for text in column.vocabulary[0]:
                 if not is_marker(text):
                     self.parts.setdefault(self._part(text), len(self.parts))
-        cycles = {"hour": 24, "weekday": 7, "month": 12, "value": column._known_count()}
+        cycles = {"hour": 24, "weekday": 7, "month": 12, "presence": 1, "value": column._known_count()}
         self.count = cycles.get(form, len(self.parts))
         if form == "bin" and column.numbers:
             self.count = len(column.numbers.edges) + (not column.numbers.edges_are_values)
@@ -337,6 +337,8 @@ class Coder:
         if level.is_missing:
             return self.count
         unseen = self.count + 1
+        if self.form == "presence":
+            return 0
         if self.form == "value":
             return unseen if level.place is None else level.place
         if self.form == "bin":
@@ -401,6 +403,7 @@ class _Model:
         ]
         self.coders = [Coder(at, form, self.columns[at]) for at, form in self.given["coders"]]
         self.targets = [self._target(each) for each in self.given["targets"]]
+        self.orders: list[dict[str, int]] = self.given.get("orders", [])
         # All of the file's numbers were read.
         for name in [name for name in tensors if name.startswith("cells.")]:
             front = self.fronts[name.removeprefix("cells.")]
@@ -443,6 +446,8 @@ class _Model:
         counts: list[int] = []
         if metadata["aim"] == "hour":
             counts = self._take("hours")[0].tolist()
+        elif metadata["aim"] == "presence":
+            counts = [column.rows - column.missing_rows, column.missing_rows, 0]
         elif metadata["aim"] == "value":
             counts = column.counts.tolist()
             if column.vocabulary:
@@ -519,10 +524,17 @@ class _Row:
                     continue
                 mixed = sum(parent.weight * ratio for parent, ratio in zip(target.parents, ratios, strict=True))
                 given = 1 / min([mixed, *self._broken(target, ratios)])
+                if target.aim == "presence" and level.is_missing:
+                    e -= level.fixed * (1 - min(given, 1.0))
                 e += given
                 found.conflict[at] = max(found.conflict[at], math.log(given))
                 value *= min(given, 1.0) if target.aim == "value" else 1.0
                 far *= min(given, 1.0) if target.aim == "number" else 1.0
+            for order in self.model.orders:
+                if j in (order["low"], order["high"]) and self._number(order["low"]) > self._number(order["high"]):
+                    event = of_event(order["broken"], order["rows"])
+                    e += event
+                    found.conflict[at] = max(found.conflict[at], math.log(event))
             tail = value + far
             found.parts[at, j] = math.log(1 + SHARE * (e + tail)), math.log(1 + SHARE * tail)
             cells.append(math.log(max(e + tail, 1e-6)))

@@ -81,6 +81,7 @@ impl Reasons<'_> {
         let other = match target.aim {
             Aim::Hour => hour(usual),
             _ if usual == child.count => "missing".to_string(),
+            Aim::Presence => "there".to_string(),
             _ if usual > child.count => "another value".to_string(),
             _ => words::level(self.column(target.column), &self.described[target.column], usual as usize),
         };
@@ -92,7 +93,7 @@ impl Reasons<'_> {
         let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
         to.share = Some((share, rows));
         to.sentence = format!("{own}; with {with} it is {other} in {} of {rows} rows", percent(share));
-        to.expected = (share >= EXPECTED && usual < child.count).then_some(other);
+        to.expected = (share >= EXPECTED && usual < child.count && target.aim != Aim::Presence).then_some(other);
         true
     }
 

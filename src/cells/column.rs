@@ -70,6 +70,13 @@ pub struct Read {
     left_out: Option<Vec<Level>>,
 }
 
+impl Read {
+    /// Whether the rows are training rows, of which each is judged without itself.
+    pub fn is_left_out(&self) -> bool {
+        self.left_out.is_some()
+    }
+}
+
 impl Column {
     /// From the training rows, which may be a sample of all rows; remembers up to `most` numbers.
     /// `earlier` is what an earlier model knows of the column, whose rows are part of all rows.

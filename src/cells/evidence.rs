@@ -16,6 +16,7 @@ use super::column::Column;
 use super::events::Sums;
 use super::math::quick_ln;
 use super::nature::Meaning;
+use super::orders::Order;
 use super::parents::{Aim, Said, Target};
 use super::strips::{strips, STRIP};
 
@@ -157,6 +158,7 @@ pub struct Statement<'a> {
     pub said: &'a [Said],
     /// The targets of each column.
     pub of_column: &'a [Vec<usize>],
+    pub orders: &'a [Order],
 }
 
 impl Statement<'_> {
@@ -214,12 +216,34 @@ impl Statement<'_> {
             let explained = match self.targets[*target].aim {
                 Aim::Value => Some(&mut value),
                 Aim::Number => Some(&mut number),
-                Aim::Hour => None,
+                Aim::Hour | Aim::Presence => None,
             };
+            if self.targets[*target].aim == Aim::Presence {
+                self.explain_missing(&mut against.e, mixed, at, rows.clone());
+            }
             Simd::chosen().run(Explain { mixed, against: &mut against, explained });
+        }
+        for order in self.orders.iter().filter(|order| order.low == at || order.high == at) {
+            let evidence = order.evidence(self.batch.is_training());
+            let rows = rows.clone().enumerate().filter(|(_, row)| order.is_broken(&self.batch.numbers, *row));
+            for (to, _) in rows {
+                against.e[to] += evidence;
+                against.given[to] = against.given[to].min((1.0 / evidence) as f32);
+            }
         }
         Simd::chosen().run(AddTails { value: &value, number: &number, against: &mut against });
         against
+    }
+
+    /// Takes what other values explain from the evidence against values that are missing.
+    fn explain_missing(&self, e: &mut [f64; STRIP], mixed: &[f32], at: usize, rows: Range<usize>) {
+        let (column, read) = (&self.columns[at], &self.batch.read[at]);
+        for ((e, mixed), row) in e.iter_mut().zip(mixed).zip(rows) {
+            let level = column.level(read, row);
+            if level.is_missing {
+                *e -= f64::from(level.own.fixed) * (1.0 - (1.0 / f64::from(*mixed)).min(1.0));
+            }
+        }
     }
 
     /// Where cells disagree with each other, gives the evidence to the one that disagrees with more

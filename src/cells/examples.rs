@@ -106,8 +106,12 @@ impl Table {
     pub fn fit(&self) -> Fitted {
         let words: Vec<Option<Words>> = self.0.iter().map(|(_, values)| Words::new(values)).collect();
         let names = self.0.iter().map(|(name, _)| *name).collect();
-        let mut fitted =
-            Fitted { cells: Cells::new(vec![], vec![], vec![], None), training: Evidence::default(), names, words };
+        let mut fitted = Fitted {
+            cells: Cells::new(vec![], vec![], vec![], vec![], None),
+            training: Evidence::default(),
+            names,
+            words,
+        };
         let coded = fitted.coded(self);
         let (cells, training) = Cells::fit_cells(&given(&coded), &fitted.described(), None, None).unwrap();
         (fitted.cells, fitted.training) = (cells, training);
@@ -124,8 +128,12 @@ impl Table {
         });
         let words = words.collect();
         let names = self.0.iter().map(|(name, _)| *name).collect();
-        let mut fitted =
-            Fitted { cells: Cells::new(vec![], vec![], vec![], None), training: Evidence::default(), names, words };
+        let mut fitted = Fitted {
+            cells: Cells::new(vec![], vec![], vec![], vec![], None),
+            training: Evidence::default(),
+            names,
+            words,
+        };
         let of_new = fitted.coded(&new);
         let of_new = given(&of_new);
         let all = of_new.iter().zip(&earlier.cells.columns).map(|(column, before)| {

@@ -36,6 +36,7 @@ mod nature;
 mod near_duplicates;
 mod notation;
 mod numbers;
+mod orders;
 mod parents;
 mod parse;
 mod reason;
@@ -76,6 +77,7 @@ use evidence::Statement;
 use merge::Merging;
 use nature::Meaning;
 use numbers::Numbers;
+use orders::Order;
 use parents::form::Coder;
 use parents::{Said, Target};
 use reason::Reasons;
@@ -106,6 +108,7 @@ pub struct Cells {
     targets: Vec<Target>,
     /// The targets of each column.
     of_column: Vec<Vec<usize>>,
+    orders: Vec<Order>,
     /// The number of rows that pairs and tails are counted from: all, or a sample of them.
     seen: u64,
 }
@@ -173,17 +176,24 @@ impl Cells {
         let mut batch = Batch::from_read(&columns, given, read);
         let fitted = parents::fit::fit(&columns, described, &mut batch, merging.as_ref())?;
         let seen = merging.as_ref().map_or(rows as u64, |merging| merging.seen);
-        let mut cells = Self::new(columns, fitted.coders, fitted.targets, Some(seen));
+        let orders = merge::orders(&columns, &batch, merging.as_ref());
+        let mut cells = Self::new(columns, fitted.coders, fitted.targets, orders, Some(seen));
         let evidence = read_training(cells.state(&batch, &fitted.said))?;
         cells.keep_within(bound::MOST_BYTES);
         Ok((cells, evidence))
     }
 
     /// `seen` is None where pairs and tails are counted from all rows.
-    fn new(columns: Vec<Column>, coders: Vec<Coder>, targets: Vec<Target>, seen: Option<u64>) -> Self {
+    fn new(
+        columns: Vec<Column>,
+        coders: Vec<Coder>,
+        targets: Vec<Target>,
+        orders: Vec<Order>,
+        seen: Option<u64>,
+    ) -> Self {
         let all = columns.first().map_or(0, |column| column.all.rows);
         let seen = seen.map_or(all, |seen| seen.min(all));
-        let mut cells = Self { columns, coders, targets, of_column: vec![], seen };
+        let mut cells = Self { columns, coders, targets, of_column: vec![], orders, seen };
         cells.index();
         cells
     }
@@ -197,7 +207,8 @@ impl Cells {
     }
 
     fn state<'a>(&'a self, batch: &'a Batch<'a>, said: &'a [Said]) -> Statement<'a> {
-        Statement { columns: &self.columns, batch, targets: &self.targets, said, of_column: &self.of_column }
+        let Self { columns, targets, of_column, orders, .. } = self;
+        Statement { columns, batch, targets, said, of_column, orders }
     }
 
     /// Looks up the values of new rows.

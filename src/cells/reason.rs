@@ -7,6 +7,7 @@ use super::events::{Own, Parts, OWN};
 use super::evidence::Statement;
 use super::nature::Meaning;
 use super::numbers::Oddity;
+use super::orders::Order;
 use super::parents::form::Coder;
 use super::parents::{Aim, Relation, Target};
 use super::values::Description;
@@ -115,6 +116,10 @@ impl Reasons<'_> {
                 (most, why, by) = (given, Why::Parent, self.loudest(*target, row).map(|parent| (*target, parent)));
             }
         }
+        let order = self.broken_order(at, row);
+        if let Some(order) = order.filter(|order| order.evidence(false) > most) {
+            return self.out_of_order(order, at, row);
+        }
         let is_vague = matches!(why, Why::Own(Own::Value | Own::Apart | Own::Shape));
         if is_vague && parts.get(Own::NearDuplicate) > SPEAKS {
             why = Why::Own(Own::NearDuplicate);
@@ -132,6 +137,39 @@ impl Reasons<'_> {
             _ => self.by_child(at, row),
         };
         found.unwrap_or_else(|| self.together(at, row))
+    }
+
+    /// The strictest order of a column that a row breaks.
+    fn broken_order(&self, at: usize, row: usize) -> Option<&Order> {
+        let of_column = self.statement.orders.iter().filter(|order| order.low == at || order.high == at);
+        let broken = of_column.filter(|order| order.is_broken(&self.batch().numbers, row));
+        broken.max_by(|a, b| a.evidence(false).total_cmp(&b.evidence(false)))
+    }
+
+    /// "end is 2024-01-05, before start, which is 2024-02-01, as in 0.1 % of the training rows"
+    fn out_of_order(&self, order: &Order, at: usize, row: usize) -> Reason {
+        let other = if order.low == at { order.high } else { order.low };
+        let is_time = self.column(at).nature.meaning != Meaning::Number;
+        let how = match (is_time, order.low == at) {
+            (true, true) => "after",
+            (true, false) => "before",
+            (false, true) => "above",
+            (false, false) => "below",
+        };
+        let (name, value) = (self.name(at), self.shown(at, row));
+        let (against, other_value) = (self.name(other), self.shown(other, row));
+        let share = match order.broken {
+            0 => "as in no training row".to_string(),
+            broken => format!("as in {} of the training rows", percent(broken as f64 / order.rows.max(1) as f64)),
+        };
+        Reason {
+            why: Why::Parent,
+            parents: vec![other],
+            value: self.value(at, row),
+            expected: None,
+            share: None,
+            sentence: format!("{name} is {value}, {how} {against}, which is {other_value}, {share}"),
+        }
     }
 
     /// Whether a value is unusual by itself, however little it says.

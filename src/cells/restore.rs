@@ -5,6 +5,7 @@ use super::column::Column;
 use super::known_numbers::MOST_NUMBERS;
 use super::math::MOST_SPREAD;
 use super::numbers::{Numbers, Scale};
+use super::orders;
 use super::parents::category::{CategoryGivenParent, Pairs, Smoothing};
 use super::parents::form::{Coder, Form};
 use super::parents::line::Line;
@@ -184,12 +185,14 @@ impl<'a> Fronts<'a> {
         let is_right = match aim {
             Aim::Value => form.is_some_and(|coder| coder.form == Form::Value),
             Aim::Hour => form.is_some_and(|coder| coder.form == Form::Hour),
+            Aim::Presence => form.is_some_and(|coder| coder.form == Form::Presence),
             Aim::Number => coder.is_none() && of_column.numbers.is_some(),
         };
         check(is_right && (1..=MOST_PARENTS).contains(&parents.len()), "the targets")?;
         let counts = match aim {
             Aim::Value => Target::counts_of_values(of_column, described[*column].vocabulary.as_ref()),
             Aim::Hour => self.u64s[at::HOURS].take(26)?,
+            Aim::Presence => Target::counts_of_presence(of_column),
             Aim::Number => vec![],
         };
         check(counts.iter().all(|count| *count < MOST_ROWS), "the rows of values")?;
@@ -305,7 +308,7 @@ impl Cells {
     ) -> Result<Self, String> {
         check(metadata.columns.len() == described.len(), "the columns")?;
         check(metadata.coders.len() <= 16 * described.len(), "the coders")?;
-        check(metadata.targets.len() <= 3 * described.len(), "the targets")?;
+        check(metadata.targets.len() <= 4 * described.len(), "the targets")?;
         let mut fronts = Fronts::new(tensors)?;
         let mut columns = vec![];
         for (metadata, of) in metadata.columns.iter().zip(described) {
@@ -326,6 +329,7 @@ impl Cells {
         check(are_read, "the sizes")?;
         let all = columns.first().map_or(0, |column: &Column| column.all.rows);
         check(metadata.sampled.is_none_or(|sampled| sampled < all), "the rows")?;
-        Ok(Self::new(columns, coders, targets, metadata.sampled))
+        check(orders::are_usable(&metadata.orders, &columns), "the orders")?;
+        Ok(Self::new(columns, coders, targets, metadata.orders.clone(), metadata.sampled))
     }
 }

@@ -35,6 +35,7 @@ use super::column::Column;
 use super::nature::Nature;
 use super::notation::Notation;
 use super::numbers::{Numbers, Scale};
+use super::orders::Order;
 use super::parents::form::Form;
 use super::parents::line::Line;
 use super::parents::two_numbers::Operation;
@@ -66,6 +67,8 @@ pub struct CellsMetadata {
     /// The column and the form of each coder.
     pub coders: Vec<(usize, Form)>,
     pub targets: Vec<TargetMetadata>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<Order>,
     /// The number of rows that pairs and tails are counted from, where these are a sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampled: Option<u64>,
@@ -241,6 +244,7 @@ impl Cells {
                     parents: target.parents.iter().map(parent_metadata).collect(),
                 })
                 .collect(),
+            orders: self.orders.clone(),
             sampled: Some(self.seen).filter(|seen| self.columns.first().is_some_and(|column| column.all.rows != *seen)),
         }
     }

@@ -69,6 +69,9 @@ def raw() -> pl.DataFrame:
             "paid": [f"${each:,.2f}" for each in rng.lognormal(6, 1, ROWS)],
             "load": [f"{each:.1f} kg".replace(".", ",") for each in rng.normal(20, 4, ROWS)],
             "around": rng.normal(1.5, 1, ROWS).round(3),
+            "bonus": [
+                None if of == "import" else float(at) for of, at in zip(job, rng.normal(5, 1, ROWS), strict=True)
+            ],
         }
     )
     country_of_few = pl.when(pl.int_range(ROWS).is_in([17, 400])).then(pl.lit("Utrehct")).otherwise("province")
@@ -82,7 +85,8 @@ def strange(frame: pl.DataFrame) -> pl.DataFrame:
     faults: list[dict[str, Any]] = [
         {"paid": "12.50"}, {"paid": "€5.00"}, {"paid": "-$4.00"}, {"paid": "$9,000,000.00"}, {"paid": "$ 20"},
         {"load": "12,5 g"}, {"load": "12.5 kg"}, {"load": "1.000,5kg"}, {"load": "kg"},
-        {"around": 0.0}, {"around": -0.5},
+        {"around": 0.0}, {"around": -0.5}, {"bonus": None}, {"job": "import"},
+        {"end": datetime(2022, 12, 1)}, {"start": datetime(2023, 12, 20, 7)},
         {"province": "Bayren"}, {"province": "Paris"}, {"country": "DE"}, {"country": "nl"}, {"country": "XX"},
         {"code": "NL 1001"}, {"code": "DE-99999"}, {"quantity": 400}, {"quantity": -3}, {"price": 99.0}, {"price": 3.5},
         {"total": 1.0}, {"total": 0.0}, {"x": 1e6}, {"x": -2.0}, {"double": 0.0}, {"start": datetime(2023, 5, 5, 3)},
@@ -129,9 +133,10 @@ def model(frame: pl.DataFrame) -> anorand.Model:
 
 def test_every_relation_is_among_those_that_are_recomputed(model: anorand.Model) -> None:
     cells = reference.metadata(model.to_bytes())["cells"]
-    assert {each["aim"] for each in cells["targets"]} == {"value", "number", "hour"}
+    assert {each["aim"] for each in cells["targets"]} == {"value", "number", "hour", "presence"}
     relations = {next(iter(parent["relation"])) for each in cells["targets"] for parent in each["parents"]}
     assert relations == {"category", "groups", "line", "two"}
+    assert [(each["low"], each["high"]) for each in cells["orders"]] == [(6, 7), (8, 9)]
     assert any(parent.get("is_rule") for each in cells["targets"] for parent in each["parents"])
     assert {each["nature"]["meaning"] for each in cells["columns"]} == {"category", "number", "date", "clock"}
 

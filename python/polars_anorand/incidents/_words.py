@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ABOUT_TEXTS = [
+    (r" among numbers such as .*", "is not written as the other numbers are"),
     (r" among (.*)", r"is a text among \1"),
+    (r" stands for a missing value, .*", "is a text that stands for a missing value"),
     (r" is not written as most are (.*)", r"is not written as most are \1"),
     (r" was read in another encoding .*", "was read in another encoding than it was written in"),
     (r" looks like .*", "is nearly another value, which more rows have"),
@@ -18,6 +20,7 @@ _ABOUT_TEXTS = [
 """What follows a text in quotes, and what is true of all such texts."""
 _ABOUT_VALUES = [
     (r"; most are (.*)", r"is unusual: most are \1"),
+    (r", (after|before|above|below) (.+), which is .*", r"is \1 its \2"),
     (r", as in no .*", "is new: no training row has such a value"),
     (r", which is below zero.*", "is below zero, as few are"),
     (r", which is not whole.*", "is not whole, as most are"),

@@ -21,7 +21,9 @@ mod tests;
 
 pub use pairs::{merge_groups, merge_pairs, recoded};
 
+use super::batch::Batch;
 use super::column::{Column, EarlierColumn};
+use super::orders::{self, Order, MOST_ORDERS};
 use super::parents::form::{Coder, Form};
 use super::parents::{Aim, Parent, Target};
 use super::shares::Shares;
@@ -47,6 +49,23 @@ pub struct Merging<'a> {
     replayed: Option<&'a [bool]>,
     /// The number of rows that pairs and tails are counted from, those of both sides.
     pub seen: u64,
+}
+
+/// The orders of the new rows, and those of an earlier model that still hold.
+pub fn orders(columns: &[Column], batch: &Batch, merging: Option<&Merging>) -> Vec<Order> {
+    let is_new = |row: usize| !merging.is_some_and(|merging| merging.is_replayed(row));
+    let mut found = orders::find(columns, batch, is_new);
+    let Some(merging) = merging else { return found };
+    for order in &merging.cells.orders {
+        let Some(new) = order.recount(batch, is_new) else { continue };
+        let [broken, rows] = [(order.broken, new.broken), (order.rows, new.rows)]
+            .map(|(earlier, new)| merging.shares.count(earlier, new));
+        let both = Order { broken: broken.min(rows), rows, ..*order };
+        found.retain(|other| (other.low, other.high) != (order.low, order.high));
+        found.extend(Some(both).filter(Order::holds));
+    }
+    found.truncate(MOST_ORDERS);
+    found
 }
 
 impl<'a> Merging<'a> {

@@ -35,7 +35,7 @@ pub fn recoded<'a>(
             (Some(before), Some(now)) => (0..old.count).map(|bin| bin_now(before, now, bin as usize)).collect(),
             _ => known,
         },
-        Form::Hour | Form::Weekday | Form::Month => (0..old.count).collect(),
+        Form::Hour | Form::Weekday | Form::Month | Form::Presence => (0..old.count).collect(),
         _ => old.parts_as_of(new),
     };
     codes.resize(old.count as usize, LOST);

@@ -35,6 +35,9 @@ const FEW_VALUES: usize = 12;
 /// A parent of a lower weight adds nothing to the others. More than a tenth is too much: what other columns
 /// say again tells which of two cells is wrong.
 const LEAST_WEIGHT: f64 = 0.02;
+/// The fewest rows without a value, and with one, for which what predicts that is looked for.
+const FEWEST_MISSING: u64 = 20;
+
 /// The targets of all columns, their coders, and what the parents say about the training rows.
 pub struct Fitted {
     pub coders: Vec<Coder>,
@@ -89,11 +92,7 @@ pub fn fit(
                 coders.len() - 1
             })
         };
-        let own = match aim {
-            Aim::Value => Some(coder(column, Form::Value)),
-            Aim::Hour => Some(coder(column, Form::Hour)),
-            Aim::Number => None,
-        };
+        let own = aim.form().map(|form| coder(column, form));
         let mut parenthoods = vec![];
         for choice in choices {
             let form = match choice.how {
@@ -144,7 +143,16 @@ fn aims(column: &Column) -> Vec<Aim> {
     let is_date = nature.meaning == Meaning::Date;
     let is_category = nature.is_discrete && !nature.is_free_text && !is_date && values > 1;
     let is_number = column.numbers.is_some() && (!nature.is_discrete || values > FEW_VALUES);
-    let aims = [(is_category, Aim::Value), (nature.has_hours, Aim::Hour), (is_number, Aim::Number)];
+    // Of a category, no value is a value like any other.
+    let missing = column.missing_rows();
+    let are_both = missing.min(column.all.rows.saturating_sub(missing)) >= FEWEST_MISSING;
+    let is_present = are_both && !is_category;
+    let aims = [
+        (is_category, Aim::Value),
+        (nature.has_hours, Aim::Hour),
+        (is_number, Aim::Number),
+        (is_present, Aim::Presence),
+    ];
     aims.into_iter().filter(|(is_aim, _)| *is_aim).map(|(_, aim)| aim).collect()
 }
 
@@ -170,14 +178,14 @@ fn choose<'a>(
     aim: Aim,
 ) -> PolarsResult<Option<Chosen<'a>>> {
     let vocabulary: Option<&Vocabulary> = described[at].vocabulary.as_ref();
-    let form = if aim == Aim::Hour { Form::Hour } else { Form::Value };
     let (mut codes, mut counts) = (vec![], vec![]);
-    if aim != Aim::Number {
+    if let Some(form) = aim.form() {
         let coder = Coder::new(at, &columns[at], form, vocabulary);
         let all = coder.codes(&columns[at], &batch.read[at], &batch.given[at]);
         codes = sample.taken().iter().map(|row| all[*row as usize]).collect();
         counts = match aim {
             Aim::Hour => child_counts(&all, coder.count + 2),
+            Aim::Presence => Target::counts_of_presence(&columns[at]),
             _ => Target::counts_of_values(&columns[at], vocabulary),
         };
     }
@@ -269,7 +277,7 @@ impl Fitting<'_> {
             };
             let Some((relation, of_rows)) = fitted else { continue };
             let determines = match aim {
-                Aim::Value | Aim::Hour => choice.gain / entropy(&counts).max(1e-6),
+                Aim::Value | Aim::Hour | Aim::Presence => choice.gain / entropy(&counts).max(1e-6),
                 Aim::Number => 1.1 - libm::exp(-choice.gain.max(0.0)),
             };
             let stays = earlier.filter(|_| kept.is_some()).map(|before| before.parent);

@@ -25,6 +25,8 @@ pub enum Form {
     Hour,
     Weekday,
     Month,
+    /// Whether there is a value.
+    Presence,
 }
 
 /// The forms that are parts of a text.
@@ -55,6 +57,7 @@ impl Form {
             Self::Hour => Some(u32::from(NO_HOUR)),
             Self::Weekday => Some(7),
             Self::Month => Some(12),
+            Self::Presence => Some(1),
             _ => None,
         }
     }
@@ -63,6 +66,9 @@ impl Form {
     fn in_cycle(self, level: &Level) -> Option<u32> {
         if self == Self::Hour {
             return (level.hour < NO_HOUR).then_some(u32::from(level.hour));
+        }
+        if self == Self::Presence {
+            return (!level.is_missing).then_some(0);
         }
         let days = Some(level.number.floor()).filter(|days| days.abs() < 1e8)?;
         let date = chrono::DateTime::from_timestamp(days as i64 * 86_400, 0)?;

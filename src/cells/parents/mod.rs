@@ -29,7 +29,7 @@ use super::values::Vocabulary;
 
 use category::CategoryGivenParent;
 use expected::Expectations;
-use form::Coder;
+use form::{Coder, Form};
 use line::Line;
 use mixture::bounded;
 use number::{Expected, NumberInGroups};
@@ -48,6 +48,20 @@ pub enum Aim {
     Hour,
     /// The size of the number.
     Number,
+    /// Whether there is a value.
+    Presence,
+}
+
+impl Aim {
+    /// How the column is taken; None of a number.
+    pub fn form(self) -> Option<Form> {
+        match self {
+            Self::Value => Some(Form::Value),
+            Self::Hour => Some(Form::Hour),
+            Self::Presence => Some(Form::Presence),
+            Self::Number => None,
+        }
+    }
 }
 
 /// A column, and what predicts it.
@@ -280,6 +294,12 @@ impl Target {
             }
         }
         ratios
+    }
+
+    /// How many rows of a column have a value, and none.
+    pub fn counts_of_presence(column: &Column) -> Vec<u64> {
+        let missing = column.missing_rows();
+        vec![column.all.rows.saturating_sub(missing), missing, 0]
     }
 
     /// How many rows have each value of a column: its known ones, none, and all others.
