@@ -44,7 +44,7 @@ impl Cells {
             let numbers = sentinels.map(|(value, count)| (words::exact(column, &described[at], *value), *count));
             let mut parents: Vec<(Vec<usize>, f64)> = vec![];
             for target in self.of_column[at].iter().map(|target| &self.targets[*target]) {
-                for parent in target.parents.iter().filter(|_| target.aim != Aim::Hour) {
+                for parent in target.parents.iter().filter(|_| matches!(target.aim, Aim::Value | Aim::Number)) {
                     let [first, second] = parent.columns;
                     let columns = if first == second { vec![first] } else { vec![first, second] };
                     match parents.iter_mut().find(|(known, _)| *known == columns) {

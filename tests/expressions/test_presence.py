@@ -69,3 +69,9 @@ def test_a_refit_goes_on_with_what_predicts_missing_values(rows: int) -> None:
     again = anorand.Model(customers().tail(rows).select(pl.all().anorand.fit(seed=0, init=first)).item())
     cells = frame[customer].select(pl.all().anorand.cells(again)).unnest("cells")
     assert cells["revenue"][0] > 4
+
+
+def test_what_predicts_missing_values_does_not_count_as_what_determines_a_column() -> None:
+    notes = dict(anorand.profile(customers()).select("column", "notes").rows())
+    assert notes["revenue"] is None
+    assert notes["end"] is None
