@@ -49,7 +49,8 @@ def test_each_group_is_scored_by_its_model_and_no_row_is_lost(
     assert out["id"].to_list() == list(range(ROWS))
     own = frame.select(anorand.score(FEATURES, by="key", **FAST)).to_series()
     assert out["outlierScore"].to_list() == own.to_list()
-    assert out.filter(pl.col("predictedLabel") == 1)["why"].list.len().unique().to_list() == [3]
+    # Up to three reasons, and none that says little beside the first.
+    assert set(out.filter(pl.col("predictedLabel") == 1)["why"].list.len()) <= {1, 2, 3}
 
 
 def test_a_group_with_too_few_rows_has_a_null_model_and_null_scores(rows: Any) -> None:
