@@ -33,11 +33,6 @@ impl<'a> Batch<'a> {
         Self { rows, given, read, numbers, codes: vec![] }
     }
 
-    /// Whether these are training rows, of which each is judged without itself.
-    pub fn is_training(&self) -> bool {
-        self.read.first().is_some_and(Read::is_left_out)
-    }
-
     /// Works out the codes of coders.
     pub fn code(&mut self, columns: &[Column], coders: &[Coder]) {
         let codes = |coder: &Coder| {

@@ -119,7 +119,7 @@ impl Reasons<'_> {
         }
     }
 
-    /// The numbers of a parent's bin: one number, or "12 to 18", "below 12", "18 or more".
+    /// The numbers of a parent's bin: "12 to 18", "below 12", "from 18 on", or the row's own number.
     fn bin_in_words(&self, bin: u32, at: usize, row: usize) -> String {
         let column = self.column(at);
         let edges = column.numbers.as_ref().filter(|numbers| !numbers.edges_are_values);
@@ -166,8 +166,7 @@ impl Reasons<'_> {
             to.share = group.map(|group| (1.0, u64::from(groups.rows[group])));
         }
         to.sentence = format!("{own}; {with}");
-        let scale = if is_log { numbers.log.as_ref().unwrap_or(&numbers.raw) } else { &numbers.raw };
-        to.expected = (expected.spread <= NARROW * scale.spread).then_some(range);
+        to.expected = (expected.spread <= NARROW * numbers.scale_of(is_log).spread).then_some(range);
         true
     }
 

@@ -71,7 +71,7 @@ pub struct Read {
 }
 
 impl Read {
-    /// Whether the rows are training rows, of which each is judged without itself.
+    /// Whether each row is judged without itself, as training rows are.
     pub fn is_left_out(&self) -> bool {
         self.left_out.is_some()
     }

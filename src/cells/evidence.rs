@@ -223,8 +223,8 @@ impl Statement<'_> {
             }
             Simd::chosen().run(Explain { mixed, against: &mut against, explained });
         }
-        for order in self.orders.iter().filter(|order| order.low == at || order.high == at) {
-            let evidence = order.evidence(self.batch.is_training());
+        for order in self.orders.iter().filter(|order| order.has(at)) {
+            let evidence = order.evidence(read.is_left_out());
             let rows = rows.clone().enumerate().filter(|(_, row)| order.is_broken(&self.batch.numbers, *row));
             for (to, _) in rows {
                 against.e[to] += evidence;

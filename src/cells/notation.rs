@@ -48,7 +48,7 @@ impl Notation {
         if self.is_plain() {
             return parse::number(text);
         }
-        let parts = Parts::of(text)?;
+        let parts = Parts::split(text)?;
         if parts.unit() != [self.before.trim(), self.after.trim()] {
             return None;
         }
@@ -66,7 +66,7 @@ impl Notation {
         format!("{sign}{}{digits}{}", self.before, self.after)
     }
 
-    /// What is wrong with one that comes from a file.
+    /// Whether one that comes from a file is short enough.
     pub fn is_usable(&self) -> bool {
         [&self.before, &self.after].into_iter().all(|unit| unit.len() <= 8 * LONGEST)
     }
@@ -92,7 +92,7 @@ fn swapped(digits: &str) -> String {
 
 impl<'a> Parts<'a> {
     /// The parts of a text with one number, and no more than a currency or a unit beside it.
-    fn of(text: &'a str) -> Option<Self> {
+    fn split(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let first = text.find(|letter: char| letter.is_ascii_digit())?;
         let has_point = text[..first].ends_with(['.', ',']);
@@ -162,7 +162,7 @@ impl Notations {
         let is_number = parse::number(text).is_some();
         // With an exponent, or a point at the end.
         let plain = || is_number.then_some(Parts { is_negative: false, before: "", digits: "0.0", after: "" });
-        let parts = Parts::of(text).filter(|_| !(is_number && text.contains(['e', 'E']))).or_else(plain);
+        let parts = Parts::split(text).filter(|_| !(is_number && text.contains(['e', 'E']))).or_else(plain);
         let Some(parts) = parts else { return };
         let [point, comma] = [parse::number(parts.digits), with_decimal_comma(parts.digits)];
         let style = match (point.is_some(), comma.is_some()) {
@@ -217,22 +217,22 @@ mod tests {
         notations.usual().0
     }
 
-    fn of(before: &str, after: &str, has_decimal_comma: bool) -> Notation {
+    fn written(before: &str, after: &str, has_decimal_comma: bool) -> Notation {
         Notation { before: before.to_string(), after: after.to_string(), has_decimal_comma }
     }
 
     #[test]
     fn currencies_units_and_decimal_commas_are_read() {
         for (texts, expected, numbers) in [
-            (["$1,200.50", "-$3.00", "$.5"], of("$", "", false), [1200.5, -3.0, 0.5]),
-            (["US$ 5", "US$7.25", "-US$1"], of("US$ ", "", false), [5.0, 7.25, -1.0]),
-            (["12 kg", "12.5kg", "-3 kg"], of("", " kg", false), [12.0, 12.5, -3.0]),
-            (["5%", "1,200%", "0.1 %"], of("", "%", false), [5.0, 1200.0, 0.1]),
-            (["1.234,50 €", "7,5 €", "−3 €"], of("", " €", true), [1234.5, 7.5, -3.0]),
-            (["12,50", "7", "1.000"], of("", "", true), [12.5, 7.0, 1000.0]),
-            (["20 km/h", "3 km/h", "1 km/h"], of("", " km/h", false), [20.0, 3.0, 1.0]),
-            (["20 m2", "3 m2", "1.5 m2"], of("", " m2", false), [20.0, 3.0, 1.5]),
-            (["1,234", "1.5e3", "-7"], of("", "", false), [1234.0, 1500.0, -7.0]),
+            (["$1,200.50", "-$3.00", "$.5"], written("$", "", false), [1200.5, -3.0, 0.5]),
+            (["US$ 5", "US$7.25", "-US$1"], written("US$ ", "", false), [5.0, 7.25, -1.0]),
+            (["12 kg", "12.5kg", "-3 kg"], written("", " kg", false), [12.0, 12.5, -3.0]),
+            (["5%", "1,200%", "0.1 %"], written("", "%", false), [5.0, 1200.0, 0.1]),
+            (["1.234,50 €", "7,5 €", "−3 €"], written("", " €", true), [1234.5, 7.5, -3.0]),
+            (["12,50", "7", "1.000"], written("", "", true), [12.5, 7.0, 1000.0]),
+            (["20 km/h", "3 km/h", "1 km/h"], written("", " km/h", false), [20.0, 3.0, 1.0]),
+            (["20 m2", "3 m2", "1.5 m2"], written("", " m2", false), [20.0, 3.0, 1.5]),
+            (["1,234", "1.5e3", "-7"], written("", "", false), [1234.0, 1500.0, -7.0]),
         ] {
             let found = notation(&texts);
             assert_eq!(found, expected);
@@ -242,19 +242,19 @@ mod tests {
 
     #[test]
     fn another_notation_is_no_number_of_the_column() {
-        let dollars = of("$", "", false);
+        let dollars = written("$", "", false);
         for text in ["12.50", "€12.50", "$12,50", "$12 kg", "$", "12 $", "$1.2.3", "about $5", ""] {
             assert_eq!(dollars.number(text), None, "{text}");
         }
-        assert_eq!(of("", " kg", false).number("12 g"), None);
-        assert_eq!(of("", "", true).number("12.50"), None);
+        assert_eq!(written("", " kg", false).number("12 g"), None);
+        assert_eq!(written("", "", true).number("12.50"), None);
     }
 
     #[test]
     fn ids_ordinals_dates_and_addresses_have_no_unit() {
         for text in ["SKU-1007", "INV1001", "A1", "#5", "LH 123", "3rd", "12-34", "1:30", "12 Main Street North", "v2"]
         {
-            assert!(Parts::of(text).is_none(), "{text}");
+            assert!(Parts::split(text).is_none(), "{text}");
         }
         let mut versions = Notations::default();
         ["8.51.823", "1.2.3", "10.0.17", "192.168.1.77"].iter().for_each(|text| versions.add(text, 1));
@@ -264,8 +264,8 @@ mod tests {
     #[test]
     fn numbers_are_written_as_they_are_read() {
         for (notation, digits, written) in [
-            (of("$", "", false), "-1200.5", "-$1200.5"),
-            (of("", " €", true), "7.5", "7,5 €"),
+            (written("$", "", false), "-1200.5", "-$1200.5"),
+            (written("", " €", true), "7.5", "7,5 €"),
             (Notation::default(), "-7.5", "-7.5"),
         ] {
             assert_eq!(notation.written(digits), written);

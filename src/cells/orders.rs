@@ -32,6 +32,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether a column is one of both.
+    pub fn has(&self, column: usize) -> bool {
+        [self.low, self.high].contains(&column)
+    }
+
     /// Whether a row breaks it; not where a value is missing.
     pub fn is_broken(&self, numbers: &[Vec<f64>], row: usize) -> bool {
         let number = |at: usize| numbers[at].get(row).copied().unwrap_or(f64::NAN);
@@ -111,7 +116,7 @@ fn glance([first, second]: [usize; 2], batch: &Batch) -> Option<[usize; 2]> {
     }
 }
 
-/// What is wrong with orders that come from a file.
+/// Whether orders that come from a file can be those of its columns.
 pub fn are_usable(orders: &[Order], columns: &[Column]) -> bool {
     let has_numbers = |at: usize| columns.get(at).is_some_and(|column| column.numbers.is_some());
     let is_usable = |order: &Order| {

@@ -124,16 +124,13 @@ impl Reasons<'_> {
         if is_vague && parts.get(Own::NearDuplicate) > SPEAKS {
             why = Why::Own(Own::NearDuplicate);
         }
+        let if_unusual = |kind: Own| self.is_unusual(at, row, kind).then(|| self.by_itself(at, row, kind));
         let found = match (why, by) {
             (Why::Parent, Some((target, parent))) if most > SPEAKS => {
-                let by_itself = || self.is_unusual(at, row, own).then(|| self.by_itself(at, row, own));
-                self.by_parent(target, parent, row).or_else(by_itself)
+                self.by_parent(target, parent, row).or_else(|| if_unusual(own))
             }
             (Why::Own(kind), _) if most > SPEAKS => Some(self.by_itself(at, row, kind)),
-            (Why::Own(kind), _) => {
-                let by_itself = || self.is_unusual(at, row, kind).then(|| self.by_itself(at, row, kind));
-                self.by_child(at, row).or_else(by_itself)
-            }
+            (Why::Own(kind), _) => self.by_child(at, row).or_else(|| if_unusual(kind)),
             _ => self.by_child(at, row),
         };
         found.unwrap_or_else(|| self.together(at, row))
@@ -141,7 +138,7 @@ impl Reasons<'_> {
 
     /// The strictest order of a column that a row breaks.
     fn broken_order(&self, at: usize, row: usize) -> Option<&Order> {
-        let of_column = self.statement.orders.iter().filter(|order| order.low == at || order.high == at);
+        let of_column = self.statement.orders.iter().filter(|order| order.has(at));
         let broken = of_column.filter(|order| order.is_broken(&self.batch().numbers, row));
         broken.max_by(|a, b| a.evidence(false).total_cmp(&b.evidence(false)))
     }
@@ -158,10 +155,7 @@ impl Reasons<'_> {
         };
         let (name, value) = (self.name(at), self.shown(at, row));
         let (against, other_value) = (self.name(other), self.shown(other, row));
-        let share = match order.broken {
-            0 => "as in no training row".to_string(),
-            broken => format!("as in {} of the training rows", percent(broken as f64 / order.rows.max(1) as f64)),
-        };
+        let share = as_in(order.broken, order.rows);
         Reason {
             why: Why::Parent,
             parents: vec![other],
@@ -281,11 +275,7 @@ impl Reasons<'_> {
     /// What a value says by itself.
     fn by_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
-        let rows = column.all.rows.max(1) as f64;
-        let in_rows = |count: u64| match count {
-            0 => "as in no training row".to_string(),
-            count => format!("as in {} of the training rows", percent(count as f64 / rows)),
-        };
+        let in_rows = |count: u64| as_in(count, column.all.rows);
         let place = self.batch().read[at].levels[row] as usize;
         let count = self.rows_with(at, row);
         let mut expected = None;
@@ -349,6 +339,14 @@ impl Reasons<'_> {
         let oddity = |text: &str| column.texts.as_ref().map_or(0.0, |texts| texts.oddity_of_shape(text));
         let usual = some.map(|(text, _)| (oddity(text), text)).reduce(|a, b| if b.0 < a.0 { b } else { a });
         usual.map_or(String::new(), |(_, text)| short(text))
+    }
+}
+
+/// How many of the training rows are like a row.
+fn as_in(count: u64, rows: u64) -> String {
+    match count {
+        0 => "as in no training row".to_string(),
+        count => format!("as in {} of the training rows", percent(count as f64 / rows.max(1) as f64)),
     }
 }
 

@@ -182,11 +182,9 @@ impl<'a> Fronts<'a> {
         let TargetMetadata { column, aim, coder, parents } = metadata;
         let of_column = columns.get(*column).ok_or("a target of its cells is no column")?;
         let form = coder.and_then(|coder| coders.get(coder)).filter(|coder| coder.column == *column);
-        let is_right = match aim {
-            Aim::Value => form.is_some_and(|coder| coder.form == Form::Value),
-            Aim::Hour => form.is_some_and(|coder| coder.form == Form::Hour),
-            Aim::Presence => form.is_some_and(|coder| coder.form == Form::Presence),
-            Aim::Number => coder.is_none() && of_column.numbers.is_some(),
+        let is_right = match aim.form() {
+            Some(of_aim) => form.is_some_and(|coder| coder.form == of_aim),
+            None => coder.is_none() && of_column.numbers.is_some(),
         };
         check(is_right && (1..=MOST_PARENTS).contains(&parents.len()), "the targets")?;
         let counts = match aim {

@@ -65,16 +65,12 @@ impl Counts {
         self.texts += count;
         self.alone += if count == 1 { 1 } else { 0 };
         self.repeated += if count >= DISCRETE_ROWS { count } else { 0 };
-        if parse::number(text).is_some() {
-            self.notations.add(text, count);
-        } else if let Some(written) = parse::written(text) {
-            let of = if written.is_clock() { &mut self.clocks } else { &mut self.dates };
-            *of += count;
-            self.month_first += if written.day_first.is_nan() { count } else { 0 };
-            self.day_first += if written.month_first.is_nan() { count } else { 0 };
-        } else {
-            self.notations.add(text, count);
-        }
+        let written = if parse::number(text).is_none() { parse::written(text) } else { None };
+        let Some(written) = written else { return self.notations.add(text, count) };
+        let of = if written.is_clock() { &mut self.clocks } else { &mut self.dates };
+        *of += count;
+        self.month_first += if written.day_first.is_nan() { count } else { 0 };
+        self.day_first += if written.month_first.is_nan() { count } else { 0 };
     }
 
     /// What most texts mean, and how numbers are written.
