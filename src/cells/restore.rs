@@ -7,7 +7,7 @@ use super::math::MOST_SPREAD;
 use super::numbers::{Numbers, Scale};
 use super::orders;
 use super::parents::category::{CategoryGivenParent, Pairs, Smoothing};
-use super::parents::form::{Coder, Form};
+use super::parents::form::Coder;
 use super::parents::line::Line;
 use super::parents::number::NumberInGroups;
 use super::parents::two_numbers::NumberOfTwo;
