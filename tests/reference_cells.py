@@ -1,7 +1,8 @@
 """The slow, obvious reading of a model's cells: the evidence that a value is wrong, in float64.
 
 ``src/cells`` is the specification. What the file does not store (how rare a text is, its shape, its near-duplicates) is
-worked out from the vocabulary, as the product does when it opens a file.
+worked out from the vocabulary, as the product does when it opens a file. The product works out in single precision
+what it does for each cell.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Numbers:
 
     def away(self, number: float) -> float:
         """Spreads from the centre."""
-        return min(max((self.place(number) - self.scale.centre) / self.scale.spread, -1e100), 1e100)
+        return min(max((self.place(number) - self.scale.centre) / self.scale.spread, -1e15), 1e15)
 
     def is_later(self, day: float) -> bool:
         """Whether a day is after the middle ones, by five times as long as they last, but by one to ten years."""
@@ -665,6 +666,7 @@ class _Row:
 
 
 def _odd(away: float) -> float:
+    away = min(max(away, -1e15), 1e15)
     return ln(1.0 + away * away)
 
 

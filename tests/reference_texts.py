@@ -42,6 +42,8 @@ def ln(x: float) -> float:
     return 2.0 * t * series + exponent * 0.693147180559945309417232121458
 
 
+SAME = 1e-6
+"""Numbers are compared with knots in single precision: what is so near the last one is not beyond it."""
 BREAKS = math.log(1 + 30.0**2)
 """From here on, in ln(1 + z²), a number breaks a rule."""
 
@@ -100,7 +102,7 @@ class Tail:
         if self.rows <= 0:
             return 0.3
         last = self.knots[-1] if len(self.knots) else 0.0
-        if number > last:
+        if number > last + SAME * (1 + abs(last)):
             return 0.3 * math.exp(0.7 * (math.log(self.rows + 1) + self.slope * min(number - last, 20.0)))
         if not len(self.knots) or number <= self.knots[0]:
             return self.of_knots[0] if len(self.knots) else 0.3

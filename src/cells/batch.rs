@@ -1,18 +1,21 @@
 //! Some rows as the evidence takes them: levels, numbers and codes.
 
+use std::borrow::Cow;
+
 use polars::prelude::PolarsResult;
 
-use super::column::{Column, Read};
+use super::column::Column;
 use super::parents::form::Coder;
+use super::read::Read;
 use super::values::CellColumn;
 
 /// Rows whose values were looked up.
 pub struct Batch<'a> {
     pub rows: usize,
     pub given: &'a [CellColumn<'a>],
-    pub read: Vec<Read>,
+    pub read: Vec<Read<'a>>,
     /// Of each column of numbers, those that can be judged by their size; NaN elsewhere.
-    pub numbers: Vec<Vec<f64>>,
+    pub numbers: Vec<Cow<'a, [f64]>>,
     /// The codes of each coder.
     pub codes: Vec<Vec<u32>>,
 }
@@ -27,7 +30,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Rows that were read.
-    pub fn from_read(columns: &[Column], given: &'a [CellColumn<'a>], read: Vec<Read>) -> Self {
+    pub fn from_read(columns: &[Column], given: &'a [CellColumn<'a>], read: Vec<Read<'a>>) -> Self {
         let rows = given.first().map_or(0, CellColumn::rows);
         let numbers = columns.iter().zip(&read).map(|(column, read)| sized(column, read, rows)).collect();
         Self { rows, given, read, numbers, codes: vec![] }
@@ -37,24 +40,21 @@ impl<'a> Batch<'a> {
     pub fn code(&mut self, columns: &[Column], coders: &[Coder]) {
         let codes = |coder: &Coder| {
             let at = coder.column;
-            coder.codes(&columns[at], &self.read[at], &self.given[at])
+            coder.codes(&columns[at], &self.read[at], &self.given[at], &self.numbers[at])
         };
         self.codes = coders.iter().map(codes).collect();
     }
 }
 
 /// The numbers of a column that can be judged by their size; none of a column of categories.
-fn sized(column: &Column, read: &Read, rows: usize) -> Vec<f64> {
-    let Some(numbers) = &column.numbers else { return vec![] };
-    let number = |row: usize| {
-        let number = column.level(read, row).number;
-        if numbers.is_sized(number) {
-            number
-        } else {
-            f64::NAN
-        }
-    };
-    (0..rows).map(number).collect()
+fn sized<'a>(column: &Column, read: &Read<'a>, rows: usize) -> Cow<'a, [f64]> {
+    let Some(numbers) = &column.numbers else { return Cow::Borrowed(&[]) };
+    let stands_for_itself = |number: f64| if numbers.is_sized(number) { number } else { f64::NAN };
+    match read {
+        Read::Measured(read) if numbers.sentinels.is_empty() => read.numbers.clone(),
+        Read::Measured(read) => read.numbers.iter().map(|number| stands_for_itself(*number)).collect(),
+        Read::Levels(_) => (0..rows).map(|row| stands_for_itself(column.level(read, row).number)).collect(),
+    }
 }
 
 /// An error unless the columns are as many as a model has, and of the same length.

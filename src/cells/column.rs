@@ -12,8 +12,8 @@ use super::nature::{Meaning, Nature};
 use super::notation::Notation;
 use super::numbers::{Numbers, Oddity, FAR};
 use super::parse;
+use super::read::{Levels, Measured, Read};
 use super::shares::Shares;
-use super::strips::STRIP;
 use super::tails::Rarity;
 use super::texts::{self, Texts};
 use super::values::{AllRows, CellColumn, Vocabulary, NULL};
@@ -62,21 +62,6 @@ pub struct Column {
     pub levels: Vec<Level>,
 }
 
-/// A column of some rows: the level of each, and what the further levels are.
-pub struct Read {
-    pub levels: Vec<u32>,
-    pub more: Vec<Level>,
-    /// The known levels as the training rows see them, each without itself.
-    left_out: Option<Vec<Level>>,
-}
-
-impl Read {
-    /// Whether each row is judged without itself, as training rows are.
-    pub fn is_left_out(&self) -> bool {
-        self.left_out.is_some()
-    }
-}
-
 impl Column {
     /// From the training rows, which may be a sample of all rows; remembers up to `most` numbers.
     /// `earlier` is what an earlier model knows of the column, whose rows are part of all rows.
@@ -102,7 +87,7 @@ impl Column {
         fitted.prepare(vocabulary);
         let read = fitted.read(column);
         let mut seen = [false; NO_HOUR as usize + 1];
-        (0..read.levels.len()).for_each(|row| seen[usize::from(fitted.level(&read, row).hour)] = true);
+        (0..read.rows()).for_each(|row| seen[usize::from(fitted.level(&read, row).hour)] = true);
         let had_hours = earlier.is_some_and(|earlier| earlier.column.nature.has_hours);
         let has_hours = seen[..usize::from(NO_HOUR)].iter().filter(|seen| **seen).count() > 2;
         fitted.nature.has_hours = has_hours || had_hours && fitted.nature.meaning != Meaning::Category;
@@ -212,18 +197,19 @@ impl Column {
         self.levels.len().saturating_sub(1)
     }
 
-    /// The levels of new rows.
-    pub fn read(&self, column: &CellColumn) -> Read {
-        self.read_rows(column, false)
+    /// What new rows have.
+    pub fn read<'a>(&self, column: &CellColumn<'a>) -> Read<'a> {
+        self.read_rows(column, None)
     }
 
-    /// The levels of the training rows, each judged without itself.
-    pub fn read_training(&self, column: &CellColumn, vocabulary: Option<&Vocabulary>) -> Read {
-        Read { left_out: Some(self.known_levels(vocabulary, true)), ..self.read_rows(column, true) }
+    /// What the training rows have, each judged without itself.
+    pub fn read_training<'a>(&self, column: &CellColumn<'a>, vocabulary: Option<&Vocabulary>) -> Read<'a> {
+        self.read_rows(column, Some(self.known_levels(vocabulary, true)))
     }
 
-    fn read_rows(&self, column: &CellColumn, is_left_out: bool) -> Read {
-        let known = self.known_count() as u32;
+    /// `left_out` are the known levels where each row is judged without itself.
+    fn read_rows<'a>(&self, column: &CellColumn<'a>, left_out: Option<Vec<Level>>) -> Read<'a> {
+        let (known, is_left_out) = (self.known_count() as u32, left_out.is_some());
         let count = u64::from(is_left_out);
         if let CellColumn::Text { codes, others } = column {
             let last = known + others.len() as u32;
@@ -233,10 +219,17 @@ impl Column {
                 code => code.saturating_add(1).min(last),
             };
             let more = others.iter().map(|text| self.level_of_text(text, count, NULL, is_left_out)).collect();
-            return Read { levels: codes.iter().map(level).collect(), more, left_out: None };
+            return Read::Levels(Levels { levels: codes.iter().map(level).collect(), more, left_out });
         }
         let (_, values) = numbers_of(column);
-        let mut unknown = Vec::with_capacity(if known == 0 { values.len() } else { 0 });
+        if let (Some(numbers), None) = (&self.numbers, &self.rarity) {
+            let level = |value: f64| match value.is_nan() {
+                true => self.level_of_missing(is_left_out),
+                false => self.level_of_number(value, count, is_left_out),
+            };
+            return Read::Measured(Measured::new(self, numbers, values, is_left_out, level));
+        }
+        let mut more = vec![];
         let level = |value: &f64| {
             if value.is_nan() {
                 return known;
@@ -244,48 +237,11 @@ impl Column {
             if let Ok(at) = self.known.binary_search_by(|known| known.total_cmp(value)) {
                 return at as u32;
             }
-            unknown.push(*value);
-            known + unknown.len() as u32
+            more.push(self.level_of_number(*value, count, is_left_out));
+            known + more.len() as u32
         };
         let levels = values.iter().map(level).collect();
-        Read { levels, more: self.levels_of_unknown(&unknown, count, is_left_out), left_out: None }
-    }
-
-    /// The levels of numbers that are not known, of which `count` rows have each. Most are ordinary,
-    /// so that only the tails are asked.
-    fn levels_of_unknown(&self, values: &[f64], count: u64, is_left_out: bool) -> Vec<Level> {
-        let level = |value: &f64| self.level_of_number(*value, count, is_left_out);
-        let Some(numbers) = self.numbers.as_ref().filter(|_| self.rarity.is_none()) else {
-            return values.iter().map(level).collect();
-        };
-        let rare = if self.nature.meaning == Meaning::Number { numbers.rare_oddities() } else { [false; 3] };
-        let mut levels = Vec::with_capacity(values.len());
-        for values in values.chunks(STRIP) {
-            let judged = numbers.judge(values);
-            let evidence = numbers.evidence(&judged, is_left_out);
-            let of_values = values.iter().zip(&judged.on_scale).zip(evidence);
-            levels.extend(of_values.map(
-                |((value, place), evidence)| match numbers.is_ordinary(*value, *place, rare) {
-                    true => Level {
-                        number: *value,
-                        hour: self.hour_of(*value),
-                        is_missing: false,
-                        own: Sums::of_number(evidence),
-                    },
-                    false => level(value),
-                },
-            ));
-        }
-        levels
-    }
-
-    /// The level of a row.
-    pub fn level<'a>(&'a self, read: &'a Read, row: usize) -> &'a Level {
-        let (known, at) = (read.left_out.as_deref().unwrap_or(&self.levels), read.levels[row] as usize);
-        match known.get(at) {
-            Some(level) => level,
-            None => &read.more[at - known.len()],
-        }
+        Read::Levels(Levels { levels, more, left_out })
     }
 
     fn level_of_missing(&self, is_left_out: bool) -> Level {
@@ -310,7 +266,7 @@ impl Column {
     }
 
     /// The hour of a number of a column that holds no texts.
-    fn hour_of(&self, value: f64) -> u8 {
+    pub fn hour_of(&self, value: f64) -> u8 {
         match self.nature.meaning {
             Meaning::Date if self.time == Some(Kind::Datetime) => hour((value - value.floor()) * 24.0),
             Meaning::Clock => hour(value),
@@ -342,7 +298,7 @@ impl Column {
             parts.add(Own::Sentinel, of_event(count, numbers.rows, is_left_out));
             return;
         }
-        parts.add(Own::Number, numbers.ends.evidence(numbers.away(value), is_left_out));
+        parts.add(Own::Number, numbers.ends.evidence(numbers.away(value), is_left_out).into());
         let beyond = numbers.beyond(value);
         let far = FAR.iter().zip(numbers.far).filter(|(far, _)| beyond >= **far);
         let event = far.map(|(_, count)| of_event(count, numbers.rows, is_left_out)).fold(0.0, f64::max);
@@ -433,6 +389,7 @@ fn hour(hours: f64) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::super::known_numbers::MOST_NUMBERS;
+    use super::super::read::Own as OwnOfStrip;
     use super::*;
 
     #[test]
@@ -441,7 +398,8 @@ mod tests {
         let column = Column::fit(&CellColumn::Number(&values), None, None, MOST_NUMBERS, None);
         assert!(column.nature.is_discrete && column.known == [0.0, 1.0, 2.0, 3.0]);
         let read = column.read(&CellColumn::Number(&[2.0, 9.0, f64::NAN]));
-        assert_eq!((read.levels.as_slice(), read.more.len()), (&[2u32, 5, 4][..], 1));
+        let Read::Levels(levels) = &read else { panic!("its values recur") };
+        assert_eq!((levels.levels.as_slice(), levels.more.len()), (&[2u32, 5, 4][..], 1));
         assert!(column.level(&read, 1).own.value > 10.0 * column.level(&read, 0).own.value);
         assert_eq!(column.level(&read, 2).own.fixed, (201.0 / 1.5) as f32);
     }
@@ -482,13 +440,28 @@ mod tests {
             };
             let column = Column::fit(&given, None, None, MOST_NUMBERS, None);
             assert!(column.known.is_empty() && column.numbers.is_some());
-            let (_, numbers) = numbers_of(&given);
-            let numbers = [&*numbers, &odd, &[22_000.0, 17_000.3]].concat();
+            let more = [&values, &odd[..], &[22_000.0 * 86_400e6, 17_000.3 * 86_400e6, f64::NAN]].concat();
+            let more = match given {
+                CellColumn::Time { kind, .. } => CellColumn::Time { kind, values: &more },
+                _ => CellColumn::Number(&more),
+            };
             for is_left_out in [false, true] {
-                let levels = column.levels_of_unknown(&numbers, 0, is_left_out);
-                for (number, level) in numbers.iter().zip(levels) {
-                    let expected = column.level_of_number(*number, 0, is_left_out);
-                    assert_eq!((level.number, level.hour, level.own), (*number, expected.hour, expected.own));
+                let read = if is_left_out { column.read_training(&more, None) } else { column.read(&more) };
+                let Read::Measured(measured) = &read else { panic!("its values hardly recur") };
+                let mut own = OwnOfStrip::none();
+                own.read(&column, &read, 2_900..3_013);
+                for (row, number) in measured.numbers.iter().enumerate() {
+                    let level = column.level(&read, row);
+                    let expected = match number.is_nan() {
+                        true => column.level_of_missing(is_left_out),
+                        false => column.level_of_number(*number, u64::from(is_left_out), is_left_out),
+                    };
+                    assert!(level.number == *number || number.is_nan() && level.is_missing);
+                    assert_eq!((level.hour, level.own), (expected.hour, expected.own), "{number}");
+                    if let Some(at) = row.checked_sub(2_900) {
+                        let Sums { fixed, value, number } = expected.own;
+                        assert_eq!([own.fixed[at], own.value[at], own.number[at]], [fixed, value, number]);
+                    }
                 }
             }
         }

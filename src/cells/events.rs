@@ -104,8 +104,8 @@ pub struct Sums {
 
 impl Sums {
     /// Those of a number that nothing but its place in the tail speaks against.
-    pub fn of_number(evidence: f64) -> Self {
-        Self { number: (evidence * NUMBER) as f32, ..Self::default() }
+    pub fn of_number(evidence: f32) -> Self {
+        Self { number: (f64::from(evidence) * NUMBER) as f32, ..Self::default() }
     }
 }
 

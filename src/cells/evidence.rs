@@ -14,14 +14,15 @@ use crate::simd::{Simd, Task, Vector};
 use super::batch::Batch;
 use super::column::Column;
 use super::events::Sums;
-use super::math::quick_ln;
+use super::math::{quick_ln, quick_ln_single};
 use super::nature::Meaning;
 use super::orders::Order;
-use super::parents::{Aim, Said, Target};
+use super::parents::{Aim, Room, Said, Target};
+use super::read::Own;
 use super::strips::{strips, STRIP};
 
 /// What an e counts for in a row's evidence.
-pub const SHARE: f64 = 0.02;
+pub const SHARE: f32 = 0.02;
 const WHAT: &str = "the evidence of the cells";
 /// Cells disagree only with each other if, in nats, a parent says at least so much against the one,
 /// the other has nearly as much evidence, and neither is odd by itself.
@@ -59,27 +60,54 @@ pub struct Evidence {
 
 /// The evidence against the cells of a strip, and what of it is only rare or far out in its column.
 struct Against {
-    e: [f64; STRIP],
-    tails: [f64; STRIP],
+    e: [f32; STRIP],
+    tails: [f32; STRIP],
     /// How much likelier the row's other values make each value, at least.
     given: [f32; STRIP],
 }
 
-impl Against {
-    /// What each cell adds to the evidence against its row, and to the tails of it.
-    fn parts(&self) -> [[f64; 2]; STRIP] {
-        let mut parts = [[0.0; 2]; STRIP];
-        Simd::chosen().run(Nats { against: self, parts: &mut parts });
-        parts
+/// The evidence against the rows of a strip.
+struct OfRows {
+    all: [f64; STRIP],
+    tails: [f64; STRIP],
+    /// How much likelier the row's other values make one of its values, at least.
+    given: [f32; STRIP],
+}
+
+impl OfRows {
+    fn none() -> Self {
+        Self { all: [0.0; STRIP], tails: [0.0; STRIP], given: [1.0; STRIP] }
     }
 
-    /// Adds the cells' parts to the evidence against their rows.
-    fn add_to(&self, rows: &mut [RowEvidence], parts: &[[f64; 2]; STRIP]) {
-        for ((row, [all, tail]), given) in rows.iter_mut().zip(parts).zip(self.given) {
-            row.all += all;
-            row.tails += tail;
-            row.conflict = row.conflict.max(-quick_ln(given.into()));
+    /// Writes the evidence against each row.
+    fn write(&self, rows: &mut [RowEvidence]) {
+        for ((row, given), (all, tails)) in rows.iter_mut().zip(self.given).zip(self.all.iter().zip(self.tails)) {
+            *row = RowEvidence { all: *all, tails, conflict: -quick_ln(given.into()) };
         }
+    }
+}
+
+/// Adds what cells add to the evidence against their rows, and to the tails of it.
+struct AddCells<'a> {
+    against: &'a Against,
+    parts: &'a mut [[f32; STRIP]; 2],
+    rows: &'a mut OfRows,
+}
+
+impl Task for AddCells<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [all, tails] = self.parts;
+        let both = self.against.e.iter().zip(&self.against.tails);
+        for ((all, tails), (e, tail)) in all.iter_mut().zip(tails.iter_mut()).zip(both) {
+            *all = quick_ln_single(1.0 + SHARE * e);
+            *tails = quick_ln_single(1.0 + SHARE * tail);
+        }
+        self.rows.all.iter_mut().zip(all.iter()).for_each(|(sum, part)| *sum += f64::from(*part));
+        self.rows.tails.iter_mut().zip(tails.iter()).for_each(|(sum, part)| *sum += f64::from(*part));
+        self.rows.given.iter_mut().zip(&self.against.given).for_each(|(least, given)| *least = least.min(*given));
     }
 }
 
@@ -89,7 +117,7 @@ struct Explain<'a> {
     /// The ratios of how likely values are with the others and without them.
     mixed: &'a [f32],
     against: &'a mut Against,
-    explained: Option<&'a mut [f64; STRIP]>,
+    explained: Option<&'a mut [f32; STRIP]>,
 }
 
 impl Task for Explain<'_> {
@@ -100,7 +128,7 @@ impl Task for Explain<'_> {
         let mut given = [0.0; STRIP];
         let Against { e, given: least, .. } = self.against;
         for ((given, mixed), (e, least)) in given.iter_mut().zip(self.mixed).zip(e.iter_mut().zip(least)) {
-            *given = 1.0 / f64::from(*mixed);
+            *given = 1.0 / *mixed;
             *e += *given;
             *least = least.min(*mixed);
         }
@@ -113,8 +141,8 @@ impl Task for Explain<'_> {
 
 /// Adds how rare values are, and how far out numbers are, to the evidence and to the tails.
 struct AddTails<'a> {
-    value: &'a [f64; STRIP],
-    number: &'a [f64; STRIP],
+    value: &'a [f32; STRIP],
+    number: &'a [f32; STRIP],
     against: &'a mut Against,
 }
 
@@ -131,30 +159,13 @@ impl Task for AddTails<'_> {
     }
 }
 
-/// ln(1 + 0.02 · e) of both kinds of evidence.
-struct Nats<'a> {
-    against: &'a Against,
-    parts: &'a mut [[f64; 2]; STRIP],
-}
-
-impl Task for Nats<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let both = self.against.e.iter().zip(&self.against.tails);
-        for (part, (e, tail)) in self.parts.iter_mut().zip(both) {
-            *part = [*e, *tail].map(|e| quick_ln(1.0 + SHARE * e));
-        }
-    }
-}
-
 /// What is said about some rows, and by whom.
 pub struct Statement<'a> {
     pub columns: &'a [Column],
     pub batch: &'a Batch<'a>,
     pub targets: &'a [Target],
-    /// By target.
+    /// By target; none where only the evidence against new rows is asked for, which takes what all
+    /// parents say together.
     pub said: &'a [Said],
     /// The targets of each column.
     pub of_column: &'a [Vec<usize>],
@@ -167,23 +178,23 @@ impl Statement<'_> {
         let (rows, width) = (self.batch.rows, self.columns.len());
         let cells = rows * width;
         let mut found = Evidence { cells: zeros(cells, WHAT)?, parts: zeros(cells, WHAT)?, rows: zeros(rows, WHAT)? };
-        for at in 0..width {
-            for strip in strips(rows) {
-                let against = self.against(at, strip.clone());
-                let parts = against.parts();
-                against.add_to(&mut found.rows[strip.clone()], &parts);
-                for (row, (e, part)) in strip.zip(against.e.iter().zip(parts)) {
-                    found.parts[row * width + at] = part.map(|nats| nats as f32);
-                    found.cells[row * width + at] = quick_ln(e.max(1e-6)) as f32;
+        for strip in strips(rows) {
+            let first = strip.start;
+            let of_rows = &mut found.rows[strip.clone()];
+            self.each_column(strip, of_rows, |at, against, [all, tails]| {
+                for (row, (e, (all, tails))) in against.e.iter().zip(all.iter().zip(tails)).enumerate() {
+                    let Some(part) = found.parts.get_mut((first + row) * width + at) else { break };
+                    *part = [*all, *tails];
+                    found.cells[(first + row) * width + at] = quick_ln_single(e.max(1e-6));
                 }
-            }
+            });
         }
         let width = width.max(1);
         let of_rows = found.cells.chunks_exact_mut(width).zip(found.parts.chunks_exact_mut(width));
         for (row, (cells, parts)) in of_rows.enumerate() {
             if self.name_determined(row, cells) {
                 for (cell, part) in cells.iter().zip(parts) {
-                    part[0] = quick_ln(1.0 + SHARE * libm::exp(f64::from(*cell))) as f32;
+                    part[0] = quick_ln_single(1.0 + SHARE * libm::expf(*cell));
                 }
             }
         }
@@ -193,55 +204,80 @@ impl Statement<'_> {
     /// The evidence against the rows alone.
     pub fn of_rows(&self) -> PolarsResult<Vec<RowEvidence>> {
         let mut rows: Vec<RowEvidence> = zeros(self.batch.rows, WHAT)?;
-        for at in 0..self.columns.len() {
-            for strip in strips(rows.len()) {
-                let against = self.against(at, strip.clone());
-                against.add_to(&mut rows[strip], &against.parts());
-            }
+        for strip in strips(rows.len()) {
+            self.each_column(strip.clone(), &mut rows[strip], |_, _, _| {});
         }
         Ok(rows)
     }
 
-    /// The evidence against the cells of a column in a strip of rows.
-    fn against(&self, at: usize, rows: Range<usize>) -> Against {
-        let (column, read) = (&self.columns[at], &self.batch.read[at]);
-        let [mut fixed, mut value, mut number] = [[0.0; STRIP]; 3];
-        for (to, row) in rows.clone().enumerate() {
-            let own = column.level(read, row).own;
-            (fixed[to], value[to], number[to]) = (own.fixed.into(), own.value.into(), own.number.into());
+    /// Adds up the evidence against the rows of a strip, column by column; `take` gets what there is against
+    /// the cells of each, and what they add to the rows' and to the tails of it.
+    fn each_column(
+        &self,
+        strip: Range<usize>,
+        rows: &mut [RowEvidence],
+        mut take: impl FnMut(usize, &Against, &[[f32; STRIP]; 2]),
+    ) {
+        let (mut of_rows, mut parts, mut room) = (OfRows::none(), [[0.0; STRIP]; 2], Room::new());
+        let (mut own, mut mixed) = (Own::none(), [1.0; STRIP]);
+        let mut against = Against { e: [0.0; STRIP], tails: [0.0; STRIP], given: [1.0; STRIP] };
+        for at in 0..self.columns.len() {
+            own.read(&self.columns[at], &self.batch.read[at], strip.clone());
+            self.add_up(at, strip.clone(), (&mut own, &mut mixed, &mut room), &mut against);
+            Simd::chosen().run(AddCells { against: &against, parts: &mut parts, rows: &mut of_rows });
+            take(at, &against, &parts);
         }
-        let mut against = Against { e: fixed, tails: [0.0; STRIP], given: [1.0; STRIP] };
+        of_rows.write(rows);
+    }
+
+    /// Adds up the evidence against the cells of a column in a strip of rows, of which it gets what speaks
+    /// against the values by themselves, and room for what others say.
+    fn add_up(
+        &self,
+        at: usize,
+        rows: Range<usize>,
+        (own, mixed, room): (&mut Own, &mut [f32; STRIP], &mut Room),
+        against: &mut Against,
+    ) {
+        against.e.copy_from_slice(&own.fixed);
+        against.given.fill(1.0);
         for target in &self.of_column[at] {
-            let mixed = &self.said[*target].mixed[rows.clone()];
+            let mixed = match self.said.get(*target) {
+                Some(said) => &said.mixed[rows.clone()],
+                None => {
+                    let mixed = &mut mixed[..rows.len()];
+                    self.targets[*target].say_together(self.columns, self.batch, rows.clone(), room, mixed);
+                    mixed
+                }
+            };
             let explained = match self.targets[*target].aim {
-                Aim::Value => Some(&mut value),
-                Aim::Number => Some(&mut number),
+                Aim::Value => Some(&mut own.value),
+                Aim::Number => Some(&mut own.number),
                 Aim::Hour | Aim::Presence => None,
             };
             if self.targets[*target].aim == Aim::Presence {
                 self.explain_missing(&mut against.e, mixed, at, rows.clone());
             }
-            Simd::chosen().run(Explain { mixed, against: &mut against, explained });
+            Simd::chosen().run(Explain { mixed, against, explained });
         }
         for order in self.orders.iter().filter(|order| order.has(at)) {
-            let evidence = order.evidence(read.is_left_out());
+            let evidence = order.evidence(self.batch.read[at].is_left_out()) as f32;
             let rows = rows.clone().enumerate().filter(|(_, row)| order.is_broken(&self.batch.numbers, *row));
             for (to, _) in rows {
                 against.e[to] += evidence;
-                against.given[to] = against.given[to].min((1.0 / evidence) as f32);
+                against.given[to] = against.given[to].min(1.0 / evidence);
             }
         }
-        Simd::chosen().run(AddTails { value: &value, number: &number, against: &mut against });
-        against
+        Simd::chosen().run(AddTails { value: &own.value, number: &own.number, against });
     }
 
     /// Takes what other values explain from the evidence against values that are missing.
-    fn explain_missing(&self, e: &mut [f64; STRIP], mixed: &[f32], at: usize, rows: Range<usize>) {
+    fn explain_missing(&self, e: &mut [f32; STRIP], mixed: &[f32], at: usize, rows: Range<usize>) {
         let (column, read) = (&self.columns[at], &self.batch.read[at]);
         for ((e, mixed), row) in e.iter_mut().zip(mixed).zip(rows) {
             let level = column.level(read, row);
             if level.is_missing {
-                *e -= f64::from(level.own.fixed) * (1.0 - (1.0 / f64::from(*mixed)).min(1.0));
+                *e -= level.own.fixed * (1.0 - (1.0 / *mixed).min(1.0));
             }
         }
     }
@@ -347,25 +383,29 @@ mod tests {
     fn strips_are_summed_as_single_cells() {
         let mixed: Vec<f32> =
             (0..200).map(|row| [1e-5, 0.3, 0.999, 1.0, 7.0, 1e5][row % 6] * (1.0 + row as f32 / 999.0)).collect();
-        let own = |row: usize, by: f64| (row % 13) as f64 * by;
+        let own = |row: usize, by: f32| (row % 13) as f32 * by;
         let e = std::array::from_fn(|row| own(row, 9.0));
         let mut against = Against { e, tails: [0.0; STRIP], given: [1.0; STRIP] };
-        let [mut value, number]: [[f64; STRIP]; 2] = [0.7, 0.2].map(|by| std::array::from_fn(|row| own(row, by)));
+        let [mut value, number]: [[f32; STRIP]; 2] = [0.7, 0.2].map(|by| std::array::from_fn(|row| own(row, by)));
         let simd = Simd::chosen();
         simd.run(Explain { mixed: &mixed, against: &mut against, explained: Some(&mut value) });
         simd.run(Explain { mixed: &mixed, against: &mut against, explained: None });
         simd.run(AddTails { value: &value, number: &number, against: &mut against });
-        let parts = against.parts();
-        let mut rows = vec![RowEvidence { all: 1.0, tails: 2.0, conflict: 0.5 }; 200];
-        against.add_to(&mut rows, &parts);
+        let (mut of_rows, mut parts) = (OfRows::none(), [[0.0; STRIP]; 2]);
+        (of_rows.all, of_rows.tails, of_rows.given) = ([1.0; STRIP], [2.0; STRIP], [0.6; STRIP]);
+        simd.run(AddCells { against: &against, parts: &mut parts, rows: &mut of_rows });
+        let mut rows = vec![RowEvidence::default(); 200];
+        of_rows.write(&mut rows);
         for (row, mixed) in mixed.iter().enumerate() {
-            let given = 1.0 / f64::from(*mixed);
+            let given = 1.0 / *mixed;
             let tail = own(row, 0.7) * given.min(1.0) + own(row, 0.2);
             let e = own(row, 9.0) + given + given + tail;
             assert_eq!([against.e[row], against.tails[row]], [e, tail]);
-            assert_eq!(parts[row], [quick_ln(1.0 + SHARE * e), quick_ln(1.0 + SHARE * tail)]);
-            let conflict = (-quick_ln(f64::from(*mixed))).max(0.5);
-            assert_eq!(rows[row], RowEvidence { all: 1.0 + parts[row][0], tails: 2.0 + parts[row][1], conflict });
+            let expected = [e, tail].map(|e| quick_ln_single(1.0 + SHARE * e));
+            assert_eq!([parts[0][row], parts[1][row]], expected);
+            let [all, tails] = expected.map(f64::from);
+            let conflict = -quick_ln(mixed.min(0.6).into());
+            assert_eq!(rows[row], RowEvidence { all: 1.0 + all, tails: 2.0 + tails, conflict });
         }
         let rows: Vec<Range<usize>> = strips(600).collect();
         assert_eq!(rows, [0..256, 256..512, 512..600]);

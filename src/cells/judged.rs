@@ -3,40 +3,57 @@
 use crate::simd::{Simd, Task, Vector};
 
 use super::elementary::logarithms;
-use super::numbers::{Numbers, BELOW, FURTHEST};
+use super::numbers::{Numbers, Scale, BELOW};
 use super::strips::STRIP;
-use super::tails::{evidence_of_strip, how_far};
 
 /// Up to [`STRIP`] numbers of a column.
 pub struct Judged {
-    /// The numbers, or their logarithms where logarithms are judged; see [`Numbers::on_scale`].
-    pub on_scale: [f64; STRIP],
+    /// Their logarithms, where logarithms are judged.
+    logs: [f64; STRIP],
     /// How many spreads they are from the centre; see [`Numbers::away`].
-    pub away: [f64; STRIP],
+    pub away: [f32; STRIP],
+}
+
+impl Judged {
+    /// Has no numbers yet.
+    pub fn none() -> Self {
+        Self { logs: [0.0; STRIP], away: [0.0; STRIP] }
+    }
+
+    /// Places up to [`STRIP`] numbers on a column's scale.
+    pub fn judge(&mut self, of: &Numbers, numbers: &[f64]) {
+        let scale = of.scale();
+        let Self { logs, away } = self;
+        let on_scale = match of.is_log {
+            true => {
+                let (logs, without_log) = (&mut logs[..numbers.len()], scale.centre - BELOW * scale.spread);
+                logarithms(numbers, logs);
+                Simd::chosen().run(WithoutLog { numbers, instead: without_log, logs });
+                logs
+            }
+            false => numbers,
+        };
+        Simd::chosen().run(Judge { on_scale, scale, away });
+    }
+
+    /// The numbers, or their logarithms where logarithms are judged; see [`Numbers::on_scale`].
+    pub fn on_scale<'a>(&'a self, of: &Numbers, numbers: &'a [f64]) -> &'a [f64] {
+        match of.is_log {
+            true => &self.logs[..numbers.len()],
+            false => numbers,
+        }
+    }
 }
 
 impl Numbers {
-    /// Places up to [`STRIP`] numbers on the scale.
-    pub fn judge(&self, numbers: &[f64]) -> Judged {
-        let mut judged = Judged { on_scale: [0.0; STRIP], away: [0.0; STRIP] };
-        let on_scale = &mut judged.on_scale[..numbers.len()];
-        match self.is_log {
-            true => logarithms(numbers, on_scale),
-            false => on_scale.copy_from_slice(numbers),
+    /// Which of up to [`STRIP`] numbers are ordinary: nothing but its tail can speak against one that is
+    /// among the middle ones, stands for itself, and has no oddity that is `rare`.
+    pub fn are_ordinary(&self, numbers: &[f64], on_scale: &[f64], rare: [bool; 3], out: &mut [bool; STRIP]) {
+        Simd::chosen().run(AreOrdinary { numbers, on_scale, middle: self.middle, rare, out });
+        if !self.sentinels.is_empty() {
+            let places = numbers.iter().zip(out);
+            places.for_each(|(number, is_ordinary)| *is_ordinary &= self.is_sized(*number));
         }
-        let scale = self.scale();
-        let (centre, spread) = (scale.centre, scale.spread);
-        let without_log = self.is_log.then_some(centre - BELOW * spread);
-        Simd::chosen().run(Judge { numbers, without_log, centre, spread, judged: &mut judged });
-        judged
-    }
-
-    /// The evidence of how far out numbers are; training rows' own are left out.
-    pub fn evidence(&self, judged: &Judged, is_left_out: bool) -> [f64; STRIP] {
-        let (mut far, mut evidence) = ([0.0; STRIP], [0.0; STRIP]);
-        Simd::chosen().run(HowFar { away: &judged.away, out: &mut far });
-        evidence_of_strip(&far, |at| self.ends.side(judged.away[at]), is_left_out, &mut evidence);
-        evidence
     }
 }
 
@@ -59,6 +76,9 @@ impl Numbers {
     }
 }
 
+/// Numbers that are compared with each edge in turn.
+const WIDE: usize = 16;
+
 /// How many edges are not above each number.
 struct CountEdges<'a> {
     edges: &'a [f64],
@@ -72,24 +92,42 @@ impl Task for CountEdges<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        for edge in self.edges {
-            let rows = self.bins.iter_mut().zip(self.numbers);
-            rows.for_each(|(bin, number)| *bin += u32::from(*edge <= *number));
+        for (numbers, bins) in self.numbers.chunks(WIDE).zip(self.bins.chunks_mut(WIDE)) {
+            // As many as stay in registers, with counters as wide as the numbers.
+            let (mut some, mut counts) = ([f64::NAN; WIDE], [0u64; WIDE]);
+            some[..numbers.len()].copy_from_slice(numbers);
+            for edge in self.edges {
+                counts.iter_mut().zip(&some).for_each(|(count, number)| *count += u64::from(*edge <= *number));
+            }
+            for ((bin, count), number) in bins.iter_mut().zip(counts).zip(some) {
+                *bin = if number.is_nan() { self.none } else { count as u32 };
+            }
         }
-        for (bin, number) in self.bins.iter_mut().zip(self.numbers) {
-            *bin = if number.is_nan() { self.none } else { *bin };
-        }
+    }
+}
+
+/// Gives numbers that have no logarithm a place below the others.
+struct WithoutLog<'a> {
+    numbers: &'a [f64],
+    instead: f64,
+    logs: &'a mut [f64],
+}
+
+impl Task for WithoutLog<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let places = self.numbers.iter().zip(self.logs);
+        places.for_each(|(number, place)| *place = if *number > 0.0 { *place } else { self.instead });
     }
 }
 
 /// The distances of numbers from a centre, in spreads.
 struct Judge<'a> {
-    numbers: &'a [f64],
-    /// The place of a number that has no logarithm.
-    without_log: Option<f64>,
-    centre: f64,
-    spread: f64,
-    judged: &'a mut Judged,
+    on_scale: &'a [f64],
+    scale: &'a Scale,
+    away: &'a mut [f32; STRIP],
 }
 
 impl Task for Judge<'_> {
@@ -97,29 +135,42 @@ impl Task for Judge<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Judged { on_scale, away } = self.judged;
-        if let Some(instead) = self.without_log {
-            let places = self.numbers.iter().zip(&mut *on_scale);
-            places.for_each(|(number, place)| *place = if *number > 0.0 { *place } else { instead });
-        }
-        for (place, away) in on_scale.iter().zip(away) {
-            *away = ((place - self.centre) / self.spread).clamp(-FURTHEST, FURTHEST);
+        let (centre, per_spread) = (self.scale.centre, 1.0 / self.scale.spread);
+        for (place, away) in self.on_scale.iter().zip(self.away) {
+            *away = spreads(place - centre, per_spread);
         }
     }
 }
 
-/// ln(1 + z²) of numbers.
-struct HowFar<'a> {
-    away: &'a [f64; STRIP],
-    out: &'a mut [f64; STRIP],
+/// A distance in spreads.
+#[inline(always)]
+pub fn spreads(distance: f64, per_spread: f64) -> f32 {
+    // Of two zeros, the one without a sign.
+    (distance * per_spread + 0.0) as f32
 }
 
-impl Task for HowFar<'_> {
+/// Whether numbers are among the middle ones, and are nothing that is rare.
+struct AreOrdinary<'a> {
+    numbers: &'a [f64],
+    on_scale: &'a [f64],
+    middle: [f64; 2],
+    rare: [bool; 3],
+    out: &'a mut [bool; STRIP],
+}
+
+impl Task for AreOrdinary<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        self.out.iter_mut().zip(self.away).for_each(|(out, away)| *out = how_far(*away));
+        let ([low, high], [negative, zero, fraction]) = (self.middle, self.rare);
+        let rows = self.numbers.iter().zip(self.on_scale);
+        for ((number, place), out) in rows.clone().zip(&mut *self.out) {
+            *out = (*place >= low) & (*place <= high) & !(negative & (*number < 0.0)) & !(zero & (*number == 0.0));
+        }
+        if fraction {
+            rows.zip(self.out).for_each(|((number, _), out)| *out &= number.fract() == 0.0);
+        }
     }
 }
 
@@ -151,14 +202,19 @@ mod tests {
         assert!(columns.len() == 4 && columns[1].is_log && !columns[0].is_log && !columns[2].sentinels.is_empty());
         for of in columns {
             for numbers in numbers(&of).chunks(STRIP) {
-                let judged = of.judge(numbers);
+                let (mut judged, mut evidence, mut are_ordinary) = (Judged::none(), [0.0; STRIP], [false; STRIP]);
+                judged.judge(&of, numbers);
+                let rare = of.rare_oddities();
+                let on_scale = judged.on_scale(&of, numbers);
+                of.are_ordinary(numbers, on_scale, rare, &mut are_ordinary);
                 for is_left_out in [false, true] {
-                    let evidence = of.evidence(&judged, is_left_out);
+                    of.ends.evidence_of_strip(&judged.away[..numbers.len()], is_left_out, &mut evidence);
                     for (at, number) in numbers.iter().enumerate() {
-                        assert_eq!(judged.on_scale[at].to_bits(), of.on_scale(*number).to_bits());
+                        assert_eq!(on_scale[at].to_bits(), of.on_scale(*number).to_bits());
                         assert_eq!(judged.away[at].to_bits(), of.away(*number).to_bits());
                         let expected = of.ends.evidence(of.away(*number), is_left_out);
                         assert_eq!(evidence[at].to_bits(), expected.to_bits(), "{number}");
+                        assert_eq!(are_ordinary[at], of.is_ordinary(*number, rare), "{number}");
                     }
                 }
             }

@@ -27,9 +27,9 @@ mod evidence;
 mod examples;
 mod findings;
 mod given;
-mod index;
 mod judged;
 mod known_numbers;
+mod lookup;
 mod math;
 mod merge;
 mod nature;
@@ -39,6 +39,7 @@ mod numbers;
 mod orders;
 mod parents;
 mod parse;
+mod read;
 mod reason;
 mod restore;
 mod sample;
@@ -54,6 +55,8 @@ mod texts;
 mod values;
 mod words;
 mod zeros;
+
+use std::cell::OnceCell;
 
 use polars::prelude::PolarsResult;
 
@@ -214,9 +217,7 @@ impl Cells {
     /// Looks up the values of new rows.
     pub fn look_up<'a>(&'a self, given: &'a [CellColumn<'a>]) -> PolarsResult<Rows<'a>> {
         batch::check(self.columns.len(), given)?;
-        let batch = Batch::new(&self.columns, &self.coders, given);
-        let said = self.targets.iter().map(|target| target.say(&self.columns, &batch)).collect();
-        Ok(Rows { cells: self, batch, said })
+        Ok(Rows { cells: self, batch: Batch::new(&self.columns, &self.coders, given), said: OnceCell::new() })
     }
 
     /// The evidence against rows as new ones, on the plugin's threads.
@@ -261,12 +262,15 @@ impl Cells {
 pub struct Rows<'a> {
     cells: &'a Cells,
     batch: Batch<'a>,
-    said: Vec<Said>,
+    /// What each parent says, once that is asked for.
+    said: OnceCell<Vec<Said>>,
 }
 
 impl Rows<'_> {
     fn statement(&self) -> Statement<'_> {
-        self.cells.state(&self.batch, &self.said)
+        let Cells { columns, targets, .. } = self.cells;
+        let said = || targets.iter().map(|target| target.say(columns, &self.batch)).collect();
+        self.cells.state(&self.batch, self.said.get_or_init(said))
     }
 
     /// The evidence against the rows and each of their cells.
@@ -276,7 +280,7 @@ impl Rows<'_> {
 
     /// The evidence against the rows alone.
     pub fn of_rows(&self) -> PolarsResult<Vec<RowEvidence>> {
-        self.statement().of_rows()
+        self.cells.state(&self.batch, &[]).of_rows()
     }
 
     /// Why a cell is taken for wrong.

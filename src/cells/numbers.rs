@@ -1,6 +1,7 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
+use super::judged::spreads;
 use super::math::{centre_and_spread, grain, t_ln_density, LEAST_SPREAD, MOST_SPREAD};
 use super::sentinels::{self, Counted};
 use super::shares::Shares;
@@ -28,8 +29,6 @@ const BINS: usize = 16;
 pub const MOST_EXACT: usize = 32;
 /// A number without a logarithm is as far below the others as this many spreads.
 pub const BELOW: f64 = 15.0;
-/// The most spreads from the centre, whose square is still finite.
-pub const FURTHEST: f64 = 1e100;
 /// Dates after the usual ones are later, and not wrong, for so many times as long as these last, but
 /// for at least and at most so many days.
 const LATER: f64 = 5.0;
@@ -140,7 +139,7 @@ impl Numbers {
         if !are_days {
             fitted.odd = [0, 1, 2].map(|at| all.iter().filter(|number| oddities(**number)[at]).count() as u64);
         }
-        fitted.ends = Ends::fit(all.iter().map(|number| (fitted.away(*number), 1.0)));
+        fitted.ends = Ends::fit(all.iter().map(|number| (fitted.away(*number).into(), 1.0)));
         Some(fitted)
     }
 
@@ -176,9 +175,9 @@ impl Numbers {
     }
 
     /// How far a number is from the centre, in spreads.
-    pub fn away(&self, number: f64) -> f64 {
+    pub fn away(&self, number: f64) -> f32 {
         let scale = self.scale();
-        ((self.on_scale(number) - scale.centre) / scale.spread).clamp(-FURTHEST, FURTHEST)
+        spreads(self.on_scale(number) - scale.centre, 1.0 / scale.spread)
     }
 
     /// How far a number is beyond the middle ones, in widths of these; below 0 within them.
@@ -216,15 +215,12 @@ impl Numbers {
         [negative && are_one_sided, zero && are_one_sided, fraction]
     }
 
-    /// Whether nothing but its tail can speak against a number: it is among the middle ones, stands
-    /// for itself, and has no oddity that is rare.
-    pub fn is_ordinary(&self, number: f64, place: f64, rare: [bool; 3]) -> bool {
+    /// Whether nothing but its tail can speak against a number, see [`Numbers::are_ordinary`].
+    #[cfg(test)]
+    pub fn is_ordinary(&self, number: f64, rare: [bool; 3]) -> bool {
         let [low, high] = self.middle;
-        let is_odd = || match rare {
-            [false, false, false] => false,
-            _ => oddities(number).into_iter().zip(rare).any(|(is_odd, is_rare)| is_odd && is_rare),
-        };
-        (low..=high).contains(&place) && self.is_sized(number) && !is_odd()
+        let is_odd = oddities(number).into_iter().zip(rare).any(|(is_odd, is_rare)| is_odd && is_rare);
+        (low..=high).contains(&self.on_scale(number)) && self.is_sized(number) && !is_odd
     }
 
     /// The number, or its logarithm where logarithms are judged.

@@ -1,6 +1,8 @@
 //! Columns in an order: a start that is never after its end, a least value that is never above the
 //! greatest. A row that breaks the order of two columns has an event in both.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
@@ -38,7 +40,7 @@ impl Order {
     }
 
     /// Whether a row breaks it; not where a value is missing.
-    pub fn is_broken(&self, numbers: &[Vec<f64>], row: usize) -> bool {
+    pub fn is_broken(&self, numbers: &[Cow<[f64]>], row: usize) -> bool {
         let number = |at: usize| numbers[at].get(row).copied().unwrap_or(f64::NAN);
         number(self.low) > number(self.high)
     }

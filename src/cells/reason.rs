@@ -205,7 +205,7 @@ impl Reasons<'_> {
 
     /// The number of training rows with a row's value.
     fn rows_with(&self, at: usize, row: usize) -> u64 {
-        let place = self.batch().read[at].levels[row] as usize;
+        let place = self.batch().read[at].place(row) as usize;
         let known = self.described[at].vocabulary.map_or(self.column(at).counts.as_slice(), |known| known.counts);
         known.get(place).copied().unwrap_or(0)
     }
@@ -217,7 +217,7 @@ impl Reasons<'_> {
         if level.is_missing {
             return column.parts_of_missing(false);
         }
-        let place = self.batch().read[at].levels[row];
+        let place = self.batch().read[at].place(row);
         match (words::text(&self.batch().given[at], &self.described[at], row), &column.texts) {
             (Some(text), Some(texts)) => {
                 let counts = self.described[at].vocabulary.map_or(&[][..], |vocabulary| vocabulary.counts);
@@ -276,7 +276,7 @@ impl Reasons<'_> {
     fn by_itself(&self, at: usize, row: usize, kind: Own) -> Reason {
         let (column, name, value) = (self.column(at), self.name(at), self.shown(at, row));
         let in_rows = |count: u64| as_in(count, column.all.rows);
-        let place = self.batch().read[at].levels[row] as usize;
+        let place = self.batch().read[at].place(row) as usize;
         let count = self.rows_with(at, row);
         let mut expected = None;
         let sentence = match kind {

@@ -255,7 +255,7 @@ impl Shapes {
     /// The evidence of a new text, or of a training row's own one. A text that many rows have is
     /// rather a name than a fault.
     pub fn evidence(&self, shape: &Shape, count: u64, is_left_out: bool) -> f64 {
-        let evidence = self.tail.evidence(self.oddity(shape), is_left_out);
+        let evidence = f64::from(self.tail.evidence(self.oddity(shape) as f32, is_left_out));
         match count {
             0 | 1 => evidence,
             count => evidence * libm::pow(count as f64, -ESTABLISHED),

@@ -1,6 +1,6 @@
 //! The numbers of a column: those of an earlier model, and new ones.
 
-use super::super::numbers::{bins_of_values, New, Numbers, Scale, FAR, FURTHEST, MOST_EXACT, POSITIVE};
+use super::super::numbers::{bins_of_values, New, Numbers, Scale, FAR, MOST_EXACT, POSITIVE};
 use super::super::sentinels;
 use super::super::shares::{scaled, Shares};
 use super::super::tails::Ends;
@@ -66,7 +66,7 @@ impl Numbers {
             count(old, &|number| merged.beyond(number) >= *far)
         });
         (merged.edges, merged.edges_are_values) = edges_of_both(earlier, fitted.as_ref(), larger_is_earlier);
-        let new = sized.iter().map(|number| (merged.away(*number), shares.new));
+        let new = sized.iter().map(|number| (merged.away(*number).into(), shares.new));
         let old = moved(earlier, &merged).map(|(away, rows)| (away, rows * shares.earlier));
         merged.ends = Ends::fit(old.chain(new));
         merged.bounded()
@@ -133,7 +133,7 @@ fn moved<'a>(earlier: &'a Numbers, merged: &Numbers) -> impl Iterator<Item = (f6
     let is_same = earlier.is_log == merged.is_log;
     let (narrower, apart) = (old.spread / new.spread, (old.centre - new.centre) / new.spread);
     earlier.ends.values().map(move |(away, rows)| {
-        let moved = (away * narrower + apart).clamp(-FURTHEST, FURTHEST);
+        let moved = away * narrower + apart;
         (if is_same { moved } else { away }, rows)
     })
 }

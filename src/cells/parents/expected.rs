@@ -11,12 +11,13 @@ use super::two_numbers::NumberOfTwo;
 /// The place is NaN where nothing is expected.
 pub struct Expectations {
     pub places: [f64; STRIP],
-    pub spreads: [f64; STRIP],
+    /// One over the spreads.
+    pub per_spread: [f64; STRIP],
 }
 
 impl Expectations {
     pub fn none() -> Self {
-        Self { places: [f64::NAN; STRIP], spreads: [1.0; STRIP] }
+        Self { places: [f64::NAN; STRIP], per_spread: [1.0; STRIP] }
     }
 
     /// What is expected of each row by what was fitted without its fold, if that is there.
@@ -24,8 +25,8 @@ impl Expectations {
         let mut expected = Self::none();
         for (fold, of_fold) in (0u8..).zip(without) {
             let Some(of_fold) = of_fold else { continue };
-            let numbers = of_fold.places.iter().zip(&of_fold.spreads);
-            let rows = expected.places.iter_mut().zip(&mut expected.spreads).zip(numbers).zip(folds);
+            let numbers = of_fold.places.iter().zip(&of_fold.per_spread);
+            let rows = expected.places.iter_mut().zip(&mut expected.per_spread).zip(numbers).zip(folds);
             for (((place, spread), (of_place, of_spread)), _) in rows.filter(|(_, of_row)| **of_row == fold) {
                 (*place, *spread) = (*of_place, *of_spread);
             }
@@ -36,21 +37,18 @@ impl Expectations {
 
 impl NumberInGroups {
     /// What is expected of up to [`STRIP`] rows.
-    pub fn expect(&self, codes: &[u32]) -> Expectations {
-        let mut expected = Expectations::none();
-        for (at, code) in codes.iter().enumerate() {
-            if let Some(of_group) = self.expected(*code) {
-                (expected.places[at], expected.spreads[at]) = (of_group.place, of_group.spread);
-            }
+    pub fn expect(&self, codes: &[u32], expected: &mut Expectations) {
+        let Expectations { places, per_spread } = expected;
+        for (code, (place, per_spread)) in codes.iter().zip(places.iter_mut().zip(per_spread)) {
+            [*place, *per_spread] = self.of_code(*code);
         }
-        expected
     }
 }
 
 impl Line {
     /// What is expected of up to [`STRIP`] rows.
-    pub fn expect(&self, parents: &[f64]) -> Expectations {
-        let mut expected = Expectations { places: [f64::NAN; STRIP], spreads: [self.spread; STRIP] };
+    pub fn expect(&self, parents: &[f64], expected: &mut Expectations) {
+        expected.per_spread[..parents.len()].fill(1.0 / self.spread);
         let mut logs = [0.0; STRIP];
         let parents = match self.parent_is_log {
             true => {
@@ -60,25 +58,24 @@ impl Line {
             false => parents,
         };
         Simd::chosen().run(OnLine { line: self, parents, places: &mut expected.places });
-        expected
     }
 }
 
 impl NumberOfTwo {
     /// What is expected of up to [`STRIP`] rows.
-    pub fn expect(&self, first: &[f64], second: &[f64]) -> Expectations {
-        let mut expected = Expectations { places: [f64::NAN; STRIP], spreads: [self.spread; STRIP] };
+    pub fn expect(&self, first: &[f64], second: &[f64], expected: &mut Expectations) {
+        let rows = first.len().min(second.len());
+        expected.per_spread[..rows].fill(1.0 / self.spread);
         let mut results = [f64::NAN; STRIP];
         for (result, (first, second)) in results.iter_mut().zip(first.iter().zip(second)) {
             *result = self.operation.apply(self.factor, *first, *second);
         }
-        let places = &mut expected.places;
+        let (results, places) = (&results[..rows], &mut expected.places[..rows]);
         match self.is_log {
-            true => logarithms(&results, places),
-            false => *places = results,
+            true => logarithms(results, places),
+            false => places.copy_from_slice(results),
         }
         places.iter_mut().filter(|place| !place.is_finite()).for_each(|place| *place = f64::NAN);
-        expected
     }
 }
 
@@ -109,12 +106,14 @@ mod tests {
 
     const NUMBERS: [f64; 9] = [1.0, -2.5, 0.0, 5e-324, f64::MAX, f64::MIN, f64::NAN, 37.0, 1e-300];
 
-    fn check(found: Expectations, expected: impl Fn(usize) -> Option<Expected>) {
+    fn check(expect: impl Fn(&mut Expectations), expected: impl Fn(usize) -> Option<Expected>) {
+        let mut found = Expectations::none();
+        expect(&mut found);
         for at in 0..NUMBERS.len() {
             match expected(at) {
                 Some(of_row) => {
                     let is_same = found.places[at].to_bits() == of_row.place.to_bits();
-                    assert!(is_same && found.spreads[at] == of_row.spread, "{at}: {of_row:?}");
+                    assert!(is_same && found.per_spread[at] == 1.0 / of_row.spread, "{at}: {of_row:?}");
                 }
                 None => assert!(found.places[at].is_nan(), "{at}"),
             }
@@ -126,17 +125,17 @@ mod tests {
     fn what_is_expected_of_strips_is_that_of_single_rows() {
         for (parent_is_log, slope) in [(false, 2.0), (false, 1e-3), (true, -0.7)] {
             let line = Line { parent_is_log, child_is_log: false, slope, offset: 3.0, spread: 0.5 };
-            check(line.expect(&NUMBERS), |at| line.expected(NUMBERS[at]));
+            check(|found| line.expect(&NUMBERS, found), |at| line.expected(NUMBERS[at]));
         }
         let mut others = NUMBERS;
         others.rotate_left(4);
         for (operation, is_log) in OPERATIONS.into_iter().flat_map(|of| [(of, false), (of, true)]) {
             let two = NumberOfTwo { operation, factor: -1.5, is_log, spread: 0.2 };
-            check(two.expect(&NUMBERS, &others), |at| two.expected(NUMBERS[at], others[at]));
+            check(|found| two.expect(&NUMBERS, &others, found), |at| two.expected(NUMBERS[at], others[at]));
         }
         let groups = NumberInGroups::new(vec![0, 2], vec![5, 5], vec![1.5, -3.0], vec![0.5, 0.25], 4);
         let codes = [0, 1, 2, 3, 4, u32::MAX, 0, 2, 1];
-        check(groups.expect(&codes), |at| groups.expected(codes[at]));
+        check(|found| groups.expect(&codes, found), |at| groups.expected(codes[at]));
     }
 
     #[test]

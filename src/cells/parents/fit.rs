@@ -181,7 +181,7 @@ fn choose<'a>(
     let (mut codes, mut counts) = (vec![], vec![]);
     if let Some(form) = aim.form() {
         let coder = Coder::new(at, &columns[at], form, vocabulary);
-        let all = coder.codes(&columns[at], &batch.read[at], &batch.given[at]);
+        let all = coder.codes(&columns[at], &batch.read[at], &batch.given[at], &batch.numbers[at]);
         codes = sample.taken().iter().map(|row| all[*row as usize]).collect();
         counts = match aim {
             Aim::Hour => child_counts(&all, coder.count + 2),
@@ -371,13 +371,16 @@ impl Fitting<'_> {
         let compare = |rows: Range<usize>| {
             let without = others.iter().map(|parent| Some(parent.as_ref()?.expect(self.batch, rows.clone())));
             let expected = Expectations::by_fold(&self.sample.folds[rows.clone()], without);
-            Strip::new(numbers, &raw[rows]).compare(numbers, is_log, &expected)
+            let mut compared = Compared::none();
+            let raw = &raw[rows];
+            Strip::new(numbers, raw).compare(numbers, raw, is_log, &expected, &mut compared);
+            compared
         };
         let compared: Vec<Compared> = strips(raw.len()).map(compare).collect();
         let replayed = |row: usize| earlier.is_some() && self.merging.is_some_and(|merging| merging.is_replayed(row));
         let far = compared.iter().flat_map(|compared| compared.far).take(raw.len()).enumerate();
         let far = far.filter(|(row, far)| !far.is_nan() && !replayed(*row));
-        let mut away: Vec<(f64, f64)> = far.map(|(_, far)| (far, 1.0)).collect();
+        let mut away: Vec<(f64, f64)> = far.map(|(_, far)| (far.into(), 1.0)).collect();
         if let (Some(merging), Some(before)) = (self.merging, earlier) {
             let Relation::Number(before) = &before.parent.relation else { return None };
             let shares = merging.shares;

@@ -5,9 +5,10 @@ use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cells::column::{Column, Level, Read, NO_HOUR};
+use crate::cells::column::{Column, Level, NO_HOUR};
 use crate::cells::nature::Meaning;
 use crate::cells::parse;
+use crate::cells::read::Read;
 use crate::cells::shapes::ByHash;
 use crate::cells::values::{CellColumn, Vocabulary};
 
@@ -158,20 +159,24 @@ impl Coder {
         }
     }
 
-    /// The codes of some rows.
-    pub fn codes(&self, column: &Column, read: &Read, given: &CellColumn) -> Vec<u32> {
+    /// The codes of some rows, with the numbers of those that can be judged by their size.
+    pub fn codes(&self, column: &Column, read: &Read, given: &CellColumn, sized: &[f64]) -> Vec<u32> {
         let others = match given {
             CellColumn::Text { others, .. } => *others,
             _ => &[],
         };
-        let code = |(at, level): (usize, &Level)| self.code(column, level, others.get(at).map(String::as_str));
-        let more: Vec<u32> = match (self.form, &column.numbers) {
-            (Form::Bin, Some(numbers)) => {
-                let values: Vec<f64> = read.more.iter().map(|level| level.number).collect();
-                numbers.bins_of(&values, [self.count, self.unseen()])
+        let read = match (read, &column.numbers) {
+            (Read::Levels(read), _) => read,
+            (Read::Measured(_), Some(numbers)) if self.form == Form::Bin => {
+                return numbers.bins_of(sized, [self.count, self.unseen()]);
             }
-            _ => read.more.iter().enumerate().map(code).collect(),
+            (Read::Measured(_), _) => {
+                let levels = (0..read.rows()).map(|row| column.level(read, row));
+                return levels.map(|level| self.code(column, &level, None)).collect();
+            }
         };
+        let code = |(at, level): (usize, &Level)| self.code(column, level, others.get(at).map(String::as_str));
+        let more: Vec<u32> = read.more.iter().enumerate().map(code).collect();
         let known = self.by_level.len();
         let code = |level: &u32| match self.by_level.get(*level as usize) {
             Some(code) => *code,
@@ -233,7 +238,7 @@ mod tests {
         let coder = Coder::new(0, &column, form, Some(&vocabulary));
         let others: Vec<String> = others.iter().map(|text| text.to_string()).collect();
         let rows = CellColumn::Text { codes: given, others: &others };
-        (coder.count, coder.codes(&column, &column.read(&rows), &rows))
+        (coder.count, coder.codes(&column, &column.read(&rows), &rows, &[]))
     }
 
     #[test]
@@ -254,7 +259,7 @@ mod tests {
             let coder = Coder::new(0, &column, form, None);
             let day = [day];
             let given = CellColumn::Time { kind: crate::data::Kind::Date, values: &day };
-            coder.codes(&column, &column.read(&given), &given)[0]
+            coder.codes(&column, &column.read(&given), &given, &day)[0]
         };
         // 2021-03-05, a Friday
         assert_eq!((of(Form::Weekday, 18_691.0), of(Form::Month, 18_691.0), of(Form::Bin, 18_691.0)), (4, 2, 2));

@@ -28,11 +28,11 @@ const FOLDS: u8 = 2;
 pub struct Gains<'a> {
     pub numbers: &'a Numbers,
     raw: &'a [f64],
-    strips: Vec<Strip<'a>>,
+    strips: Vec<Strip>,
     /// Places on the column's scale, and on that of logarithms.
     places: Vec<f64>,
     logs: Vec<f64>,
-    /// ln of the density of each number by itself.
+    /// ln of the density of each number by itself, on a scale in spreads.
     alone: Vec<f64>,
     folds: Vec<u8>,
 }
@@ -45,9 +45,7 @@ impl<'a> Gains<'a> {
         let logs = if numbers.log.is_some() { raw.iter().map(log).collect() } else { vec![] };
         let folds = folds.iter().take(raw.len()).map(|fold| fold % FOLDS).collect();
         let scale = numbers.scale();
-        let narrow = quick_ln(scale.spread);
-        let alone = places.iter().map(|place| t_ln_density((place - scale.centre) / scale.spread) - narrow);
-        let alone = alone.collect();
+        let alone = places.iter().map(|place| t_ln_density((place - scale.centre) / scale.spread)).collect();
         let strips = raw.chunks(STRIP).map(|raw| Strip::new(numbers, raw)).collect();
         Self { numbers, raw, strips, places, logs, alone, folds }
     }
@@ -102,11 +100,11 @@ impl<'a> Gains<'a> {
         expect: impl Fn(&From, Range<usize>) -> Expectations,
     ) -> f64 {
         let is_log = fitted[0].is_log(self.numbers);
-        let (mut sum, mut count) = (0.0, 0);
+        let (mut sum, mut count, mut compared) = (0.0, 0, Compared::none());
         for (rows, strip) in strips(rows).zip(&self.strips) {
             let folds = &self.folds[rows.clone()];
             let expected = Expectations::by_fold(folds, fitted.iter().map(|from| Some(expect(from, rows.clone()))));
-            let compared = strip.compare(self.numbers, is_log, &expected);
+            strip.compare(self.numbers, &self.raw[rows.clone()], is_log, &expected, &mut compared);
             let mut gains = [0.0; STRIP];
             Simd::chosen().run(GainsOfStrip { compared: &compared, alone: &self.alone[rows.clone()], out: &mut gains });
             count += self.raw[rows.clone()].iter().filter(|number| !number.is_nan()).count();
@@ -132,9 +130,10 @@ impl Task for GainsOfStrip<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let rows = self.compared.densities.iter().zip(self.alone);
-        for (out, (density, alone)) in self.out.iter_mut().zip(rows) {
-            *out = (quick_ln(density.max(1e-300)) - alone).clamp(ROW_GAIN[0], ROW_GAIN[1]);
+        let rows = self.compared.away.iter().zip(&self.compared.narrower).zip(self.alone);
+        for (out, ((away, narrower), alone)) in self.out.iter_mut().zip(rows) {
+            let there = quick_ln(f64::from(*narrower)) + t_ln_density(f64::from(*away));
+            *out = (there - alone).clamp(ROW_GAIN[0], ROW_GAIN[1]);
         }
     }
 }

@@ -23,9 +23,10 @@ use super::batch::Batch;
 use super::column::Column;
 use super::math::median;
 use super::numbers::Numbers;
-use super::strips::strips;
+use super::strips::{strips, STRIP};
 use super::tails::Tail;
 use super::values::Vocabulary;
+use crate::simd::{Simd, Task, Vector};
 
 use category::CategoryGivenParent;
 use expected::Expectations;
@@ -33,7 +34,7 @@ use form::{Coder, Form};
 use line::Line;
 use mixture::bounded;
 use number::{Expected, NumberInGroups};
-use ratios::Strip;
+use ratios::{Compared, Strip};
 use two_numbers::NumberOfTwo;
 
 pub use mixture::MOST_PARENTS;
@@ -131,10 +132,16 @@ impl From {
     /// What is expected of a strip of rows with these codes, or these
     /// numbers of the parents.
     fn expect(&self, codes: &[u32], numbers: [&[f64]; 2]) -> Expectations {
+        let mut expected = Expectations::none();
+        self.expect_into(codes, numbers, &mut expected);
+        expected
+    }
+
+    fn expect_into(&self, codes: &[u32], numbers: [&[f64]; 2], expected: &mut Expectations) {
         match self {
-            Self::Groups(groups) => groups.expect(codes),
-            Self::Line(line) => line.expect(numbers[0]),
-            Self::Two(two) => two.expect(numbers[0], numbers[1]),
+            Self::Groups(groups) => groups.expect(codes, expected),
+            Self::Line(line) => line.expect(numbers[0], expected),
+            Self::Two(two) => two.expect(numbers[0], numbers[1], expected),
         }
     }
 
@@ -173,10 +180,17 @@ impl Parent {
 
     /// The same of a strip of rows.
     fn expect(&self, batch: &Batch, rows: Range<usize>) -> Expectations {
-        let Relation::Number(NumberGiven { from, .. }) = &self.relation else { return Expectations::none() };
+        let mut expected = Expectations::none();
+        if let Relation::Number(given) = &self.relation {
+            self.expect_into(&given.from, batch, rows, &mut expected);
+        }
+        expected
+    }
+
+    fn expect_into(&self, from: &From, batch: &Batch, rows: Range<usize>, expected: &mut Expectations) {
         let codes = self.coder.and_then(|coder| batch.codes[coder].get(rows.clone()));
         let numbers = self.columns.map(|at| batch.numbers[at].get(rows.clone()).unwrap_or(&[]));
-        from.expect(codes.unwrap_or(&[]), numbers)
+        from.expect_into(codes.unwrap_or(&[]), numbers, expected);
     }
 
     /// The highest ratio of a number that breaks the parent's rule, if there is one that is strict.
@@ -187,12 +201,13 @@ impl Parent {
     }
 
     /// The bounded ratios of new rows, with a parent that is a category.
-    fn ratios(&self, child: Option<usize>, batch: &Batch) -> Vec<f32> {
+    fn ratios(&self, child: Option<usize>, batch: &Batch, rows: Range<usize>, out: &mut [f32]) {
         let (Relation::Category(category), Some(parent), Some(child)) = (&self.relation, self.coder, child) else {
-            return vec![1.0; batch.rows];
+            return out.fill(1.0);
         };
-        let codes = batch.codes[parent].iter().zip(&batch.codes[child]);
-        codes.map(|(parent, child)| bounded(category.ratio(*parent, *child))).collect()
+        let codes = batch.codes[parent][rows.clone()].iter().zip(&batch.codes[child][rows]);
+        let ratios = codes.map(|(parent, child)| bounded(category.ratio(*parent, *child)));
+        out.iter_mut().zip(ratios).for_each(|(out, ratio)| *out = ratio);
     }
 
     pub fn bytes(&self) -> usize {
@@ -245,18 +260,55 @@ pub struct Said {
 impl Said {
     pub fn new(parents: &[Parent], ratios: Vec<Vec<f32>>, rows: usize) -> Self {
         let mut mixed = vec![0.0; rows];
-        for (parent, ratios) in parents.iter().zip(&ratios) {
-            let weight = parent.weight as f32;
-            mixed.iter_mut().zip(ratios).for_each(|(mixed, ratio)| *mixed += weight * ratio);
-        }
-        // A strict rule is broken, however well the value follows from others: a wrong tax in an invoice
-        // whose sum agrees.
-        for (parent, ratios) in parents.iter().zip(&ratios) {
-            let Some(broken) = parent.broken() else { continue };
-            let rows = mixed.iter_mut().zip(ratios).filter(|(_, ratio)| **ratio <= broken);
-            rows.for_each(|(mixed, ratio)| *mixed = mixed.min(*ratio));
-        }
+        mix(parents, ratios.iter().map(Vec::as_slice), &mut mixed);
         Self { ratios, mixed }
+    }
+}
+
+/// Puts the ratios of all parents together.
+fn mix<'a>(parents: &[Parent], ratios: impl Iterator<Item = &'a [f32]> + Clone, mixed: &mut [f32]) {
+    mixed.fill(0.0);
+    for (parent, ratios) in parents.iter().zip(ratios.clone()) {
+        Simd::chosen().run(AddWeighted { weight: parent.weight as f32, ratios, mixed });
+    }
+    // A strict rule is broken, however well the value follows from others: a wrong tax in an invoice
+    // whose sum agrees.
+    for (parent, ratios) in parents.iter().zip(ratios) {
+        let Some(broken) = parent.broken() else { continue };
+        let rows = mixed.iter_mut().zip(ratios).filter(|(_, ratio)| **ratio <= broken);
+        rows.for_each(|(mixed, ratio)| *mixed = mixed.min(*ratio));
+    }
+}
+
+/// Adds a parent's part to a mixture.
+struct AddWeighted<'a> {
+    weight: f32,
+    ratios: &'a [f32],
+    mixed: &'a mut [f32],
+}
+
+impl Task for AddWeighted<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        self.mixed.iter_mut().zip(self.ratios).for_each(|(mixed, ratio)| *mixed += self.weight * ratio);
+    }
+}
+
+/// Room for what the parents of a target say about a strip of rows.
+pub struct Room {
+    strip: Strip,
+    expected: Expectations,
+    compared: Compared,
+    /// The ratios by parent.
+    ratios: [[f32; STRIP]; MOST_PARENTS],
+}
+
+impl Room {
+    pub fn new() -> Self {
+        let (strip, expected, compared) = (Strip::none(), Expectations::none(), Compared::none());
+        Self { strip, expected, compared, ratios: [[1.0; STRIP]; MOST_PARENTS] }
     }
 }
 
@@ -273,27 +325,49 @@ impl Target {
 
     /// What the parents say about new rows.
     pub fn say(&self, columns: &[Column], batch: &Batch) -> Said {
-        let ratios = match (self.aim, &columns[self.column].numbers) {
-            (Aim::Number, Some(numbers)) => self.ratios_of_number(numbers, batch),
-            _ => self.parents.iter().map(|parent| parent.ratios(self.coder, batch)).collect(),
-        };
+        let mut ratios = vec![vec![1.0; batch.rows]; self.parents.len()];
+        let mut room = Room::new();
+        for rows in strips(batch.rows) {
+            self.find_ratios(columns, batch, rows.clone(), &mut room);
+            let of_strip = room.ratios.iter().map(|ratios| &ratios[..rows.len()]);
+            ratios.iter_mut().zip(of_strip).for_each(|(to, from)| to[rows.clone()].copy_from_slice(from));
+        }
         Said::new(&self.parents, ratios, batch.rows)
     }
 
-    /// The bounded ratios of new numbers, by parent.
-    fn ratios_of_number(&self, numbers: &Numbers, batch: &Batch) -> Vec<Vec<f32>> {
-        let mut ratios = vec![vec![1.0; batch.rows]; self.parents.len()];
-        for rows in strips(batch.rows) {
-            let strip = Strip::new(numbers, &batch.numbers[self.column][rows.clone()]);
-            for (parent, ratios) in self.parents.iter().zip(&mut ratios) {
-                if let Relation::Number(given) = &parent.relation {
-                    let expected = parent.expect(batch, rows.clone());
-                    let compared = strip.compare(numbers, given.from.is_log(numbers), &expected);
-                    compared.ratios(&given.tail, false, &mut ratios[rows.clone()]);
+    /// What all parents together say about a strip of new rows.
+    pub fn say_together(
+        &self,
+        columns: &[Column],
+        batch: &Batch,
+        rows: Range<usize>,
+        room: &mut Room,
+        mixed: &mut [f32],
+    ) {
+        let count = rows.len();
+        self.find_ratios(columns, batch, rows, room);
+        mix(&self.parents, room.ratios.iter().map(|ratios| &ratios[..count]), mixed);
+    }
+
+    /// Works out the bounded ratios of a strip of new rows.
+    fn find_ratios(&self, columns: &[Column], batch: &Batch, rows: Range<usize>, room: &mut Room) {
+        let Room { strip, expected, compared, ratios } = room;
+        let of_parents = self.parents.iter().zip(ratios).map(|(parent, out)| (parent, &mut out[..rows.len()]));
+        let (Aim::Number, Some(of)) = (self.aim, &columns[self.column].numbers) else {
+            return of_parents.for_each(|(parent, out)| parent.ratios(self.coder, batch, rows.clone(), out));
+        };
+        let numbers = &batch.numbers[self.column][rows.clone()];
+        strip.read(of, numbers);
+        for (parent, out) in of_parents {
+            match &parent.relation {
+                Relation::Number(given) => {
+                    parent.expect_into(&given.from, batch, rows.clone(), expected);
+                    strip.compare(of, numbers, given.from.is_log(of), expected, compared);
+                    compared.ratios(&given.tail, false, out);
                 }
+                Relation::Category(_) => out.fill(1.0),
             }
         }
-        ratios
     }
 
     /// How many rows of a column have a value, and none.

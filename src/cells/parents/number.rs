@@ -11,7 +11,6 @@ const SHARED: f64 = 4.0;
 /// have one.
 const TELLING: usize = 4;
 const TELLING_ROWS: usize = 20;
-const NONE: u32 = u32::MAX;
 
 /// What is expected of a number: a place on a scale, and how far from it numbers usually are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +27,10 @@ pub struct NumberInGroups {
     pub rows: Vec<u32>,
     pub centres: Vec<f64>,
     pub spreads: Vec<f64>,
-    /// The group of each code.
+    /// The group of each code; one more than there are where it has none.
     group_of: Vec<u32>,
+    /// Each group's centre, and one over its spread; at the end those of no group.
+    expected: Vec<[f64; 2]>,
 }
 
 /// The rows that a fit sees: those with a number, but for one fold of a cross-fit.
@@ -113,19 +114,29 @@ impl NumberInGroups {
     }
 
     pub fn new(keys: Vec<u32>, rows: Vec<u32>, centres: Vec<f64>, spreads: Vec<f64>, codes: u32) -> Self {
-        let mut group_of = vec![NONE; codes as usize];
+        let mut group_of = vec![keys.len() as u32; codes as usize];
         for (group, key) in keys.iter().enumerate() {
             if let Some(of_code) = group_of.get_mut(*key as usize) {
                 *of_code = group as u32;
             }
         }
-        Self { keys, rows, centres, spreads, group_of }
+        let of_groups = centres.iter().zip(&spreads).map(|(centre, spread)| [*centre, 1.0 / spread]);
+        let expected = of_groups.chain([[f64::NAN, 1.0]]).collect();
+        Self { keys, rows, centres, spreads, group_of, expected }
     }
 
     /// The group of a code, if it is known.
     pub fn group(&self, code: u32) -> Option<usize> {
-        let group = self.group_of.get(code as usize).copied().filter(|group| *group != NONE)?;
-        Some(group as usize)
+        let group = *self.group_of.get(code as usize)? as usize;
+        (group < self.keys.len()).then_some(group)
+    }
+
+    /// What is expected of a code's numbers: their place, NaN of a code without a group, and one over how
+    /// far from it they usually are.
+    #[inline(always)]
+    pub fn of_code(&self, code: u32) -> [f64; 2] {
+        let group = self.group_of.get(code as usize).copied().unwrap_or(u32::MAX);
+        self.expected.get(group as usize).copied().unwrap_or([f64::NAN, 1.0])
     }
 
     pub fn expected(&self, code: u32) -> Option<Expected> {

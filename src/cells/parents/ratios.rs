@@ -1,57 +1,74 @@
 //! How much likelier numbers are with a parent than without it, for strips of rows at a time.
 
 use crate::cells::elementary::logarithms;
-use crate::cells::judged::Judged;
-use crate::cells::math::{t_density, wrong_density};
+use crate::cells::judged::{spreads, Judged};
+use crate::cells::math::{t_shape, wrong_density, T_CENTRE};
 use crate::cells::numbers::Numbers;
 use crate::cells::strips::STRIP;
-use crate::cells::tails::{evidence_of_strip, how_far, Tail};
+use crate::cells::tails::{how_far, square_of, Tail};
 use crate::simd::{Simd, Task, Vector};
 
 use super::expected::Expectations;
 use super::mixture::bounded;
 
 /// A number that has no logarithm is this many spreads from the expected one.
-const NO_LOGARITHM: f64 = 15.0;
+const NO_LOGARITHM: f32 = 15.0;
 /// The lowest evidence that a tail gives.
-const LOWEST_TAIL: f64 = 0.3;
+const LOWEST_TAIL: f32 = 0.3;
+/// How many times as narrow as the column a parent's expectation may be taken for, and as wide.
+const NARROWEST: f32 = 1e30;
 
-/// The numbers of a strip of rows.
-pub struct Strip<'a> {
-    numbers: &'a [f64],
+/// The numbers of a strip of rows, as their column has them.
+pub struct Strip {
     judged: Judged,
-    /// The density of each number if it is wrong.
-    wrong: [f64; STRIP],
+    /// One over the density of each number if it is wrong, on a scale in spreads.
+    per_wrong: [f32; STRIP],
 }
 
 /// Numbers beside what is expected of them.
 pub struct Compared {
-    /// How far they are from it, as ln(1 + z²); NaN where there is no number, or nothing is
-    /// expected.
-    pub far: [f64; STRIP],
-    /// Their densities there, on the scale of the column.
-    pub densities: [f64; STRIP],
+    /// How far they are from it, in spreads; NaN where there is no number, or nothing is expected.
+    pub away: [f32; STRIP],
+    /// By how much the expectation is narrower than the column.
+    pub narrower: [f32; STRIP],
+    /// ln(1 + z²) of how far they are.
+    pub far: [f32; STRIP],
     /// How much likelier they are there than as wrong numbers.
-    ratios: [f64; STRIP],
+    ratios: [f32; STRIP],
 }
 
-impl<'a> Strip<'a> {
+impl Strip {
+    pub fn none() -> Self {
+        Self { judged: Judged::none(), per_wrong: [1.0; STRIP] }
+    }
+
     /// From up to [`STRIP`] numbers of a column; NaN where one can't be judged.
-    pub fn new(numbers: &Numbers, of_rows: &'a [f64]) -> Self {
-        let mut strip = Self { numbers: of_rows, judged: numbers.judge(of_rows), wrong: [1.0; STRIP] };
-        let spread = numbers.scale().spread;
-        Simd::chosen().run(Wrong { away: &strip.judged.away, spread, out: &mut strip.wrong });
+    pub fn new(of: &Numbers, numbers: &[f64]) -> Self {
+        let mut strip = Self::none();
+        strip.read(of, numbers);
         strip
     }
 
-    /// Compares with what is expected of the numbers, or of their logarithms.
-    pub fn compare(&self, numbers: &Numbers, is_log: bool, expected: &Expectations) -> Compared {
-        let mut compared = Compared { far: [0.0; STRIP], densities: [1.0; STRIP], ratios: [1.0; STRIP] };
+    /// Takes other numbers.
+    pub fn read(&mut self, of: &Numbers, numbers: &[f64]) {
+        self.judged.judge(of, numbers);
+        Simd::chosen().run(PerWrong { away: &self.judged.away, out: &mut self.per_wrong });
+    }
+
+    /// Compares its numbers with what is expected of them, or of their logarithms.
+    pub fn compare(
+        &self,
+        of: &Numbers,
+        numbers: &[f64],
+        is_log: bool,
+        expected: &Expectations,
+        compared: &mut Compared,
+    ) {
         let (mut logs, mut units) = ([f64::NAN; STRIP], [1.0; STRIP]);
-        let given = self.numbers.iter().zip(&mut units);
-        let own = match (is_log, numbers.is_log) {
+        let given = numbers.iter().zip(&mut units);
+        let own = match (is_log, of.is_log) {
             (true, false) => {
-                logarithms(self.numbers, &mut logs);
+                logarithms(numbers, &mut logs);
                 let positive = given.zip(&mut logs);
                 positive.for_each(|((number, unit), log)| match *number > 0.0 {
                     true => *unit = 1.0 / number,
@@ -61,40 +78,44 @@ impl<'a> Strip<'a> {
             }
             (false, true) => {
                 given.filter(|(number, _)| **number > 0.0).for_each(|(number, unit)| *unit = *number);
-                self.numbers
+                numbers
             }
-            _ => self.judged.on_scale.as_slice(),
+            _ => self.judged.on_scale(of, numbers),
         };
-        let own = &own[..self.numbers.len()];
-        let (numbers, units, wrong) = (self.numbers, &units, &self.wrong);
-        Simd::chosen().run(Compare { numbers, own, units, wrong, expected, out: &mut compared });
-        compared
+        let own = &own[..numbers.len()];
+        let (units, per_wrong, spread) = (&units, &self.per_wrong, of.scale().spread);
+        Simd::chosen().run(Compare { numbers, own, units, spread, per_wrong, expected, out: compared });
     }
 }
 
 impl Compared {
+    pub fn none() -> Self {
+        let [away, narrower, far, ratios] = [f32::NAN, 1.0, f32::NAN, 1.0].map(|number| [number; STRIP]);
+        Self { away, narrower, far, ratios }
+    }
+
     /// The bounded ratios; 1 where there is nothing to compare. A number no further away than those
     /// of training rows are is no evidence.
     pub fn ratios(&self, tail: &Tail, is_left_out: bool, out: &mut [f32]) {
-        let mut usual = [LOWEST_TAIL; STRIP];
-        evidence_of_strip(&self.far[..out.len()], |_| tail, is_left_out, &mut usual);
+        let (mut usual, far) = ([LOWEST_TAIL; STRIP], &self.far[..out.len()]);
+        tail.evidence_of_strip(far, is_left_out, &mut usual);
+        tail.add_broken(far, is_left_out, &mut usual);
         Simd::chosen().run(Bound { compared: self, usual: &usual, out });
     }
 }
 
-/// The densities of wrong numbers so many spreads from the centre.
-struct Wrong<'a> {
-    away: &'a [f64; STRIP],
-    spread: f64,
-    out: &'a mut [f64; STRIP],
+/// One over the densities of wrong numbers so many spreads from the centre.
+struct PerWrong<'a> {
+    away: &'a [f32; STRIP],
+    out: &'a mut [f32; STRIP],
 }
 
-impl Task for Wrong<'_> {
+impl Task for PerWrong<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        self.out.iter_mut().zip(self.away).for_each(|(out, away)| *out = wrong_density(*away) / self.spread);
+        self.out.iter_mut().zip(self.away).for_each(|(out, away)| *out = 1.0 / wrong_density(square_of(*away)));
     }
 }
 
@@ -103,9 +124,11 @@ struct Compare<'a> {
     numbers: &'a [f64],
     /// What is compared: the numbers or their logarithms; NaN where one has none.
     own: &'a [f64],
-    /// By how much the scale of the densities is narrower than that of the column.
+    /// By how much the scale of the expectation is narrower than that of the column.
     units: &'a [f64; STRIP],
-    wrong: &'a [f64; STRIP],
+    /// The spread of the column.
+    spread: f64,
+    per_wrong: &'a [f32; STRIP],
     expected: &'a Expectations,
     out: &'a mut Compared,
 }
@@ -115,17 +138,20 @@ impl Task for Compare<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let given = self.numbers.iter().zip(self.own).zip(self.units.iter().zip(self.wrong));
-        let expected = self.expected.places.iter().zip(&self.expected.spreads);
-        let Compared { far, densities, ratios } = self.out;
-        let out = far.iter_mut().zip(densities.iter_mut().zip(ratios));
-        for ((((number, own), (unit, wrong)), (place, spread)), (far, (density, ratio))) in given.zip(expected).zip(out)
-        {
-            let own = if own.is_nan() { place - NO_LOGARITHM * spread } else { *own };
-            let away = (own - place) / spread;
-            *far = if number.is_nan() | place.is_nan() { f64::NAN } else { how_far(away) };
-            *density = unit * t_density(away) / spread;
-            *ratio = *density / wrong;
+        let Compared { away, narrower, far, ratios } = self.out;
+        let expected = self.expected.places.iter().zip(&self.expected.per_spread);
+        let given = self.numbers.iter().zip(self.own).zip(self.units);
+        let out = away.iter_mut().zip(narrower.iter_mut());
+        for ((((number, own), unit), (place, per_spread)), (away, narrower)) in given.zip(expected).zip(out) {
+            let from_place = spreads(own - place, *per_spread);
+            let from_place = if own.is_nan() { -NO_LOGARITHM } else { from_place };
+            *away = if number.is_nan() | place.is_nan() { f32::NAN } else { from_place };
+            *narrower = ((unit * self.spread * per_spread) as f32).clamp(1.0 / NARROWEST, NARROWEST);
+        }
+        let compared = away.iter().zip(narrower.iter()).zip(self.per_wrong).take(self.numbers.len());
+        for (((away, narrower), per_wrong), (far, ratio)) in compared.zip(far.iter_mut().zip(ratios)) {
+            *far = how_far(*away);
+            *ratio = T_CENTRE * narrower * t_shape(square_of(*away)) * per_wrong;
         }
     }
 }
@@ -134,7 +160,7 @@ impl Task for Compare<'_> {
 struct Bound<'a> {
     compared: &'a Compared,
     /// The tail's evidence.
-    usual: &'a [f64; STRIP],
+    usual: &'a [f32; STRIP],
     out: &'a mut [f32],
 }
 
@@ -146,8 +172,9 @@ impl Task for Bound<'_> {
         let Compared { far, ratios, .. } = self.compared;
         for ((out, far), (ratio, usual)) in self.out.iter_mut().zip(far).zip(ratios.iter().zip(self.usual)) {
             let least = 1.0 / usual;
-            let ratio = if *ratio < 1.0 / LOWEST_TAIL { ratio.max(least) } else { *ratio };
-            *out = if far.is_nan() { 1.0 } else { bounded(ratio as f32) };
+            let is_low = (*ratio < 1.0 / LOWEST_TAIL) & (*ratio < least);
+            let ratio = if is_low { least } else { *ratio };
+            *out = if far.is_nan() { 1.0 } else { bounded(ratio) };
         }
     }
 }
@@ -156,7 +183,7 @@ impl Task for Bound<'_> {
 mod tests {
     use super::*;
 
-    /// The density and the bounded ratio of one number, by the formulas.
+    /// How far a number is from what is expected, and the bounded ratio, by the formulas in double precision.
     fn plain(
         of: &Numbers,
         number: f64,
@@ -164,24 +191,27 @@ mod tests {
         [place, spread]: [f64; 2],
         tail: &Tail,
         is_left_out: bool,
-    ) -> [f64; 3] {
+    ) -> [f64; 2] {
+        let t_density = |z: f64| 0.375 * libm::pow(1.0 + z * z / 4.0, -2.5);
+        let wrong = |z: f64| 0.7 * t_density(z) + 0.3 / (5.0 * std::f64::consts::PI * (1.0 + z * z / 25.0));
         let own = match is_log {
-            true if of.is_log => of.on_scale(number),
-            true if number > 0.0 => libm::log(number),
-            true => place - NO_LOGARITHM * spread,
-            false => number,
+            true if of.is_log => Some(of.on_scale(number)),
+            true => Some(number).filter(|number| *number > 0.0).map(libm::log),
+            false => Some(number),
         };
         let unit = match (is_log, of.is_log) {
             (false, true) if number > 0.0 => number,
             (true, false) if number > 0.0 => 1.0 / number,
             _ => 1.0,
         };
-        let away = (own - place) / spread;
-        let density = unit * t_density(away) / spread;
-        let ratio = density / (wrong_density(of.away(number)) / of.scale().spread);
-        let least = 1.0 / tail.evidence(how_far(away), is_left_out);
-        let ratio = if ratio < 1.0 / LOWEST_TAIL { ratio.max(least) } else { ratio };
-        [how_far(away), density, f64::from(bounded(ratio as f32))]
+        let away = own.map_or(-15.0, |own| ((own - place) / spread).clamp(-1e15, 1e15));
+        let of_column = ((of.on_scale(number) - of.scale().centre) / of.scale().spread).clamp(-1e15, 1e15);
+        let narrower = (unit * of.scale().spread / spread).clamp(1e-30, 1e30);
+        let ratio = narrower * t_density(away) / wrong(of_column);
+        let far = libm::log1p(away * away);
+        let least = 1.0 / f64::from(tail.evidence(far as f32, is_left_out));
+        let ratio = if ratio < 1.0 / 0.3 { ratio.max(least) } else { ratio };
+        [far, ratio.clamp(1e-5, 1e5)]
     }
 
     #[test]
@@ -189,30 +219,31 @@ mod tests {
         let bell = |at: i32| f64::from(at * 7_919 % 1_009 + at * 104_729 % 997) / 100.0;
         let logs: Vec<f64> = (0..3_000).map(|at| libm::exp(bell(at) / 3.0)).collect();
         let raw: Vec<f64> = (0..3_000).map(|at| bell(at) - 8.0).collect();
-        let tail = Tail::fit((0..900).map(|at| (how_far(f64::from(at) / 200.0), 1.0)).collect(), 1.0);
+        let tail = Tail::fit((0..900).map(|at| (how_far(at as f32 / 200.0).into(), 1.0)).collect(), 1.0);
         let line = (0..230).map(|at| f64::from(at * at) / 300.0 - 20.0);
         let odd = [0.0, -3.0, 5e-324, 1e-310, 1e300, f64::MAX, f64::MIN, f64::NAN];
         let numbers: Vec<f64> = line.chain(odd).collect();
         let mut expected = Expectations::none();
         for at in 0..numbers.len() {
             expected.places[at] = if at % 11 == 3 { f64::NAN } else { (at % 17) as f64 / 3.0 };
-            expected.spreads[at] = [1e-300, 0.01, 1.0, 40.0][at % 4];
+            expected.per_spread[at] = [1e300, 100.0, 1.0, 0.025][at % 4];
         }
         for of in [raw, logs].iter().filter_map(|all| Numbers::fit(all, all.len(), 0, false, true)) {
             for (is_log, is_left_out) in [(false, false), (false, true), (true, false), (true, true)] {
-                let compared = Strip::new(&of, &numbers).compare(&of, is_log, &expected);
+                let mut compared = Compared::none();
+                Strip::new(&of, &numbers).compare(&of, &numbers, is_log, &expected, &mut compared);
                 let mut ratios = vec![0.0; numbers.len()];
                 compared.ratios(&tail, is_left_out, &mut ratios);
                 for (at, number) in numbers.iter().enumerate() {
-                    let of_row = [expected.places[at], expected.spreads[at]];
+                    let of_row = [expected.places[at], 1.0 / expected.per_spread[at]];
                     if number.is_nan() || of_row[0].is_nan() {
                         assert!(compared.far[at].is_nan() && ratios[at] == 1.0);
                         continue;
                     }
-                    let [far, density, ratio] = plain(&of, *number, is_log, of_row, &tail, is_left_out);
-                    let found = [compared.far[at], compared.densities[at], f64::from(ratios[at])];
-                    let is_same = found.map(f64::to_bits) == [far, density, ratio].map(f64::to_bits);
-                    assert!(is_same || ratio.is_nan() && ratios[at].is_nan(), "{number}, {is_log}: {found:?}");
+                    let [far, ratio] = plain(&of, *number, is_log, of_row, &tail, is_left_out);
+                    let found = [f64::from(compared.far[at]), f64::from(ratios[at])];
+                    let is_near = (found[0] - far).abs() <= 1e-6 * (1.0 + far) && (found[1] / ratio - 1.0).abs() < 1e-4;
+                    assert!(is_near, "{number}, {is_log}: {found:?} and {far}, {ratio}");
                 }
             }
         }

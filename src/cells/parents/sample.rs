@@ -78,7 +78,7 @@ impl Sample {
         let vocabulary = of.vocabulary.as_ref();
         let formed = |form: Form| {
             let coder = Coder::new(at, column, form, vocabulary);
-            let all = coder.codes(column, &batch.read[at], &batch.given[at]);
+            let all = coder.codes(column, &batch.read[at], &batch.given[at], &batch.numbers[at]);
             let codes: Vec<u32> = self.taken().iter().map(|row| all[*row as usize]).collect();
             let grouped = Grouped::new(&codes, coder.unseen());
             let glance = Grouped::new(&codes[..self.glance_rows()], coder.unseen());
