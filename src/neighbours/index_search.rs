@@ -115,7 +115,7 @@ struct Tile<'a, const K: usize> {
     index: &'a Index,
     numbers: &'a [f32],
     rows: usize,
-    /// `[tile, words]`
+    /// `[tile / TOGETHER, words, TOGETHER]`
     words: Vec<i32>,
     /// Their squared norms, and how far each row is from its codes
     norms: [i32; MOST_TILE],
@@ -143,8 +143,10 @@ impl<'a, const K: usize> Tile<'a, K> {
                 norms[row] += code * code;
                 squares[row] += error * error;
             }
-            for (words, coded) in words.chunks_exact_mut(each).zip(coded) {
-                words[input / IN_WORD] |= coded;
+            let groups = words.chunks_exact_mut(each * TOGETHER).zip(coded.chunks_exact(TOGETHER));
+            for (words, coded) in groups {
+                let own = &mut words[input / IN_WORD * TOGETHER..][..TOGETHER];
+                own.iter_mut().zip(coded).for_each(|(word, code)| *word |= code);
             }
         }
         let errors = squares.map(|square| codes.error(square));
@@ -295,7 +297,7 @@ impl<'a, const K: usize> Tile<'a, K> {
             for word in 0..words {
                 let others = V::load_whole(others.as_ptr().add(word * V::LANES));
                 for (row, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::add_products(*sum, others, V::splat_whole(*own.as_ptr().add(row * words + word)));
+                    *sum = V::add_products(*sum, others, V::splat_whole(*own.as_ptr().add(word * TOGETHER + row)));
                 }
             }
             sums
