@@ -12,6 +12,7 @@ use super::form::Form;
 use super::gains::Gains;
 use super::line::Shape;
 use super::sample::Sample;
+use super::screen::Screen;
 use super::two_numbers::{unexplained, Operation, OPERATIONS};
 use super::{Aim, MOST_PARENTS};
 
@@ -76,6 +77,8 @@ pub struct Wanted<'a> {
 pub struct Chooser<'a> {
     pub columns: &'a [Column],
     pub sample: &'a Sample,
+    /// Of very many columns, those that are looked at for each.
+    pub screen: Option<&'a Screen>,
 }
 
 impl Chooser<'_> {
@@ -103,7 +106,10 @@ impl Chooser<'_> {
     /// The columns that a cheap look finds promising.
     fn promising(&self, wanted: &Wanted) -> Vec<usize> {
         let has_form = |at: &usize| *at != wanted.column && !self.sample.forms[*at].is_empty();
-        let others: Vec<usize> = (0..self.columns.len()).filter(has_form).collect();
+        let others: Vec<usize> = match self.screen {
+            Some(screen) => screen.of(wanted.column, wanted.aim).to_vec(),
+            None => (0..self.columns.len()).filter(has_form).collect(),
+        };
         if others.len() <= LOOKED_AT {
             return others;
         }

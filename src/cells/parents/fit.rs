@@ -27,6 +27,7 @@ use super::mixture::{bounded, weights};
 use super::number::{NumberInGroups, Seen};
 use super::ratios::{Compared, Strip};
 use super::sample::{rising, Sample, FOLDS, LINE_ROWS};
+use super::screen::Screen;
 use super::two_numbers::NumberOfTwo;
 use super::{share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
 
@@ -80,8 +81,10 @@ pub fn fit(
     merging: Option<&Merging>,
 ) -> PolarsResult<Fitted> {
     let sample = sampled(columns, described, batch)?;
+    let screen = Screen::new(&sample)?;
+    let chooser = Chooser { columns, sample: &sample, screen: screen.as_ref() };
     let aims = (0..columns.len()).flat_map(|at| aims(&columns[at]).into_iter().map(move |aim| (at, aim))).collect();
-    let chosen = pool::map(aims, |(at, aim)| choose(columns, described, batch, &sample, merging, at, aim))?;
+    let chosen = pool::map(aims, |(at, aim)| choose(&chooser, described, batch, merging, at, aim))?;
     let mut coders: Vec<Coder> = vec![];
     let mut planned = vec![];
     for Chosen { column, aim, counts, choices, kept } in chosen.into_iter().flatten() {
@@ -169,14 +172,14 @@ struct Chosen<'a> {
 /// The parents of a column; None where there are none. Those of an earlier model stay, unless the
 /// new rows are more and choose others.
 fn choose<'a>(
-    columns: &[Column],
+    chooser: &Chooser,
     described: &[Description],
     batch: &Batch,
-    sample: &Sample,
     merging: Option<&Merging<'a>>,
     at: usize,
     aim: Aim,
 ) -> PolarsResult<Option<Chosen<'a>>> {
+    let Chooser { columns, sample, .. } = chooser;
     let vocabulary: Option<&Vocabulary> = described[at].vocabulary.as_ref();
     let (mut codes, mut counts) = (vec![], vec![]);
     if let Some(form) = aim.form() {
@@ -197,7 +200,7 @@ fn choose<'a>(
     let is_decided = merging.filter(|merging| merging.shares.is_earlier_larger);
     let is_decided = is_decided.is_some_and(|merging| aims(&merging.cells.columns[at]).contains(&aim));
     let wanted = Wanted { column: at, aim, codes: &codes, counts: &counts };
-    let choices = if is_decided { vec![] } else { Chooser { columns, sample }.choose(&wanted)? };
+    let choices = if is_decided { vec![] } else { chooser.choose(&wanted)? };
     if !choices.is_empty() {
         return Ok(Some(Chosen { column: at, aim, counts, choices, kept: None }));
     }

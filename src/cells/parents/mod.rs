@@ -13,6 +13,7 @@ pub mod mixture;
 pub mod number;
 mod ratios;
 pub mod sample;
+mod screen;
 pub mod two_numbers;
 
 use std::ops::Range;
