@@ -12,7 +12,6 @@ use super::nature::{Meaning, Nature};
 use super::notation::Notation;
 use super::numbers::{Numbers, Oddity, FAR};
 use super::parse;
-use super::read::{Levels, Measured, Read};
 use super::shares::Shares;
 use super::tails::Rarity;
 use super::texts::{self, Texts};
@@ -85,13 +84,24 @@ impl Column {
             _ => Self::fit_numbers(column, all, most, earlier),
         };
         fitted.prepare(vocabulary);
-        let read = fitted.read(column);
-        let mut seen = [false; NO_HOUR as usize + 1];
-        (0..read.rows()).for_each(|row| seen[usize::from(fitted.level(&read, row).hour)] = true);
+        let seen = fitted.hours(column);
         let had_hours = earlier.is_some_and(|earlier| earlier.column.nature.has_hours);
         let has_hours = seen[..usize::from(NO_HOUR)].iter().filter(|seen| **seen).count() > 2;
         fitted.nature.has_hours = has_hours || had_hours && fitted.nature.meaning != Meaning::Category;
         fitted
+    }
+
+    /// Which hours some rows have; the last one is that of values without one.
+    fn hours(&self, column: &CellColumn) -> [bool; NO_HOUR as usize + 1] {
+        let mut seen = [false; NO_HOUR as usize + 1];
+        let mut see = |hour: u8| seen[usize::from(hour)] = true;
+        if let CellColumn::Text { codes, others } = column {
+            codes.iter().filter_map(|code| self.levels.get(*code as usize)).for_each(|level| see(level.hour));
+            others.iter().for_each(|text| see(self.level_of_text(text, 0, NULL, false).hour));
+        } else {
+            numbers_of(column).1.iter().filter(|value| !value.is_nan()).for_each(|value| see(self.hour_of(*value)));
+        }
+        seen
     }
 
     /// A column whose numbers and values are not known yet.
@@ -179,7 +189,7 @@ impl Column {
     }
 
     /// The known levels, and that of missing values.
-    fn known_levels(&self, vocabulary: Option<&Vocabulary>, is_left_out: bool) -> Vec<Level> {
+    pub fn known_levels(&self, vocabulary: Option<&Vocabulary>, is_left_out: bool) -> Vec<Level> {
         let missing = self.level_of_missing(is_left_out);
         let Some(vocabulary) = vocabulary else {
             let known = self.known.iter().zip(&self.counts);
@@ -197,54 +207,7 @@ impl Column {
         self.levels.len().saturating_sub(1)
     }
 
-    /// What new rows have.
-    pub fn read<'a>(&self, column: &CellColumn<'a>) -> Read<'a> {
-        self.read_rows(column, None)
-    }
-
-    /// What the training rows have, each judged without itself.
-    pub fn read_training<'a>(&self, column: &CellColumn<'a>, vocabulary: Option<&Vocabulary>) -> Read<'a> {
-        self.read_rows(column, Some(self.known_levels(vocabulary, true)))
-    }
-
-    /// `left_out` are the known levels where each row is judged without itself.
-    fn read_rows<'a>(&self, column: &CellColumn<'a>, left_out: Option<Vec<Level>>) -> Read<'a> {
-        let (known, is_left_out) = (self.known_count() as u32, left_out.is_some());
-        let count = u64::from(is_left_out);
-        if let CellColumn::Text { codes, others } = column {
-            let last = known + others.len() as u32;
-            let level = |code: &u32| match *code {
-                code if code < known => code,
-                NULL => known,
-                code => code.saturating_add(1).min(last),
-            };
-            let more = others.iter().map(|text| self.level_of_text(text, count, NULL, is_left_out)).collect();
-            return Read::Levels(Levels { levels: codes.iter().map(level).collect(), more, left_out });
-        }
-        let (_, values) = numbers_of(column);
-        if let (Some(numbers), None) = (&self.numbers, &self.rarity) {
-            let level = |value: f64| match value.is_nan() {
-                true => self.level_of_missing(is_left_out),
-                false => self.level_of_number(value, count, is_left_out),
-            };
-            return Read::Measured(Measured::new(self, numbers, values, is_left_out, level));
-        }
-        let mut more = vec![];
-        let level = |value: &f64| {
-            if value.is_nan() {
-                return known;
-            }
-            if let Ok(at) = self.known.binary_search_by(|known| known.total_cmp(value)) {
-                return at as u32;
-            }
-            more.push(self.level_of_number(*value, count, is_left_out));
-            known + more.len() as u32
-        };
-        let levels = values.iter().map(level).collect();
-        Read::Levels(Levels { levels, more, left_out })
-    }
-
-    fn level_of_missing(&self, is_left_out: bool) -> Level {
+    pub fn level_of_missing(&self, is_left_out: bool) -> Level {
         let own = self.parts_of_missing(is_left_out).sums();
         Level { number: f64::NAN, hour: NO_HOUR, is_missing: true, own }
     }
@@ -260,7 +223,7 @@ impl Column {
         parts
     }
 
-    fn level_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Level {
+    pub fn level_of_number(&self, value: f64, count: u64, is_left_out: bool) -> Level {
         let own = self.parts_of_number(value, count, is_left_out).sums();
         Level { number: value, hour: self.hour_of(value), is_missing: false, own }
     }
@@ -338,7 +301,7 @@ impl Column {
         parts
     }
 
-    fn level_of_text(&self, text: &str, count: u64, at: u32, is_left_out: bool) -> Level {
+    pub fn level_of_text(&self, text: &str, count: u64, at: u32, is_left_out: bool) -> Level {
         let Some(texts) = self.texts.as_ref().filter(|_| !parse::is_marker(text)) else {
             return self.level_of_missing(is_left_out);
         };
@@ -389,7 +352,7 @@ fn hour(hours: f64) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::super::known_numbers::MOST_NUMBERS;
-    use super::super::read::Own as OwnOfStrip;
+    use super::super::read::{Own as OwnOfStrip, Read};
     use super::*;
 
     #[test]

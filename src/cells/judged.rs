@@ -3,6 +3,7 @@
 use crate::simd::{Simd, Task, Vector};
 
 use super::elementary::logarithms;
+use super::math::spreads;
 use super::numbers::{Numbers, Scale, BELOW};
 use super::strips::STRIP;
 
@@ -140,13 +141,6 @@ impl Task for Judge<'_> {
             *away = spreads(place - centre, per_spread);
         }
     }
-}
-
-/// A distance in spreads.
-#[inline(always)]
-pub fn spreads(distance: f64, per_spread: f64) -> f32 {
-    // Of two zeros, the one without a sign.
-    (distance * per_spread + 0.0) as f32
 }
 
 /// Whether numbers are among the middle ones, and are nothing that is rare.

@@ -10,6 +10,13 @@ pub const T_CENTRE: f32 = 0.375;
 /// ln(0.375)
 const LN_T_CENTRE: f64 = -0.980_829_253_011_726_3;
 
+/// A distance in spreads.
+#[inline(always)]
+pub fn spreads(distance: f64, per_spread: f64) -> f32 {
+    // Of two zeros, the one without a sign.
+    (distance * per_spread + 0.0) as f32
+}
+
 /// The density of a t₄ at the square of `z`, beside that at its centre. In single precision, as all
 /// that is worked out for each cell.
 #[inline(always)]

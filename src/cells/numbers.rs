@@ -1,8 +1,7 @@
 //! What a column's numbers are like: their centre and spread, their tails, and the numbers among
 //! them that stand for missing values. Dates are days, times of the day are hours.
 
-use super::judged::spreads;
-use super::math::{centre_and_spread, grain, t_ln_density, LEAST_SPREAD, MOST_SPREAD};
+use super::math::{centre_and_spread, grain, spreads, t_ln_density, LEAST_SPREAD, MOST_SPREAD};
 use super::sentinels::{self, Counted};
 use super::shares::Shares;
 use super::tails::Ends;

@@ -6,9 +6,11 @@ use std::ops::Range;
 use super::column::{Column, Level};
 use super::events::Sums;
 use super::judged::Judged;
+use super::known_numbers::numbers_of;
 use super::nature::Meaning;
 use super::numbers::Numbers;
 use super::strips::{strips, STRIP};
+use super::values::{CellColumn, Vocabulary, NULL};
 
 /// A column of some rows.
 pub enum Read<'a> {
@@ -137,6 +139,53 @@ impl Own {
 }
 
 impl Column {
+    /// What new rows have.
+    pub fn read<'a>(&self, column: &CellColumn<'a>) -> Read<'a> {
+        self.read_rows(column, None)
+    }
+
+    /// What the training rows have, each judged without itself.
+    pub fn read_training<'a>(&self, column: &CellColumn<'a>, vocabulary: Option<&Vocabulary>) -> Read<'a> {
+        self.read_rows(column, Some(self.known_levels(vocabulary, true)))
+    }
+
+    /// `left_out` are the known levels where each row is judged without itself.
+    fn read_rows<'a>(&self, column: &CellColumn<'a>, left_out: Option<Vec<Level>>) -> Read<'a> {
+        let (known, is_left_out) = (self.known_count() as u32, left_out.is_some());
+        let count = u64::from(is_left_out);
+        if let CellColumn::Text { codes, others } = column {
+            let last = known + others.len() as u32;
+            let level = |code: &u32| match *code {
+                code if code < known => code,
+                NULL => known,
+                code => code.saturating_add(1).min(last),
+            };
+            let more = others.iter().map(|text| self.level_of_text(text, count, NULL, is_left_out)).collect();
+            return Read::Levels(Levels { levels: codes.iter().map(level).collect(), more, left_out });
+        }
+        let (_, values) = numbers_of(column);
+        if let Some(numbers) = self.numbers.as_ref().filter(|_| !self.nature.is_discrete) {
+            let level = |value: f64| match value.is_nan() {
+                true => self.level_of_missing(is_left_out),
+                false => self.level_of_number(value, count, is_left_out),
+            };
+            return Read::Measured(Measured::new(self, numbers, values, is_left_out, level));
+        }
+        let mut more = vec![];
+        let level = |value: &f64| {
+            if value.is_nan() {
+                return known;
+            }
+            if let Ok(at) = self.known.binary_search_by(|known| known.total_cmp(value)) {
+                return at as u32;
+            }
+            more.push(self.level_of_number(*value, count, is_left_out));
+            known + more.len() as u32
+        };
+        let levels = values.iter().map(level).collect();
+        Read::Levels(Levels { levels, more, left_out })
+    }
+
     /// The level of a row.
     pub fn level(&self, read: &Read, row: usize) -> Level {
         match read {

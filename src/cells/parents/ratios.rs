@@ -1,8 +1,8 @@
 //! How much likelier numbers are with a parent than without it, for strips of rows at a time.
 
 use crate::cells::elementary::logarithms;
-use crate::cells::judged::{spreads, Judged};
-use crate::cells::math::{t_shape, wrong_density, T_CENTRE};
+use crate::cells::judged::Judged;
+use crate::cells::math::{spreads, t_shape, wrong_density, T_CENTRE};
 use crate::cells::numbers::Numbers;
 use crate::cells::strips::STRIP;
 use crate::cells::tails::{how_far, square_of, Tail};
