@@ -210,8 +210,8 @@ impl Statement<'_> {
         Ok(rows)
     }
 
-    /// Adds up the evidence against the rows of a strip, column by column; `take` gets what there is against
-    /// the cells of each, and what they add to the rows' and to the tails of it.
+    /// Adds up the evidence against the rows of a strip, column by column. `take` gets each column's number, the
+    /// evidence against its cells, and the cells' parts of the rows' evidence and tails.
     fn each_column(
         &self,
         strip: Range<usize>,
@@ -230,8 +230,8 @@ impl Statement<'_> {
         of_rows.write(rows);
     }
 
-    /// Adds up the evidence against the cells of a column in a strip of rows, of which it gets what speaks
-    /// against the values by themselves, and room for what others say.
+    /// Adds up the evidence against the cells of a column in a strip of rows. `own` is the evidence of the values
+    /// by themselves; the ratios of the other columns are worked out in `mixed` and `room`.
     fn add_up(
         &self,
         at: usize,

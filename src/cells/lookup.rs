@@ -42,7 +42,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// Beyond all knots, of which lines say nothing.
+    /// The segment beyond all knots. It has no line.
     const BEYOND: Self = Self { until: f32::INFINITY, low: 0.0, least: f32::NAN, rise: 0.0 };
 
     #[inline(always)]
@@ -139,8 +139,8 @@ impl Lookup {
     #[inline(always)]
     fn at(&self, at: usize) -> &Segment {
         debug_assert!(at < self.segments.len());
-        // SAFETY: a start is the place of one of its side's segments, of which the last one is beyond all knots. No
-        // number is above it, so that none leads further.
+        // SAFETY: each start is the place of a segment of its side. The last segment of a side is `BEYOND`, whose end
+        // no number is above, so that a place never goes past it.
         unsafe { self.segments.get_unchecked(at) }
     }
 

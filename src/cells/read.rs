@@ -38,15 +38,22 @@ pub struct Measured<'a> {
     is_left_out: bool,
 }
 
+impl Levels {
+    /// The level of a row of a column.
+    #[inline(always)]
+    fn level<'a>(&'a self, column: &'a Column, row: usize) -> &'a Level {
+        let (known, at) = (self.left_out.as_deref().unwrap_or(&column.levels), self.levels[row] as usize);
+        known.get(at).unwrap_or_else(|| &self.more[at - known.len()])
+    }
+}
+
 impl<'a> Measured<'a> {
-    /// From numbers that `of` describes; NaN is missing. `level` works out that of one row.
-    pub fn new(
-        column: &Column,
-        of: &Numbers,
-        numbers: Cow<'a, [f64]>,
-        is_left_out: bool,
-        level: impl Fn(f64) -> Level,
-    ) -> Self {
+    /// From numbers of a column that `of` describes; NaN is missing.
+    pub fn new(column: &Column, of: &Numbers, numbers: Cow<'a, [f64]>, is_left_out: bool) -> Self {
+        let level = |value: f64| match value.is_nan() {
+            true => column.level_of_missing(is_left_out),
+            false => column.level_of_number(value, u64::from(is_left_out), is_left_out),
+        };
         let rare = if column.nature.meaning == Meaning::Number { of.rare_oddities() } else { [false; 3] };
         let mut evidence = vec![0.0; numbers.len()];
         let mut others = vec![];
@@ -117,14 +124,7 @@ impl Own {
     pub fn read(&mut self, column: &Column, read: &Read, rows: Range<usize>) {
         match read {
             Read::Levels(read) => {
-                let known = read.left_out.as_deref().unwrap_or(&column.levels);
-                for (at, level) in read.levels[rows].iter().enumerate() {
-                    let level = *level as usize;
-                    self.take(
-                        at,
-                        known.get(level).map_or_else(|| read.more[level - known.len()].own, |level| level.own),
-                    );
-                }
+                rows.enumerate().for_each(|(at, row)| self.take(at, read.level(column, row).own));
             }
             Read::Measured(read) => {
                 self.fixed.fill(0.0);
@@ -165,11 +165,7 @@ impl Column {
         }
         let (_, values) = numbers_of(column);
         if let Some(numbers) = self.numbers.as_ref().filter(|_| !self.nature.is_discrete) {
-            let level = |value: f64| match value.is_nan() {
-                true => self.level_of_missing(is_left_out),
-                false => self.level_of_number(value, count, is_left_out),
-            };
-            return Read::Measured(Measured::new(self, numbers, values, is_left_out, level));
+            return Read::Measured(Measured::new(self, numbers, values, is_left_out));
         }
         let mut more = vec![];
         let level = |value: &f64| {
@@ -189,10 +185,7 @@ impl Column {
     /// The level of a row.
     pub fn level(&self, read: &Read, row: usize) -> Level {
         match read {
-            Read::Levels(read) => {
-                let (known, at) = (read.left_out.as_deref().unwrap_or(&self.levels), read.levels[row] as usize);
-                known.get(at).copied().unwrap_or_else(|| read.more[at - known.len()])
-            }
+            Read::Levels(read) => *read.level(self, row),
             Read::Measured(read) => read.other(row).unwrap_or_else(|| {
                 let number = read.numbers[row];
                 let own = Sums { number: read.evidence[row], ..Sums::default() };

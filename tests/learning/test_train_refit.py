@@ -116,7 +116,7 @@ def test_the_sample_stands_for_all_rows_beside_the_models() -> None:
     both = pl.concat([month, day]).sample(2_000, seed=1)
     scores = [both.select(anorand.score(FEATURES, model)).to_series().rank() for model in (whole, sampled)]
     # Nearly as between a fit and a scan of the day alone, 0.955.
-    assert np.corrcoef(scores[0], scores[1])[0, 1] > 0.92
+    assert np.corrcoef(scores[0], scores[1])[0, 1] > 0.93
     flagged = [
         day.select(anorand.detect(FEATURES, model)).unnest("anomaly")["outlier"].mean() for model in (whole, sampled)
     ]

@@ -39,6 +39,7 @@ impl NumberInGroups {
     /// What is expected of up to [`STRIP`] rows.
     pub fn expect(&self, codes: &[u32], expected: &mut Expectations) {
         let Expectations { places, per_spread } = expected;
+        places[codes.len()..].fill(f64::NAN);
         for (code, (place, per_spread)) in codes.iter().zip(places.iter_mut().zip(per_spread)) {
             [*place, *per_spread] = self.of_code(*code);
         }
@@ -49,6 +50,7 @@ impl Line {
     /// What is expected of up to [`STRIP`] rows.
     pub fn expect(&self, parents: &[f64], expected: &mut Expectations) {
         expected.per_spread[..parents.len()].fill(1.0 / self.spread);
+        expected.places[parents.len()..].fill(f64::NAN);
         let mut logs = [0.0; STRIP];
         let parents = match self.parent_is_log {
             true => {
@@ -66,6 +68,7 @@ impl NumberOfTwo {
     pub fn expect(&self, first: &[f64], second: &[f64], expected: &mut Expectations) {
         let rows = first.len().min(second.len());
         expected.per_spread[..rows].fill(1.0 / self.spread);
+        expected.places[rows..].fill(f64::NAN);
         let mut results = [f64::NAN; STRIP];
         for (result, (first, second)) in results.iter_mut().zip(first.iter().zip(second)) {
             *result = self.operation.apply(self.factor, *first, *second);
@@ -107,7 +110,8 @@ mod tests {
     const NUMBERS: [f64; 9] = [1.0, -2.5, 0.0, 5e-324, f64::MAX, f64::MIN, f64::NAN, 37.0, 1e-300];
 
     fn check(expect: impl Fn(&mut Expectations), expected: impl Fn(usize) -> Option<Expected>) {
-        let mut found = Expectations::none();
+        // What was expected of other rows does not stay.
+        let mut found = Expectations { places: [7.0; STRIP], per_spread: [7.0; STRIP] };
         expect(&mut found);
         for at in 0..NUMBERS.len() {
             match expected(at) {

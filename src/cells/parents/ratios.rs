@@ -104,7 +104,7 @@ impl Compared {
     }
 }
 
-/// One over the densities of wrong numbers so many spreads from the centre.
+/// Works out one over the density of a wrong number, from its distance to the centre in spreads.
 struct PerWrong<'a> {
     away: &'a [f32; STRIP],
     out: &'a mut [f32; STRIP],

@@ -6,7 +6,7 @@
 //! the other: their squared correlations, summed over all pairs of maps, are higher than those of columns that
 //! have nothing to do with one another. Matrix products give them for all pairs of columns at once.
 
-use ndarray::{s, Array2, ArrayView2, Axis};
+use ndarray::{s, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 use polars::prelude::PolarsResult;
 
 use crate::memory::zeros;
@@ -16,7 +16,7 @@ use super::form::Form;
 use super::sample::{Formed, Sample};
 use super::Aim;
 
-/// Of so many columns, all pairs are looked at.
+/// In a table of at most this number of columns, all pairs of columns are looked at.
 pub const FEW: usize = 128;
 /// The columns that are left for each.
 const LEFT: usize = 64;
@@ -53,9 +53,8 @@ impl Screen {
             .collect();
         let rows = sample.glance_rows();
         let mut numbers = matrix(parents.len(), rows)?;
-        for (mut maps, (_, formed)) in numbers.axis_chunks_iter_mut(Axis(0), MAPS).zip(&parents) {
-            let codes = &formed.codes[..rows];
-            (0..MAPS).for_each(|map| standardise(codes, |code| mapped(map, code, formed), maps.row_mut(map)));
+        for (maps, (_, formed)) in numbers.axis_chunks_iter_mut(Axis(0), MAPS).zip(&parents) {
+            map_codes(formed, maps);
         }
         let of_parents: Vec<usize> = parents.iter().map(|(at, _)| *at).collect();
         let screened = pool::map((0..columns).step_by(TOGETHER).collect(), |first: usize| {
@@ -66,10 +65,7 @@ impl Screen {
             {
                 for (at, formed) in [value(forms), hour(forms)].into_iter().enumerate() {
                     let Some(formed) = formed else { continue };
-                    let codes = &formed.codes[..rows];
-                    (0..MAPS).for_each(|map| {
-                        standardise(codes, |code| mapped(map, code, formed), aims.row_mut(at * MAPS + map));
-                    });
+                    map_codes(formed, aims.slice_mut(s![at * MAPS..(at + 1) * MAPS, ..]));
                 }
                 if let Some(formed) = value(forms) {
                     let is_there = |code: u32| f32::from(u8::from(code != formed.coder.count));
@@ -113,6 +109,12 @@ fn hour(forms: &[Formed]) -> Option<&Formed> {
     forms.iter().find(|formed| formed.form == Form::Hour)
 }
 
+/// Writes the numbers of a form's codes in all maps, `[maps, rows]`.
+fn map_codes(formed: &Formed, mut maps: ArrayViewMut2<f32>) {
+    let codes = &formed.codes[..maps.ncols()];
+    (0..MAPS).for_each(|map| standardise(codes, |code| mapped(map, code, formed), maps.row_mut(map)));
+}
+
 /// The number of a code in a map; NaN of a missing value that has no place in an order.
 fn mapped(map: usize, code: u32, formed: &Formed) -> f32 {
     let known = formed.coder.count;
@@ -136,7 +138,7 @@ fn mapped(map: usize, code: u32, formed: &Formed) -> f32 {
 
 /// Writes the numbers of codes with the mean 0 and the norm 1, and 0 in the place of NaN; leaves zeros where all
 /// numbers are the same.
-fn standardise(codes: &[u32], number: impl Fn(u32) -> f32, mut out: ndarray::ArrayViewMut1<f32>) {
+fn standardise(codes: &[u32], number: impl Fn(u32) -> f32, mut out: ArrayViewMut1<f32>) {
     let known = || codes.iter().map(|code| f64::from(number(*code))).filter(|number| !number.is_nan());
     let (count, sum) = known().fold((0.0, 0.0), |(count, sum), number| (count + 1.0, sum + number));
     let mean = sum / f64::max(count, 1.0);
