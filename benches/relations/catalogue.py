@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from . import arithmetic, invisible, lookups, markers, quiet, texts, times
+from . import arithmetic, invisible, lookups, markers, quiet, rates, texts, times
 from .kinds import Kind
 
-KINDS = {kind.name: kind for module in (lookups, arithmetic, times, texts, markers, quiet) for kind in module.KINDS}
+MODULES = (lookups, arithmetic, rates, times, texts, markers, quiet)
+
+KINDS = {kind.name: kind for module in MODULES for kind in module.KINDS}
 
 
 INVISIBLE = {kind.name: kind for kind in invisible.KINDS}

@@ -148,26 +148,34 @@ impl Reasons<'_> {
         let range = usual.text(column);
         let with = match &given.from {
             From::Two(two) => format!("{} is {range}", self.operation_in_words(two, parent.columns)),
-            From::Groups(_) => match parent.coder {
-                Some(coder) => {
-                    let code = self.batch().codes[coder][row];
-                    let with = self.parent_in_words(&self.coders[coder], code, parent.columns[0], row);
-                    format!("with {with} it is {range}")
-                }
-                None => String::new(),
-            },
-            From::Line(_) => {
-                let at = parent.columns[0];
-                format!("with {} {} it is {range}", self.name(at), self.shown(at, row))
+            From::Groups(_) => format!("with {} it is {range}", self.group_in_words(parent, row)),
+            From::Line(_) => format!("with {} it is {range}", self.named(parent.columns[0], row)),
+            From::LineInGroups(_) => {
+                let (group, number) = (self.group_in_words(parent, row), self.named(parent.columns[1], row));
+                format!("with {group} and {number} it is {range}")
             }
         };
-        if let (From::Groups(groups), Some(coder)) = (&given.from, parent.coder) {
+        if let (Some(groups), Some(coder)) = (given.from.groups(), parent.coder) {
             let group = groups.group(self.batch().codes[coder][row]);
             to.share = group.map(|group| (1.0, u64::from(groups.rows[group])));
         }
         to.sentence = format!("{own}; {with}");
         to.expected = (expected.spread <= NARROW * numbers.scale_of(is_log).spread).then_some(range);
         true
+    }
+
+    /// A column and its value: "price 640".
+    fn named(&self, at: usize, row: usize) -> String {
+        format!("{} {}", self.name(at), self.shown(at, row))
+    }
+
+    /// The value of a parent that is taken as a code.
+    fn group_in_words(&self, parent: &Parent, row: usize) -> String {
+        let at = parent.columns[0];
+        match parent.coder {
+            Some(coder) => self.parent_in_words(&self.coders[coder], self.batch().codes[coder][row], at, row),
+            None => self.named(at, row),
+        }
     }
 
     fn operation_in_words(&self, two: &NumberOfTwo, columns: [usize; 2]) -> String {

@@ -9,6 +9,7 @@ use super::orders;
 use super::parents::category::{CategoryGivenParent, Pairs, Smoothing};
 use super::parents::form::Coder;
 use super::parents::line::Line;
+use super::parents::line_in_groups::LineInGroups;
 use super::parents::number::NumberInGroups;
 use super::parents::two_numbers::NumberOfTwo;
 use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target, MOST_PARENTS};
@@ -54,7 +55,7 @@ impl<T: Copy> Front<'_, T> {
 
 /// All tensors, in the order of [`CellsMetadata::specs`].
 struct Fronts<'a> {
-    f64s: [Front<'a, f64>; 10],
+    f64s: [Front<'a, f64>; 11],
     u64s: [Front<'a, u64>; 4],
     u32s: [Front<'a, u32>; 6],
 }
@@ -70,7 +71,8 @@ mod at {
     pub const SMOOTHING: usize = 6;
     pub const GROUP_NUMBERS: usize = 7;
     pub const LINES: usize = 8;
-    pub const TWO: usize = 9;
+    pub const SLOPES: usize = 9;
+    pub const TWO: usize = 10;
 
     pub const ROWS: usize = 0;
     pub const KNOWN_ROWS: usize = 1;
@@ -217,7 +219,10 @@ impl<'a> Fronts<'a> {
         check(are_others, "the parents")?;
         let coder = metadata.coder.map(|coder| coders.get(coder).ok_or("a coder of its cells is missing"));
         let coder = coder.transpose()?;
-        check(coder.is_none_or(|coder| metadata.columns == [coder.column; 2]), "the coders")?;
+        let [first, second] = metadata.columns;
+        let is_pair = matches!(metadata.relation, RelationMetadata::LineInGroups { .. });
+        let is_coded = |coder: &Coder| coder.column == first && (first == second) != is_pair;
+        check(coder.is_none_or(is_coded), "the coders")?;
         let relation = match (&metadata.relation, coder, target.aim == Aim::Number) {
             (RelationMetadata::Category { groups, pairs }, Some(coder), false) => {
                 self.category([*groups, *pairs], coder, &target.counts)?
@@ -231,6 +236,12 @@ impl<'a> Fronts<'a> {
                 check(slope.is_finite() && offset.is_finite() && is_spread(spread), "the lines")?;
                 let (parent_is_log, child_is_log) = (*parent_is_log, *child_is_log);
                 self.number(From::Line(Line { parent_is_log, child_is_log, slope, offset, spread }), metadata)?
+            }
+            (RelationMetadata::LineInGroups { shape, groups, .. }, Some(coder), true) => {
+                let groups = self.groups(*groups, coder)?;
+                let [slope] = self.f64s[at::SLOPES].array()?;
+                check(slope.is_finite(), "the slopes")?;
+                self.number(From::LineInGroups(LineInGroups { shape: *shape, slope, groups }), metadata)?
             }
             (RelationMetadata::Two { operation, is_log, .. }, None, true) => {
                 let [factor, spread] = self.f64s[at::TWO].array()?;

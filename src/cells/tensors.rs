@@ -22,6 +22,7 @@
 //! | `cells.group_codes`, `cells.group_rows` | U32 `[groups]` | of numbers given groups: the codes and rows |
 //! | `cells.group_numbers` | F64 `[groups, 2]` | the centre and the spread of each |
 //! | `cells.lines` | F64 `[lines, 3]` | slope, offset and spread |
+//! | `cells.slopes` | F64 `[relations]` | of lines in groups, the slope that they have in common |
 //! | `cells.two` | F64 `[relations, 2]` | factor and spread of a number of two others |
 
 use polars::prelude::{polars_err, PolarsResult};
@@ -37,7 +38,8 @@ use super::notation::Notation;
 use super::numbers::{Numbers, Scale};
 use super::orders::Order;
 use super::parents::form::Form;
-use super::parents::line::Line;
+use super::parents::line::{Line, Shape};
+use super::parents::line_in_groups::LineInGroups;
 use super::parents::two_numbers::Operation;
 use super::parents::{Aim, From, Parent, Relation};
 use super::values::Description;
@@ -124,11 +126,18 @@ pub struct ParentMetadata {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RelationMetadata {
     Category { groups: usize, pairs: usize },
     Groups { groups: usize, knots: usize },
     Line { parent_is_log: bool, child_is_log: bool, knots: usize },
+    /// Of lines through zero, there is no shape.
+    LineInGroups {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<Shape>,
+        groups: usize,
+        knots: usize,
+    },
     Two { operation: Operation, is_log: bool, knots: usize },
 }
 
@@ -146,6 +155,7 @@ impl CellsMetadata {
         let relations = || parents.iter().map(|parent| &parent.relation);
         let categories = relations().filter(|of| matches!(of, RelationMetadata::Category { .. })).count();
         let lines = relations().filter(|of| matches!(of, RelationMetadata::Line { .. })).count();
+        let slopes = relations().filter(|of| matches!(of, RelationMetadata::LineInGroups { .. })).count();
         let two = relations().filter(|of| matches!(of, RelationMetadata::Two { .. })).count();
         let pair_groups = add(relations().map(|of| of.sizes()[0]))?;
         let pairs = add(relations().map(|of| of.sizes()[1]))?;
@@ -171,6 +181,7 @@ impl CellsMetadata {
             spec("cells.group_rows", Dtype::U32, &[groups]),
             spec("cells.group_numbers", Dtype::F64, &[groups, 2]),
             spec("cells.lines", Dtype::F64, &[lines, 3]),
+            spec("cells.slopes", Dtype::F64, &[slopes]),
             spec("cells.two", Dtype::F64, &[two, 2]),
         ])
     }
@@ -185,7 +196,10 @@ impl RelationMetadata {
     pub fn knots(&self) -> usize {
         match self {
             Self::Category { .. } => 0,
-            Self::Groups { knots, .. } | Self::Line { knots, .. } | Self::Two { knots, .. } => *knots,
+            Self::Groups { knots, .. }
+            | Self::Line { knots, .. }
+            | Self::LineInGroups { knots, .. }
+            | Self::Two { knots, .. } => *knots,
         }
     }
 
@@ -193,7 +207,7 @@ impl RelationMetadata {
     fn sizes(&self) -> [usize; 3] {
         match self {
             Self::Category { groups, pairs } => [*groups, *pairs, 0],
-            Self::Groups { groups, .. } => [0, 0, *groups],
+            Self::Groups { groups, .. } | Self::LineInGroups { groups, .. } => [0, 0, *groups],
             _ => [0; 3],
         }
     }
@@ -281,10 +295,7 @@ impl Cells {
         tensors.push(Values::U64(hours.flat_map(|target| target.counts.iter().copied()).collect()));
         tensors.push(Values::F64(parents().flat_map(|parent| [parent.weight, parent.determines]).collect()));
         tensors.extend(self.pair_tensors());
-        let groups = given.clone().filter_map(|given| match &given.from {
-            From::Groups(groups) => Some(groups),
-            _ => None,
-        });
+        let groups = given.clone().filter_map(|given| given.from.groups());
         tensors.push(Values::U32(groups.clone().flat_map(|groups| groups.keys.iter().copied()).collect()));
         tensors.push(Values::U32(groups.clone().flat_map(|groups| groups.rows.iter().copied()).collect()));
         let sized = groups.flat_map(|groups| groups.centres.iter().zip(&groups.spreads));
@@ -294,6 +305,11 @@ impl Cells {
             _ => None,
         });
         tensors.push(Values::F64(lines.flatten().collect()));
+        let slopes = given.clone().filter_map(|given| match &given.from {
+            From::LineInGroups(LineInGroups { slope, .. }) => Some(*slope),
+            _ => None,
+        });
+        tensors.push(Values::F64(slopes.collect()));
         let two = given.filter_map(|given| match &given.from {
             From::Two(two) => Some([two.factor, two.spread]),
             _ => None,
@@ -347,6 +363,9 @@ fn parent_metadata(parent: &Parent) -> ParentMetadata {
                 From::Line(line) => {
                     let (parent_is_log, child_is_log) = (line.parent_is_log, line.child_is_log);
                     RelationMetadata::Line { parent_is_log, child_is_log, knots }
+                }
+                From::LineInGroups(LineInGroups { shape, groups, .. }) => {
+                    RelationMetadata::LineInGroups { shape: *shape, groups: groups.keys.len(), knots }
                 }
                 From::Two(two) => RelationMetadata::Two { operation: two.operation, is_log: two.is_log, knots },
             }

@@ -74,7 +74,7 @@ impl IndexSearch<'_> {
 type Near<const K: usize> = [u64; K];
 
 /// In the place of a row that is not there.
-const NOBODY: u64 = rank(-NONE, u32::MAX);
+const NOBODY: u64 = rank(NONE, u32::MAX);
 
 /// Ranks a row by its square, and by its number among rows that are as near.
 #[inline(always)]
@@ -311,7 +311,7 @@ impl<'a, const K: usize> Tile<'a, K> {
         let mut found = Nearest::none();
         for (row, near) in self.near.iter().enumerate().take(self.rows) {
             for (slot, rank) in near.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
-                found.minus_squares[slot][row] = -square_of(*rank);
+                found.squares[slot][row] = square_of(*rank);
                 found.numbers[slot][row] = *rank as u32 as f32;
             }
         }
@@ -404,9 +404,9 @@ mod tests {
                     let expected = sorted(simd, &kept, inputs, &own);
                     for (slot, (square, number)) in expected[..neighbours + 1].iter().enumerate() {
                         let what = format!("{kind}, {simd:?}, row {row}, slot {slot} of {neighbours}");
-                        assert_eq!(found.minus_squares[slot][row], -square, "{what}");
+                        assert_eq!(found.squares[slot][row], *square, "{what}");
                         assert_eq!(found.numbers[slot][row], *number as f32, "{what}");
-                        assert_eq!(found.minus_squares[slot][row], all.minus_squares[slot][row], "{what}");
+                        assert_eq!(found.squares[slot][row], all.squares[slot][row], "{what}");
                     }
                     assert_eq!(found.distances[row].to_bits(), all.distances[row].to_bits(), "{kind}, {simd:?}");
                 }
@@ -423,7 +423,7 @@ mod tests {
             let index = Index::new(&kept, inputs, simd).unwrap().unwrap();
             let numbers = vec![number; inputs * simd.tile_rows()];
             let found = simd.run(IndexSearch { index: &index, numbers: &numbers, rows: 2, neighbours: 2 });
-            assert_eq!(found.minus_squares[0][..2], [NONE; 2], "{simd:?} {number}");
+            assert_eq!(found.squares[0][..2], [NONE; 2], "{simd:?} {number}");
         }
     }
 }

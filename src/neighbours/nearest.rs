@@ -14,23 +14,26 @@ pub const MOST_NEIGHBOURS: usize = 5;
 /// One more is found, since the nearest may be the row itself.
 pub const SLOTS: usize = MOST_NEIGHBOURS + 1;
 
-/// The nearest of some rows to each row of a tile, the nearest one first: minus the squares of
+/// The nearest of some rows to each row of a tile, the nearest one first: the squares of
 /// their distances, [`NONE`] where there is no further one or it was not asked for; and their
 /// numbers, if they were asked for, else 0.
 pub struct Nearest {
-    pub minus_squares: [[f32; MOST_TILE]; SLOTS],
+    pub squares: [[f32; MOST_TILE]; SLOTS],
     pub numbers: [[f32; MOST_TILE]; SLOTS],
     /// The mean distance from the nearest ones, by [`rank_weights`], of the rows that
     /// [`Nearest::is_plain`] says
     pub distances: [f32; MOST_TILE],
+    /// Whether that is all rows of the tile
+    pub are_plain: bool,
 }
 
 impl Nearest {
     pub fn none() -> Self {
         Self {
-            minus_squares: [[NONE; MOST_TILE]; SLOTS],
+            squares: [[NONE; MOST_TILE]; SLOTS],
             numbers: [[0.0; MOST_TILE]; SLOTS],
             distances: [0.0; MOST_TILE],
+            are_plain: false,
         }
     }
 
@@ -41,32 +44,37 @@ impl Nearest {
     #[inline(always)]
     pub unsafe fn weigh<V: Vector>(&mut self, neighbours: usize) {
         let weights = rank_weights(neighbours);
+        let mut others = 0;
         // SAFETY: the caller knows that the CPU has the vector's instructions. The arrays have room
         // for `VECTORS` of the widest vectors.
         unsafe {
             for vector in 0..VECTORS {
                 let zero = V::splat(0.0);
                 let mut mean = zero;
-                for (squares, weight) in self.minus_squares.iter().zip(weights).take(neighbours) {
-                    let minus = V::load(squares.as_ptr().add(vector * V::LANES));
-                    mean = zero.sub(minus).sqrt().mul_add(V::splat(weight), mean);
+                for (squares, weight) in self.squares.iter().zip(weights).take(neighbours) {
+                    let square = V::load(squares.as_ptr().add(vector * V::LANES));
+                    mean = square.sqrt().mul_add(V::splat(weight), mean);
                 }
                 mean.store(self.distances.as_mut_ptr().add(vector * V::LANES));
+                let [first, last] = [0, neighbours - 1].map(|at| &self.squares[at]);
+                others |= V::load(first.as_ptr().add(vector * V::LANES)).is_at_most(zero);
+                others |= V::splat(NONE).is_at_most(V::load(last.as_ptr().add(vector * V::LANES)));
             }
         }
+        self.are_plain = others == 0;
     }
 
     /// Whether there are that number of nearest rows, none of them at distance 0.
     pub fn is_plain(&self, row: usize, neighbours: usize) -> bool {
-        self.minus_squares[0][row] < 0.0 && self.minus_squares[neighbours - 1][row] != NONE
+        self.squares[0][row] > 0.0 && self.squares[neighbours - 1][row] != NONE
     }
 }
 
 /// The number of no row: a draw has at most 65,536 of them.
 pub const NO_ROW: u32 = u32::MAX;
 
-/// Below all squares with a minus.
-pub const NONE: f32 = f32::MIN;
+/// Above all squares.
+pub const NONE: f32 = f32::MAX;
 
 /// The weights of the distances from the `count` nearest rows in their mean: of the k-th nearest, 1
 /// / √k, over the sum.
@@ -152,27 +160,26 @@ impl Search<'_> {
                     for (vector, sum) in sums.iter().enumerate() {
                         // The row goes down the ranks: at each, the farther one of it and the row
                         // that has the rank goes on.
-                        let mut minus = zero.sub(*sum);
+                        let mut square = *sum;
                         let mut number = V::splat((first + at) as f32);
                         for rank in 0..K {
                             let had = best[rank][vector];
                             if rank < W {
                                 // Numbers up to 2²⁴ are exact, and so are their differences.
-                                let moved = number.sub(which[rank][vector]).where_positive(minus.sub(had));
+                                let moved = number.sub(which[rank][vector]).where_positive(had.sub(square));
                                 which[rank][vector] = which[rank][vector].add(moved);
                                 number = number.sub(moved);
                             }
-                            best[rank][vector] = minus.max(had);
-                            // The smaller one of two, by the larger one of their opposites.
-                            minus = zero.sub(zero.sub(minus).max(zero.sub(had)));
+                            best[rank][vector] = square.min(had);
+                            square = square.max(had);
                         }
                     }
                 }
                 first += count;
             }
             for (at, (vectors, numbers)) in best.iter().zip(&which).enumerate() {
-                for (vector, (minus, number)) in vectors.iter().zip(numbers).enumerate() {
-                    minus.store(found.minus_squares[at].as_mut_ptr().add(vector * V::LANES));
+                for (vector, (square, number)) in vectors.iter().zip(numbers).enumerate() {
+                    square.store(found.squares[at].as_mut_ptr().add(vector * V::LANES));
                     number.store(found.numbers[at].as_mut_ptr().add(vector * V::LANES));
                 }
             }
@@ -213,12 +220,13 @@ mod tests {
                         kept.chunks(INPUTS).map(square).enumerate().map(|(at, square)| (square, at)).collect();
                     expected.sort_by(|a, b| a.0.total_cmp(&b.0));
                     for (place, (square, number)) in expected.iter().take(neighbours + 1).enumerate() {
-                        assert!((found.minus_squares[place][row] + square).abs() < 1e-6);
-                        assert_eq!(found.minus_squares[place][row], without.minus_squares[place][row]);
+                        assert!((found.squares[place][row] - square).abs() < 1e-6);
+                        assert_eq!(found.squares[place][row], without.squares[place][row]);
                         assert_eq!(found.numbers[place][row], if place < 2 { *number as f32 } else { 0.0 });
                     }
-                    assert_eq!(found.minus_squares[neighbours][row] == NONE, count <= neighbours);
+                    assert_eq!(found.squares[neighbours][row] == NONE, count <= neighbours);
                     assert_eq!(found.is_plain(row, neighbours), count >= neighbours && expected[0].0 > 0.0);
+                    assert!(!found.are_plain || found.is_plain(row, neighbours));
                     if found.is_plain(row, neighbours) {
                         let weighted = expected.iter().zip(rank_weights(neighbours));
                         let mean: f32 = weighted.map(|((square, _), weight)| weight * square.sqrt()).sum();

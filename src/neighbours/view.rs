@@ -128,7 +128,12 @@ impl View {
         let numbered = if self.factors.is_empty() { Numbered::None } else { Numbered::NearestTwo };
         self.each_tile(compared, numbered, |tile| {
             let Tile { first, rows, nearest, .. } = &tile;
-            for (at, out) in out[*first..first + rows].iter_mut().enumerate() {
+            let out = &mut out[*first..first + rows];
+            if nearest.are_plain && self.factors.is_empty() {
+                out.iter_mut().zip(&nearest.distances).for_each(|(out, distance)| *out += share * distance);
+                return;
+            }
+            for (at, out) in out.iter_mut().enumerate() {
                 *out += share
                     * if !nearest.is_plain(at, compared.neighbours) {
                         self.neighbours(compared, &tile, at).map(|found| found.weight * found.square.sqrt()).sum()
@@ -175,13 +180,13 @@ impl View {
 
     /// The kept rows of a draw that a row of a tile is compared with, and their weights.
     fn neighbours(&self, compared: Compared, tile: &Tile, at: usize) -> impl Iterator<Item = Neighbour> {
-        let minus_squares = &tile.nearest.minus_squares;
+        let squares = &tile.nearest.squares;
         let row = tile.first + at;
-        let equal = minus_squares[0][at] == 0.0;
+        let equal = squares[0][at] == 0.0;
         let is_itself = equal && (!self.transform.merges_rows() || compared.draw_has(tile.draw, row));
         let mut found = [Neighbour::default(); MOST_NEIGHBOURS];
         let mut count = 0;
-        for slot in (usize::from(is_itself)..SLOTS).filter(|slot| minus_squares[*slot][at] != NONE) {
+        for slot in (usize::from(is_itself)..SLOTS).filter(|slot| squares[*slot][at] != NONE) {
             if count < compared.neighbours {
                 found[count] = Neighbour::from_slot(&tile.nearest, slot, at);
                 count += 1;
@@ -217,7 +222,7 @@ struct Neighbour {
 
 impl Neighbour {
     fn from_slot(nearest: &Nearest, slot: usize, at: usize) -> Self {
-        let square = (-nearest.minus_squares[slot][at]).max(0.0);
+        let square = nearest.squares[slot][at];
         Self { number: nearest.numbers[slot][at] as usize, square, weight: 1.0 }
     }
 }

@@ -33,6 +33,8 @@ pub trait Vector: Copy {
     unsafe fn div(self, other: Self) -> Self;
     /// The larger one; `other` where either is no number.
     unsafe fn max(self, other: Self) -> Self;
+    /// The smaller one; `other` where either is no number.
+    unsafe fn min(self, other: Self) -> Self;
     unsafe fn sqrt(self) -> Self;
     /// Itself where `gate` is above 0, and 0 elsewhere.
     unsafe fn where_positive(self, gate: Self) -> Self;
@@ -51,7 +53,7 @@ pub trait Vector: Copy {
 #[cfg(target_arch = "x86_64")]
 macro_rules! vector {
     ($type:ty, $whole:ty, $lanes:literal, $outputs:literal, $set1:ident, $load:ident, $store:ident, $fma:ident,
-     $add:ident, $sub:ident, $mul:ident, $div:ident, $max:ident, $sqrt:ident, $set1_whole:ident, $load_whole:ident, $store_whole:ident,
+     $add:ident, $sub:ident, $mul:ident, $div:ident, $max:ident, $min:ident, $sqrt:ident, $set1_whole:ident, $load_whole:ident, $store_whole:ident,
      $where_positive:ident, $is_at_most:ident, $is_at_least:ident, $add_products:ident) => {
         impl Vector for $type {
             type Whole = $whole;
@@ -103,6 +105,11 @@ macro_rules! vector {
             unsafe fn max(self, other: Self) -> Self {
                 // SAFETY: the caller knows that the CPU has the instruction.
                 unsafe { $max(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $min(self, other) }
             }
             #[inline(always)]
             unsafe fn sqrt(self) -> Self {
@@ -165,6 +172,7 @@ vector!(
     _mm512_mul_ps,
     _mm512_div_ps,
     _mm512_max_ps,
+    _mm512_min_ps,
     _mm512_sqrt_ps,
     _mm512_set1_epi32,
     _mm512_loadu_si512,
@@ -189,6 +197,7 @@ vector!(
     _mm256_mul_ps,
     _mm256_div_ps,
     _mm256_max_ps,
+    _mm256_min_ps,
     _mm256_sqrt_ps,
     _mm256_set1_epi32,
     _mm256_loadu_si256,
@@ -336,6 +345,10 @@ impl Vector for Portable {
     unsafe fn max(self, other: Self) -> Self {
         // As the instructions of the other sets.
         self.with(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        self.with(other, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
     unsafe fn sqrt(self) -> Self {

@@ -19,7 +19,7 @@ mod pairs;
 #[cfg(test)]
 mod tests;
 
-pub use pairs::{merge_groups, merge_pairs, recoded};
+pub use pairs::{merge_groups, merge_pairs, pool_groups, recoded};
 
 use super::batch::Batch;
 use super::column::{Column, EarlierColumn};

@@ -108,10 +108,23 @@ pub fn merge_groups(
     shares: Shares,
     end: u32,
 ) -> NumberInGroups {
+    let sized = earlier.centres.iter().zip(&earlier.spreads);
+    let (centres, spreads) = sized.map(|(centre, spread)| rescaled(*centre, *spread, before, now)).unzip();
+    let earlier = NumberInGroups::new(earlier.keys.clone(), earlier.rows.clone(), centres, spreads, 0);
+    pool_groups((&earlier, codes), new, shares, end)
+}
+
+/// The groups of both sides, whose centres are on the same scale; `codes` are those that the earlier ones have now.
+pub fn pool_groups(
+    (earlier, codes): (&NumberInGroups, &[u32]),
+    new: &NumberInGroups,
+    shares: Shares,
+    end: u32,
+) -> NumberInGroups {
     let mut all: Vec<(u32, f64, f64, f64)> = vec![];
     for (group, key) in earlier.keys.iter().enumerate() {
         let Some(code) = codes.get(*key as usize).filter(|code| **code != LOST) else { continue };
-        let (centre, spread) = rescaled(earlier.centres[group], earlier.spreads[group], before, now);
+        let (centre, spread) = (earlier.centres[group], earlier.spreads[group]);
         if centre.is_finite() && (1e-300..1e300).contains(&spread) {
             all.push((*code, f64::from(earlier.rows[group]) * shares.earlier, centre, spread));
         }

@@ -22,7 +22,7 @@ const LOOKED_AT: usize = 12;
 /// others, above what each of these says alone.
 const LEAST_GAIN: f64 = 0.02;
 const LEAST_GAIN_OF_NUMBER: f64 = 0.04;
-const LEAST_GAIN_OF_TWO: f64 = 0.1;
+pub const LEAST_GAIN_OF_TWO: f64 = 0.1;
 /// A line must be better than groups by this.
 const LINE_MARGIN: f64 = 0.02;
 /// The columns of numbers whose pairs are tried, and the rows of the first and the second look.
@@ -40,6 +40,8 @@ pub enum How {
     /// A column in a form.
     Form(Form),
     Line(Shape),
+    /// A column in a form, and a line for each of its codes.
+    LineInGroups(Form, Option<Shape>),
     Two {
         operation: Operation,
         is_log: bool,
@@ -52,6 +54,14 @@ impl How {
         match (self, other) {
             (Self::Line(a), Self::Line(b)) => (a.parent_is_log, a.child_is_log) == (b.parent_is_log, b.child_is_log),
             _ => self == other,
+        }
+    }
+
+    /// The form of the first column, where it is taken as a code.
+    pub fn form(self) -> Option<Form> {
+        match self {
+            Self::Form(form) | Self::LineInGroups(form, _) => Some(form),
+            Self::Line(_) | Self::Two { .. } => None,
         }
     }
 }
@@ -87,7 +97,8 @@ impl Chooser<'_> {
         let mut found: Vec<Choice> = vec![];
         let numbers = self.columns[wanted.column].numbers.as_ref().filter(|_| wanted.aim == Aim::Number);
         let gains = numbers.map(|numbers| Gains::new(numbers, &self.sample.numbers[wanted.column], &self.sample.folds));
-        for column in self.promising(wanted) {
+        let promising = self.promising(wanted);
+        for column in promising.iter().copied() {
             crate::job::check()?;
             found.extend(match &gains {
                 Some(gains) => self.number(gains, wanted.column, column),
@@ -96,7 +107,8 @@ impl Chooser<'_> {
         }
         if let Some(gains) = &gains {
             let two = self.two_numbers(gains, wanted.column, &found);
-            found.extend(two);
+            let lines = self.lines_in_groups(gains, wanted.column, &promising, &found)?;
+            found.extend(two.into_iter().chain(lines));
         }
         found.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.columns.cmp(&b.columns)));
         found.truncate(MOST_PARENTS);
@@ -175,7 +187,7 @@ impl Chooser<'_> {
     }
 
     /// The lines that are tried between two columns.
-    fn shapes(&self, child: usize, parent: usize) -> Vec<Shape> {
+    pub fn shapes(&self, child: usize, parent: usize) -> Vec<Shape> {
         let (Some(y), Some(x)) = (&self.columns[child].numbers, &self.columns[parent].numbers) else {
             return vec![];
         };

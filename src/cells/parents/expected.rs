@@ -4,7 +4,8 @@ use crate::cells::elementary::logarithms;
 use crate::cells::strips::STRIP;
 use crate::simd::{Simd, Task, Vector};
 
-use super::line::Line;
+use super::line::{Line, Shape};
+use super::line_in_groups::LineInGroups;
 use super::number::NumberInGroups;
 use super::two_numbers::NumberOfTwo;
 
@@ -60,6 +61,28 @@ impl Line {
             false => parents,
         };
         Simd::chosen().run(OnLine { line: self, parents, places: &mut expected.places });
+    }
+}
+
+impl LineInGroups {
+    /// What is expected of up to [`STRIP`] rows.
+    pub fn expect(&self, codes: &[u32], others: &[f64], expected: &mut Expectations) {
+        let rows = codes.len().min(others.len());
+        self.groups.expect(&codes[..rows], expected);
+        let (others, places) = (&others[..rows], &mut expected.places[..rows]);
+        let mut logs = [0.0; STRIP];
+        let taken = match self.shape {
+            Some(Shape { parent_is_log: true, .. }) => {
+                logarithms(others, &mut logs);
+                &logs[..rows]
+            }
+            _ => others,
+        };
+        match self.shape {
+            Some(_) => places.iter_mut().zip(taken).for_each(|(place, x)| *place += self.slope * x),
+            None => places.iter_mut().zip(taken).for_each(|(place, x)| *place *= x),
+        }
+        places.iter_mut().filter(|place| !place.is_finite()).for_each(|place| *place = f64::NAN);
     }
 }
 
@@ -139,6 +162,12 @@ mod tests {
         }
         let groups = NumberInGroups::new(vec![0, 2], vec![5, 5], vec![1.5, -3.0], vec![0.5, 0.25], 4);
         let codes = [0, 1, 2, 3, 4, u32::MAX, 0, 2, 1];
+        let mixed = [0, 0, 2, 2, 0, 2, 0, 1, 2];
+        let shape = |parent_is_log| Shape { parent_is_log, child_is_log: false, is_difference: false };
+        for shape in [None, Some(shape(false)), Some(shape(true))] {
+            let lines = LineInGroups { shape, slope: 0.7, groups: groups.clone() };
+            check(|found| lines.expect(&mixed, &NUMBERS, found), |at| lines.expected(mixed[at], NUMBERS[at]));
+        }
         check(|found| groups.expect(&codes, found), |at| groups.expected(codes[at]));
     }
 

@@ -9,7 +9,7 @@ use polars::prelude::PolarsResult;
 use crate::cells::batch::Batch;
 use crate::cells::column::Column;
 use crate::cells::math::quick_ln;
-use crate::cells::merge::{merge_groups, merge_pairs, Merging};
+use crate::cells::merge::{merge_groups, merge_pairs, pool_groups, Merging};
 use crate::cells::nature::Meaning;
 use crate::cells::numbers::Numbers;
 use crate::cells::strips::{strips, STRIP};
@@ -22,7 +22,8 @@ use super::category::{child_counts, sum, CategoryGivenParent, Likelihood, Pairs}
 use super::expected::Expectations;
 use super::form::{Coder, Form};
 use super::grouped::Grouped;
-use super::line::{Line, Shape};
+use super::line::{taken, Line, Shape};
+use super::line_in_groups::{all_taken, common_slope, LineInGroups, Lines};
 use super::mixture::{bounded, weights};
 use super::number::{NumberInGroups, Seen};
 use super::ratios::{Compared, Strip};
@@ -98,11 +99,7 @@ pub fn fit(
         let own = aim.form().map(|form| coder(column, form));
         let mut parenthoods = vec![];
         for choice in choices {
-            let form = match choice.how {
-                How::Form(form) => Some(form),
-                _ => None,
-            };
-            let coder = form.map(|form| coder(choice.columns[0], form));
+            let coder = choice.how.form().map(|form| coder(choice.columns[0], form));
             parenthoods.push(Parenthood { choice, coder, earlier: None });
         }
         if let Some(merging) = merging {
@@ -218,6 +215,9 @@ fn as_chosen(merging: &Merging, parent: &Parent) -> Option<Choice> {
         Relation::Number(NumberGiven { from: From::Line(line), .. }) => {
             let (parent_is_log, child_is_log) = (line.parent_is_log, line.child_is_log);
             How::Line(Shape { parent_is_log, child_is_log, is_difference: false })
+        }
+        Relation::Number(NumberGiven { from: From::LineInGroups(lines), .. }) => {
+            How::LineInGroups(merging.form(parent)?, lines.shape)
         }
         Relation::Number(NumberGiven { from: From::Two(two), .. }) => {
             How::Two { operation: two.operation, is_log: two.is_log }
@@ -358,7 +358,7 @@ impl Fitting<'_> {
             let unseen = self.coders[coder].unseen();
             Grouped::new(&self.counted(&self.batch.codes[coder], unseen, earlier), unseen)
         });
-        let source = Source::new(self, numbers, raw, choice, coder, grouped)?;
+        let source = Source::new(self, numbers, raw, choice, (coder, grouped), earlier)?;
         let end = coder.map_or(0, |coder| self.coders[coder].count + 2);
         let fit = |left_out| self.after(source.fit(left_out), earlier, column, numbers, end);
         let whole = fit(None)?;
@@ -418,6 +418,12 @@ impl Fitting<'_> {
                 let before = (before, numbers_before);
                 Some(From::Groups(merge_groups(before, &earlier.parents, (&new, numbers), merging.shares, end)))
             }
+            (From::LineInGroups(before), Some(From::LineInGroups(new))) => {
+                // Both have the slope of the earlier model.
+                let groups = (&before.groups, earlier.parents.as_slice());
+                let groups = pool_groups(groups, &new.groups, merging.shares, end);
+                Some(From::LineInGroups(LineInGroups { groups, ..new }))
+            }
             (_, Some(new)) if !merging.shares.is_earlier_larger => Some(new),
             (from, _) => Some(from.clone()),
         }
@@ -435,6 +441,8 @@ struct Source<'a> {
     others: [Vec<f64>; 2],
     rising: Vec<u32>,
     folds: Vec<u8>,
+    /// The slope that lines in groups have in common.
+    slope: f64,
 }
 
 impl<'a> Source<'a> {
@@ -443,30 +451,45 @@ impl<'a> Source<'a> {
         numbers: &'a Numbers,
         raw: &[f64],
         choice: &'a Choice,
-        coder: Option<usize>,
-        grouped: Option<Grouped>,
+        (coder, grouped): (Option<usize>, Option<Grouped>),
+        earlier: Option<&Before>,
     ) -> Option<Self> {
         let codes = coder.map_or(0, |coder| fitting.coders[coder].count + 2);
         let is_line = grouped.is_none();
-        let taken: Vec<usize> = match is_line {
+        let rows: Vec<usize> = match is_line {
             true => fitting.sample.order.iter().take(LINE_ROWS).map(|row| *row as usize).collect(),
             false => (0..raw.len()).collect(),
         };
         let place = |number: f64| match choice.how {
             _ if number.is_nan() => number,
             How::Two { .. } => number,
-            How::Line(shape) if shape.child_is_log != numbers.is_log => super::line::taken(number, shape.child_is_log),
+            How::Line(Shape { child_is_log, .. }) | How::LineInGroups(_, Some(Shape { child_is_log, .. }))
+                if child_is_log != numbers.is_log =>
+            {
+                taken(number, child_is_log)
+            }
+            How::LineInGroups(_, None) => number,
             _ => numbers.on_scale(number),
         };
-        let places = taken.iter().map(|row| place(raw[*row])).collect();
+        let places: Vec<f64> = rows.iter().map(|row| place(raw[*row])).collect();
+        let number = |at: usize, row: usize| fitting.batch.numbers[at].get(row).copied().unwrap_or(f64::NAN);
         let of_column = |at: usize| match is_line {
-            true => taken.iter().map(|row| fitting.batch.numbers[at].get(*row).copied().unwrap_or(f64::NAN)).collect(),
+            true => rows.iter().map(|row| number(at, *row)).collect(),
             false => vec![],
         };
-        let others = choice.columns.map(of_column);
+        let mut others = choice.columns.map(of_column);
+        let mut slope = 0.0;
+        if let (How::LineInGroups(_, shape), Some(grouped)) = (choice.how, &grouped) {
+            let at = choice.columns[1];
+            others[1] = all_taken(shape, &rows.iter().map(|row| number(at, *row)).collect::<Vec<f64>>());
+            slope = match earlier.map(|before| &before.parent.relation) {
+                Some(Relation::Number(NumberGiven { from: From::LineInGroups(lines), .. })) => lines.slope,
+                _ => common_slope(shape, grouped, &others[1], &places)?,
+            };
+        }
         let rising = if matches!(choice.how, How::Line(_)) { rising(&others[0]) } else { vec![] };
-        let folds = taken.iter().map(|row| fitting.sample.folds[*row]).collect();
-        Some(Self { choice, numbers, grouped, codes, places, others, rising, folds })
+        let folds = rows.iter().map(|row| fitting.sample.folds[*row]).collect();
+        Some(Self { choice, numbers, grouped, codes, places, others, rising, folds, slope })
     }
 
     /// What a number is expected from, without one fold.
@@ -479,6 +502,11 @@ impl<'a> Source<'a> {
             (How::Line(shape), _) => {
                 Line::fit(shape, &self.others[0], &self.rising, seen, self.numbers.scale_of(shape.child_is_log))
                     .map(From::Line)
+            }
+            (How::LineInGroups(_, shape), Some(grouped)) => {
+                let scale = self.numbers.scale_of(shape.is_some_and(|shape| shape.child_is_log));
+                let lines = Lines { shape, slope: self.slope, grouped, taken: &self.others[1], scale, codes: self.codes };
+                lines.fit(seen).map(From::LineInGroups)
             }
             (How::Two { operation, is_log }, _) => {
                 let others = [self.others[0].as_slice(), self.others[1].as_slice()];

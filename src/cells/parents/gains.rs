@@ -9,6 +9,7 @@ use crate::simd::{Simd, Task, Vector};
 
 use super::expected::Expectations;
 use super::line::{Line, Shape};
+use super::line_in_groups::{all_taken, common_slope, Lines};
 use super::number::{NumberInGroups, Seen};
 use super::ratios::{Compared, Strip};
 use super::sample::Formed;
@@ -50,6 +51,11 @@ impl<'a> Gains<'a> {
         Self { numbers, raw, strips, places, logs, alone, folds }
     }
 
+    /// The places of the numbers on their column's scale.
+    pub fn places(&self) -> &[f64] {
+        &self.places
+    }
+
     /// The gain of a column in a form.
     pub fn gain_of_groups(&self, formed: &Formed) -> f64 {
         let codes = formed.coder.unseen();
@@ -68,6 +74,18 @@ impl<'a> Gains<'a> {
         let fit = |fold: u8| Line::fit(shape, parent, &few, self.seen(places, fold), scale);
         let fitted = [fit(0)?, fit(1)?].map(From::Line);
         Some(self.gain(rows, fitted, |from, rows| from.expect(&[], [&parent[rows], &[]])))
+    }
+
+    /// That of a line for each code of a form, through the numbers of another column.
+    pub fn gain_of_lines(&self, shape: Option<Shape>, formed: &Formed, other: &[f64]) -> Option<f64> {
+        let (places, scale) = self.scaled(shape.is_some_and(|shape| shape.child_is_log))?;
+        let (grouped, codes, taken) = (&formed.grouped, formed.coder.unseen(), all_taken(shape, other));
+        let slope = common_slope(shape, grouped, &taken, places)?;
+        let lines = Lines { shape, slope, grouped, taken: &taken, scale, codes };
+        let fit = |fold: u8| lines.fit(self.seen(places, fold));
+        let fitted = [fit(0)?, fit(1)?].map(From::LineInGroups);
+        let expect = |from: &From, rows: Range<usize>| from.expect(&formed.codes[rows.clone()], [&[], &other[rows]]);
+        Some(self.gain(self.raw.len(), fitted, expect))
     }
 
     /// That of an operation on two others.

@@ -1,6 +1,8 @@
 //! A number given a number: a line through the medians of bins (Theil–Sen), of the numbers or of
 //! their logarithms; of two dates also their difference alone.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cells::math::{median, quantile_of, MOST_SPREAD};
 use crate::cells::numbers::Scale;
 
@@ -24,7 +26,7 @@ pub struct Line {
 }
 
 /// What a line is to be like.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     pub parent_is_log: bool,
     pub child_is_log: bool,
@@ -48,7 +50,7 @@ impl Line {
         if points.len() < FEWEST {
             return None;
         }
-        let slope = if shape.is_difference { 1.0 } else { slope(&points)? };
+        let slope = if shape.is_difference { 1.0 } else { slope_of(&points)? };
         let mut away: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
         let offset = median(&mut away)?;
         away.iter_mut().for_each(|rest| *rest = (*rest - offset).abs());
@@ -76,8 +78,8 @@ pub fn taken(number: f64, is_log: bool) -> f64 {
     }
 }
 
-/// The median of the slopes between the medians of bins.
-fn slope(points: &[(f64, f64)]) -> Option<f64> {
+/// The median of the slopes between the medians of bins of points `(x, y)` in rising order of x.
+pub fn slope_of(points: &[(f64, f64)]) -> Option<f64> {
     let bins = (points.len() / BIN_ROWS).clamp(4, MOST_BINS);
     let place = |bin: usize| bin * points.len() / bins;
     let centre = |bin: usize| {

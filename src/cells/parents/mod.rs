@@ -2,6 +2,7 @@
 //! it, and the ratio of how likely the value is with them and without them.
 
 pub mod candidates;
+mod candidates_in_groups;
 pub mod category;
 mod expected;
 pub mod fit;
@@ -9,6 +10,7 @@ pub mod form;
 mod gains;
 pub mod grouped;
 pub mod line;
+pub mod line_in_groups;
 pub mod mixture;
 pub mod number;
 mod ratios;
@@ -33,6 +35,7 @@ use category::CategoryGivenParent;
 use expected::Expectations;
 use form::{Coder, Form};
 use line::Line;
+use line_in_groups::LineInGroups;
 use mixture::bounded;
 use number::{Expected, NumberInGroups};
 use ratios::{Compared, Strip};
@@ -81,7 +84,7 @@ pub struct Target {
 /// One parent of a target.
 #[derive(Clone, Debug)]
 pub struct Parent {
-    /// The column; of a number of two others, both.
+    /// The column; of a number of two others, both; of lines in groups, that of the group and that of the number.
     pub columns: [usize; 2],
     /// The coder of the column, where it is taken as a code.
     pub coder: Option<usize>,
@@ -126,6 +129,7 @@ impl NumberGiven {
 pub enum From {
     Groups(NumberInGroups),
     Line(Line),
+    LineInGroups(LineInGroups),
     Two(NumberOfTwo),
 }
 
@@ -142,6 +146,7 @@ impl From {
         match self {
             Self::Groups(groups) => groups.expect(codes, expected),
             Self::Line(line) => line.expect(numbers[0], expected),
+            Self::LineInGroups(lines) => lines.expect(codes, numbers[1], expected),
             Self::Two(two) => two.expect(numbers[0], numbers[1], expected),
         }
     }
@@ -150,11 +155,21 @@ impl From {
     /// the column's numbers are to one another.
     fn is_precise(&self, numbers: &Numbers) -> bool {
         let spread = match self {
-            Self::Groups(groups) => median(&mut groups.spreads.clone()),
+            Self::Groups(groups) | Self::LineInGroups(LineInGroups { groups, .. }) => {
+                median(&mut groups.spreads.clone())
+            }
             Self::Line(line) => Some(line.spread),
             Self::Two(two) => Some(two.spread),
         };
         spread.is_some_and(|spread| spread <= PRECISE * numbers.scale_of(self.is_log(numbers)).spread)
+    }
+
+    /// The groups of the parent's codes, if it has any.
+    pub fn groups(&self) -> Option<&NumberInGroups> {
+        match self {
+            Self::Groups(groups) | Self::LineInGroups(LineInGroups { groups, .. }) => Some(groups),
+            _ => None,
+        }
     }
 
     /// Whether logarithms are compared, given whether a group's numbers are.
@@ -162,6 +177,7 @@ impl From {
         match self {
             Self::Groups(_) => numbers.is_log,
             Self::Line(line) => line.child_is_log,
+            Self::LineInGroups(lines) => lines.shape.is_some_and(|shape| shape.child_is_log),
             Self::Two(two) => two.is_log,
         }
     }
@@ -175,6 +191,7 @@ impl Parent {
         match &given.from {
             From::Groups(groups) => groups.expected(batch.codes[self.coder?][row]),
             From::Line(line) => line.expected(number(0)),
+            From::LineInGroups(lines) => lines.expected(batch.codes[self.coder?][row], number(1)),
             From::Two(two) => two.expected(number(0), number(1)),
         }
     }
@@ -214,8 +231,9 @@ impl Parent {
     pub fn bytes(&self) -> usize {
         match &self.relation {
             Relation::Category(category) => category.bytes(),
-            Relation::Number(NumberGiven { from: From::Groups(groups), tail }) => groups.bytes() + tail.bytes(),
-            Relation::Number(NumberGiven { tail, .. }) => tail.bytes(),
+            Relation::Number(NumberGiven { from, tail }) => {
+                tail.bytes() + from.groups().map_or(0, NumberInGroups::bytes)
+            }
         }
     }
 
@@ -228,8 +246,10 @@ impl Parent {
                 let parents = self.coder.map_or(0, |coder| coders[coder].count + 2);
                 *category = CategoryGivenParent::new(pairs, category.smoothing, counts, parents);
             }
-            Relation::Number(NumberGiven { from: From::Groups(groups), .. }) => groups.keep_frequent(least),
-            Relation::Number(_) => {}
+            Relation::Number(NumberGiven { from, .. }) => match from {
+                From::Groups(groups) | From::LineInGroups(LineInGroups { groups, .. }) => groups.keep_frequent(least),
+                From::Line(_) | From::Two(_) => {}
+            },
         }
     }
 
@@ -237,8 +257,7 @@ impl Parent {
     pub fn file_bytes(&self) -> usize {
         match &self.relation {
             Relation::Category(category) => category.pairs.bytes(),
-            Relation::Number(NumberGiven { from: From::Groups(groups), .. }) => groups.bytes(),
-            Relation::Number(_) => 64,
+            Relation::Number(given) => given.from.groups().map_or(64, NumberInGroups::bytes),
         }
     }
 }

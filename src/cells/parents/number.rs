@@ -57,7 +57,7 @@ impl Seen<'_> {
     }
 
     /// The places of those of some rows that are seen.
-    fn gather(&self, rows: &[u32], places: &mut Vec<f64>) {
+    pub fn gather(&self, rows: &[u32], places: &mut Vec<f64>) {
         places.clear();
         places.resize(rows.len(), 0.0);
         let mut count = 0;
@@ -74,13 +74,27 @@ impl Seen<'_> {
 impl NumberInGroups {
     /// From rows in groups; `codes` is the number of the groups' codes.
     pub fn fit(grouped: &Grouped, seen: Seen, scale: &Scale, codes: u32) -> Self {
+        Self::fit_by(grouped, (scale, scale.least()), codes, |rows, away| {
+            seen.gather(rows, away);
+            let centre = median(away)?;
+            away.iter_mut().for_each(|place| *place = (*place - centre).abs());
+            Some(centre)
+        })
+    }
+
+    /// The same with a least spread, where a function gives the centre of some rows, and how far each of those that are
+    /// seen is from what the centre says of it.
+    pub fn fit_by(
+        grouped: &Grouped,
+        (scale, least): (&Scale, f64),
+        codes: u32,
+        mut centre_of: impl FnMut(&[u32], &mut Vec<f64>) -> Option<f64>,
+    ) -> Self {
         let (mut keys, mut rows, mut medians, mut spreads) = (vec![], vec![], vec![], vec![]);
         let [mut away, mut telling] = [(); 2].map(|()| Vec::<f64>::with_capacity(grouped.rows.len()));
         let mut places = vec![];
         for (key, group) in grouped.keys.iter().zip(grouped.groups()) {
-            seen.gather(group, &mut places);
-            let Some(centre) = median(&mut places) else { continue };
-            places.iter_mut().for_each(|place| *place = (*place - centre).abs());
+            let Some(centre) = centre_of(group, &mut places) else { continue };
             away.extend_from_slice(&places);
             if places.len() >= TELLING {
                 telling.extend_from_slice(&places);
@@ -90,7 +104,7 @@ impl NumberInGroups {
             medians.push(centre);
             spreads.push(1.4826 * median(&mut places).unwrap_or(0.0));
         }
-        let within = spread_within(away, telling, scale);
+        let within = spread_within(away, telling, least);
         let narrow = within / scale.spread;
         let pull = (narrow * narrow).min(1.0);
         let sized = rows.iter().map(|rows| f64::from(*rows));
@@ -107,7 +121,7 @@ impl NumberInGroups {
         let centres = centres.map(pulled).collect();
         let spread = |(own, n): (&f64, f64)| {
             let mixed = ((n * own * own + SHARED * within * within) / (n + SHARED)).sqrt();
-            (mixed.max(scale.least()) * (1.0 + 1.0 / n).sqrt()).min(MOST_SPREAD)
+            (mixed.max(least) * (1.0 + 1.0 / n).sqrt()).min(MOST_SPREAD)
         };
         let spreads = spreads.iter().zip(sized).map(spread).collect();
         Self::new(keys, rows, centres, spreads, codes)
@@ -160,11 +174,11 @@ impl NumberInGroups {
 }
 
 /// The usual distance of a number from its group's median, as a spread.
-fn spread_within(mut away: Vec<f64>, mut telling: Vec<f64>, scale: &Scale) -> f64 {
+fn spread_within(mut away: Vec<f64>, mut telling: Vec<f64>, least: f64) -> f64 {
     let few = telling.len() <= TELLING_ROWS;
     let usual = median(if few { &mut away } else { &mut telling }).unwrap_or(0.0) * 1.4826;
     let upper = quantile_of(&mut away, 0.75);
-    usual.max(if upper.is_nan() { 0.0 } else { upper / 3.0 }).max(scale.least())
+    usual.max(if upper.is_nan() { 0.0 } else { upper / 3.0 }).max(least)
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use super::mixture::bounded;
 
 /// A number that has no logarithm is this many spreads from the expected one.
 const NO_LOGARITHM: f32 = 15.0;
+/// From this evidence on, how far a number is from what a rule says counts by itself: of a number that is spread
+/// widely, one that is near the right one is not likelier to be right.
+const RARE: f32 = 20.0;
 /// The lowest evidence that a tail gives.
 const LOWEST_TAIL: f32 = 0.3;
 /// How many times as narrow as the column a parent's expectation may be taken for, and as wide.
@@ -100,7 +103,8 @@ impl Compared {
         let (mut usual, far) = ([LOWEST_TAIL; STRIP], &self.far[..out.len()]);
         tail.evidence_of_strip(far, is_left_out, &mut usual);
         tail.add_broken(far, is_left_out, &mut usual);
-        Simd::chosen().run(Bound { compared: self, usual: &usual, out });
+        let rare = if tail.is_rule { RARE } else { f32::INFINITY };
+        Simd::chosen().run(Bound { compared: self, usual: &usual, rare, out });
     }
 }
 
@@ -159,8 +163,9 @@ impl Task for Compare<'_> {
 /// Ratios, as far as the tail leaves them, within their bounds.
 struct Bound<'a> {
     compared: &'a Compared,
-    /// The tail's evidence.
+    /// The tail's evidence, and from where on it counts by itself.
     usual: &'a [f32; STRIP],
+    rare: f32,
     out: &'a mut [f32],
 }
 
@@ -172,7 +177,7 @@ impl Task for Bound<'_> {
         let Compared { far, ratios, .. } = self.compared;
         for ((out, far), (ratio, usual)) in self.out.iter_mut().zip(far).zip(ratios.iter().zip(self.usual)) {
             let least = 1.0 / usual;
-            let is_low = (*ratio < 1.0 / LOWEST_TAIL) & (*ratio < least);
+            let is_low = ((*ratio < 1.0 / LOWEST_TAIL) & (*ratio < least)) | (*usual >= self.rare);
             let ratio = if is_low { least } else { *ratio };
             *out = if far.is_nan() { 1.0 } else { bounded(ratio) };
         }
