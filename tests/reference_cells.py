@@ -36,6 +36,7 @@ Texts = dict[int, list[str]]
 """Of a feature that is a category, the texts of the codes beyond its vocabulary, in their order."""
 
 SHARE = 0.02
+RARE = 20.0
 MOST = 1e5
 FAR = (0.75, 2.0)
 UNITS = {"Datetime": 86_400e6, "Duration": 3_600e6, "Time": 3_600e9}
@@ -467,13 +468,13 @@ class _Model:
         if relation == "category":
             self._read_pairs(parent, target)
             return parent
-        if relation == "groups":
+        if "groups" in sizes:
             codes, rows = self._take("group_codes", sizes["groups"]), self._take("group_rows", sizes["groups"])
             assert (rows > 0).all()
             numbers = self._take("group_numbers", sizes["groups"])
             parent.groups = dict(zip(codes.tolist(), numbers.tolist(), strict=True))
-        else:
-            (parent.numbers,) = self._take("lines" if relation == "line" else "two")
+        if relation != "groups":
+            (parent.numbers,) = self._take({"line": "lines", "line_in_groups": "slopes", "two": "two"}[relation])
         parent.tail = self._tail(sizes["knots"])
         if metadata.get("is_rule"):
             parent.tail.is_rule = True
@@ -580,8 +581,11 @@ class _Row:
         if number > 0 and is_log != numbers.is_log:
             unit = number if numbers.is_log else 1 / number
         ratio = unit * _t(away) / spread / (_wrong(numbers.away(number)) / numbers.scale.spread)
+        usual = parent.tail.evidence(_odd(away))
         if ratio < 1 / 0.3:
-            ratio = max(ratio, 1 / parent.tail.evidence(_odd(away)))
+            ratio = max(ratio, 1 / usual)
+        if parent.tail.is_rule and usual >= RARE:
+            ratio = 1 / usual
         return min(max(ratio, 1 / MOST), MOST)
 
     def _expected(self, parent: Parent, numbers: Numbers) -> tuple[tuple[float, float] | None, bool]:
@@ -591,6 +595,8 @@ class _Row:
             found = parent.groups.get(self.codes[parent.coder])
             return (None if found is None else (found[0], found[1])), numbers.is_log
         first, second = (self._number(at) for at in parent.columns)
+        if parent.relation == "line_in_groups":
+            return self._on_line_of_group(parent, second)
         if parent.relation == "line":
             slope, offset, spread = parent.numbers.tolist()
             if parent.sizes["parent_is_log"]:
@@ -607,6 +613,23 @@ class _Row:
                 }[parent.sizes["operation"]]()
             is_log = parent.sizes["is_log"]
             place = number if not is_log else math.log(number) if number > 0 else math.nan
+        return ((place, spread) if math.isfinite(place) else None), is_log
+
+    def _on_line_of_group(self, parent: Parent, other: float) -> tuple[tuple[float, float] | None, bool]:
+        """The same for a line of the row's group."""
+        assert parent.coder is not None
+        shape = parent.sizes.get("shape")
+        is_log = shape is not None and shape["child_is_log"]
+        found = parent.groups.get(self.codes[parent.coder])
+        if found is None:
+            return None, is_log
+        centre, spread = found
+        if shape is None:
+            place = centre * other
+        else:
+            if shape["parent_is_log"]:
+                other = math.log(other) if other > 0 else math.nan
+            place = centre + float(parent.numbers) * other
         return ((place, spread) if math.isfinite(place) else None), is_log
 
     def _name_determined(self, cells: list[float]) -> bool:

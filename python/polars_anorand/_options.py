@@ -70,10 +70,10 @@ class FitOptions(TypedDict, total=False):
         The standard deviation of the paper's noise (section 5.1), in the scaled space, above 0 and at most 1000. Only
         the preset ``"paper"`` makes such noise. Default 1.
     hidden : list of int
-        The widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [32, 16], with
+        The widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [8, 8], with
         labels [64, 64], paper [32, 16].
     latent : int
-        The width of the encoder's latent z1, 1 to 4,096. Default 16, with labels 0: there is no autoencoder unless a
+        The width of the encoder's latent z1, 1 to 4,096. Default 4, with labels 0: there is no autoencoder unless a
         width is given.
     epochs : int
         The number of passes over a member's rows, 1 to 1,000,000. Default 1, with labels 40 in at most 1,100 steps
@@ -84,7 +84,7 @@ class FitOptions(TypedDict, total=False):
     batch_size : int
         The number of rows of an optimiser step, synthetic ones included, 2 to 1,000,000. Default 128, with labels 256.
     learning_rate : float
-        Adam's step size, above 0 and at most 1. Default 0.003, with labels 0.002, paper 0.0001.
+        Adam's step size, above 0 and at most 1. Default 0.005, with labels 0.002, paper 0.0001.
 
     """
 

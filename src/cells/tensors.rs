@@ -128,9 +128,19 @@ pub struct ParentMetadata {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RelationMetadata {
-    Category { groups: usize, pairs: usize },
-    Groups { groups: usize, knots: usize },
-    Line { parent_is_log: bool, child_is_log: bool, knots: usize },
+    Category {
+        groups: usize,
+        pairs: usize,
+    },
+    Groups {
+        groups: usize,
+        knots: usize,
+    },
+    Line {
+        parent_is_log: bool,
+        child_is_log: bool,
+        knots: usize,
+    },
     /// Of lines through zero, there is no shape.
     LineInGroups {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,7 +148,11 @@ pub enum RelationMetadata {
         groups: usize,
         knots: usize,
     },
-    Two { operation: Operation, is_log: bool, knots: usize },
+    Two {
+        operation: Operation,
+        is_log: bool,
+        knots: usize,
+    },
 }
 
 impl CellsMetadata {

@@ -133,6 +133,24 @@ fn a_total_that_is_not_quantity_times_price() {
 }
 
 #[test]
+fn a_tax_by_the_rate_of_another_country() {
+    const RATES: [f64; 4] = [0.19, 0.055, 0.25, 0.081];
+    let country = |row: usize| pick(row, 1, 4);
+    let amount = |row: usize| (100.0 * (1.5 * normal(row, 2) + 4.0).exp()).round() / 100.0;
+    let tax = move |row: usize| (RATES[country(row)] * amount(row) * 100.0).round() / 100.0;
+    let table = table(vec![
+        ("country", texts(ROWS, |row| ["DE", "FR", "SE", "CH"][country(row)].to_string())),
+        ("amount", numbers(ROWS, amount)),
+        ("tax", numbers(ROWS, tax)),
+    ]);
+    let wrong = format!("{:.2}", amount(7) * RATES[(country(7) + 1) % 4]);
+    let reason = found(&table, "tax", &wrong);
+    assert_eq!(reason.parents, [0, 1], "{}", reason.sentence);
+    let is_said = reason.sentence.contains("; with country ") && reason.sentence.contains(" and amount ");
+    assert!(is_said, "{}", reason.sentence);
+}
+
+#[test]
 fn an_end_that_is_not_start_plus_length() {
     const DAY: f64 = 86_400e6;
     let start = |row: usize| (18_000.0 + (400.0 * random(row, 1) * 1440.0).round() / 1440.0) * DAY;

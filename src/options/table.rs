@@ -245,12 +245,12 @@ options! {
 
     /// The widths of the hidden layers of ND and encoder.
     hidden: Vec<i64> => Vec<usize>, in Widths(MOST_LAYERS, MOST_WIDTH),
-        paper vec![32, 16], default vec![32, 16], labelled vec![64, 64];
+        paper vec![32, 16], default vec![8, 8], labelled vec![64, 64];
 
     /// The width of z1. With labels it is 0 by default: there is no autoencoder, and the networks are
     /// classifiers that learn the labels alone.
     latent: i64 => usize, in Whole(1, MOST_WIDTH),
-        paper 16, default 16, labelled 0;
+        paper 16, default 4, labelled 0;
 
     /// The number of passes over a member's rows.
     epochs: i64 => usize, in Whole(1, 1_000_000),
@@ -271,5 +271,5 @@ options! {
 
     /// Adam's step size.
     learning_rate: f64 => f64, in Positive(1.0),
-        paper 1e-4, default 3e-3, labelled 2e-3;
+        paper 1e-4, default 5e-3, labelled 2e-3;
 }

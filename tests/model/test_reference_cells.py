@@ -41,6 +41,13 @@ def raw() -> pl.DataFrame:
     day[5] = "2022-03-04"
     job = rng.choice(["job_7 nightly", "job_8 daily", "import", "Export"], ROWS, p=[0.4, 0.3, 0.28, 0.02])
     weight = {"job_7 nightly": 10.0, "job_8 daily": 25.0, "import": 3.0, "Export": 80.0}
+    # A rate of each country, a power with a level of each province, and a line with an offset of each job.
+    rate = {"NL": 0.21, "BE": 0.06, "DE": 0.19}
+    tax = [round(float(of) * rate[country[each]], 2) for each, of in zip(province, x, strict=True)]
+    noise = np.random.default_rng(8)
+    level = {"Utrecht": 40, "Gelderland": 2, "Antwerpen": 9, "Namur": 300, "Bayern": 1, "Hessen": 20}
+    toll = [level[each] * float(of) ** 1.6 for each, of in zip(province, x, strict=True)] * noise.normal(1, 0.03, ROWS)
+    fare = [4 * weight[each] + 0.5 * int(n) for each, n in zip(job, minutes, strict=True)] + noise.normal(0, 1, ROWS)
     opens = [f"{at.hour:02}:{at.minute // 30 * 30:02}" for at in start]
     frame = pl.DataFrame(
         {
@@ -72,6 +79,9 @@ def raw() -> pl.DataFrame:
             "bonus": [
                 None if of == "import" else float(at) for of, at in zip(job, rng.normal(5, 1, ROWS), strict=True)
             ],
+            "tax": tax,
+            "toll": toll.round(2),
+            "fare": fare.round(1),
         }
     )
     country_of_few = pl.when(pl.int_range(ROWS).is_in([17, 400])).then(pl.lit("Utrehct")).otherwise("province")
@@ -86,6 +96,8 @@ def strange(frame: pl.DataFrame) -> pl.DataFrame:
         {"paid": "12.50"}, {"paid": "€5.00"}, {"paid": "-$4.00"}, {"paid": "$9,000,000.00"}, {"paid": "$ 20"},
         {"load": "12,5 g"}, {"load": "12.5 kg"}, {"load": "1.000,5kg"}, {"load": "kg"},
         {"around": 0.0}, {"around": -0.5}, {"bonus": None}, {"job": "import"},
+        {"tax": 0.4}, {"tax": -1.0}, {"x": 0.0, "tax": 0.0}, {"toll": 11.0}, {"toll": -2.0}, {"x": None}, {"fare": 300.0},
+        {"job": None}, {"minutes": None}, {"job": "new", "fare": 60.0},
         {"end": datetime(2022, 12, 1)}, {"start": datetime(2023, 12, 20, 7)},
         {"province": "Bayren"}, {"province": "Paris"}, {"country": "DE"}, {"country": "nl"}, {"country": "XX"},
         {"code": "NL 1001"}, {"code": "DE-99999"}, {"quantity": 400}, {"quantity": -3}, {"price": 99.0}, {"price": 3.5},
@@ -100,7 +112,7 @@ def strange(frame: pl.DataFrame) -> pl.DataFrame:
     ]  # fmt: skip
     rows = frame.with_columns(pl.col("age").cast(pl.Float64))
     spoilt = [
-        rows[11 * at].with_columns(pl.lit(value, dtype=rows.schema[name]).alias(name) for name, value in each.items())
+        rows[9 * at].with_columns(pl.lit(value, dtype=rows.schema[name]).alias(name) for name, value in each.items())
         for at, each in enumerate(faults)
     ]
     return pl.concat([*spoilt, rows.head(60)])
@@ -135,7 +147,10 @@ def test_every_relation_is_among_those_that_are_recomputed(model: anorand.Model)
     cells = reference.metadata(model.to_bytes())["cells"]
     assert {each["aim"] for each in cells["targets"]} == {"value", "number", "hour", "presence"}
     relations = {next(iter(parent["relation"])) for each in cells["targets"] for parent in each["parents"]}
-    assert relations == {"category", "groups", "line", "two"}
+    assert relations == {"category", "groups", "line", "line_in_groups", "two"}
+    lines = [parent["relation"].get("line_in_groups") for each in cells["targets"] for parent in each["parents"]]
+    shapes = [each.get("shape") for each in lines if each is not None]
+    assert {None if of is None else (of["parent_is_log"], of["child_is_log"]) for of in shapes} >= {None, (True, True)}
     assert [(each["low"], each["high"]) for each in cells["orders"]] == [(6, 7), (8, 9)]
     assert any(parent.get("is_rule") for each in cells["targets"] for parent in each["parents"])
     assert {each["nature"]["meaning"] for each in cells["columns"]} == {"category", "number", "date", "clock"}

@@ -219,3 +219,41 @@ fn groups_that_both_have_are_pooled() {
     assert_eq!(rows(&whole) > 0, rows(&merged) > 0);
     assert!(rows(&merged) <= 1_500 && rows(&merged) >= rows(&whole), "{} {}", rows(&merged), rows(&whole));
 }
+
+#[test]
+fn lines_of_groups_are_pooled_and_keep_their_slope() {
+    let table = |rows: usize, from: usize| {
+        let grade = move |row: usize| pick(row + from, 1, 4);
+        let weight = move |row: usize| (100.0 * normal(row + from, 2).exp()).round() / 100.0;
+        let price = move |row: usize| {
+            (grade(row) as f64 + 1.7 * weight(row).max(0.01).ln() + 0.02 * normal(row + from, 3) + 6.0).exp().round()
+        };
+        Table(vec![
+            ("grade", texts(rows, move |row| ["fair", "good", "better", "best"][grade(row)].to_string())),
+            ("weight", numbers(rows, weight)),
+            ("price", numbers(rows, price)),
+        ])
+    };
+    let lines = |of: &Fitted| {
+        let parents = target(of, "price").parents.clone();
+        let lines = parents.into_iter().find_map(|parent| match parent.relation {
+            Relation::Number(given) => match given.from {
+                From::LineInGroups(lines) => Some(lines),
+                _ => None,
+            },
+            Relation::Category(_) => None,
+        });
+        lines.unwrap()
+    };
+    for rows in [500, 3_000] {
+        let earlier = table(1_000, 0).fit();
+        let merged = table(rows, 3_000).fit_after(&earlier, None);
+        assert_readable(&merged);
+        let (before, after) = (lines(&earlier), lines(&merged));
+        assert_eq!(before.slope, after.slope);
+        assert!((after.slope - 1.7).abs() < 0.03, "{}", after.slope);
+        assert_eq!(after.groups.rows.iter().sum::<u32>() as usize, 1_000 + rows);
+        let apart = before.groups.centres.iter().zip(&after.groups.centres).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f64::max) < 0.05, "{before:?} {after:?}");
+    }
+}

@@ -108,6 +108,9 @@ impl Chooser<'_> {
         if let Some(gains) = &gains {
             let two = self.two_numbers(gains, wanted.column, &found);
             let lines = self.lines_in_groups(gains, wanted.column, &promising, &found)?;
+            // Where few quantities are groups too, a product says it in fewer numbers.
+            let is_said = |line: &Choice| two.iter().any(|two| line.columns.iter().all(|at| two.columns.contains(at)));
+            let lines = lines.filter(|line| !is_said(line));
             found.extend(two.into_iter().chain(lines));
         }
         found.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.columns.cmp(&b.columns)));

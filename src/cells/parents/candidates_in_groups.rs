@@ -146,7 +146,7 @@ mod tests {
         let first: Vec<f64> = (0..300).map(|row| f64::from(row * 37 % 101)).collect();
         // Between groups, the second falls where the first rises within them.
         let second: Vec<f64> = first.iter().zip(&codes).map(|(x, code)| x - 900.0 * f64::from(*code)).collect();
-        let other: Vec<f64> = (0..300).map(|row| f64::from(row * 71 % 97)).collect();
+        let other: Vec<f64> = (0..300).map(|row| libm::sin(f64::from(row * row))).collect();
         let rests = |places: &[f64]| Rests::new(places, &grouped, 300).unwrap();
         assert!(rests(&first).together(&rests(&second)) > 0.99);
         assert!(rests(&first).together(&rests(&other)) < 0.2);

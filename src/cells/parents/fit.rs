@@ -505,7 +505,8 @@ impl<'a> Source<'a> {
             }
             (How::LineInGroups(_, shape), Some(grouped)) => {
                 let scale = self.numbers.scale_of(shape.is_some_and(|shape| shape.child_is_log));
-                let lines = Lines { shape, slope: self.slope, grouped, taken: &self.others[1], scale, codes: self.codes };
+                let lines =
+                    Lines { shape, slope: self.slope, grouped, taken: &self.others[1], scale, codes: self.codes };
                 lines.fit(seen).map(From::LineInGroups)
             }
             (How::Two { operation, is_log }, _) => {

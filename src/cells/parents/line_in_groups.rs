@@ -105,11 +105,7 @@ impl Lines<'_> {
     }
 
     /// A centre for each group; `centre` is that of all rows.
-    fn by_group(
-        &self,
-        centre: f64,
-        centre_of: impl FnMut(&[u32], &mut Vec<f64>) -> Option<f64>,
-    ) -> NumberInGroups {
+    fn by_group(&self, centre: f64, centre_of: impl FnMut(&[u32], &mut Vec<f64>) -> Option<f64>) -> NumberInGroups {
         let scale = Scale { centre, ..*self.scale };
         NumberInGroups::fit_by(self.grouped, (&scale, scale.least_by_numbers()), self.codes, centre_of)
     }
