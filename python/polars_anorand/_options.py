@@ -73,8 +73,8 @@ class FitOptions(TypedDict, total=False):
         The widths of the hidden layers of ND block and encoder, 1 to 8 of them, each 1 to 4,096. Default [8, 8], with
         labels [64, 64], paper [32, 16].
     latent : int
-        The width of the encoder's latent z1, 1 to 4,096. Default 4, with labels 0: there is no autoencoder unless a
-        width is given.
+        The width of the encoder's latent z1, 1 to 4,096. Default 4, paper 16, with labels 0: there is no autoencoder
+        unless a width is given.
     epochs : int
         The number of passes over a member's rows, 1 to 1,000,000. Default 1, with labels 40 in at most 1,100 steps
         (every second network: 280), paper 200.

@@ -281,7 +281,7 @@ def detect(
     [(500, 900)]
     >>> outliers = frame.select(anorand.detect(["x", "y"], explain=2)).unnest("anomaly").filter("outlier")
     >>> outliers["reasons"].list.first().struct.field("value").to_list()
-    ['900']
+    ['500']
 
     """
     if contamination is not None and threshold is not None:

@@ -196,7 +196,7 @@ def test_a_fit_does_not_start_from_it_but_may_distil_what_it_starts_from(
 
 def test_a_network_that_ranks_rows_unlike_the_ensemble_is_a_warning() -> None:
     rng = np.random.default_rng(0)
-    noise = pl.DataFrame(rng.normal(size=(300, 40)), schema=[f"x{at}" for at in range(40)])
+    noise = pl.DataFrame(rng.normal(size=(300, 100)), schema=[f"x{at}" for at in range(100)])
     options: dict[str, Any] = {
         "members": 1,
         "kept_rows": 0,
