@@ -489,14 +489,24 @@ class _Model:
         pairs = [(self._take("pair_children", size).tolist(), self._take("pair_rows", size).tolist()) for size in sizes]
         once, twice = (sum(counts.count(rows) for _, counts in pairs) for rows in (1, 2))
         discount = once / (once + 2 * twice) if once else 0.0
+        least = self._least_of_new(parent, target, once / max(sum(sum(counts) for _, counts in pairs), 1))
         for code, (children, counts) in zip(codes, pairs, strict=True):
             rows, alone = sum(counts), counts.count(1)
             k = k0 + c * alone + r * rows
-            ratios: dict[int | None, float] = {None: k / (rows + k)}
+            ratios: dict[int | None, float] = {None: max(k / (rows + k), least)}
             for child, count in zip(children, counts, strict=True):
                 share = max(target.counts[child], 0.5) / all_rows
                 ratios[child] = (count - discount + k * share) / ((rows - discount + k) * share)
             parent.groups[code] = ratios
+
+    def _least_of_new(self, parent: Parent, target: Target, share: float) -> float:
+        """The lowest ratio of a new pair; `share` is about the share of new rows that have one."""
+        numbers = self.columns[target.column].numbers
+        assert parent.coder is not None
+        is_bin = target.aim == "value" and self.coders[parent.coder].form == "bin"
+        if not is_bin or numbers is None or numbers.edges_are_values or share == 0:
+            return 0.0
+        return 1 / max(0.3 * share**-0.7, 1.0)
 
     def evidence(self, rows: Array) -> Evidence:
         found = Evidence(np.zeros_like(rows), np.zeros((*rows.shape, 2)), *np.zeros((3, len(rows))))

@@ -12,7 +12,7 @@ use super::parents::line::Line;
 use super::parents::line_in_groups::LineInGroups;
 use super::parents::number::NumberInGroups;
 use super::parents::two_numbers::NumberOfTwo;
-use super::parents::{Aim, From, NumberGiven, Parent, Relation, Target, MOST_PARENTS};
+use super::parents::{are_sizes, Aim, From, NumberGiven, Parent, Relation, Target, MOST_PARENTS};
 use super::sentinels;
 use super::tails::{Ends, Tail, MOST_KNOTS};
 use super::tensors::{
@@ -225,7 +225,9 @@ impl<'a> Fronts<'a> {
         check(coder.is_none_or(is_coded), "the coders")?;
         let relation = match (&metadata.relation, coder, target.aim == Aim::Number) {
             (RelationMetadata::Category { groups, pairs }, Some(coder), false) => {
-                self.category([*groups, *pairs], coder, &target.counts)?
+                let child = target.coder.and_then(|child| coders.get(child));
+                let are_sizes = child.is_some_and(|child| are_sizes(child, &columns[target.column], coder));
+                self.category([*groups, *pairs], coder, &target.counts, are_sizes)?
             }
             (RelationMetadata::Groups { groups, .. }, Some(coder), true) => {
                 let from = From::Groups(self.groups(*groups, coder)?);
@@ -259,7 +261,13 @@ impl<'a> Fronts<'a> {
         Ok(Relation::Number(NumberGiven { from, tail: if metadata.is_rule { tail.of_rule() } else { tail } }))
     }
 
-    fn category(&mut self, [groups, pairs]: [usize; 2], coder: &Coder, counts: &[u64]) -> Checked<Relation> {
+    fn category(
+        &mut self,
+        [groups, pairs]: [usize; 2],
+        coder: &Coder,
+        counts: &[u64],
+        are_sizes: bool,
+    ) -> Checked<Relation> {
         let [k0, c, r] = self.f64s[at::SMOOTHING].array()?;
         check((1e-6..1e9).contains(&k0) && (0.0..1e3).contains(&c) && (0.0..=1.0).contains(&r), "the smoothing")?;
         let keys = self.u32s[at::PAIR_PARENTS].take(groups)?;
@@ -279,7 +287,8 @@ impl<'a> Fronts<'a> {
         check(starts.last().is_some_and(|end| *end as usize == pairs), "the pairs")?;
         let pairs = Pairs { keys, starts, children, counts: rows };
         let smoothing = Smoothing { k0, c, r };
-        Ok(Relation::Category(CategoryGivenParent::new(pairs, smoothing, counts, coder.count.saturating_add(2))))
+        let parents = coder.count.saturating_add(2);
+        Ok(Relation::Category(CategoryGivenParent::new(pairs, smoothing, counts, parents, are_sizes)))
     }
 
     fn groups(&mut self, groups: usize, coder: &Coder) -> Checked<NumberInGroups> {

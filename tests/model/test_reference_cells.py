@@ -48,6 +48,7 @@ def raw() -> pl.DataFrame:
     level = {"Utrecht": 40, "Gelderland": 2, "Antwerpen": 9, "Namur": 300, "Bayern": 1, "Hessen": 20}
     toll = [level[each] * float(of) ** 1.6 for each, of in zip(province, x, strict=True)] * noise.normal(1, 0.03, ROWS)
     fare = [4 * weight[each] + 0.5 * int(n) for each, n in zip(job, minutes, strict=True)] + noise.normal(0, 1, ROWS)
+    height = noise.normal(40, 9, ROWS).round()
     opens = [f"{at.hour:02}:{at.minute // 30 * 30:02}" for at in start]
     frame = pl.DataFrame(
         {
@@ -82,6 +83,8 @@ def raw() -> pl.DataFrame:
             "tax": tax,
             "toll": toll.round(2),
             "fare": fare.round(1),
+            "height": height,
+            "mass": (1000 + 0.5 * height + noise.normal(0, 1, ROWS)).round(3),
         }
     )
     country_of_few = pl.when(pl.int_range(ROWS).is_in([17, 400])).then(pl.lit("Utrehct")).otherwise("province")
@@ -98,6 +101,7 @@ def strange(frame: pl.DataFrame) -> pl.DataFrame:
         {"around": 0.0}, {"around": -0.5}, {"bonus": None}, {"job": "import"},
         {"tax": 0.4}, {"tax": -1.0}, {"x": 0.0, "tax": 0.0}, {"toll": 11.0}, {"toll": -2.0}, {"x": None}, {"fare": 300.0},
         {"job": None}, {"minutes": None}, {"job": "new", "fare": 60.0},
+        {"height": 61.0}, {"height": 23.0}, {"height": 40.5}, {"mass": 1005.0},
         {"end": datetime(2022, 12, 1)}, {"start": datetime(2023, 12, 20, 7)},
         {"province": "Bayren"}, {"province": "Paris"}, {"country": "DE"}, {"country": "nl"}, {"country": "XX"},
         {"code": "NL 1001"}, {"code": "DE-99999"}, {"quantity": 400}, {"quantity": -3}, {"price": 99.0}, {"price": 3.5},
@@ -151,6 +155,13 @@ def test_every_relation_is_among_those_that_are_recomputed(model: anorand.Model)
     lines = [parent["relation"].get("line_in_groups") for each in cells["targets"] for parent in each["parents"]]
     shapes = [each.get("shape") for each in lines if each is not None]
     assert {None if of is None else (of["parent_is_log"], of["child_is_log"]) for of in shapes} >= {None, (True, True)}
+    of_bins = [
+        each["column"]
+        for each in cells["targets"]
+        for parent in each["parents"]
+        if each["aim"] == "value" and cells["coders"][parent["coder"]][1] == "bin"
+    ]
+    assert model.features.index("height") in of_bins
     assert [(each["low"], each["high"]) for each in cells["orders"]] == [(6, 7), (8, 9)]
     assert any(parent.get("is_rule") for each in cells["targets"] for parent in each["parents"])
     assert {each["nature"]["meaning"] for each in cells["columns"]} == {"category", "number", "date", "clock"}

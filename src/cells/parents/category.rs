@@ -10,6 +10,7 @@
 //! of two (Ney, Essen and Kneser, 1994): where no pair has two rows, those of one are mistakes.
 
 use crate::cells::math::quick_ln;
+use crate::cells::tails::evidence_of_share;
 
 use super::grouped::Grouped;
 
@@ -142,6 +143,12 @@ impl Pairs {
         }
     }
 
+    /// About the share of new rows whose pair is new (Good, 1953).
+    fn share_of_new(&self) -> f64 {
+        let once = self.counts.iter().filter(|count| **count == 1).count() as f64;
+        once / self.counts.iter().map(|count| f64::from(*count)).sum::<f64>().max(1.0)
+    }
+
     /// Bytes in a file.
     pub fn bytes(&self) -> usize {
         8 * self.keys.len() + 8 * self.children.len()
@@ -238,6 +245,10 @@ impl Tried {
 pub struct CategoryGivenParent {
     pub pairs: Pairs,
     pub smoothing: Smoothing,
+    /// Whether the parent is a bin of numbers, and the child one of many.
+    pub are_sizes: bool,
+    /// The lowest ratio of a pair that is new.
+    least: f32,
     /// The group of each parent's code.
     group_of: Vec<u32>,
     /// The ratio of each pair, and of a child that a group lacks.
@@ -248,20 +259,22 @@ pub struct CategoryGivenParent {
 }
 
 impl CategoryGivenParent {
-    /// From pairs and the rows of each child; `parents` is the number of the parent's codes.
-    pub fn new(pairs: Pairs, smoothing: Smoothing, child_counts: &[u64], parents: u32) -> Self {
+    /// From pairs and the rows of each child; `parents` is the number of the parent's codes. `are_sizes` says whether
+    /// the parent is a bin of numbers, and the child one of many numbers.
+    pub fn new(pairs: Pairs, smoothing: Smoothing, child_counts: &[u64], parents: u32, are_sizes: bool) -> Self {
         let rows = sum(child_counts);
         let mut group_of = vec![NONE; parents as usize];
         let (mut ratios, mut lacking) = (Vec::with_capacity(pairs.children.len()), vec![]);
         let sums: Vec<(f64, f64)> = (0..pairs.groups()).map(|group| pairs.sums(group)).collect();
         let discount = pairs.discount();
+        let least = if are_sizes { 1.0 / evidence_of_share(pairs.share_of_new()).max(1.0) } else { 0.0 };
         for (group, key) in pairs.keys.iter().enumerate() {
             if let Some(of_code) = group_of.get_mut(*key as usize) {
                 *of_code = group as u32;
             }
             let (of_parent, alone) = sums[group];
             let k = smoothing.k(of_parent, alone);
-            lacking.push((k / (of_parent + k)) as f32);
+            lacking.push((k / (of_parent + k)).max(least) as f32);
             for at in pairs.range(group) {
                 let of_child = child_counts.get(pairs.children[at] as usize).copied().unwrap_or(0);
                 let share = (of_child as f64).max(0.5) / rows;
@@ -269,7 +282,7 @@ impl CategoryGivenParent {
                 ratios.push(((of_pair + k * share) / ((of_parent - discount + k) * share)) as f32);
             }
         }
-        Self { pairs, smoothing, group_of, ratios, lacking, sums }
+        Self { pairs, smoothing, are_sizes, least: least as f32, group_of, ratios, lacking, sums }
     }
 
     /// The group of a parent's code, if it is known.
@@ -299,7 +312,12 @@ impl CategoryGivenParent {
         let alone = alone - f64::from(count == 1) + f64::from(count == 2);
         let k = self.smoothing.k(of_parent - 1.0, alone);
         let share = share_left_out(child_counts, child, all_rows);
-        ((f64::from(count) - 1.0 + k * share) / ((of_parent - 1.0 + k) * share)) as f32
+        let ratio = ((f64::from(count) - 1.0 + k * share) / ((of_parent - 1.0 + k) * share)) as f32;
+        if count == 1 {
+            ratio.max(self.least)
+        } else {
+            ratio
+        }
     }
 
     /// The child that most rows of a parent have, how many of them, and how many rows the parent
@@ -320,6 +338,29 @@ impl CategoryGivenParent {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_new_pair_of_sizes_says_no_more_than_how_often_that_happens() {
+        let pairs = (0..600u32).map(|row| (row % 20, if row % 7 == 3 { row % 43 } else { row % 20 }));
+        let (parents, children): (Vec<u32>, Vec<u32>) = pairs.unzip();
+        let counts = child_counts(&children, 44);
+        let grouped = Grouped::new(&parents, 20);
+        let smoothing = Smoothing { k0: 0.03, c: 0.0, r: 0.003 };
+        let [any, sized] = [false, true].map(|are_sizes| {
+            let pairs = Pairs::count(&grouped, &children, &mut vec![0; counts.len()]);
+            CategoryGivenParent::new(pairs, smoothing, &counts, 22, are_sizes)
+        });
+        let once = any.pairs.counts.iter().filter(|count| **count == 1).count() as f64;
+        let least = (1.0 / (0.3 * libm::pow(once / 600.0, -0.7))) as f32;
+        let alone = |row: &usize| {
+            let group = any.group(parents[*row]).unwrap();
+            any.pairs.counts[any.place(group, children[*row]).unwrap()] == 1
+        };
+        let row = (0..600).find(alone).unwrap();
+        let left_out = |of: &CategoryGivenParent| of.ratio_left_out(parents[row], children[row], &counts, 600.0);
+        assert!(any.ratio(3, 43) < 0.01 && left_out(&any) < 0.01, "{once}");
+        assert_eq!([sized.ratio(3, 43), left_out(&sized)], [least; 2]);
+    }
+
     /// 300 rows: parent a has child a mod 3, but for one row in 50.
     fn rows() -> (Vec<u32>, Vec<u32>) {
         let parents: Vec<u32> = (0..300).map(|row| row % 10).collect();
@@ -332,7 +373,7 @@ mod tests {
         let counts = child_counts(&children, 5);
         let pairs = Pairs::count(&Grouped::new(&parents, 11), &children, &mut [0; 5]);
         let (smoothing, gain) = Likelihood::new(&pairs, &counts, 300).best(0.0);
-        (CategoryGivenParent::new(pairs, smoothing, &counts, 12), gain, counts)
+        (CategoryGivenParent::new(pairs, smoothing, &counts, 12, false), gain, counts)
     }
 
     #[test]
@@ -356,7 +397,7 @@ mod tests {
             let mut without = child_counts(&c, 5);
             // The shares are of all rows.
             without[4] = 1;
-            let without = CategoryGivenParent::new(pairs, fitted.smoothing, &without, 12);
+            let without = CategoryGivenParent::new(pairs, fitted.smoothing, &without, 12, false);
             let left_out = fitted.ratio_left_out(parents[row], children[row], &counts, 300.0);
             assert!((without.ratio(parents[row], children[row]) / left_out - 1.0).abs() < 1e-5);
         }

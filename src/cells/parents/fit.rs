@@ -30,7 +30,7 @@ use super::ratios::{Compared, Strip};
 use super::sample::{rising, Sample, FOLDS, LINE_ROWS};
 use super::screen::Screen;
 use super::two_numbers::NumberOfTwo;
-use super::{share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
+use super::{are_sizes, share_out, Aim, From, NumberGiven, Parent, Relation, Said, Target, MOST_PARENTS};
 
 /// A discrete column is predicted as a number as well if it has more values than this.
 const FEW_VALUES: usize = 12;
@@ -327,7 +327,8 @@ impl Fitting<'_> {
             pairs = merge_pairs(&given.pairs, &before.parents, &before.children, &pairs, merging.shares);
         }
         let (smoothing, _) = Likelihood::new(&pairs, counts, self.batch.rows).best(f64::NEG_INFINITY);
-        let given = CategoryGivenParent::new(pairs, smoothing, counts, coder.count + 2);
+        let are_sizes = are_sizes(&self.coders[child], &self.columns[self.coders[child].column], coder);
+        let given = CategoryGivenParent::new(pairs, smoothing, counts, coder.count + 2, are_sizes);
         let all_rows = sum(counts);
         let codes = parents.iter().zip(children);
         let ratio = |(parent, child): (&u32, &u32)| given.ratio_left_out(*parent, *child, counts, all_rows);

@@ -244,7 +244,7 @@ impl Parent {
                 let mut pairs = category.pairs.clone();
                 pairs.keep_frequent(least);
                 let parents = self.coder.map_or(0, |coder| coders[coder].count + 2);
-                *category = CategoryGivenParent::new(pairs, category.smoothing, counts, parents);
+                *category = CategoryGivenParent::new(pairs, category.smoothing, counts, parents, category.are_sizes);
             }
             Relation::Number(NumberGiven { from, .. }) => match from {
                 From::Groups(groups) | From::LineInGroups(LineInGroups { groups, .. }) => groups.keep_frequent(least),
@@ -260,6 +260,13 @@ impl Parent {
             Relation::Number(given) => given.from.groups().map_or(64, NumberInGroups::bytes),
         }
     }
+}
+
+/// Whether a child is one of many numbers, and its parent a bin of numbers. Most pairs of both are rare: one that is new
+/// says no more than how often that happens.
+pub fn are_sizes(child: &Coder, of_child: &Column, parent: &Coder) -> bool {
+    let has_many = of_child.numbers.as_ref().is_some_and(|numbers| !numbers.edges_are_values);
+    has_many && child.form == Form::Value && parent.form == Form::Bin
 }
 
 /// Makes the sum of weights one.
