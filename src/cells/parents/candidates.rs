@@ -18,13 +18,10 @@ use super::{Aim, MOST_PARENTS};
 
 /// The columns that are looked at closely for each column.
 const LOOKED_AT: usize = 12;
-/// By how many nats a row must be likelier with a parent: categories, numbers, and numbers of two
-/// others, above what each of these says alone.
+/// By how many nats a row must be likelier with a parent: categories, and numbers, with two others
+/// above what each of these says alone.
 const LEAST_GAIN: f64 = 0.02;
-const LEAST_GAIN_OF_NUMBER: f64 = 0.04;
-pub const LEAST_GAIN_OF_TWO: f64 = 0.1;
-/// A line must be better than groups by this.
-const LINE_MARGIN: f64 = 0.02;
+pub const LEAST_GAIN_OF_NUMBER: f64 = 0.1;
 /// The columns of numbers whose pairs are tried, and the rows of the first and the second look.
 const MOST_NUMBERS: usize = 32;
 const FIRST_ROWS: usize = 16;
@@ -182,7 +179,7 @@ impl Chooser<'_> {
         }
         for shape in self.shapes(child, at) {
             let gain = gains.gain_of_line(shape, &self.sample.numbers[at], &self.sample.rising[at]);
-            if gain.is_some_and(|gain| best.is_none_or(|best| gain > best.gain + LINE_MARGIN)) {
+            if gain.is_some_and(|gain| best.is_none_or(|best| gain > best.gain)) {
                 best = Some(Choice { columns: [at; 2], how: How::Line(shape), gain: gain.unwrap_or(0.0) });
             }
         }
@@ -232,7 +229,7 @@ impl Chooser<'_> {
             let gains = alone.iter().filter(|choice| columns.contains(&choice.columns[0])).map(|choice| choice.gain);
             gains.fold(0.0, f64::max)
         };
-        found.retain(|choice| choice.gain > of_one(&choice.columns) + LEAST_GAIN_OF_TWO);
+        found.retain(|choice| choice.gain > of_one(&choice.columns) + LEAST_GAIN_OF_NUMBER);
         found.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.columns.cmp(&b.columns)));
         found.truncate(1);
         found

@@ -5,7 +5,7 @@ use polars::prelude::PolarsResult;
 use crate::cells::math::median;
 use crate::cells::numbers::Numbers;
 
-use super::candidates::{Choice, Chooser, How, LEAST_GAIN_OF_TWO};
+use super::candidates::{Choice, Chooser, How, LEAST_GAIN_OF_NUMBER};
 use super::form::{Form, PARTS};
 use super::gains::Gains;
 use super::grouped::Grouped;
@@ -24,7 +24,8 @@ const MOST: f64 = 3.0;
 struct Rests(Vec<f64>);
 
 impl Rests {
-    /// The distances from the median of the group, in their own spread; None where most are nothing.
+    /// The distances from the median of the group, in the spread of those that are not zero: all numbers of a group may
+    /// be the same, as the discounts of what has none. None where there are none.
     fn new(places: &[f64], grouped: &Grouped, rows: usize) -> Option<Self> {
         let mut rests = vec![0.0; rows];
         let mut of_group = vec![];
@@ -35,7 +36,7 @@ impl Rests {
             let Some(centre) = median(&mut of_group) else { continue };
             for row in group {
                 let rest = places[*row as usize] - centre;
-                if !rest.is_nan() {
+                if !rest.is_nan() && rest != 0.0 {
                     rests[*row as usize] = rest;
                     all.push(rest.abs());
                 }
@@ -80,7 +81,7 @@ impl Chooser<'_> {
             for shape in shapes {
                 let Some(gain) = gains.gain_of_lines(shape, formed, &self.sample.numbers[other]) else { continue };
                 let is_best = best.is_none_or(|best| gain > best.gain);
-                if is_best && gain > of_one + LEAST_GAIN_OF_TWO {
+                if is_best && gain > of_one + LEAST_GAIN_OF_NUMBER {
                     let how = How::LineInGroups(formed.form, shape);
                     best = Some(Choice { columns: [group, other], how, gain });
                 }
