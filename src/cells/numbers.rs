@@ -173,6 +173,12 @@ impl Numbers {
         }
     }
 
+    /// The places of numbers on the scale; NaN stays.
+    pub fn places(&self, numbers: &[f64]) -> Vec<f64> {
+        let place = |number: &f64| if number.is_nan() { f64::NAN } else { self.on_scale(*number) };
+        numbers.iter().map(place).collect()
+    }
+
     /// How far a number is from the centre, in spreads.
     pub fn away(&self, number: f64) -> f32 {
         let scale = self.scale();

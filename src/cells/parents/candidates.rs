@@ -21,7 +21,7 @@ const LOOKED_AT: usize = 12;
 /// By how many nats a row must be likelier with a parent: categories, and numbers, with two others
 /// above what each of these says alone.
 const LEAST_GAIN: f64 = 0.02;
-pub const LEAST_GAIN_OF_NUMBER: f64 = 0.1;
+const LEAST_GAIN_OF_NUMBER: f64 = 0.1;
 /// The columns of numbers whose pairs are tried, and the rows of the first and the second look.
 const MOST_NUMBERS: usize = 32;
 const FIRST_ROWS: usize = 16;
@@ -69,6 +69,14 @@ pub struct Choice {
     pub columns: [usize; 2],
     pub how: How,
     pub gain: f64,
+}
+
+impl Choice {
+    /// Whether two columns say more together than each of them alone.
+    pub fn says_more_than(&self, alone: &[Choice]) -> bool {
+        let of_one = alone.iter().filter(|choice| self.columns.contains(&choice.columns[0]));
+        self.gain > of_one.map(|choice| choice.gain).fold(0.0, f64::max) + LEAST_GAIN_OF_NUMBER
+    }
 }
 
 /// What parents are chosen for.
@@ -225,11 +233,7 @@ impl Chooser<'_> {
                 }
             }
         }
-        let of_one = |columns: &[usize; 2]| {
-            let gains = alone.iter().filter(|choice| columns.contains(&choice.columns[0])).map(|choice| choice.gain);
-            gains.fold(0.0, f64::max)
-        };
-        found.retain(|choice| choice.gain > of_one(&choice.columns) + LEAST_GAIN_OF_NUMBER);
+        found.retain(|choice| choice.says_more_than(alone));
         found.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.columns.cmp(&b.columns)));
         found.truncate(1);
         found

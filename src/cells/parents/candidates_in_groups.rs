@@ -3,9 +3,8 @@
 use polars::prelude::PolarsResult;
 
 use crate::cells::math::median;
-use crate::cells::numbers::Numbers;
 
-use super::candidates::{Choice, Chooser, How, LEAST_GAIN_OF_NUMBER};
+use super::candidates::{Choice, Chooser, How};
 use super::form::{Form, PARTS};
 use super::gains::Gains;
 use super::grouped::Grouped;
@@ -72,37 +71,30 @@ impl Chooser<'_> {
         alone: &[Choice],
     ) -> PolarsResult<Option<Choice>> {
         let mut best: Option<Choice> = None;
-        for (_, group, other) in self.promising_lines(gains, promising) {
+        for (_, formed, columns) in self.promising_lines(gains, promising) {
             crate::job::check()?;
-            let Some(formed) = self.groups(group) else { continue };
-            let of_column = |choice: &&Choice| [group, other].contains(&choice.columns[0]);
-            let of_one = alone.iter().filter(of_column).map(|choice| choice.gain).fold(0.0, f64::max);
+            let other = columns[1];
             let shapes = self.shapes(child, other).into_iter().map(Some).chain([None]);
             for shape in shapes {
                 let Some(gain) = gains.gain_of_lines(shape, formed, &self.sample.numbers[other]) else { continue };
-                let is_best = best.is_none_or(|best| gain > best.gain);
-                if is_best && gain > of_one + LEAST_GAIN_OF_NUMBER {
-                    let how = How::LineInGroups(formed.form, shape);
-                    best = Some(Choice { columns: [group, other], how, gain });
+                let choice = Choice { columns, how: How::LineInGroups(formed.form, shape), gain };
+                if best.is_none_or(|best| gain > best.gain) && choice.says_more_than(alone) {
+                    best = Some(choice);
                 }
             }
         }
         Ok(best)
     }
 
-    /// Pairs of a column that groups the rows and one of numbers that goes together with a number
+    /// Pairs of a column that groups the rows, in its form, and one of numbers that goes together with a number
     /// within the groups, and how far; the best ones first.
-    fn promising_lines(&self, gains: &Gains, promising: &[usize]) -> Vec<(f64, usize, usize)> {
+    fn promising_lines(&self, gains: &Gains, promising: &[usize]) -> Vec<(f64, &Formed, [usize; 2])> {
         let rows = self.sample.glance_rows();
         let own = &gains.places()[..rows];
-        let places = |numbers: &Numbers, raw: &[f64]| -> Vec<f64> {
-            let on_scale = |number: &f64| if number.is_nan() { f64::NAN } else { numbers.on_scale(*number) };
-            raw.iter().take(rows).map(on_scale).collect()
-        };
         let others: Vec<(usize, Vec<f64>)> = promising
             .iter()
             .filter_map(|at| Some((*at, self.columns[*at].numbers.as_ref().filter(|of| of.edges.len() > 1)?)))
-            .map(|(at, numbers)| (at, places(numbers, &self.sample.numbers[at])))
+            .map(|(at, numbers)| (at, numbers.places(&self.sample.numbers[at][..rows])))
             .collect();
         let mut found = vec![];
         for group in promising {
@@ -112,11 +104,11 @@ impl Chooser<'_> {
                 let rests = Rests::new(places, &formed.glance, rows);
                 let together = rests.map_or(0.0, |rests| own.together(&rests));
                 if together > TOGETHER {
-                    found.push((together, *group, *other));
+                    found.push((together, formed, [*group, *other]));
                 }
             }
         }
-        found.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
         found.truncate(PAIRS);
         found
     }

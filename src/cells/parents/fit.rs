@@ -463,26 +463,26 @@ impl<'a> Source<'a> {
         };
         let place = |number: f64| match choice.how {
             _ if number.is_nan() => number,
-            How::Two { .. } => number,
+            How::Two { .. } | How::LineInGroups(_, None) => number,
             How::Line(Shape { child_is_log, .. }) | How::LineInGroups(_, Some(Shape { child_is_log, .. }))
                 if child_is_log != numbers.is_log =>
             {
                 taken(number, child_is_log)
             }
-            How::LineInGroups(_, None) => number,
             _ => numbers.on_scale(number),
         };
         let places: Vec<f64> = rows.iter().map(|row| place(raw[*row])).collect();
-        let number = |at: usize, row: usize| fitting.batch.numbers[at].get(row).copied().unwrap_or(f64::NAN);
-        let of_column = |at: usize| match is_line {
-            true => rows.iter().map(|row| number(at, *row)).collect(),
-            false => vec![],
+        let numbers_of = |at: usize| -> Vec<f64> {
+            let given = &fitting.batch.numbers[at];
+            rows.iter().map(|row| given.get(*row).copied().unwrap_or(f64::NAN)).collect()
         };
-        let mut others = choice.columns.map(of_column);
+        let others = match choice.how {
+            How::Form(_) => [vec![], vec![]],
+            How::LineInGroups(_, shape) => [vec![], all_taken(shape, &numbers_of(choice.columns[1]))],
+            How::Line(_) | How::Two { .. } => choice.columns.map(numbers_of),
+        };
         let mut slope = 0.0;
         if let (How::LineInGroups(_, shape), Some(grouped)) = (choice.how, &grouped) {
-            let at = choice.columns[1];
-            others[1] = all_taken(shape, &rows.iter().map(|row| number(at, *row)).collect::<Vec<f64>>());
             slope = match earlier.map(|before| &before.parent.relation) {
                 Some(Relation::Number(NumberGiven { from: From::LineInGroups(lines), .. })) => lines.slope,
                 _ => common_slope(shape, grouped, &others[1], &places)?,

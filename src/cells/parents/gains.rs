@@ -40,8 +40,7 @@ pub struct Gains<'a> {
 
 impl<'a> Gains<'a> {
     pub fn new(numbers: &'a Numbers, raw: &'a [f64], folds: &[u8]) -> Self {
-        let on_scale = |number: &f64| if number.is_nan() { f64::NAN } else { numbers.on_scale(*number) };
-        let places: Vec<f64> = raw.iter().map(on_scale).collect();
+        let places = numbers.places(raw);
         let log = |number: &f64| super::line::taken(*number, true);
         let logs = if numbers.log.is_some() { raw.iter().map(log).collect() } else { vec![] };
         let folds = folds.iter().take(raw.len()).map(|fold| fold % FOLDS).collect();

@@ -96,12 +96,7 @@ impl Lines<'_> {
     fn offsets(&self, rests: Seen) -> Option<NumberInGroups> {
         let known = rests.places.iter().copied().filter(|rest| !rest.is_nan());
         let centre = median(&mut known.collect::<Vec<f64>>())?;
-        Some(self.by_group(centre, |rows, away| {
-            rests.gather(rows, away);
-            let centre = median(away)?;
-            away.iter_mut().for_each(|rest| *rest = (*rest - centre).abs());
-            Some(centre)
-        }))
+        Some(self.by_group(centre, |rows, away| rests.centre(rows, away)))
     }
 
     /// A centre for each group; `centre` is that of all rows.

@@ -56,8 +56,16 @@ impl Seen<'_> {
         (place, !place.is_nan() & self.left_out.is_none_or(|fold| self.folds[row] != fold))
     }
 
+    /// The median of those of some rows that are seen, and how far each of them is from it.
+    pub fn centre(&self, rows: &[u32], away: &mut Vec<f64>) -> Option<f64> {
+        self.gather(rows, away);
+        let centre = median(away)?;
+        away.iter_mut().for_each(|place| *place = (*place - centre).abs());
+        Some(centre)
+    }
+
     /// The places of those of some rows that are seen.
-    pub fn gather(&self, rows: &[u32], places: &mut Vec<f64>) {
+    fn gather(&self, rows: &[u32], places: &mut Vec<f64>) {
         places.clear();
         places.resize(rows.len(), 0.0);
         let mut count = 0;
@@ -74,12 +82,7 @@ impl Seen<'_> {
 impl NumberInGroups {
     /// From rows in groups; `codes` is the number of the groups' codes.
     pub fn fit(grouped: &Grouped, seen: Seen, scale: &Scale, codes: u32) -> Self {
-        Self::fit_by(grouped, (scale, scale.least()), codes, |rows, away| {
-            seen.gather(rows, away);
-            let centre = median(away)?;
-            away.iter_mut().for_each(|place| *place = (*place - centre).abs());
-            Some(centre)
-        })
+        Self::fit_by(grouped, (scale, scale.least()), codes, |rows, away| seen.centre(rows, away))
     }
 
     /// The same with a least spread, where a function gives the centre of some rows, and how far each of those that are
