@@ -28,8 +28,6 @@ pub struct Index {
     /// `[blocks, inputs, lanes]`
     rows: Vec<f32>,
     coded: CodedRows,
-    /// The mean codes of the blocks
-    centres: CodedRows,
     /// The most that a row is from its codes
     pub error: f32,
 }
@@ -42,6 +40,8 @@ pub struct CodedRows {
     /// The [`Start`] of each row's sums, `[blocks, lanes]`
     starts: Vec<i32>,
     lanes: usize,
+    /// The words of a row
+    pub width: usize,
 }
 
 impl Index {
@@ -61,7 +61,6 @@ impl Index {
             lanes,
             rows: reserved(blocks * lanes * inputs, INDEX)?,
             coded: CodedRows::new(blocks, codes.words(), lanes)?,
-            centres: CodedRows::new(blocks.div_ceil(lanes), codes.words(), lanes)?,
             error: 0.0,
             codes,
             numbers,
@@ -85,17 +84,6 @@ impl Index {
             self.coded.starts[block * lanes + lane] = start;
             self.error = self.error.max(error);
         }
-        let mut start = Start::default();
-        for word in 0..self.codes.words() {
-            let words = &self.coded.words(block)[word * lanes..][..count];
-            let mean = |at: usize| words.iter().map(|word| word >> (8 * at) & 0xff).sum::<i32>() / count.max(1) as i32;
-            for at in 0..IN_WORD {
-                let code = mean(at);
-                start.add(code);
-                self.centres.lane(block / lanes, block % lanes)[word * lanes] |= code << (8 * at);
-            }
-        }
-        self.centres.starts[block] = start.number(self.codes.offset());
     }
 
     pub fn blocks(&self) -> usize {
@@ -107,11 +95,6 @@ impl Index {
         &self.coded
     }
 
-    /// The mean codes of the blocks, as those of rows.
-    pub fn centres(&self) -> &CodedRows {
-        &self.centres
-    }
-
     /// The rows of a block, `[inputs, lanes]`.
     #[inline(always)]
     pub fn block(&self, block: usize) -> &[f32] {
@@ -119,26 +102,22 @@ impl Index {
     }
 
     pub fn bytes(&self) -> usize {
-        (self.numbers.len() + self.rows.len()) * size_of::<f32>() + self.coded.bytes() + self.centres.bytes()
+        (self.numbers.len() + self.rows.len()) * size_of::<f32>() + self.coded.bytes()
     }
 }
 
 impl CodedRows {
     /// Has no rows yet.
-    fn new(blocks: usize, words: usize, lanes: usize) -> PolarsResult<Self> {
+    fn new(blocks: usize, width: usize, lanes: usize) -> PolarsResult<Self> {
         let mut starts = reserved(blocks * lanes, INDEX)?;
         starts.resize(blocks * lanes, OUT_OF_REACH);
-        Ok(Self { words: zeros(blocks * words * lanes, INDEX)?, starts, lanes })
-    }
-
-    pub fn blocks(&self) -> usize {
-        self.starts.len() / self.lanes
+        Ok(Self { words: zeros(blocks * width * lanes, INDEX)?, starts, lanes, width })
     }
 
     /// The words of a block, `[words, lanes]`.
     #[inline(always)]
     pub fn words(&self, block: usize) -> &[i32] {
-        let size = self.words.len() / self.blocks();
+        let size = self.width * self.lanes;
         &self.words[block * size..][..size]
     }
 
@@ -149,7 +128,7 @@ impl CodedRows {
 
     /// The words of a block from those of one row on.
     fn lane(&mut self, block: usize, lane: usize) -> &mut [i32] {
-        let size = self.words.len() / self.blocks();
+        let size = self.width * self.lanes;
         &mut self.words[block * size..][..size][lane..]
     }
 

@@ -2,27 +2,29 @@
 //! [`Search`](super::nearest::Search) finds, to the bit, since the distance of two rows is the same
 //! sum in the same order, and since rows that are as near count by their numbers.
 //!
-//! The blocks whose centres are nearest have rows that are near, and these say how far the nearest
-//! rows are at most. Then the codes of all rows are compared, and distances computed where a row
-//! may be as near.
+//! The codes of all rows are compared. The distances of the rows whose codes are nearest say how far the nearest
+//! rows are at most. Then distances are computed wherever a row may be as near.
+
+use std::ops::Range;
 
 use crate::simd::{Task, Vector, MOST_LANES};
 
 use super::codes::IN_WORD;
-use super::index::{CodedRows, Index};
+use super::index::Index;
 use super::nearest::{Nearest, MOST_TILE, NONE, SLOTS};
 
 /// Rows of a tile whose codes are compared with a block together.
 const TOGETHER: usize = 8;
 
-/// Blocks whose codes are compared before the distances of their rows are computed.
-const CHUNK: usize = 64;
+/// Blocks that are passed over together where none of their rows may be near enough. Their sums are computed again where
+/// one may be, since that takes less than to store them.
+const GROUP: usize = 4;
 
 /// Blocks whose distances are computed together, so that one sum need not wait for another.
 const BLOCKS: usize = 4;
 
-/// The blocks that a row is compared with first.
-const FIRST: usize = 4;
+/// Blocks whose distances are computed before their rows are ranked.
+const QUEUE: usize = 4 * BLOCKS;
 
 /// The search for the nearest rows to the first `rows` of a tile, `[inputs, tile]`.
 pub struct IndexSearch<'a> {
@@ -31,6 +33,25 @@ pub struct IndexSearch<'a> {
     pub rows: usize,
     /// The number of nearest rows that count; one more is found
     pub neighbours: usize,
+    pub room: &'a mut Room,
+}
+
+/// Room for how near the codes of some rows of a tile are to those of an index. One search leaves it for the next one.
+#[derive(Default)]
+pub struct Room {
+    /// Of each group of blocks, the largest sum of products in each lane: the larger, the nearer.
+    /// `[TOGETHER, groups, lanes]`
+    largest: Vec<i32>,
+    /// Groups that are to be looked at
+    groups: Vec<u32>,
+}
+
+impl Room {
+    fn fit(&mut self, index: &Index) {
+        let groups = index.blocks().div_ceil(GROUP);
+        self.largest.resize(TOGETHER * groups * index.lanes, 0);
+        self.groups.resize(groups, 0);
+    }
 }
 
 impl Task for IndexSearch<'_> {
@@ -58,14 +79,13 @@ impl IndexSearch<'_> {
     unsafe fn search<V: Vector, const K: usize>(self) -> Nearest {
         debug_assert_eq!((self.numbers.len(), self.index.lanes), (self.index.inputs * V::TILE, V::LANES));
         let mut tile = Tile::<K>::new(&self, V::TILE);
-        // SAFETY: the caller knows that the CPU has the vector's instructions.
-        unsafe {
-            tile.look_at_centres::<V>();
-            for first in (0..self.index.blocks()).step_by(CHUNK) {
-                tile.look_at::<V>(first..self.index.blocks().min(first + CHUNK));
-            }
-            tile.found::<V>(self.neighbours)
+        self.room.fit(self.index);
+        for row in (0..self.rows).step_by(TOGETHER) {
+            // SAFETY: the caller knows that the CPU has the vector's instructions. The room is the index's.
+            unsafe { tile.search::<V>(row, self.room) };
         }
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        unsafe { tile.found::<V>(self.neighbours) }
     }
 }
 
@@ -96,18 +116,27 @@ fn insert<const K: usize>(near: &mut Near<K>, mut rank: u64) {
     }
 }
 
-/// Of whole vectors of numbers: a bit for each that is at least `least`, and the place of the first
-/// one; only of vectors that have such a number.
+/// A sum that at least `K` rows reach, and hardly more of them: the `K`-th largest of the lanes' largest ones.
 ///
 /// # Safety
 /// The CPU has the vector's instructions.
 #[inline(always)]
-unsafe fn masks<V: Vector>(numbers: &[i32], least: i32) -> impl Iterator<Item = (usize, u32)> + '_ {
-    let mask = move |(at, numbers): (usize, &[i32])| {
-        // SAFETY: the caller knows that the CPU has the vector's instructions; each chunk has `V::LANES` numbers.
-        (at * V::LANES, unsafe { V::is_at_least(V::load_whole(numbers.as_ptr()), V::splat_whole(least)) })
-    };
-    numbers.chunks_exact(V::LANES).enumerate().map(mask).filter(|(_, mask)| *mask != 0)
+unsafe fn sum_of_rank<V: Vector, const K: usize>(largest: &[i32]) -> i32 {
+    let mut lanes = [i32::MIN; MOST_LANES];
+    // SAFETY: the caller knows that the CPU has the vector's instructions; each chunk has `V::LANES` numbers.
+    unsafe {
+        let groups = largest.chunks_exact(V::LANES);
+        let start = V::splat_whole(i32::MIN);
+        let largest = groups.fold(start, |most, group| V::max_whole(most, V::load_whole(group.as_ptr())));
+        V::store_whole(largest, lanes.as_mut_ptr());
+    }
+    let mut ranked = [i32::MIN; K];
+    for mut sum in lanes {
+        for had in &mut ranked {
+            (*had, sum) = ((*had).max(sum), (*had).min(sum));
+        }
+    }
+    ranked[K - 1]
 }
 
 /// The rows of a tile, and what was found for them.
@@ -121,11 +150,10 @@ struct Tile<'a, const K: usize> {
     norms: [i32; MOST_TILE],
     errors: [f32; MOST_TILE],
     near: [Near<K>; MOST_TILE],
-    /// The blocks that each row was compared with first
-    first: [[usize; FIRST]; MOST_TILE],
-    /// See [`Codes::need`](super::codes::Codes::need)
-    need: [i32; MOST_TILE],
 }
+
+/// A block whose distances are wanted, and a bit for each lane that brought it there.
+type Wanted = (usize, u32);
 
 impl<'a, const K: usize> Tile<'a, K> {
     #[inline(always)]
@@ -150,135 +178,149 @@ impl<'a, const K: usize> Tile<'a, K> {
             }
         }
         let errors = squares.map(|square| codes.error(square));
-        let (near, first, need) = ([[NOBODY; K]; MOST_TILE], [[usize::MAX; FIRST]; MOST_TILE], [i32::MAX; MOST_TILE]);
-        Self { index, numbers, rows, words, norms, errors, near, first, need }
+        Self { index, numbers, rows, words, norms, errors, near: [[NOBODY; K]; MOST_TILE] }
     }
 
-    /// Compares each row with the blocks whose centres are nearest.
+    /// Finds the nearest rows to each of [`TOGETHER`] rows from `row` on.
     ///
     /// # Safety
-    /// The CPU has the vector's instructions.
+    /// The CPU has the vector's instructions, and the room is the index's.
     #[inline(always)]
-    unsafe fn look_at_centres<V: Vector>(&mut self) {
-        let centres = self.index.centres();
-        let wide = centres.blocks() * V::LANES;
-        let mut sums = vec![0i32; wide * TOGETHER];
-        for row in (0..self.rows).step_by(TOGETHER) {
-            for block in 0..centres.blocks() {
-                // SAFETY: the caller knows that the CPU has the vector's instructions, and each row has its part of the sums.
-                unsafe {
-                    for (at, found) in self.sums::<V>(centres, block, row).into_iter().enumerate() {
-                        V::store_whole(found, sums[at * wide + block * V::LANES..][..V::LANES].as_mut_ptr());
-                    }
+    unsafe fn search<V: Vector>(&mut self, row: usize, room: &mut Room) {
+        let groups = room.groups.len();
+        // SAFETY: the caller knows that the CPU has the vector's instructions, and that there is room for a vector of each
+        // group of blocks for each row.
+        unsafe {
+            for group in 0..groups {
+                let mut largest = [V::splat_whole(i32::MIN); TOGETHER];
+                for block in self.blocks_of(group) {
+                    let sums = self.sums::<V>(block, row);
+                    largest.iter_mut().zip(sums).for_each(|(largest, sums)| *largest = V::max_whole(*largest, sums));
+                }
+                for (at, largest) in largest.into_iter().enumerate() {
+                    V::store_whole(largest, room.largest.as_mut_ptr().add((at * groups + group) * V::LANES));
                 }
             }
-            for (row, sums) in (row..self.rows).zip(sums.chunks_exact_mut(wide)) {
-                // SAFETY: the caller knows that the CPU has the vector's instructions.
-                unsafe { self.look_first::<V>(row, sums) };
+        }
+        for (row, largest) in (row..self.rows).zip(room.largest.chunks_exact(groups * V::LANES)) {
+            // SAFETY: the caller knows that the CPU has the vector's instructions.
+            unsafe {
+                let first = sum_of_rank::<V, K>(largest);
+                self.look::<V>(row, largest, [first, i32::MAX], &mut room.groups);
+                self.look::<V>(row, largest, [self.need(row), first], &mut room.groups);
             }
         }
     }
 
-    /// Compares a row with the blocks of the largest sums, of which there are more.
+    fn blocks_of(&self, group: usize) -> Range<usize> {
+        group * GROUP..self.index.blocks().min((group + 1) * GROUP)
+    }
+
+    /// Compares a row with the blocks in which a sum is at least `least`, and none is `most`. `largest` are the
+    /// sums of groups of blocks, and `groups` has room for as many numbers.
     ///
     /// # Safety
     /// The CPU has the vector's instructions.
     #[inline(always)]
-    unsafe fn look_first<V: Vector>(&mut self, row: usize, sums: &mut [i32]) {
-        for at in 0..FIRST {
-            let most = sums.iter().copied().fold(i32::MIN, i32::max);
+    unsafe fn look<V: Vector>(&mut self, row: usize, largest: &[i32], [mut least, most]: [i32; 2], groups: &mut [u32]) {
+        // SAFETY: the caller knows that the CPU has the vector's instructions.
+        let reach = |sums: V::Whole, least: i32| unsafe { V::is_at_least(sums, V::splat_whole(least)) };
+        // Whether a sum is large enough can't be foretold: branches would take longer than this.
+        let mut count = 0;
+        for (group, largest) in largest.chunks_exact(V::LANES).enumerate() {
+            groups[count] = group as u32;
+            // SAFETY: the caller knows that the CPU has the vector's instructions; each chunk has `V::LANES` numbers.
+            count += usize::from(reach(unsafe { V::load_whole(largest.as_ptr()) }, least) != 0);
+        }
+        let (mut wanted, mut in_queue) = ([(0, 0); QUEUE], 0);
+        for group in &groups[..count] {
+            let blocks = self.blocks_of(*group as usize);
             // SAFETY: the caller knows that the CPU has the vector's instructions.
-            let found = unsafe { masks::<V>(sums, most) }.next();
-            let block = found.map_or(0, |(first, mask)| first + mask.trailing_zeros() as usize);
-            sums[block] = i32::MIN;
-            self.first[row][at] = block;
+            let sums = unsafe { self.sums_of_row::<V>(blocks.clone(), row) };
+            for (block, sums) in blocks.zip(sums) {
+                let lanes = reach(sums, least);
+                wanted[in_queue] = (block, lanes);
+                in_queue += usize::from((lanes != 0) & (reach(sums, most) == 0));
+            }
+            if in_queue > QUEUE - GROUP {
+                // SAFETY: the caller knows that the CPU has the vector's instructions.
+                unsafe { self.compare::<V>(row, &wanted[..in_queue]) };
+                (least, in_queue) = (least.max(self.need(row)), 0);
+            }
         }
         // SAFETY: the caller knows that the CPU has the vector's instructions.
-        unsafe { self.compare::<V>(row, &{ self.first[row] }) };
+        unsafe { self.compare::<V>(row, &wanted[..in_queue]) };
     }
 
-    /// Compares each row with those of some blocks.
-    ///
-    /// # Safety
-    /// The CPU has the vector's instructions.
-    #[inline(always)]
-    unsafe fn look_at<V: Vector>(&mut self, blocks: std::ops::Range<usize>) {
-        let coded = self.index.coded();
-        for row in (0..self.rows).step_by(TOGETHER) {
-            // Which rows of each block may be near enough to a row of the tile
-            let mut may_be = [[0i32; CHUNK]; TOGETHER];
-            for (at, block) in blocks.clone().enumerate() {
-                // SAFETY: the caller knows that the CPU has the vector's instructions, and that
-                // there are no more blocks than a chunk has.
-                unsafe {
-                    let sums = self.sums::<V>(coded, block, row);
-                    for ((may_be, sums), need) in may_be.iter_mut().zip(sums).zip(&self.need[row..][..TOGETHER]) {
-                        *may_be.get_unchecked_mut(at) = V::is_at_least(sums, V::splat_whole(*need)) as i32;
-                    }
-                }
-            }
-            for (row, may_be) in (row..self.rows).zip(&may_be) {
-                let mut near_enough = [0; CHUNK];
-                let mut count = 0;
-                // SAFETY: the caller knows that the CPU has the vector's instructions.
-                for (first, mut mask) in unsafe { masks::<V>(may_be, 1) } {
-                    while mask != 0 {
-                        let block = blocks.start + first + mask.trailing_zeros() as usize;
-                        mask &= mask - 1;
-                        near_enough[count] = block;
-                        count += usize::from(!self.first[row].contains(&block));
-                    }
-                }
-                // SAFETY: the caller knows that the CPU has the vector's instructions.
-                unsafe { self.compare::<V>(row, &near_enough[..count]) };
-            }
-        }
-    }
-
-    /// Computes the distances of a row from those of some blocks, and keeps the nearest ones.
-    ///
-    /// # Safety
-    /// The CPU has the vector's instructions.
-    #[inline(always)]
-    unsafe fn compare<V: Vector>(&mut self, row: usize, blocks: &[usize]) {
-        let near = &mut self.near[row];
-        for blocks in blocks.chunks(BLOCKS) {
-            // In the place of blocks that are not there: the first one again.
-            let mut rows = [self.index.block(blocks[0]).as_ptr(); BLOCKS];
-            for (rows, block) in rows.iter_mut().zip(blocks) {
-                *rows = self.index.block(*block).as_ptr();
-            }
-            // SAFETY: the caller knows that the CPU has the vector's instructions. Each block has a
-            // vector of each input, and the tile has the row's number.
-            unsafe {
-                let mut squares = [V::splat(0.0); BLOCKS];
-                for input in 0..self.index.inputs {
-                    let number = V::splat(*self.numbers.as_ptr().add(input * V::TILE + row));
-                    for (rows, square) in rows.iter().zip(&mut squares) {
-                        let difference = number.sub(V::load(rows.add(input * V::LANES)));
-                        *square = difference.mul_add(difference, *square);
-                    }
-                }
-                for (block, squares) in blocks.iter().zip(squares) {
-                    let mut nearer = squares.is_at_most(V::splat(square_of(near[K - 1])));
-                    if nearer == 0 {
-                        continue;
-                    }
-                    let mut lanes = [0f32; MOST_LANES];
-                    squares.store(lanes.as_mut_ptr());
-                    while nearer != 0 {
-                        let lane = nearer.trailing_zeros() as usize;
-                        nearer &= nearer - 1;
-                        let rank = rank(lanes[lane], self.index.numbers[block * V::LANES + lane]);
-                        if rank < near[K - 1] {
-                            insert(near, rank);
-                        }
-                    }
-                }
-            }
-        }
+    /// The sum that a row reaches if it may be as near as the nearest ones so far.
+    fn need(&self, row: usize) -> i32 {
         let error = self.errors[row] + self.index.error;
-        self.need[row] = self.index.codes.need(self.norms[row], error, square_of(near[K - 1]));
+        self.index.codes.need(self.norms[row], error, square_of(self.near[row][K - 1]))
+    }
+
+    /// Computes the distances of a row from those of up to [`QUEUE`] blocks, and keeps the nearest ones.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
+    #[inline(always)]
+    unsafe fn compare<V: Vector>(&mut self, row: usize, wanted: &[Wanted]) {
+        let mut squares = [[0f32; MOST_LANES]; QUEUE];
+        for (wanted, squares) in wanted.chunks(BLOCKS).zip(squares.chunks_mut(BLOCKS)) {
+            // SAFETY: the caller knows that the CPU has the vector's instructions.
+            unsafe {
+                match *wanted {
+                    [a] => self.squares::<V, 1>(row, [a], squares),
+                    [a, b] => self.squares::<V, 2>(row, [a, b], squares),
+                    [a, b, c] => self.squares::<V, 3>(row, [a, b, c], squares),
+                    [a, b, c, d, ..] => self.squares::<V, BLOCKS>(row, [a, b, c, d], squares),
+                    [] => {}
+                }
+            }
+        }
+        // Those that are likely to be near come first, so that few of the others are ranked.
+        let near = &mut self.near[row];
+        for likely in [0, u32::MAX] {
+            for ((block, lanes), squares) in wanted.iter().zip(&squares) {
+                // SAFETY: the caller knows that the CPU has the vector's instructions.
+                let mut nearer = unsafe { V::load(squares.as_ptr()).is_at_most(V::splat(square_of(near[K - 1]))) };
+                nearer &= lanes ^ likely;
+                while nearer != 0 {
+                    let lane = nearer.trailing_zeros() as usize;
+                    nearer &= nearer - 1;
+                    let rank = rank(squares[lane], self.index.numbers[block * V::LANES + lane]);
+                    if rank < near[K - 1] {
+                        insert(near, rank);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Computes the squares of a row's distances from those of some blocks.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
+    #[inline(always)]
+    unsafe fn squares<V: Vector, const N: usize>(
+        &self,
+        row: usize,
+        wanted: [Wanted; N],
+        out: &mut [[f32; MOST_LANES]],
+    ) {
+        let rows = wanted.map(|(block, _)| self.index.block(block).as_ptr());
+        // SAFETY: the caller knows that the CPU has the vector's instructions. Each block has a
+        // vector of each input, and the tile has the row's number.
+        unsafe {
+            let mut sums = [V::splat(0.0); N];
+            for input in 0..self.index.inputs {
+                let number = V::splat(*self.numbers.as_ptr().add(input * V::TILE + row));
+                for (rows, sum) in rows.iter().zip(&mut sums) {
+                    let difference = number.sub(V::load(rows.add(input * V::LANES)));
+                    *sum = difference.mul_add(difference, *sum);
+                }
+            }
+            out.iter_mut().zip(sums).for_each(|(out, sum)| sum.store(out.as_mut_ptr()));
+        }
     }
 
     /// For each of [`TOGETHER`] rows from `row` on: the products of its codes and those of a
@@ -287,8 +329,9 @@ impl<'a, const K: usize> Tile<'a, K> {
     /// # Safety
     /// The CPU has the vector's instructions.
     #[inline(always)]
-    unsafe fn sums<V: Vector>(&self, coded: &CodedRows, block: usize, row: usize) -> [V::Whole; TOGETHER] {
-        let words = self.index.codes.words();
+    unsafe fn sums<V: Vector>(&self, block: usize, row: usize) -> [V::Whole; TOGETHER] {
+        let coded = self.index.coded();
+        let words = coded.width;
         let (own, others) = (&self.words[row * words..][..TOGETHER * words], coded.words(block));
         // SAFETY: the caller knows that the CPU has the vector's instructions. There are `words` words of each row, and as many
         // vectors of the block.
@@ -298,6 +341,31 @@ impl<'a, const K: usize> Tile<'a, K> {
                 let others = V::load_whole(others.as_ptr().add(word * V::LANES));
                 for (row, sum) in sums.iter_mut().enumerate() {
                     *sum = V::add_products(*sum, others, V::splat_whole(*own.as_ptr().add(word * TOGETHER + row)));
+                }
+            }
+            sums
+        }
+    }
+
+    /// The same of one row and a group of blocks; what is not there has the sums of the last block.
+    ///
+    /// # Safety
+    /// The CPU has the vector's instructions.
+    #[inline(always)]
+    unsafe fn sums_of_row<V: Vector>(&self, blocks: Range<usize>, row: usize) -> [V::Whole; GROUP] {
+        let coded = self.index.coded();
+        let words = coded.width;
+        let own = &self.words[row / TOGETHER * TOGETHER * words..][..TOGETHER * words];
+        let block = |at: usize| (blocks.start + at).min(blocks.end - 1);
+        let others: [&[i32]; GROUP] = std::array::from_fn(|at| coded.words(block(at)));
+        // SAFETY: the caller knows that the CPU has the vector's instructions. There are `words` words of each row, and as many
+        // vectors of each block.
+        unsafe {
+            let mut sums: [V::Whole; GROUP] = std::array::from_fn(|at| V::load_whole(coded.starts(block(at)).as_ptr()));
+            for word in 0..words {
+                let own = V::splat_whole(*own.as_ptr().add(word * TOGETHER + row % TOGETHER));
+                for (sum, others) in sums.iter_mut().zip(&others) {
+                    *sum = V::add_products(*sum, V::load_whole(others.as_ptr().add(word * V::LANES)), own);
                 }
             }
             sums
@@ -394,9 +462,10 @@ mod tests {
         for ((kind, inputs, kept), simd) in kinds().into_iter().flat_map(with_each) {
             let wide = simd.tile_rows();
             let index = Index::new(&kept, inputs, simd).unwrap().unwrap();
-            let numbers = tile(&kept, inputs, wide);
+            let (numbers, mut room) = (tile(&kept, inputs, wide), Room::default());
             for (neighbours, rows) in [(1, wide), (2, wide - 3), (3, 1), (5, wide)] {
-                let found = simd.run(IndexSearch { index: &index, numbers: &numbers, rows, neighbours });
+                let found =
+                    simd.run(IndexSearch { index: &index, numbers: &numbers, rows, neighbours, room: &mut room });
                 let all =
                     simd.run(Search { kept: &kept, inputs, numbers: &numbers, neighbours, numbered: Numbered::None });
                 for row in 0..rows {
@@ -422,7 +491,13 @@ mod tests {
             let (_, inputs, kept) = kinds().swap_remove(0);
             let index = Index::new(&kept, inputs, simd).unwrap().unwrap();
             let numbers = vec![number; inputs * simd.tile_rows()];
-            let found = simd.run(IndexSearch { index: &index, numbers: &numbers, rows: 2, neighbours: 2 });
+            let found = simd.run(IndexSearch {
+                index: &index,
+                numbers: &numbers,
+                rows: 2,
+                neighbours: 2,
+                room: &mut Room::default(),
+            });
             assert_eq!(found.squares[0][..2], [NONE; 2], "{simd:?} {number}");
         }
     }

@@ -6,7 +6,7 @@ use crate::simd::Simd;
 
 use super::asinh::{Asinh, ViewOfTile};
 use super::index::Index;
-use super::index_search::IndexSearch;
+use super::index_search::{IndexSearch, Room};
 use super::log_odds::{LogOdds, OddsOfTile};
 use super::nearest::{rank_weights, Nearest, Numbered, Search, MOST_NEIGHBOURS, NONE, SLOTS};
 
@@ -152,6 +152,7 @@ impl View {
         let simd = Simd::chosen();
         let wide = simd.tile_rows();
         let (mut own, mut in_view) = (vec![0f32; inputs * wide], vec![0f32; inputs * wide]);
+        let mut room = Room::default();
         let size = scaled.len() / draws;
         let kept = if self.rows.is_empty() { scaled } else { &self.rows };
         for first in (0..rows).step_by(wide) {
@@ -170,7 +171,7 @@ impl View {
             let numbers = self.transform.tile(simd, numbers, &mut in_view);
             for (draw, kept) in kept.chunks_exact(size).enumerate() {
                 let nearest = match &self.index {
-                    Some(index) => simd.run(IndexSearch { index, numbers, rows: here, neighbours }),
+                    Some(index) => simd.run(IndexSearch { index, numbers, rows: here, neighbours, room: &mut room }),
                     None => simd.run(Search { kept, inputs, numbers, neighbours, numbered }),
                 };
                 take(Tile { draw, first, rows: here, nearest });

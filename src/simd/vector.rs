@@ -43,6 +43,8 @@ pub trait Vector: Copy {
     unsafe fn splat_whole(number: i32) -> Self::Whole;
     unsafe fn load_whole(from: *const i32) -> Self::Whole;
     unsafe fn store_whole(whole: Self::Whole, to: *mut i32);
+    /// The larger one.
+    unsafe fn max_whole(a: Self::Whole, b: Self::Whole) -> Self::Whole;
     /// A bit for each lane, the first one lowest: whether `a` is at least `b`.
     unsafe fn is_at_least(a: Self::Whole, b: Self::Whole) -> u32;
     /// Adds the products of the four bytes in each lane to its sum: of `bytes`, which are at most
@@ -54,7 +56,7 @@ pub trait Vector: Copy {
 macro_rules! vector {
     ($type:ty, $whole:ty, $lanes:literal, $outputs:literal, $set1:ident, $load:ident, $store:ident, $fma:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $max:ident, $min:ident, $sqrt:ident, $set1_whole:ident, $load_whole:ident, $store_whole:ident,
-     $where_positive:ident, $is_at_most:ident, $is_at_least:ident, $add_products:ident) => {
+     $max_whole:ident, $where_positive:ident, $is_at_most:ident, $is_at_least:ident, $add_products:ident) => {
         impl Vector for $type {
             type Whole = $whole;
             const LANES: usize = $lanes;
@@ -144,6 +146,11 @@ macro_rules! vector {
                 unsafe { $store_whole(to.cast(), whole) }
             }
             #[inline(always)]
+            unsafe fn max_whole(a: $whole, b: $whole) -> $whole {
+                // SAFETY: the caller knows that the CPU has the instruction.
+                unsafe { $max_whole(a, b) }
+            }
+            #[inline(always)]
             unsafe fn is_at_least(a: $whole, b: $whole) -> u32 {
                 // SAFETY: the caller knows that the CPU has the instruction.
                 unsafe { $is_at_least(a, b) }
@@ -177,6 +184,7 @@ vector!(
     _mm512_set1_epi32,
     _mm512_loadu_si512,
     _mm512_storeu_si512,
+    _mm512_max_epi32,
     where_positive_512,
     is_at_most_512,
     is_at_least_512,
@@ -202,6 +210,7 @@ vector!(
     _mm256_set1_epi32,
     _mm256_loadu_si256,
     _mm256_storeu_si256,
+    _mm256_max_epi32,
     where_positive_256,
     is_at_most_256,
     is_at_least_256,
@@ -375,6 +384,10 @@ impl Vector for Portable {
     unsafe fn store_whole(whole: [i32; 8], to: *mut i32) {
         // SAFETY: the caller knows that the pointer reaches eight numbers.
         unsafe { to.cast::<[i32; 8]>().write_unaligned(whole) }
+    }
+    #[inline(always)]
+    unsafe fn max_whole(a: [i32; 8], b: [i32; 8]) -> [i32; 8] {
+        std::array::from_fn(|lane| a[lane].max(b[lane]))
     }
     #[inline(always)]
     unsafe fn is_at_least(a: [i32; 8], b: [i32; 8]) -> u32 {
