@@ -1,8 +1,7 @@
 //! Strips of numbers as their column judges them: on its scale, and how far from its centre.
 
-use crate::simd::{Simd, Task, Vector};
+use crate::simd::{logarithms, Simd, Task, Vector};
 
-use super::elementary::logarithms;
 use super::math::spreads;
 use super::numbers::{Numbers, Scale, BELOW};
 use super::strips::STRIP;

@@ -1,7 +1,7 @@
 //! The arithmetic of the evidence: robust statistics and densities, with the same bits on every
 //! platform.
 
-use super::elementary::whole;
+use crate::simd::whole;
 
 /// The degrees of freedom of the t distribution that numbers are compared with.
 const FREEDOM: f64 = 4.0;

@@ -11,7 +11,7 @@
 //! | how rare | `tails`, `shapes`, `near_duplicates` |
 //! | what other values say | `parents` |
 //! | everything together | `evidence` |
-//! | many rows at a time | `strips`, `judged`, `index`, `elementary`, `parents::ratios` |
+//! | many rows at a time | `strips`, `judged`, `lookup`, `parents::ratios` |
 //! | what an earlier model knows | `merge` |
 //! | in words | `reason` |
 //! | in a file | `tensors`, `restore`, `bound` |
@@ -20,7 +20,6 @@ mod batch;
 mod bound;
 mod by_parent;
 mod column;
-mod elementary;
 mod events;
 mod evidence;
 #[cfg(test)]

@@ -2,12 +2,11 @@
 //! from a share p of the training rows is 0.3 · p^−0.7. Where a number follows precisely from others, to
 //! be far from what it should be is an event as well, whose evidence is one over its rate.
 
-use super::elementary::{exponentials, logarithms};
 use super::events::of_event;
 use super::lookup::Lookup;
 use super::math::{quick_ln, quick_ln_single};
 use super::strips::STRIP;
-use crate::simd::{Simd, Task, Vector};
+use crate::simd::{exponentials, logarithms, Simd, Task, Vector};
 
 /// The evidence of a share is `FACTOR * share ^ -EXPONENT`.
 const FACTOR: f64 = 0.3;

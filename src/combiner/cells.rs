@@ -31,6 +31,7 @@ use std::f64::consts::LN_2;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::RowEvidence;
+use crate::simd::{exp, ln_1p};
 
 use super::heads::{finite, Heads};
 use super::robust::Robust;
@@ -55,6 +56,8 @@ const MUCH_KEPT_WEIGHT: f64 = 2.0;
 const LEAST_UNIT: f64 = 0.1;
 /// The same of the tails, of which files keep seven digits.
 const LEAST_UNIT_OF_TAILS: f64 = 1e-3;
+/// From so many nats beyond the training rows on, `new` is h.
+const LEAST_EXPONENT: f64 = -700.0;
 /// The highest h, far from overflow.
 const HIGHEST: f64 = 1e30;
 
@@ -211,7 +214,7 @@ impl CellsFormula {
         let beyond = (networks - ABSURD).max(0.0);
         let networks = self.weight * softplus(damped(networks.min(ABSURD), from) + beyond);
         let all = (evidence - LN_2) * self.evidence.unit + self.evidence.median;
-        let new = self.highest * -libm::expm1((self.beyond - all).min(0.0));
+        let new = self.highest * (1.0 - exp((self.beyond - all).clamp(LEAST_EXPONENT, 0.0)));
         let broken = self.balance.conflict * (conflict - CONFLICT).max(0.0);
         let cells = self.balance.gain * softplus(damped(evidence, from_cells)) + broken + new;
         self.balance.together(networks, cells)
@@ -227,8 +230,9 @@ fn weight_of_networks(odds: f64) -> f64 {
 
 #[inline(always)]
 fn damped(nats: f64, from: f64) -> f64 {
+    let beyond = from + ln_1p((nats - from).max(0.0));
     if nats > from {
-        from + libm::log1p(nats - from)
+        beyond
     } else {
         nats
     }
@@ -237,13 +241,16 @@ fn damped(nats: f64, from: f64) -> f64 {
 /// ln(1 + eˣ), which is above 0 and rises everywhere.
 #[inline(always)]
 fn softplus(nats: f64) -> f64 {
+    // Each case is worked out for each row, so that loops become vectors.
+    let between = ln_1p(exp(nats.clamp(-30.0, 30.0)));
+    // A slow fall to 0 keeps apart what the exponential would make equal.
+    let below = between * (-30.0 / nats);
     if nats > 30.0 {
         nats
     } else if nats < -30.0 {
-        // A slow fall to 0 keeps apart what the exponential would make equal.
-        libm::log1p(libm::exp(-30.0)) * (-30.0 / nats)
+        below
     } else {
-        libm::log1p(libm::exp(nats))
+        between
     }
 }
 

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::RowEvidence;
 use crate::options::Combination;
+use crate::simd::{Simd, Task, Vector};
 
 /// Scores lie inside (0, 1): the nearest floats stand for what rounds to the ends.
 const LOWEST: f32 = f32::MIN_POSITIVE;
@@ -168,7 +169,6 @@ impl Combiner {
 
     /// Puts [`Combiner::score`] of some rows into the place of their logits. `evidence` are those
     /// of the rows, if the combination takes them.
-    #[inline(always)]
     pub fn combine(&self, logits: &mut [f32], errors: &[f32], evidence: Option<&[RowEvidence]>) {
         match self {
             Self::Probability(formula) => combine(formula, logits, errors, evidence),
@@ -199,19 +199,40 @@ impl Combiner {
     }
 }
 
-/// Makes all scores. The loop is plain, so that the compiler makes vectors of it.
-#[inline(always)]
+/// Makes all scores, in strips.
 fn combine(formula: &impl Formula, scores: &mut [f32], errors: &[f32], evidence: Option<&[RowEvidence]>) {
-    let rows = scores.len();
-    let errors = &errors[..rows];
-    if let Some(evidence) = evidence {
-        let evidence = &evidence[..rows];
-        for row in 0..rows {
-            scores[row] = bounded(formula, scores[row], errors[row], evidence[row]);
+    for (strip, scores) in scores.chunks_mut(STRIP).enumerate() {
+        let rows = strip * STRIP..strip * STRIP + scores.len();
+        let evidence = evidence.map(|evidence| &evidence[rows.clone()]);
+        Simd::chosen().run(Combine { formula, scores, errors: &errors[rows], evidence });
+    }
+}
+
+/// Rows whose evidence is laid out anew at a time.
+const STRIP: usize = 128;
+
+/// Makes the scores of up to [`STRIP`] rows. The loops are plain, so that the compiler makes vectors of them.
+struct Combine<'a, F> {
+    formula: &'a F,
+    scores: &'a mut [f32],
+    errors: &'a [f32],
+    evidence: Option<&'a [RowEvidence]>,
+}
+
+impl<F: Formula> Task for Combine<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let [mut all, mut tails, mut conflict] = [[0.0; STRIP]; 3];
+        let of_rows = all.iter_mut().zip(tails.iter_mut().zip(&mut conflict));
+        for ((all, (tails, conflict)), row) in of_rows.zip(self.evidence.unwrap_or(&[])) {
+            (*all, *tails, *conflict) = (row.all, row.tails, row.conflict);
         }
-    } else {
-        for row in 0..rows {
-            scores[row] = bounded(formula, scores[row], errors[row], RowEvidence::default());
+        let of_rows = all.iter().zip(tails.iter().zip(&conflict));
+        for ((score, error), (all, (tails, conflict))) in self.scores.iter_mut().zip(self.errors).zip(of_rows) {
+            let evidence = RowEvidence { all: *all, tails: *tails, conflict: *conflict };
+            *score = bounded(self.formula, *score, *error, evidence);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! bits, and so do portable vectors where the CPU fuses products and sums (aarch64). Elsewhere portable vectors round twice,
 //! and agree to 1e-6.
 
+mod elementary;
 mod vector;
 
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use std::sync::LazyLock;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
+pub use elementary::{exp, exponentials, ln_1p, logarithms, whole};
 use polars::prelude::{polars_bail, PolarsResult};
 use vector::Portable;
 pub use vector::{Vector, MOST_LANES, VECTORS};

@@ -1,8 +1,7 @@
 //! What parents expect of the numbers of a strip of rows.
 
-use crate::cells::elementary::logarithms;
 use crate::cells::strips::STRIP;
-use crate::simd::{Simd, Task, Vector};
+use crate::simd::{logarithms, Simd, Task, Vector};
 
 use super::line::{Line, Shape};
 use super::line_in_groups::LineInGroups;

@@ -1,12 +1,11 @@
 //! How much likelier numbers are with a parent than without it, for strips of rows at a time.
 
-use crate::cells::elementary::logarithms;
 use crate::cells::judged::Judged;
 use crate::cells::math::{spreads, t_shape, wrong_density, T_CENTRE};
 use crate::cells::numbers::Numbers;
 use crate::cells::strips::STRIP;
 use crate::cells::tails::{how_far, square_of, Tail};
-use crate::simd::{Simd, Task, Vector};
+use crate::simd::{logarithms, Simd, Task, Vector};
 
 use super::expected::Expectations;
 use super::mixture::bounded;

@@ -1,11 +1,12 @@
-//! Logarithms and exponentials of many numbers, with the bits of the `libm` crate: its own steps, but
-//! without its branches, so that loops become vectors.
+//! Logarithms and exponentials without branches, so that loops become vectors; those of slices with the bits of the
+//! `libm` crate, by its own steps.
 
 use std::ops::RangeInclusive;
 
-use crate::simd::{Simd, Task, Vector};
+use super::{Simd, Task, Vector};
 
-use super::strips::STRIP;
+/// Numbers that are worked on at a time.
+const STRIP: usize = 256;
 
 /// ln 2, and what is missing there.
 const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
@@ -76,6 +77,18 @@ impl Task for Logarithms<'_> {
 fn exp_of_moderate(x: f64) -> f64 {
     const HALF_LN_2: f64 = f64::from_bits(0x3fd6_2e43 << 32);
     const LN_2_AND_A_HALF: f64 = f64::from_bits(0x3ff0_a2b2 << 32);
+    let near = std::f64::consts::LOG2_E * x + 0.5;
+    let nearest = (near + SHIFT) - SHIFT;
+    let rounded = if nearest > near { nearest - 1.0 } else { nearest };
+    let powers = if x < LN_2_AND_A_HALF { 1.0 } else { rounded };
+    let powers = if x < HALF_LN_2 { 0.0 } else { powers };
+    let y = exp_of_rest(x - powers * LN_2[0], powers * LN_2[1]);
+    y * f64::from_bits(((powers + SHIFT).to_bits() + 1023) << 52)
+}
+
+/// e to the power of `high` − `low`, which is at most half of ln 2.
+#[inline(always)]
+fn exp_of_rest(high: f64, low: f64) -> f64 {
     const P: [f64; 5] = [
         1.666_666_666_666_660_2e-1,
         -2.777_777_777_701_559_3e-3,
@@ -83,17 +96,30 @@ fn exp_of_moderate(x: f64) -> f64 {
         -1.653_390_220_546_525_2e-6,
         4.138_136_797_057_238_5e-8,
     ];
-    let near = std::f64::consts::LOG2_E * x + 0.5;
-    let nearest = (near + SHIFT) - SHIFT;
-    let rounded = if nearest > near { nearest - 1.0 } else { nearest };
-    let powers = if x < LN_2_AND_A_HALF { 1.0 } else { rounded };
-    let powers = if x < HALF_LN_2 { 0.0 } else { powers };
-    let (high, low) = (x - powers * LN_2[0], powers * LN_2[1]);
     let x = high - low;
     let square = x * x;
     let c = x - square * (P[0] + square * (P[1] + square * (P[2] + square * (P[3] + square * P[4]))));
-    let y = 1.0 + (x * c / (2.0 - c) - low + high);
-    y * f64::from_bits(((powers + SHIFT).to_bits() + 1023) << 52)
+    1.0 + (x * c / (2.0 - c) - low + high)
+}
+
+/// 1.5 · 2^52, which shifts the units of numbers of both signs to the lowest bit.
+const SHIFT_SIGNED: f64 = 1.5 * SHIFT;
+
+/// eˣ of a number from −700 to 700, to the last bits.
+#[inline(always)]
+pub fn exp(x: f64) -> f64 {
+    let powers = (std::f64::consts::LOG2_E * x + SHIFT_SIGNED) - SHIFT_SIGNED;
+    let (high, low) = (x - powers * LN_2[0], powers * LN_2[1]);
+    let y = exp_of_rest(high, low);
+    y * f64::from_bits((powers + (SHIFT_SIGNED + 1023.0)).to_bits() << 52)
+}
+
+/// ln(1 + x) of a finite number from 0 on, to the last bits.
+#[inline(always)]
+pub fn ln_1p(x: f64) -> f64 {
+    let sum = 1.0 + x;
+    // What is lost in the sum counts for as much as it is of it.
+    ln_of_normal(sum) + (x - (sum - 1.0)) / sum
 }
 
 /// e to the power of each number, as `libm::exp` gives it.
@@ -154,6 +180,20 @@ mod tests {
             logarithms(&numbers, &mut found);
             check(&found, libm::log, &numbers);
         }
+    }
+
+    #[test]
+    fn single_functions_agree_with_the_library_to_the_last_bits() {
+        let mut random = random_bits();
+        let mut number = |from: f64, to: f64| from + (random() >> 11) as f64 / (1u64 << 53) as f64 * (to - from);
+        for (from, to) in [(-700.0, 700.0), (-30.0, 30.0), (-1.0, 1.0), (-1e-9, 1e-9)] {
+            for x in (0..20_000).map(|_| number(from, to)).chain([0.0, from, to]) {
+                assert!((exp(x) / libm::exp(x) - 1.0).abs() < 4e-16, "{x}");
+                let y = libm::exp(x);
+                assert!(y < 1e-300 || (ln_1p(y) / libm::log1p(y) - 1.0).abs() < 6e-16, "{y}");
+            }
+        }
+        assert_eq!((exp(0.0), ln_1p(0.0)), (1.0, 0.0));
     }
 
     #[test]
