@@ -47,13 +47,13 @@ class FitOptions(TypedDict, total=False):
         input of its own, so that its role in combinations is seen. ``"error"``: such a feature is an error.
     members : int
         The number of networks of the ensemble, whose heads are averaged, 1 to 1,000. All together have at most
-        134,217,728 parameters. Default 10, with labels 6, paper 1.
+        134,217,728 parameters. Default 5, with labels 6, paper 1.
     max_samples : int
         The number of rows that each member is trained on, drawn for it; 0 means all rows. Without labels, at most half
         of all rows are drawn. With labels, all known anomalies are taken, and this number of the other rows.
         Default 256, with labels 0, paper 0.
     kept_rows : int
-        The number of training rows that the model keeps, for each of the 10 draws of the default preset, or for the one
+        The number of training rows that the model keeps, for each of the 5 draws of the default preset, or for the one
         draw of the others; at most 65,536, and 0 means none. The distances from the nearest kept rows are a part of the
         score. More rows find more anomalies that lie close to normal rows; fewer rows make scores faster. Default 32,
         with labels 0, paper 0, novelty 4,096.

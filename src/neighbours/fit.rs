@@ -6,7 +6,7 @@ use polars::prelude::{polars_err, PolarsResult};
 use rand::seq::index;
 use rand::Rng;
 
-use super::{Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
+use super::{draws, Asinh, Comparison, KeptRows, LogOdds, Transform, ViewKind};
 use crate::engine::tiled;
 use crate::memory::{matrix, reserved, zeros};
 use crate::options::Options;
@@ -55,13 +55,14 @@ pub fn keep(
     if draw_rows == 0 {
         return Ok(None);
     }
-    let mut numbers: Vec<usize> = reserved(draws * draw_rows, KEPT_ROWS)?;
-    for _ in 0..draws {
+    let numbers = if draws == 1 {
         let drawn = index::sample(rng, normal.len(), draw_rows);
-        let first = numbers.len();
-        numbers.extend(drawn.iter().map(|at| normal[at]));
-        numbers[first..].sort_unstable();
-    }
+        let mut numbers: Vec<usize> = drawn.iter().map(|at| normal[at]).collect();
+        numbers.sort_unstable();
+        numbers
+    } else {
+        draws::draw(rows.view(), &normal, (draws, draw_rows), rng)?.concat()
+    };
     let mut kept: Vec<f32> = reserved(numbers.len().saturating_mul(rows.ncols()), KEPT_ROWS)?;
     numbers.iter().for_each(|number| kept.extend(rows.row(*number)));
     let view = |kind: &ViewKind| match kind {

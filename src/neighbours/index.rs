@@ -9,8 +9,9 @@ use polars::prelude::PolarsResult;
 use crate::memory::{collected, reserved, zeros};
 use crate::simd::Simd;
 
-use super::codes::{Codes, Start, IN_WORD, OUT_OF_REACH};
+use super::codes::{Codes, OUT_OF_REACH};
 use super::nearest::NO_ROW;
+use super::partition::order;
 
 /// Fewer rows are searched as fast one by one.
 const LEAST_ROWS: usize = 256;
@@ -135,39 +136,6 @@ impl CodedRows {
     fn bytes(&self) -> usize {
         (self.words.len() + self.starts.len()) * size_of::<i32>()
     }
-}
-
-/// Brings rows that are near one another into one block: halves them by the input that differs
-/// most, and each half again.
-fn order(numbers: &mut [u32], rows: &[f32], inputs: usize, lanes: usize) {
-    if numbers.len() <= lanes {
-        return;
-    }
-    let widest = widest_input(numbers, rows, inputs);
-    let half = numbers.len().div_ceil(2 * lanes) * lanes;
-    let number = |row: u32| rows[row as usize * inputs + widest];
-    // Equal ones by their numbers, so that the order is the only one.
-    numbers.select_nth_unstable_by(half, |a, b| number(*a).total_cmp(&number(*b)).then(a.cmp(b)));
-    let (first, second) = numbers.split_at_mut(half);
-    order(first, rows, inputs, lanes);
-    order(second, rows, inputs, lanes);
-}
-
-/// The input with the largest variance, of some of the rows.
-fn widest_input(numbers: &[u32], rows: &[f32], inputs: usize) -> usize {
-    const ROWS: usize = 64;
-    let (mut sums, mut squares) = (vec![0f32; inputs], vec![0f32; inputs]);
-    let some = numbers.iter().step_by(numbers.len().div_ceil(ROWS));
-    let count = some.len() as f32;
-    for number in some {
-        let row = &rows[*number as usize * inputs..][..inputs];
-        for (number, (sum, square)) in row.iter().zip(sums.iter_mut().zip(&mut squares)) {
-            *sum += number;
-            *square += number * number;
-        }
-    }
-    let variance = |input: usize| squares[input] - sums[input] * sums[input] / count;
-    (0..inputs).max_by(|a, b| variance(*a).total_cmp(&variance(*b))).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 mod asinh;
 mod codes;
+mod draws;
 mod fit;
 mod index;
 mod index_search;
 mod kept_rows;
 mod log_odds;
 mod nearest;
+mod partition;
 mod tensors;
 mod view;
 

@@ -168,7 +168,7 @@ options! {
 
     /// The number of networks of the ensemble, m. Their heads are averaged.
     members: i64 => usize, in Whole(1, 1_000),
-        paper 1, default 10, labelled 6;
+        paper 1, default 5, labelled 6;
 
     /// The number of rows that a member is trained on, drawn for it; 0 means all rows. Without
     /// labels, at most half of all rows are drawn. With labels, this number of the rows that are no
@@ -187,7 +187,7 @@ options! {
 
     /// The number of draws of kept rows, whose distances are averaged.
     kept_draws: i64 => usize, in Whole(1, 1_000),
-        paper 1, default 10, labelled 1;
+        paper 1, default 5, labelled 1;
 
     /// The number of nearest rows of a draw whose distances are averaged. The k-th nearest has the
     /// weight 1 / √k.

@@ -210,7 +210,7 @@ def test_contributions_add_up_where_the_training_rows_hardly_differ() -> None:
     for odd in range(11):
         frame = pl.DataFrame({"x": [-1.0 if row == odd else 0.0 for row in range(11)]})
         model = anorand.Model(frame.select(anorand.fit("x", **FAST)).item())
-        check_sums(frame, model, within=1e-5)
+        check_sums(frame, model, within=2e-5)
 
 
 def test_contributions_add_up_where_the_networks_see_no_difference() -> None:

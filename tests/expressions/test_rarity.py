@@ -26,7 +26,9 @@ def away(frame: pl.DataFrame, steps: int = 400) -> pl.DataFrame:
     )
 
 
-@pytest.mark.parametrize("options", [{}, {"preset": "novelty"}, {"preset": "paper"}, {"distil": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"preset": "novelty"}, {"preset": "paper"}, {"distil": True, "members": 10}], ids=str
+)
 def test_it_rises_with_the_score_and_is_finite(frame: pl.DataFrame, options: dict[str, Any]) -> None:
     model = anorand.train(frame, FEATURES, **options, **FAST)
     found = pl.concat([detected(frame, model), detected(away(frame), model)]).sort("score")

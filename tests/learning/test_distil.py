@@ -78,7 +78,7 @@ def test_it_says_what_it_was_distilled_from(models: tuple[anorand.Model, anorand
     assert ensemble.distilled is None
     assert student.members == 1
     assert student.distilled is not None
-    assert (student.distilled["members"], ensemble.members) == (10, 10)
+    assert (student.distilled["members"], ensemble.members) == (5, 5)
     assert student.distilled["correlation"] > 0.95
     assert student.options == {**ensemble.options, "distil": True}
 
@@ -86,12 +86,14 @@ def test_it_says_what_it_was_distilled_from(models: tuple[anorand.Model, anorand
 def test_a_file_has_one_network_and_no_kept_rows(
     cancer: dict[str, pl.DataFrame], models: tuple[anorand.Model, anorand.Model], tmp_path: Path
 ) -> None:
-    ensemble, student = models
+    _, student = models
     student.save(tmp_path / "student.safetensors")
     read = anorand.Model.load(tmp_path / "student.safetensors")
     assert read.to_bytes() == student.to_bytes()
     assert (scored(cancer["test"], read) == scored(cancer["test"], student)).all()
-    assert len(student.to_bytes()) < len(ensemble.to_bytes())
+    tensors = [reference.load(model.to_bytes()) for model in models]
+    assert [len(found["nd.0.weight"]) for found in tensors] == [5, 1]
+    assert ["kept.rows" in found for found in tensors] == [True, False]
 
 
 def test_scores_are_those_of_the_equations_with_its_one_network(

@@ -59,7 +59,7 @@ def test_options_that_are_not_given_are_the_models() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("members", 5, "members=10, got members=5"),
+        ("members", 10, "members=5, got members=10"),
         ("hidden", [8], r"hidden=\[8,8\], got hidden=\[8\]"),
         ("scaling", "asinh", 'scaling="robust", got scaling="asinh"'),
         ("temporal", "number", 'temporal="calendar", got temporal="number"'),

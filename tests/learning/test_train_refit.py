@@ -246,7 +246,7 @@ def test_a_scan_that_is_read_says_so(month: anorand.Model) -> None:
 @pytest.mark.parametrize(
     ("init", "options", "expected"),
     [
-        (None, {"members": 5}, "init= was fitted with members=10, got members=5; .* leave members out"),
+        (None, {"members": 10}, "init= was fitted with members=5, got members=10; .* leave members out"),
         (None, {"hidden": [8]}, r"got hidden=\[8\]"),
         (None, {"learning_rate": 0}, "learning_rate must be"),
         (b"no model", {}, r"not a model: .*\(the model of init\)"),

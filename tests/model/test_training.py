@@ -64,7 +64,7 @@ def test_a_notebook_shows_features_and_threshold_first_and_losses_folded_away(fr
         assert f"<td>{usual}</td>" in first
     assert f"<td>{shown.threshold(0.01):.4f}, above it 1% of the training rows</td>" in first
     assert "<th>training rows</th><td>500</td>" in first
-    for part in ["10 networks (", "% noise detection, ", "distances from kept rows", "evidence of each cell"]:
+    for part in ["5 networks (", "% noise detection, ", "distances from kept rows", "evidence of each cell"]:
         assert part in first
     assert "reconstruction error" in folded
     assert "reconstruction error" not in first

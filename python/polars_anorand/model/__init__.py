@@ -150,7 +150,7 @@ class Model:
         >>> frame = pl.DataFrame({"x": [float(i % 97) for i in range(500)], "y": [float(i % 89) for i in range(500)]})
         >>> model = anorand.Model(frame.select(pl.all().anorand.fit(distil=True)).item())
         >>> model.members, model.distilled["members"], model.distilled["correlation"] > 0.9
-        (1, 10, True)
+        (1, 5, True)
 
         """
         found = self._metadata.get("distilled")
