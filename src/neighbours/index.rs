@@ -26,8 +26,6 @@ pub struct Index {
     pub codes: Codes,
     /// The number of each row, `[blocks, lanes]`; [`NO_ROW`] for what pads the last block
     pub numbers: Vec<u32>,
-    /// `[blocks, inputs, lanes]`
-    rows: Vec<f32>,
     coded: CodedRows,
     /// The most that a row is from its codes
     pub error: f32,
@@ -57,17 +55,8 @@ impl Index {
         order(&mut numbers, rows, inputs, lanes);
         let blocks = count.div_ceil(lanes);
         numbers.resize(blocks * lanes, NO_ROW);
-        let mut index = Self {
-            inputs,
-            lanes,
-            rows: reserved(blocks * lanes * inputs, INDEX)?,
-            coded: CodedRows::new(blocks, codes.words(), lanes)?,
-            error: 0.0,
-            codes,
-            numbers,
-        };
-        // What pads the last block is farther from all rows than any other one.
-        index.rows.resize(blocks * lanes * inputs, f32::INFINITY);
+        let mut index =
+            Self { inputs, lanes, coded: CodedRows::new(blocks, codes.words(), lanes)?, error: 0.0, codes, numbers };
         (0..blocks).for_each(|block| index.fill(block, rows));
         Ok(Some(index))
     }
@@ -78,9 +67,6 @@ impl Index {
         let count = numbers.iter().take_while(|number| **number != NO_ROW).count();
         for (lane, number) in numbers[..count].iter().enumerate() {
             let row = &rows[*number as usize * inputs..][..inputs];
-            for (input, number) in row.iter().enumerate() {
-                self.rows[(block * inputs + input) * lanes + lane] = *number;
-            }
             let (start, error) = self.codes.write(row, self.coded.lane(block, lane), lanes);
             self.coded.starts[block * lanes + lane] = start;
             self.error = self.error.max(error);
@@ -96,14 +82,8 @@ impl Index {
         &self.coded
     }
 
-    /// The rows of a block, `[inputs, lanes]`.
-    #[inline(always)]
-    pub fn block(&self, block: usize) -> &[f32] {
-        &self.rows[block * self.inputs * self.lanes..][..self.inputs * self.lanes]
-    }
-
     pub fn bytes(&self) -> usize {
-        (self.numbers.len() + self.rows.len()) * size_of::<f32>() + self.coded.bytes()
+        self.numbers.len() * size_of::<u32>() + self.coded.bytes()
     }
 }
 
@@ -152,9 +132,8 @@ mod tests {
             all.sort_unstable();
             assert_eq!(all[..1_003], (0..1_003).collect::<Vec<u32>>());
             assert!(all[1_003..].iter().all(|number| *number == NO_ROW));
-            for (block, numbers) in index.numbers.chunks(lanes).enumerate().take(index.blocks() - 1) {
+            for numbers in index.numbers.chunks(lanes).take(index.blocks() - 1) {
                 let own: Vec<f32> = numbers.iter().map(|number| rows[*number as usize]).collect();
-                assert_eq!(index.block(block), own);
                 let [least, most] = [f32::min, f32::max].map(|of| own.iter().copied().reduce(of).unwrap());
                 assert_eq!(most - least, (lanes - 1) as f32);
             }

@@ -11,7 +11,7 @@ use crate::simd::{Task, Vector, MOST_LANES};
 
 use super::codes::IN_WORD;
 use super::index::Index;
-use super::nearest::{Nearest, MOST_TILE, NONE, SLOTS};
+use super::nearest::{Nearest, MOST_TILE, NONE, NO_ROW, SLOTS};
 
 /// Rows of a tile whose codes are compared with a block together.
 const TOGETHER: usize = 8;
@@ -20,15 +20,17 @@ const TOGETHER: usize = 8;
 /// one may be, since that takes less than to store them.
 const GROUP: usize = 4;
 
-/// Blocks whose distances are computed together, so that one sum need not wait for another.
-const BLOCKS: usize = 4;
+/// Blocks whose rows are compared by their distances at a time.
+const QUEUE: usize = 16;
 
-/// Blocks whose distances are computed before their rows are ranked.
-const QUEUE: usize = 4 * BLOCKS;
+/// Rows whose distances are computed side by side, so that one sum need not wait for another.
+const ABREAST: usize = 8;
 
 /// The search for the nearest rows to the first `rows` of a tile, `[inputs, tile]`.
 pub struct IndexSearch<'a> {
     pub index: &'a Index,
+    /// The rows of the index, `[kept, inputs]`
+    pub kept: &'a [f32],
     pub numbers: &'a [f32],
     pub rows: usize,
     /// The number of nearest rows that count; one more is found
@@ -139,9 +141,20 @@ unsafe fn sum_of_rank<V: Vector, const K: usize>(largest: &[i32]) -> i32 {
     ranked[K - 1]
 }
 
+/// A bit for each lane: whether its sum is at least a number.
+///
+/// # Safety
+/// The CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn reach<V: Vector>(sums: V::Whole, least: i32) -> u32 {
+    // SAFETY: the caller knows that the CPU has the vector's instructions.
+    unsafe { V::is_at_least(sums, V::splat_whole(least)) }
+}
+
 /// The rows of a tile, and what was found for them.
 struct Tile<'a, const K: usize> {
     index: &'a Index,
+    kept: &'a [f32],
     numbers: &'a [f32],
     rows: usize,
     /// `[tile / TOGETHER, words, TOGETHER]`
@@ -152,13 +165,13 @@ struct Tile<'a, const K: usize> {
     near: [Near<K>; MOST_TILE],
 }
 
-/// A block whose distances are wanted, and a bit for each lane that brought it there.
+/// A block, and a bit for each lane whose distance is wanted.
 type Wanted = (usize, u32);
 
 impl<'a, const K: usize> Tile<'a, K> {
     #[inline(always)]
     fn new(search: &IndexSearch<'a>, tile: usize) -> Self {
-        let IndexSearch { index, numbers, rows, .. } = *search;
+        let IndexSearch { index, kept, numbers, rows, .. } = *search;
         let codes = &index.codes;
         let each = codes.words();
         let mut words = vec![0; each * tile];
@@ -178,7 +191,7 @@ impl<'a, const K: usize> Tile<'a, K> {
             }
         }
         let errors = squares.map(|square| codes.error(square));
-        Self { index, numbers, rows, words, norms, errors, near: [[NOBODY; K]; MOST_TILE] }
+        Self { index, kept, numbers, rows, words, norms, errors, near: [[NOBODY; K]; MOST_TILE] }
     }
 
     /// Finds the nearest rows to each of [`TOGETHER`] rows from `row` on.
@@ -216,21 +229,19 @@ impl<'a, const K: usize> Tile<'a, K> {
         group * GROUP..self.index.blocks().min((group + 1) * GROUP)
     }
 
-    /// Compares a row with the blocks in which a sum is at least `least`, and none is `most`. `largest` are the
+    /// Compares a row with those whose sum is at least `least`, and below `most`. `largest` are the
     /// sums of groups of blocks, and `groups` has room for as many numbers.
     ///
     /// # Safety
     /// The CPU has the vector's instructions.
     #[inline(always)]
     unsafe fn look<V: Vector>(&mut self, row: usize, largest: &[i32], [mut least, most]: [i32; 2], groups: &mut [u32]) {
-        // SAFETY: the caller knows that the CPU has the vector's instructions.
-        let reach = |sums: V::Whole, least: i32| unsafe { V::is_at_least(sums, V::splat_whole(least)) };
         // Whether a sum is large enough can't be foretold: branches would take longer than this.
         let mut count = 0;
         for (group, largest) in largest.chunks_exact(V::LANES).enumerate() {
             groups[count] = group as u32;
             // SAFETY: the caller knows that the CPU has the vector's instructions; each chunk has `V::LANES` numbers.
-            count += usize::from(reach(unsafe { V::load_whole(largest.as_ptr()) }, least) != 0);
+            count += usize::from(unsafe { reach::<V>(V::load_whole(largest.as_ptr()), least) } != 0);
         }
         let (mut wanted, mut in_queue) = ([(0, 0); QUEUE], 0);
         for group in &groups[..count] {
@@ -238,9 +249,10 @@ impl<'a, const K: usize> Tile<'a, K> {
             // SAFETY: the caller knows that the CPU has the vector's instructions.
             let sums = unsafe { self.sums_of_row::<V>(blocks.clone(), row) };
             for (block, sums) in blocks.zip(sums) {
-                let lanes = reach(sums, least);
+                // SAFETY: the caller knows that the CPU has the vector's instructions.
+                let lanes = unsafe { reach::<V>(sums, least) & !reach::<V>(sums, most) };
                 wanted[in_queue] = (block, lanes);
-                in_queue += usize::from((lanes != 0) & (reach(sums, most) == 0));
+                in_queue += usize::from(lanes != 0);
             }
             if in_queue > QUEUE - GROUP {
                 // SAFETY: the caller knows that the CPU has the vector's instructions.
@@ -258,68 +270,41 @@ impl<'a, const K: usize> Tile<'a, K> {
         self.index.codes.need(self.norms[row], error, square_of(self.near[row][K - 1]))
     }
 
-    /// Computes the distances of a row from those of up to [`QUEUE`] blocks, and keeps the nearest ones.
+    /// Computes the distances of a row from those that are wanted of up to [`QUEUE`] blocks, and keeps the nearest ones.
     ///
     /// # Safety
     /// The CPU has the vector's instructions.
     #[inline(always)]
     unsafe fn compare<V: Vector>(&mut self, row: usize, wanted: &[Wanted]) {
-        let mut squares = [[0f32; MOST_LANES]; QUEUE];
-        for (wanted, squares) in wanted.chunks(BLOCKS).zip(squares.chunks_mut(BLOCKS)) {
-            // SAFETY: the caller knows that the CPU has the vector's instructions.
-            unsafe {
-                match *wanted {
-                    [a] => self.squares::<V, 1>(row, [a], squares),
-                    [a, b] => self.squares::<V, 2>(row, [a, b], squares),
-                    [a, b, c] => self.squares::<V, 3>(row, [a, b, c], squares),
-                    [a, b, c, d, ..] => self.squares::<V, BLOCKS>(row, [a, b, c, d], squares),
-                    [] => {}
-                }
+        let (mut numbers, mut count) = ([0; QUEUE * MOST_LANES], 0);
+        for (block, lanes) in wanted {
+            let (of_block, mut lanes) = (&self.index.numbers[block * V::LANES..], *lanes);
+            while lanes != 0 {
+                numbers[count] = of_block[lanes.trailing_zeros() as usize];
+                count += usize::from(numbers[count] != NO_ROW);
+                lanes &= lanes - 1;
             }
         }
-        // Those that are likely to be near come first, so that few of the others are ranked.
-        let near = &mut self.near[row];
-        for likely in [0, u32::MAX] {
-            for ((block, lanes), squares) in wanted.iter().zip(&squares) {
-                // SAFETY: the caller knows that the CPU has the vector's instructions.
-                let mut nearer = unsafe { V::load(squares.as_ptr()).is_at_most(V::splat(square_of(near[K - 1]))) };
-                nearer &= lanes ^ likely;
-                while nearer != 0 {
-                    let lane = nearer.trailing_zeros() as usize;
-                    nearer &= nearer - 1;
-                    let rank = rank(squares[lane], self.index.numbers[block * V::LANES + lane]);
-                    if rank < near[K - 1] {
-                        insert(near, rank);
-                    }
+        let inputs = self.index.inputs;
+        for numbers in numbers[..count].chunks(ABREAST) {
+            // In the place of rows that are not there: the first one again.
+            let mut others = [&self.kept[numbers[0] as usize * inputs..][..inputs]; ABREAST];
+            for (other, number) in others.iter_mut().zip(numbers) {
+                *other = &self.kept[*number as usize * inputs..][..inputs];
+            }
+            let mut squares = [0f32; ABREAST];
+            for input in 0..inputs {
+                // SAFETY: the tile has a number of each row for each input.
+                let own = unsafe { *self.numbers.get_unchecked(input * V::TILE + row) };
+                for (square, other) in squares.iter_mut().zip(&others) {
+                    // SAFETY: each row has so many inputs.
+                    let difference = own - unsafe { *other.get_unchecked(input) };
+                    *square = difference.mul_add(difference, *square);
                 }
             }
-        }
-    }
-
-    /// Computes the squares of a row's distances from those of some blocks.
-    ///
-    /// # Safety
-    /// The CPU has the vector's instructions.
-    #[inline(always)]
-    unsafe fn squares<V: Vector, const N: usize>(
-        &self,
-        row: usize,
-        wanted: [Wanted; N],
-        out: &mut [[f32; MOST_LANES]],
-    ) {
-        let rows = wanted.map(|(block, _)| self.index.block(block).as_ptr());
-        // SAFETY: the caller knows that the CPU has the vector's instructions. Each block has a
-        // vector of each input, and the tile has the row's number.
-        unsafe {
-            let mut sums = [V::splat(0.0); N];
-            for input in 0..self.index.inputs {
-                let number = V::splat(*self.numbers.as_ptr().add(input * V::TILE + row));
-                for (rows, sum) in rows.iter().zip(&mut sums) {
-                    let difference = number.sub(V::load(rows.add(input * V::LANES)));
-                    *sum = difference.mul_add(difference, *sum);
-                }
+            for (number, square) in numbers.iter().zip(squares) {
+                insert(&mut self.near[row], rank(square, *number));
             }
-            out.iter_mut().zip(sums).for_each(|(out, sum)| sum.store(out.as_mut_ptr()));
         }
     }
 
@@ -356,12 +341,17 @@ impl<'a, const K: usize> Tile<'a, K> {
         let coded = self.index.coded();
         let words = coded.width;
         let own = &self.words[row / TOGETHER * TOGETHER * words..][..TOGETHER * words];
-        let block = |at: usize| (blocks.start + at).min(blocks.end - 1);
-        let others: [&[i32]; GROUP] = std::array::from_fn(|at| coded.words(block(at)));
+        let mut others: [&[i32]; GROUP] = [&[]; GROUP];
         // SAFETY: the caller knows that the CPU has the vector's instructions. There are `words` words of each row, and as many
         // vectors of each block.
         unsafe {
-            let mut sums: [V::Whole; GROUP] = std::array::from_fn(|at| V::load_whole(coded.starts(block(at)).as_ptr()));
+            // No closures here: they would not be compiled for the vector's instructions.
+            let mut sums = [V::splat_whole(0); GROUP];
+            for (at, (others, sums)) in others.iter_mut().zip(&mut sums).enumerate() {
+                let block = (blocks.start + at).min(blocks.end - 1);
+                *others = coded.words(block);
+                *sums = V::load_whole(coded.starts(block).as_ptr());
+            }
             for word in 0..words {
                 let own = V::splat_whole(*own.as_ptr().add(word * TOGETHER + row % TOGETHER));
                 for (sum, others) in sums.iter_mut().zip(&others) {
@@ -464,8 +454,14 @@ mod tests {
             let index = Index::new(&kept, inputs, simd).unwrap().unwrap();
             let (numbers, mut room) = (tile(&kept, inputs, wide), Room::default());
             for (neighbours, rows) in [(1, wide), (2, wide - 3), (3, 1), (5, wide)] {
-                let found =
-                    simd.run(IndexSearch { index: &index, numbers: &numbers, rows, neighbours, room: &mut room });
+                let found = simd.run(IndexSearch {
+                    index: &index,
+                    kept: &kept,
+                    numbers: &numbers,
+                    rows,
+                    neighbours,
+                    room: &mut room,
+                });
                 let all =
                     simd.run(Search { kept: &kept, inputs, numbers: &numbers, neighbours, numbered: Numbered::None });
                 for row in 0..rows {
@@ -493,6 +489,7 @@ mod tests {
             let numbers = vec![number; inputs * simd.tile_rows()];
             let found = simd.run(IndexSearch {
                 index: &index,
+                kept: &kept,
                 numbers: &numbers,
                 rows: 2,
                 neighbours: 2,

@@ -171,7 +171,9 @@ impl View {
             let numbers = self.transform.tile(simd, numbers, &mut in_view);
             for (draw, kept) in kept.chunks_exact(size).enumerate() {
                 let nearest = match &self.index {
-                    Some(index) => simd.run(IndexSearch { index, numbers, rows: here, neighbours, room: &mut room }),
+                    Some(index) => {
+                        simd.run(IndexSearch { index, kept, numbers, rows: here, neighbours, room: &mut room })
+                    }
                     None => simd.run(Search { kept, inputs, numbers, neighbours, numbered }),
                 };
                 take(Tile { draw, first, rows: here, nearest });
