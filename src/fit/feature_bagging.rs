@@ -27,7 +27,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     fn drawn(features: usize, varied: &[usize], max_features: f64) -> Vec<Vec<usize>> {
-        let options = Options { max_features, ..Options::preset(Preset::Default) };
+        let options = Options { max_features, members: 10, ..Options::preset(Preset::Default) };
         draw_inputs(features, varied, &options, &mut ChaCha8Rng::seed_from_u64(1))
     }
 

@@ -299,7 +299,10 @@ impl<'a, const K: usize> Tile<'a, K> {
                 for (square, other) in squares.iter_mut().zip(&others) {
                     // SAFETY: each row has so many inputs.
                     let difference = own - unsafe { *other.get_unchecked(input) };
-                    *square = difference.mul_add(difference, *square);
+                    *square = match V::FUSES {
+                        true => difference.mul_add(difference, *square),
+                        false => difference * difference + *square,
+                    };
                 }
             }
             for (number, square) in numbers.iter().zip(squares) {

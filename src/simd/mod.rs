@@ -108,7 +108,7 @@ impl Simd {
     /// Whether a product and a sum are rounded once. Sets that do give the same bits.
     #[cfg(test)]
     pub fn fuses(self) -> bool {
-        self.0 != Set::Portable || vector::PORTABLE_FUSES
+        self.0 != Set::Portable || Portable::FUSES
     }
 
     /// The number of rows of a tile.

@@ -22,6 +22,8 @@ pub trait Vector: Copy {
     const TILE: usize = VECTORS * Self::LANES;
     /// Outputs of a layer computed together, bounded by the number of registers.
     const OUTPUTS: usize;
+    /// Whether [`Vector::mul_add`] rounds once.
+    const FUSES: bool;
     unsafe fn splat(number: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -61,6 +63,7 @@ macro_rules! vector {
             type Whole = $whole;
             const LANES: usize = $lanes;
             const OUTPUTS: usize = $outputs;
+            const FUSES: bool = true;
             #[inline(always)]
             unsafe fn splat(number: f32) -> Self {
                 // SAFETY: the caller knows that the CPU has the instruction.
@@ -292,9 +295,6 @@ unsafe fn add_products_256(sums: __m256i, bytes: __m256i, by: __m256i) -> __m256
     }
 }
 
-/// Whether the CPU that portable vectors are compiled for can round a product and a sum once.
-pub const PORTABLE_FUSES: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-
 /// Eight numbers that the compiler makes vectors of, for whatever CPU it compiles for.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
@@ -311,6 +311,7 @@ impl Vector for Portable {
     type Whole = [i32; 8];
     const LANES: usize = 8;
     const OUTPUTS: usize = 4;
+    const FUSES: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
     #[inline(always)]
     unsafe fn splat(number: f32) -> Self {
         Self([number; 8])
@@ -328,7 +329,7 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
         // Where there is no instruction for it, a fused product is a function call for each number.
-        if PORTABLE_FUSES {
+        if Self::FUSES {
             Self(std::array::from_fn(|lane| self.0[lane].mul_add(by.0[lane], plus.0[lane])))
         } else {
             Self(std::array::from_fn(|lane| self.0[lane] * by.0[lane] + plus.0[lane]))
