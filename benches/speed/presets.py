@@ -27,7 +27,7 @@ REPEATS = 5
 MODELS: dict[str, dict[str, Any]] = {
     "default": {},
     "default without cells": internals(combination="robust"),
-    "default, members=5": {"members": 5},
+    "default, members=10": {"members": 10},
     "novelty": {"preset": "novelty"},
     "novelty without kept rows": {"preset": "novelty", "kept_rows": 0},
     "novelty, kept_rows=20,000": {"preset": "novelty", "kept_rows": 20_000},
