@@ -22,8 +22,7 @@ PRESET = "as it is"
 # Each constant of the preset on its own, by half and by twice or so.
 VARIANTS: dict[str, dict[str, Any]] = {
     PRESET: {},
-    "members=3": {"members": 3},
-    "members=10": {"members": 10},
+    "members=20": {"members": 20},
     "max_samples=128": {"max_samples": 128},
     "max_samples=512": {"max_samples": 512},
     "max_features=0.2": internals(max_features=0.2),
@@ -43,8 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "kept_rows=0": {"kept_rows": 0},
     "kept_rows=16": {"kept_rows": 16},
     "kept_rows=64": {"kept_rows": 64},
-    "kept_draws=3": internals(kept_draws=3),
-    "kept_draws=10": internals(kept_draws=10),
+    "kept_draws=20": internals(kept_draws=20),
     "kept_neighbors=1": internals(kept_neighbors=1),
     "kept_neighbors=3": internals(kept_neighbors=3),
     "kept_weight=0.25": internals(kept_weight=0.25),
