@@ -56,7 +56,7 @@ const MUCH_KEPT_WEIGHT: f64 = 2.0;
 const LEAST_UNIT: f64 = 0.1;
 /// The same of the tails, of which files keep seven digits.
 const LEAST_UNIT_OF_TAILS: f64 = 1e-3;
-/// From so many nats beyond the training rows on, `new` is h.
+/// The lowest number that [`exp`] takes. Where `beyond` − v is below it, `new` is h.
 const LEAST_EXPONENT: f64 = -700.0;
 /// The highest h, far from overflow.
 const HIGHEST: f64 = 1e30;

@@ -1,8 +1,8 @@
 //! Which training rows several draws keep: typical ones of all kinds.
 //!
-//! Rows at random would do (Sugiyama and Borgwardt, 2013), but two seeds would then flag different rows. So the rows are
-//! put into as many parts as there are rows to keep, those of each near one another, and of each part the row in its
-//! middle is kept. Parts that follow one another go to different draws, so that each draw has rows of all kinds.
+//! Rows at random would do (Sugiyama and Borgwardt, 2013), but two seeds would then flag different rows. So
+//! [`order`] splits the rows into parts of rows that are near one another. There are as many parts as rows to keep, and the
+//! row in the middle of each part is kept. Neighbouring parts go to different draws, so that each draw has rows of all kinds.
 
 use ndarray::ArrayView2;
 use polars::prelude::PolarsResult;

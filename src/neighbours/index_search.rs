@@ -229,8 +229,8 @@ impl<'a, const K: usize> Tile<'a, K> {
         group * GROUP..self.index.blocks().min((group + 1) * GROUP)
     }
 
-    /// Compares a row with those whose sum is at least `least`, and below `most`. `largest` are the
-    /// sums of groups of blocks, and `groups` has room for as many numbers.
+    /// Compares a row with those whose sum is at least `least`, and below `most`. `largest` has
+    /// the row's part of [`Room::largest`], and `groups` is [`Room::groups`].
     ///
     /// # Safety
     /// The CPU has the vector's instructions.
@@ -297,7 +297,7 @@ impl<'a, const K: usize> Tile<'a, K> {
                 // SAFETY: the tile has a number of each row for each input.
                 let own = unsafe { *self.numbers.get_unchecked(input * V::TILE + row) };
                 for (square, other) in squares.iter_mut().zip(&others) {
-                    // SAFETY: each row has so many inputs.
+                    // SAFETY: each of `others` is a slice of `inputs` numbers.
                     let difference = own - unsafe { *other.get_unchecked(input) };
                     *square = match V::FUSES {
                         true => difference.mul_add(difference, *square),
