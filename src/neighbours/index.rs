@@ -40,7 +40,7 @@ pub struct CodedRows {
     starts: Vec<i32>,
     lanes: usize,
     /// The words of a row
-    pub width: usize,
+    width: usize,
 }
 
 impl Index {

@@ -318,8 +318,7 @@ impl<'a, const K: usize> Tile<'a, K> {
     /// The CPU has the vector's instructions.
     #[inline(always)]
     unsafe fn sums<V: Vector>(&self, block: usize, row: usize) -> [V::Whole; TOGETHER] {
-        let coded = self.index.coded();
-        let words = coded.width;
+        let (words, coded) = (self.index.codes.words(), self.index.coded());
         let (own, others) = (&self.words[row * words..][..TOGETHER * words], coded.words(block));
         // SAFETY: the caller knows that the CPU has the vector's instructions. There are `words` words of each row, and as many
         // vectors of the block.
@@ -341,8 +340,7 @@ impl<'a, const K: usize> Tile<'a, K> {
     /// The CPU has the vector's instructions.
     #[inline(always)]
     unsafe fn sums_of_row<V: Vector>(&self, blocks: Range<usize>, row: usize) -> [V::Whole; GROUP] {
-        let coded = self.index.coded();
-        let words = coded.width;
+        let (words, coded) = (self.index.codes.words(), self.index.coded());
         let own = &self.words[row / TOGETHER * TOGETHER * words..][..TOGETHER * words];
         let mut others: [&[i32]; GROUP] = [&[]; GROUP];
         // SAFETY: the caller knows that the CPU has the vector's instructions. There are `words` words of each row, and as many
